@@ -1,0 +1,72 @@
+# GNU make (3.81 or newer) and Python 3.11 or newer; everything else is installed into .venv, once.
+PYTHON ?= python3
+PORT ?= 8501
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+STREAMLIT := $(BIN)/python -m streamlit run app.py --server.port $(PORT)
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help app talk test check slow examples bench browser-deps clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+app: .venv/.run  ## start the app on http://127.0.0.1:8501 (PORT=... for another port)
+	@echo "Disentanglement Lab: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
+	@$(STREAMLIT)
+
+talk: .venv/.run  ## the app with the larger type of a projector
+	@echo "Disentanglement Lab, for the back row: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
+	@$(STREAMLIT) --theme.baseFontSize 22
+
+test: .venv/.dev  ## the default tests, under 4 minutes on 2 cores
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+check: .venv/.dev  ## format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what is shipped
+	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(PYTEST_ARGS)
+
+examples: .venv/.run  ## train the shipped runs anew
+	$(BIN)/python -m dvae_core examples
+
+bench: .venv/.run  ## the measurements behind the speed claims
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+browser-deps:  ## Chromium and node for the browser tests, where apt-get may install them
+	@need=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need="chromium"; \
+	command -v node >/dev/null || need="$$need nodejs"; \
+	if [ -z "$$need" ]; then echo "Chromium and node are here."; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$need; \
+	else echo "Not found: $$need. Please install it (on Debian or Ubuntu: sudo apt-get install $$need); until then the tests that need it are skipped."; fi
+
+clean:  ## remove the virtual environment and what tools left behind; runs stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: pip runs only when a requirements file is newer than the last install.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo "Python has no venv module here; install it (on Debian or Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@touch $@
+
+.venv/.run: requirements.txt | .venv/.python
+	@echo "Installing what the app needs into .venv (once; torch is large) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@echo "Installing what the tests need into .venv (once) ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

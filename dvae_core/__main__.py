@@ -1,0 +1,254 @@
+"""The command line: `python -m dvae_core train | score | encode | analyse | list | examples`.
+
+The same for people, scripts and cluster jobs. A wrong file or option is one sentence on stderr and exit code 2;
+Ctrl-C or kill leaves a run that `train --resume` continues.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from tqdm import tqdm
+
+from dvae_core import recipes, runs
+from dvae_core.config import Config, ConfigError, DigitsData, FileData
+from dvae_core.data import DataError
+from dvae_core.runs import Run, RunError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ConfigError, DataError, RunError, ValueError) as error:
+        print(f"dvae_core: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"dvae_core: {error.filename or 'a file'} could not be used: {error.strerror}.", file=sys.stderr)
+    return 2
+
+
+def _train(options: argparse.Namespace) -> int:
+    run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
+    run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
+    _stop_on_signals(run)
+    from dvae_core.train import train  # torch: after the options are known to be right
+
+    with tqdm(unit="step", desc=run.id, disable=None if options.parent is None else True) as bar:
+        for progress in train(run, parent=options.parent):
+            bar.total = progress.steps
+            bar.update(progress.step - bar.n)
+            bar.set_postfix_str("held-out ELBO " + " ".join(f"{v:.2f}" for v in progress.elbo))
+    if run.status().state == "stopped":
+        print(f"Stopped. Go on with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
+        return 0
+    from dvae_core.analysis import compute  # scikit-learn: its 1.5 s must not delay the first point of the curves
+
+    compute.score(run)
+    if options.parent is None:
+        print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _new_run(options: argparse.Namespace) -> Run:
+    if not options.out:
+        raise ConfigError("Say where to write the run with --out DIR (or continue one with --resume DIR).")
+    if options.recipe:
+        config = recipes.recipe(options.recipe)
+    elif options.data:
+        config = _config(options)
+    else:
+        raise ConfigError("Say what to train on with --data FILE, --recipe NAME or --resume DIR.")
+    return runs.create(Path(options.out), config, title=options.recipe or "")
+
+
+def _config(options: argparse.Namespace) -> Config:
+    if options.data == "digits" and not Path("digits").exists():
+        data = DigitsData(split=options.split)
+    else:
+        names = {k: tuple(n for part in getattr(options, k) or () for n in part.split(",") if n) for k in "xuz"}
+        data = FileData(path=str(Path(options.data).absolute()), split=options.split, rate_hz=options.rate, **names)
+    given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
+    return recipes.for_dataset(
+        data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
+        encoder=options.encoder, device=options.device, **given,
+    )  # fmt: skip
+
+
+def _stop_on_signals(run: Run) -> None:
+    """The first Ctrl-C or TERM asks for a checkpoint and a clean end; a second one ends at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        (run.path / "STOP").touch()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from dvae_core.analysis import compute
+
+    run = _existing(options.run)
+    result = compute.score(run)
+    if options.json:
+        print((run.path / "analysis" / "score.json").read_text(encoding="utf-8"))
+        return 0
+    mean, std, floors = result["mean"], result["std"], result["floors"]
+    print(f"{run.title}: {run.config.model_name}, {run.config.members} members, {result['held_out_rows']} held-out rows")
+    for name, value in mean.items():
+        if value is not None:
+            print(f"  {name:18s} {value:8.3f} +- {std[name]:.3f}")
+    for name, value in floors.items():
+        if value is not None:
+            print(f"  floor {name:12s} {value:8.3f}")
+    for note in result["notes"]:
+        print(f"  note: {note}")
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> int:
+    import numpy as np
+    import pandas as pd
+
+    from dvae_core.analysis import compute
+
+    run, out = _existing(options.run), Path(options.out)
+    if out.suffix not in (".npz", ".csv"):
+        raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
+    data = run.config.data
+    names = {k: getattr(data, k) or None for k in "xu"} if isinstance(data, FileData) else {}
+    if run.config.model.encoder == "x":
+        names.pop("u", None)
+    latents = compute.encode_only(run, recipes.read(Path(options.data), **names))
+    if out.suffix == ".npz":
+        np.savez_compressed(out, allow_pickle=False, **latents)
+    else:
+        p, n, d = latents["mu_z"].shape
+        table = pd.DataFrame(latents["mu_z"].reshape(p * n, d), columns=[f"z{i + 1}" for i in range(d)])
+        table.insert(0, "row", np.tile(np.arange(n), p))
+        table.insert(0, "member", np.repeat(np.arange(p), n))
+        table.to_csv(out, index=False)
+    print(f"Wrote {out}")
+    return 0
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    from dvae_core.analysis import compute
+
+    run = _existing(options.run)
+    if options.name not in compute.ANALYSES:
+        raise ConfigError(f"There is no analysis {options.name!r}; known are {', '.join(compute.ANALYSES)}.")
+    analysis = compute.ANALYSES[options.name]
+    given = dict(text.partition("=")[::2] for text in options.set)
+    with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
+        for fraction in analysis(run, **compute.settings_of(analysis, given)):
+            run.write_json(f"analysis/{options.name}.progress", {"fraction": fraction, "pid": os.getpid()})
+            bar.update(round(100 * fraction) - bar.n)
+    (run.path / "analysis" / f"{options.name}.progress").unlink(missing_ok=True)
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from dvae_core.analysis.read import run_table
+
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; name the one that holds the runs.")
+    table = run_table(runs.list_runs(folder))
+    print("No runs here." if table.empty else table.drop(columns=["shipped", "created"], errors="ignore").to_string(index=False))
+    return 0
+
+
+def _examples(options: argparse.Namespace) -> int:
+    """Train every shipped run anew, as the app would, and keep only what a reader needs."""
+    from dvae_core.analysis import compute
+    from dvae_core.train import train
+
+    folder = Path(options.out) if options.out else runs.examples_folder()
+    for name in recipes.RECIPES:
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+        began = time.time()
+        run = runs.create(folder / name, recipes.recipe(name), title=recipes.TITLES[name])
+        for _ in train(run):
+            pass
+        mean = compute.score(run)["mean"]
+        for _ in compute.rotation(run):
+            pass
+        (run.path / "resume.safetensors").unlink()
+        run.set_status(pid=None, host="")
+        mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
+        print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
+    return 0
+
+
+def _existing(path: str) -> Run:
+    run = Run(Path(path).absolute())
+    run.config  # noqa: B018  raises a sentence if this is no run
+    return run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dvae_core", description=(__doc__ or "").split("\n\n")[1])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
+    train.set_defaults(command=_train)
+    train.add_argument("--data", help="a file or folder (npz, npy, csv, tsv, parquet, mat), or the word digits")
+    train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
+    train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
+    train.add_argument("--out", metavar="DIR", help="the new run's folder")
+    train.add_argument("--model", choices=["vae", "beta-vae", "ivae"], default="ivae")
+    train.add_argument("--beta", type=float, default=4.0, help="weight of the KL, for beta-vae (default 4)")
+    train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")
+    train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
+    train.add_argument("--likelihood", choices=["gaussian", "bernoulli", "poisson"], help="default: chosen by the data")
+    train.add_argument("--posterior", choices=["diagonal", "full"], help="covariance of q (default: full; pictures: diagonal)")
+    train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
+    for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
+        train.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")
+    train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    train.add_argument("--rate", type=float, help="sampling rate in Hz, if rows are in time order")
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--batch", type=int)
+    train.add_argument("--lr", type=float)
+    train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
+    train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    train.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+
+    score = commands.add_parser("score", help="score a run on its held-out rows")
+    score.set_defaults(command=_score)
+    score.add_argument("run", metavar="DIR")
+    score.add_argument("--json", action="store_true", help="print JSON only")
+
+    encode = commands.add_parser("encode", help="write the latents of a file's rows")
+    encode.set_defaults(command=_encode)
+    encode.add_argument("run", metavar="RUN")
+    encode.add_argument("--data", required=True)
+    encode.add_argument("--out", required=True, help="a .npz or .csv file")
+
+    analyse = commands.add_parser("analyse", help="compute something on a run, into its analysis folder")
+    analyse.set_defaults(command=_analyse)
+    analyse.add_argument("run", metavar="RUN")
+    analyse.add_argument("name", metavar="NAME", help="rotation")
+    analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+
+    listing = commands.add_parser("list", help="list the runs in a folder")
+    listing.set_defaults(command=_list)
+    listing.add_argument("folder", metavar="DIR")
+
+    examples = commands.add_parser("examples", help="train the shipped runs anew")
+    examples.set_defaults(command=_examples)
+    examples.add_argument("--out", metavar="DIR", help="where to (default: the package's own examples)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Computations on a run that need torch or time; they run in a worker and leave files under the run's analysis/."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+from torch import Tensor
+
+from dvae_core import metrics
+from dvae_core.data import DataError, Dataset, split
+from dvae_core.device import generator
+from dvae_core.identify import rotate, rotation_matrix
+from dvae_core.models import Vae, log_px, member
+from dvae_core.recipes import dataset_of
+from dvae_core.runs import Run, RunError
+from dvae_core.train import load_vae
+
+SCORED_ROWS = 20_000
+ROTATION_ROWS = 1000
+SAMPLES = 64
+_NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "mcc_encoder_only": None}
+
+
+@torch.no_grad()
+def score(run: Run) -> dict[str, Any]:
+    """Score every member on the held-out rows, write analysis/score.json and return it.
+
+    `members` has one record each, `mean` and `std` run over the members that did not fail, `floors` are reference
+    lines fitted on the training rows. MCCs are of posterior means; `mcc_encoder_only` is that of the encoder's own
+    mean (the same number unless inference refines it). ELBO, recon and kl: nats per example. Without true factors the
+    MCC fields are null.
+    """
+    dataset = dataset_of(run.config.data)
+    if run.about.get("fingerprint") not in (None, dataset.fingerprint):
+        raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run.")
+    parts = split(dataset, run.config.data.split)
+    vae = load_vae(run)
+    rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
+    mu, bound = encode(vae, dataset, rows)
+    failed = set(run.status().failed_members)
+    within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
+
+    members = []
+    for m in range(vae.p):
+        record: dict[str, Any] = {
+            "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
+            "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
+            "active_latents": int((bound[m, 2:] >= 0.01).sum()), **_NO_TRUTH,
+        }  # fmt: skip
+        if dataset.z is not None and np.isfinite(mu[m]).all():
+            z_true, z_hat = dataset.z[rows].astype(float), mu[m].astype(float)
+            record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
+            record["mcc_spearman"] = metrics.mcc(z_true, z_hat, method="spearman").value
+            record["mcc_encoder_only"] = record["mcc_pearson"]
+            if within_codes is not None:
+                record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
+        members.append(record)
+
+    good = [r for r in members if not r["failed"]]
+    names = [*_NO_TRUTH, "elbo", "recon", "kl", "active_latents"]
+    result = {
+        "members": members,
+        "mean": {k: _over(good, k, np.mean) for k in names},
+        "std": {k: _over(good, k, np.std) for k in names},
+        "members_failed": len(members) - len(good),
+        "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
+        "notes": [],
+        "held_out_rows": len(rows),
+        "split": parts.how,
+        "codes": f"posterior means, encoder sees {run.config.model.encoder}",
+        "scikit_learn": sklearn.__version__,
+    }
+    if dataset.z is not None:
+        train = parts.train[:: max(1, len(parts.train) // SCORED_ROWS)]
+        u = dataset.u
+        lines = metrics.floors(
+            dataset.x_float(train), dataset.x_float(rows), dataset.z[train], dataset.z[rows],
+            None if u is None else u[train], None if u is None else u[rows],
+        )  # fmt: skip
+        result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
+        result["notes"] = [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
+    run.write_json("analysis/score.json", result)
+    return result
+
+
+def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float | None:
+    values = [r[key] for r in records if r[key] is not None]
+    return float(function(values)) if values else None
+
+
+@torch.no_grad()
+def encode(vae: Vae, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return posterior means [p, n, d_z] and mean (recon, kl, kl_1..kl_d) [p, 2 + d_z] of some rows, in batches."""
+    needs_u = vae.sizes.d_u > 0
+    u = dataset.u_features() if needs_u else None
+    mu, parts, size = [], [], max(1, 4_000_000 // (dataset.d_x * vae.p))
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        x = torch.from_numpy(dataset.x_float(chosen)).expand(vae.p, -1, -1)
+        ub = None if u is None else torch.from_numpy(u[chosen]).expand(vae.p, -1, -1)
+        eps = torch.stack([
+            torch.randn(len(chosen), vae.config.model.latents, generator=generator(s, "score", start))
+            for s in vae.config.train.seeds
+        ])  # fmt: skip
+        bound = vae.elbo(x, ub, eps)
+        mu.append(vae.encode(x, ub).mu)
+        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
+    return torch.cat(mu, 1).numpy(), torch.cat(parts, 1).double().mean(1).numpy()
+
+
+def encode_only(run: Run, dataset: Dataset) -> dict[str, np.ndarray]:
+    """Return mu_z and std_z [p, n, d_z] of a data set's rows under a run's encoder.
+
+    Raises:
+        DataError: If the data has other columns than the run was trained on, or lacks the u its encoder needs.
+    """
+    vae = load_vae(run)
+    if dataset.d_x != vae.sizes.d_x:
+        raise DataError(f"The run reads {vae.sizes.d_x} columns of x and this data has {dataset.d_x}; choose the same ones.")
+    u = None
+    if run.config.model.encoder == "xu":
+        features = dataset.u_features()
+        if features is None or features.shape[1] != vae.sizes.d_u:
+            raise DataError(f"This run's encoder needs u with {vae.sizes.d_u} values; the data does not have it.")
+        u = torch.from_numpy(features)
+    mu, std = [], []
+    with torch.no_grad():
+        for rows in np.array_split(np.arange(dataset.n), max(1, dataset.n * dataset.d_x * vae.p // 4_000_000)):
+            x = torch.from_numpy(dataset.x_float(rows)).expand(vae.p, -1, -1)
+            q = vae.encode(x, None if u is None else u[rows].expand(vae.p, -1, -1))
+            mu.append(q.mu)
+            std.append(q.var.sqrt())
+    return {"mu_z": torch.cat(mu, 1).numpy(), "std_z": torch.cat(std, 1).numpy()}
+
+
+@torch.no_grad()
+def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Iterator[float]:
+    """Compute what rotating the latents changes, for 0..90 degrees; write analysis/rotation-<member>-<i>-<j>.npz.
+
+    Arrays over the angle: log_px and its Monte Carlo error, from *independent* noise at each angle; elbo, the same
+    noise carried along (z~ = M z); mcc where the factors are known. float64, up to 1,000 held-out rows, nats per
+    example. With a conditional prior (held fixed) log_px is log p(x|u).
+
+    Yields:
+        The fraction done.
+    """
+    if run.config.model.latents < 2:
+        raise RunError("A rotation needs at least two latents; this run has one.")
+    dataset = dataset_of(run.config.data)
+    parts = split(dataset, run.config.data.split)
+    rows = parts.held_out[:: max(1, len(parts.held_out) // ROTATION_ROWS)][:ROTATION_ROWS]
+    vae = member(load_vae(run), member_index).double()
+    d = vae.config.model.latents
+    x = torch.from_numpy(dataset.x_float(rows)).double()[None]
+    features = dataset.u_features() if vae.sizes.d_u else None
+    u = None if features is None else torch.from_numpy(features[rows]).double()[None]
+    eps = torch.randn(1, len(rows), d, generator=generator("rotation", "carried"), dtype=torch.float64)
+    angles = np.arange(0.0, 90.0 + 1e-9, step)
+    out: dict[str, list[float]] = {"log_px": [], "log_px_error": [], "elbo": [], "mcc": []}
+    for k, angle in enumerate(angles):
+        twin = rotate(vae, rotation_matrix(d, angle, (i, j)))
+        estimate, error = _log_px_in_parts(twin, x, u, k)
+        out["log_px"].append(float(estimate.mean()))
+        out["log_px_error"].append(float(error.square().sum().sqrt() / error.numel()))
+        out["elbo"].append(float(twin.elbo(x, u, eps).elbo.mean()))
+        if dataset.z is not None:
+            z_hat = twin.encode(x, u).mu[0].numpy()
+            out["mcc"].append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
+        yield (k + 1) / len(angles)
+    arrays = {name: np.array(values) for name, values in out.items() if values}
+    run.write_npz(f"analysis/rotation-{member_index}-{i}-{j}.npz", {"angle": angles, **arrays, "rows": np.array(len(rows))})
+
+
+def _log_px_in_parts(vae: Vae, x: Tensor, u: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
+    size = max(1, 4_000_000 // x.shape[2])
+    estimates, errors = [], []
+    for start in range(0, x.shape[1], size):
+        xb = x[:, start : start + size]
+        ub = None if u is None else u[:, start : start + size]
+        noise = generator("rotation", "independent", k, start)
+        eps = torch.randn(SAMPLES, 1, xb.shape[1], vae.config.model.latents, generator=noise, dtype=x.dtype)
+        estimate, error = log_px(vae, xb, ub, eps)
+        estimates.append(estimate)
+        errors.append(error)
+    return torch.cat(estimates, 1), torch.cat(errors, 1)
+
+
+ANALYSES: dict[str, Callable[..., Iterator[float]]] = {"rotation": rotation}
+
+
+def settings_of(analysis: Callable[..., Iterator[float]], given: dict[str, str]) -> dict[str, Any]:
+    """Turn `--set key=value` texts into the analysis's own types, refusing unknown ones in words."""
+    known = {k: type(v) for k, v in (analysis.__kwdefaults__ or {}).items()}
+    unknown = [k for k in given if k not in known]
+    if unknown:
+        raise ValueError(f"This analysis has no setting {unknown[0]!r}; known are {', '.join(known)}.")
+    return {k: known[k](v) for k, v in given.items()}

@@ -1,0 +1,34 @@
+"""Legend of axis letters, and the array aliases that several modules share.
+
+| letter | axis |
+|---|---|
+| `n` | examples: rows of the data, samples, time bins |
+| `p` | population members: seeds, trained side by side |
+| `s` | posterior samples of one example |
+| `t` | steps of a traversal |
+| `d_x`, `d_z`, `d_u` | dimensions of data, latents or factors, auxiliary variable |
+| `d`, `k`, `m` | any dimension; chosen rows; segments (values of a discrete u) |
+
+Arrays are row-major with examples first, or members first and examples second: `x [n d_x]`, `z_hat [p n d_z]`. One-axis
+shapes are written `" n"`. The shapes are checked in tests only; they cost nothing at run time.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64, Shaped
+
+Matrix: TypeAlias = Float[np.ndarray, "n d"]
+"""Examples in rows, any floating-point type."""
+
+Features: TypeAlias = Float32[np.ndarray, "n d"]
+"""Examples in rows, ready for a model."""
+
+Codes: TypeAlias = Int64[np.ndarray, " n"]
+"""Label codes 0..K-1, one a row."""
+
+Rows: TypeAlias = Int64[np.ndarray, " k"]
+"""Indices of chosen rows."""
+
+Auxiliary: TypeAlias = Shaped[np.ndarray, "n ..."]
+"""u as labels `[n]` or as numbers `[n d_u]`."""

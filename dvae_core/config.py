@@ -1,0 +1,299 @@
+"""Settings: one frozen tree that says everything a run needs to be repeated.
+
+`Config = data + model + prior + train`. A field a model does not use is not on its class, so setting it raises.
+Field metadata (label, help, bounds, unit) feeds the page's form and the command line: one source for all three.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used, in one sentence."""
+
+
+def setting(default: Any, label: str, help: str = "", *, min: float | int | None = None, max: float | int | None = None) -> Any:  # noqa: A002
+    """Return a dataclass field with the words and bounds that forms and the command line show."""
+    return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max})
+
+
+class _Checked:
+    """Checks literals and bounds at construction, so that a wrong value never travels."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, hint = getattr(self, f.name), hints[f.name]
+            where = f"{type(self).__name__}.{f.name}"
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise ConfigError(f"{where} must be one of {', '.join(map(str, get_args(hint)))}; got {value!r}.")
+            for number in value if isinstance(value, tuple) else (value,):
+                _check_bounds(where, number, f.metadata)
+
+
+def _check_bounds(where: str, value: Any, metadata: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    low, high = metadata.get("min"), metadata.get("max")
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ConfigError(f"{where} must be {bounds}; got {value}.")
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+Split = Literal["auto", "random", "blocks"]
+_SPLIT_HELP = "random: within each label; blocks: contiguous stretches (use for time series); auto: blocks when a rate is known"
+
+
+@dataclass(frozen=True)
+class SourcesData(_Checked):
+    """Nonstationary sources through a nonlinear mixing: the talk's data with known factors."""
+
+    kind: Literal["sources"] = "sources"
+    n_latents: int = setting(2, "Factors", "How many independent factors the world has", min=1, max=50)
+    d_x: int | None = setting(None, "Data dimensions", "Leave empty for as many as factors", min=1, max=500)
+    segments: int = setting(5, "Segments", "Values of u; the theorem needs n k + 1", min=1, max=200)
+    per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
+    noise: Literal["gaussian", "laplace", "sech"] = setting("gaussian", "Source distribution")
+    modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
+    layers: int = setting(3, "Mixing layers", min=1, max=10)
+    activation: Literal["xtanh", "leaky", "linear"] = setting("xtanh", "Mixing nonlinearity")
+    observation_noise: float = setting(0.0, "Observation noise", "Fraction of x's standard deviation", min=0, max=2)
+    correlation: float = setting(0.0, "Correlation of factors", "Above 0 the MCC misleads", min=-0.95, max=0.95)
+    continuous_u: bool = setting(False, "Continuous u")
+    seed: int = setting(0, "Data seed", min=0)
+    split: Split = setting("auto", "Split", _SPLIT_HELP)
+
+
+@dataclass(frozen=True)
+class NeuronsData(_Checked):
+    """Poisson spike counts of a population driven by latent factors."""
+
+    kind: Literal["neurons"] = "neurons"
+    n_latents: int = setting(2, "Factors", min=1, max=20)
+    n_neurons: int = setting(100, "Neurons", min=2, max=1000)
+    segments: int = setting(5, "Segments", min=1, max=200)
+    per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
+    seed: int = setting(0, "Data seed", min=0)
+    split: Split = setting("auto", "Split", _SPLIT_HELP)
+
+
+@dataclass(frozen=True)
+class DigitsData(_Checked):
+    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
+
+    kind: Literal["digits"] = "digits"
+    split: Split = setting("auto", "Split", _SPLIT_HELP)
+
+
+@dataclass(frozen=True)
+class FileData(_Checked):
+    """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
+
+    kind: Literal["file"] = "file"
+    path: str = setting("", "File")
+    x: tuple[str, ...] = setting((), "Columns of x")
+    u: tuple[str, ...] = setting((), "Columns of u")
+    z: tuple[str, ...] = setting((), "Columns of true factors")
+    rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
+    split: Split = setting("auto", "Split", _SPLIT_HELP)
+
+
+Data = SourcesData | NeuronsData | DigitsData | FileData
+
+
+# --- model ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MlpNet(_Checked):
+    """Fully connected encoder and decoder, each with a linear path beside the hidden layers."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: int = setting(64, "Hidden units", min=1, max=4096)
+    depth: int = setting(2, "Hidden layers", min=0, max=6)
+    activation: Literal["xtanh", "tanh", "relu", "leaky", "silu", "gelu"] = setting(
+        "xtanh", "Activation", "xtanh(a) = tanh(a) + 0.1 a suits sources; relu or gelu suit pictures"
+    )
+
+
+@dataclass(frozen=True)
+class ConvNet(_Checked):
+    """Four strided convolutions and their mirror; pictures whose sides are multiples of 16."""
+
+    kind: Literal["conv"] = "conv"
+    channels: int = setting(32, "Channels", "First layer; later layers use twice as many", min=1, max=256)
+    hidden: int = setting(256, "Hidden units", min=1, max=4096)
+    activation: Literal["xtanh", "tanh", "relu", "leaky", "silu", "gelu"] = setting("relu", "Activation")
+
+
+@dataclass(frozen=True)
+class GaussianLikelihood(_Checked):
+    """x | z ~ N(f(z), Sigma_x). Sigma_x is relative to the preprocessed x."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    noise: Literal["fixed", "scalar", "dimension", "network"] = setting(
+        "scalar", "Sigma_x", "fixed; one learned number; one per dimension; or a network's Sigma_x(z), as on the slide"
+    )
+    std: float = setting(0.1, "Noise std", "The value if fixed, else the start", min=1e-4, max=10)
+
+
+@dataclass(frozen=True)
+class BernoulliLikelihood(_Checked):
+    """x | z ~ Bernoulli(sigmoid(f(z))), for pictures in [0, 1]."""
+
+    kind: Literal["bernoulli"] = "bernoulli"
+
+
+@dataclass(frozen=True)
+class PoissonLikelihood(_Checked):
+    """x | z ~ Poisson(exp(f(z))), for spike counts."""
+
+    kind: Literal["poisson"] = "poisson"
+
+
+Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Checked):
+    """Generator p_theta(x|z) and encoder q_phi."""
+
+    latents: int = setting(2, "Latents", "Dimensions of z", min=1, max=256)
+    net: MlpNet | ConvNet = MlpNet()
+    likelihood: Likelihood = GaussianLikelihood()
+    posterior: Literal["diagonal", "full"] = setting(
+        "full", "Posterior q(z|x)", "diagonal: mean field, prefers PCA-like axes; full: latents may correlate"
+    )
+    encoder: Literal["x", "xu"] = setting("x", "Encoder sees", "x alone, or x and u")
+    preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(
+        "whiten", "Preprocessing of x", "Linear and invertible, inside the model; ELBOs stay in units of the data"
+    )
+    rotation: tuple[tuple[float, ...], ...] = setting((), "Rotation M", "Set by the Rotate page: z~ = M z")
+
+
+@dataclass(frozen=True)
+class StandardPrior(_Checked):
+    """p(z) = N(0, I)."""
+
+    kind: Literal["standard"] = "standard"
+
+
+@dataclass(frozen=True)
+class ConditionalPrior(_Checked):
+    """p_theta(z|u) = prod_i N(z_i; mu_i(u), var_i(u)), learned: the iVAE."""
+
+    kind: Literal["conditional"] = "conditional"
+    modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes in the prior")
+    hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
+
+
+Prior = StandardPrior | ConditionalPrior
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Checked):
+    """How a population is trained. `seeds` and `betas` have one entry a member."""
+
+    seeds: tuple[int, ...] = setting((0, 1, 2, 3), "Seeds", "One per member", min=0, max=2**31 - 1)
+    betas: tuple[float, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member", min=0, max=1000)
+    epochs: int = setting(30, "Epochs", min=1, max=100_000)
+    batch: int = setting(256, "Batch size", min=1, max=1_000_000)
+    lr: float = setting(5e-3, "Learning rate", "Peak of a one-cycle schedule", min=1e-7, max=1)
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Device")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.seeds) == 0 or len(self.seeds) != len(self.betas):
+            raise ConfigError(
+                f"A population needs one seed and one beta per member; got {len(self.seeds)} and {len(self.betas)}."
+            )
+
+
+@dataclass(frozen=True)
+class Config(_Checked):
+    """Everything that determines a run."""
+
+    data: Data = SourcesData()
+    model: ModelConfig = ModelConfig()
+    prior: Prior = StandardPrior()
+    train: TrainConfig = TrainConfig()
+
+    @property
+    def members(self) -> int:
+        """Number of members p of the population."""
+        return len(self.train.seeds)
+
+    @property
+    def model_name(self) -> str:
+        """The talk's name for this model: VAE, beta-VAE or iVAE."""
+        if isinstance(self.prior, ConditionalPrior):
+            return "iVAE" if all(b == 1 for b in self.train.betas) else "beta-iVAE"
+        return "VAE" if all(b == 1 for b in self.train.betas) else "beta-VAE"
+
+    def to_json(self) -> str:
+        """Return the tree as indented JSON; `from_json` reads it back equal."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        """Read a tree; unknown keys and wrong values are ConfigErrors that say where and suggest the nearest name."""
+        try:
+            tree = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"The configuration is not valid JSON: {error}.") from error
+        return _build(cls, tree, "config")
+
+    def key(self) -> str:
+        """Return 12 hex digits that change with anything that affects results (not with the device)."""
+        tree = dataclasses.asdict(self)
+        del tree["train"]["device"]
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _build(hint: Any, value: Any, where: str) -> Any:
+    """Turn JSON into the type `hint` says, or raise a ConfigError that names the place."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in args:
+            raise ConfigError(f"{where} must be one of {', '.join(map(str, args))}; got {value!r}.")
+        return value
+    if origin in (Union, types.UnionType):
+        classes = [a for a in args if dataclasses.is_dataclass(a)]
+        if not classes:  # number or None
+            return None if value is None else _build(next(a for a in args if a is not type(None)), value, where)
+        kinds = {get_args(get_type_hints(c)["kind"])[0]: c for c in classes}
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if kind not in kinds:
+            raise ConfigError(f"{where}.kind must be one of {', '.join(kinds)}; got {kind!r}.")
+        return _build(kinds[kind], value, where)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} must be a list; got {value!r}.")
+        return tuple(_build(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if dataclasses.is_dataclass(hint):
+        return _build_class(hint, value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{where} must be {hint.__name__}; got {value!r}.")
+    return value
+
+
+def _build_class(cls: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be an object; got {value!r}.")
+    names = [f.name for f in dataclasses.fields(cls)]
+    for key in value:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}."
+            raise ConfigError(f"{where} has no setting {key!r}{hint}")
+    hints = get_type_hints(cls)
+    return cls(**{key: _build(hints[key], v, f"{where}.{key}") for key, v in value.items()})

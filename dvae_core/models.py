@@ -1,0 +1,439 @@
+"""The slides in code: generator p_theta(x|z), encoder q_phi(z|x), and the ELBO, for a population of p members.
+
+    x, u  --encoder-->  q(z|x) = N(mu_z, F F^T)  --z = mu_z + F eps-->  z  --generator-->  p(x|z)
+    ELBO = E_q[log p(x|z)] - KL(q(z|x) || p(z|u));      beta-VAE weighs the KL by beta
+
+A VAE has the prior N(0, I). An iVAE is a VAE whose prior is p(z|u); nothing else differs. Axes: p members, n examples.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dvae_core import likelihoods
+from dvae_core.config import ConditionalPrior, Config, ConvNet, GaussianLikelihood, MlpNet, PoissonLikelihood
+from dvae_core.device import generator
+from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp
+from dvae_core.priors import ConditionalNormal, StandardNormal
+
+LOG_STD_Z = 6.0  # |log std| of q is kept below this, smoothly
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model must know of its data."""
+
+    d_x: int
+    d_u: int = 0
+    labels: bool = False
+    x_shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z|x) = N(mu, F F^T), with F [p, n, d, d], or [p, n, d] where it is diagonal; log_det = log |det F|."""
+
+    mu: Tensor
+    factor: Tensor
+    log_det: Tensor
+
+    def sample(self, eps: Tensor) -> Tensor:
+        """Return mu + F eps, for eps [p, n, d_z]."""
+        if self.factor.dim() == self.mu.dim():
+            return self.mu + self.factor * eps
+        return self.mu + (self.factor @ eps[..., None])[..., 0]
+
+    @property
+    def var(self) -> Tensor:
+        """Marginal variances [p, n, d_z]: the diagonal of F F^T."""
+        if self.factor.dim() == self.mu.dim():
+            return self.factor.square()
+        return self.factor.square().sum(-1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Return log q(z|x) [p, n]."""
+        if self.factor.dim() == self.mu.dim():
+            eps = (z - self.mu) / self.factor
+        else:
+            eps = torch.linalg.solve(self.factor, (z - self.mu)[..., None])[..., 0]
+        return -0.5 * (eps.square() + math.log(2 * math.pi)).sum(-1) - self.log_det
+
+
+@dataclass(frozen=True)
+class Elbo:
+    """The bound and its parts, nats per example, [p, n]; elbo = recon - kl, kl = kl_latent.sum(-1) + kl_dependence.
+
+    `kl_latent` [p, n, d_z] compares each marginal of q with its prior; `kl_dependence` is the total correlation of
+    q(z|x), 0 for a diagonal q. The loss uses `kl`; ordering and dead latents use `kl_latent`.
+    """
+
+    recon: Tensor
+    kl: Tensor
+    kl_latent: Tensor
+    kl_dependence: Tensor
+
+    @property
+    def elbo(self) -> Tensor:
+        """recon - kl, to be maximised."""
+        return self.recon - self.kl
+
+
+def kl_to_prior(q: Posterior, prior_mu: Tensor, prior_logvar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """KL(q || prod_i N(mu_i, var_i)) in closed form: total [p, n], per latent [p, n, d], dependence [p, n]."""
+    # per latent: 1/2 [ var_q / var - 1 - log(var_q / var) + (mu_q - mu)^2 / var ]
+    log_ratio = torch.log(q.var) - prior_logvar
+    kl_latent = 0.5 * (torch.exp(log_ratio) - 1 - log_ratio + (q.mu - prior_mu).square() * torch.exp(-prior_logvar))
+    if q.factor.dim() == q.mu.dim():
+        dependence = torch.zeros_like(q.log_det)
+    else:  # total correlation of a Gaussian: 1/2 sum log var_i - log |det F|
+        dependence = 0.5 * torch.log(q.var).sum(-1) - q.log_det
+    return kl_latent.sum(-1) + dependence, kl_latent, dependence
+
+
+class Encoder(nn.Module):
+    """g_phi: preprocessed x (and u) to mu_z and the numbers that make F. A linear path runs beside the MLP."""
+
+    def __init__(self, p: int, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+        model = config.model
+        d_z = model.latents
+        self.d_z, self.full = d_z, model.posterior == "full"
+        self.sees_u = model.encoder == "xu"
+        n_out = 2 * d_z + (d_z * (d_z - 1) // 2 if self.full else 0)
+        d_u = sizes.d_u if self.sees_u else 0
+        self.trunk = None
+        if isinstance(model.net, ConvNet):
+            self.trunk = ConvTrunk(p, model.net, sizes)
+            self.mlp = Mlp(
+                p, self.trunk.d_out + d_u, n_out, hidden=model.net.hidden, depth=1, activation=model.net.activation
+            )
+            self.skip = None
+        else:
+            net = model.net
+            self.mlp = Mlp(p, sizes.d_x + d_u, n_out, hidden=net.hidden, depth=net.depth, activation=net.activation)
+            self.skip = Linear(p, sizes.d_x, d_z, bias=False)
+        rows, columns = torch.tril_indices(d_z, d_z, -1)
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns, persistent=False)
+
+    def forward(self, x: Float[Tensor, "p n d_x"], u: Tensor | None) -> Posterior:
+        h = x if self.trunk is None else self.trunk(x)
+        if self.sees_u:
+            if u is None:
+                raise ValueError("This encoder is q(z|x,u): it needs u.")
+            h = torch.cat([h, u], -1)
+        out = self.mlp(h)
+        d = self.d_z
+        mu, log_std, below = out[..., :d], out[..., d : 2 * d] - 1, out[..., 2 * d :]
+        if self.skip is not None:
+            mu = mu + self.skip(x)
+        log_std = LOG_STD_Z * torch.tanh(log_std / LOG_STD_Z)
+        std, log_det = torch.exp(log_std), log_std.sum(-1)
+        if not self.full:
+            return Posterior(mu, std, log_det)
+        # F = diag(std) (I + strictly lower part): rows scale with their own std
+        factor = torch.diag_embed(std)
+        if below.shape[-1]:
+            factor = factor.clone()
+            factor[..., self.rows, self.columns] = below * std[..., self.rows]
+        return Posterior(mu, factor, log_det)
+
+
+class ConvTrunk(nn.Module):
+    """Four strided convolutions: [H, W, C] to c, c, 2c, 2c channels on a picture 16 times smaller."""
+
+    def __init__(self, p: int, net: ConvNet, sizes: Sizes) -> None:
+        super().__init__()
+        self.shape = picture_shape(sizes)
+        height, width, channels = self.shape
+        widths = [channels, net.channels, net.channels, 2 * net.channels, 2 * net.channels]
+        self.convs = nn.ModuleList(Conv(p, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.d_out = widths[-1] * (height // 16) * (width // 16)
+        self.activation = net.activation
+
+    def forward(self, x: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n d_out"]:
+        h = x.unflatten(-1, self.shape).movedim(-1, -3)  # rows of x are [H, W, C]
+        for conv in self.convs:
+            h = ACTIVATIONS[self.activation](conv(h))
+        return h.flatten(2)
+
+
+class Generator(nn.Module):
+    """f_theta: z to the mean of preprocessed x, to logits, or to log rates (and, for a network's Sigma_x, log std)."""
+
+    def __init__(self, p: int, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+        model = config.model
+        self.two_heads = isinstance(model.likelihood, GaussianLikelihood) and model.likelihood.noise == "network"
+        heads = 2 if self.two_heads else 1
+        self.activation = model.net.activation
+        self.convs, self.skip = None, None
+        if isinstance(model.net, ConvNet):
+            height, width, channels = picture_shape(sizes)
+            c = model.net.channels
+            self.small = (2 * c, height // 16, width // 16)
+            self.mlp = Mlp(
+                p, model.latents, math.prod(self.small), hidden=model.net.hidden, depth=1,
+                activation=model.net.activation, last_gain=1.0,
+            )  # fmt: skip
+            widths = [2 * c, 2 * c, c, c, channels * heads]
+            self.convs = nn.ModuleList(Conv(p, a, b, transpose=True) for a, b in zip(widths[:-1], widths[1:], strict=True))
+            self.bias = nn.Parameter(torch.zeros(p, sizes.d_x))  # the mean picture: the net learns what varies
+        else:
+            net = model.net
+            self.mlp = Mlp(
+                p, model.latents, sizes.d_x * heads, hidden=net.hidden, depth=net.depth, activation=net.activation
+            )
+            self.skip = Linear(p, model.latents, sizes.d_x, bias=False)
+
+    def forward(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None]:
+        """Return (mean, logit or log rate [p, n, d_x]; log std [p, n, d_x] or None)."""
+        h = self.mlp(z)
+        if self.convs is not None:
+            act = ACTIVATIONS[self.activation]
+            h = act(h).unflatten(-1, self.small)
+            for i, conv in enumerate(self.convs):
+                h = conv(h) if i == len(self.convs) - 1 else act(conv(h))
+            heads = h.chunk(2, 2) if self.two_heads else (h,)
+            parts = [head.movedim(-3, -1).flatten(2) for head in heads]  # back to rows of [H, W, C]
+            parts[0] = parts[0] + self.bias[:, None]
+        else:
+            parts = list(h.chunk(2, -1)) if self.two_heads else [h]
+            if self.skip is not None:
+                parts[0] = parts[0] + self.skip(z)
+        return parts[0], (parts[1] if self.two_heads else None)
+
+
+class Vae(nn.Module):
+    """A population of p VAEs (or, with a conditional prior, iVAEs) on one data set.
+
+    Every parameter has a leading member axis. x is in the data's units; the linear preprocessing sits inside, and
+    Gaussian likelihoods include its log-determinant, so that ELBOs are nats per example *of the data*. z, eps, x, u
+    are [p, n, ...]. The module knows no device, file or log.
+    """
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+        check(config, sizes)
+        p, model = config.members, config.model
+        self.config, self.sizes = config, sizes
+        self.encoder = Encoder(p, config, sizes)
+        self.generator = Generator(p, config, sizes)
+        if isinstance(config.prior, ConditionalPrior):
+            self.conditional = ConditionalNormal(
+                p, sizes.d_u, model.latents, labels=sizes.labels,
+                modulate=config.prior.modulate, hidden=config.prior.hidden,
+            )  # fmt: skip
+        else:
+            self.conditional = StandardNormal()
+        d_x = sizes.d_x
+        square = (d_x, d_x) if model.preprocess == "whiten" else (d_x,)
+        self.register_buffer("x_mean", torch.zeros(d_x))
+        self.register_buffer("x_forward", torch.ones(square))  # a matrix for "whiten", else a scale per dimension
+        self.register_buffer("x_inverse", torch.ones(square))
+        self.register_buffer("x_log_det", torch.zeros(()))
+        self.register_buffer("u_mean", torch.zeros(sizes.d_u))
+        self.register_buffer("u_scale", torch.ones(sizes.d_u))
+        rotation = torch.tensor(model.rotation) if model.rotation else torch.eye(model.latents)
+        self.register_buffer("rotation", rotation)
+        noise = model.likelihood.noise if isinstance(model.likelihood, GaussianLikelihood) else None
+        if noise in ("scalar", "dimension"):
+            self.log_std_x = nn.Parameter(torch.zeros(p, 1 if noise == "scalar" else d_x))
+        elif noise == "fixed":
+            self.register_buffer("log_std_x", torch.zeros(p, 1))
+
+    # --- the slide ---
+
+    def encode(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
+        """q_phi(z|x), or q_phi(z|x,u) if the encoder sees u."""
+        q = self.encoder(self.preprocess(x), self.standardise_u(u))
+        if not self.config.model.rotation:
+            return q
+        M = self.rotation  # the rotated twin: mean M mu, factor M F (never a fresh Cholesky factor of M S M^T)
+        factor = torch.diag_embed(q.factor) if q.factor.dim() == q.mu.dim() else q.factor
+        return Posterior(q.mu @ M.T, M @ factor, q.log_det)
+
+    def prior(self, z_like: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(mu, logvar) of p(z), or of p_theta(z|u), with the shape of `z_like`."""
+        return self.conditional(z_like, self.standardise_u(u))
+
+    def decode(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_x"]:
+        """E[x|z] in the data's units: a mean, a probability or a rate."""
+        mean, _ = self.generator(self.unrotate(z))
+        kind = self.config.model.likelihood.kind
+        if kind == "bernoulli":
+            return torch.sigmoid(mean)
+        if kind == "poisson":
+            return torch.exp(mean)
+        if self.x_inverse.dim() == 2:
+            return mean @ self.x_inverse + self.x_mean
+        return mean * self.x_inverse + self.x_mean
+
+    def log_px_z(self, x: Float[Tensor, "p n d_x"], z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n"]:
+        """log p_theta(x|z), nats per example."""
+        mean, log_std = self.generator(self.unrotate(z))
+        kind = self.config.model.likelihood.kind
+        if kind == "bernoulli":
+            return likelihoods.bernoulli(x, mean)
+        if kind == "poisson":
+            return likelihoods.poisson(x, mean)
+        log_std = self.log_std_x[:, None, :] if log_std is None else log_std
+        return likelihoods.gaussian(self.preprocess(x), mean, likelihoods.bounded_log_std(log_std)) + self.x_log_det
+
+    def elbo(
+        self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"]
+    ) -> Elbo:
+        """One-sample ELBO; `eps` is drawn by the caller. The KL is in closed form."""
+        q = self.encode(x, u)
+        recon = self.log_px_z(x, q.sample(eps))
+        return Elbo(recon, *kl_to_prior(q, *self.prior(q.mu, u)))
+
+    # --- around it ---
+
+    def preprocess(self, x: Tensor) -> Tensor:
+        """Centre and scale (or whiten) x. Counts are square-rooted for the encoder; Poisson terms use x itself."""
+        if isinstance(self.config.model.likelihood, PoissonLikelihood):
+            x = torch.sqrt(x)
+        x = x - self.x_mean
+        return x @ self.x_forward if self.x_forward.dim() == 2 else x * self.x_forward
+
+    def standardise_u(self, u: Tensor | None) -> Tensor | None:
+        """Centre and scale u where it is numbers; labels (one-hot) pass unchanged."""
+        return None if u is None else (u - self.u_mean) * self.u_scale
+
+    def unrotate(self, z: Tensor) -> Tensor:
+        """M^T z~ (rows: z~ M) for a rotated twin; z itself otherwise."""
+        return z @ self.rotation if self.config.model.rotation else z
+
+    @property
+    def p(self) -> int:
+        """Number of members."""
+        return self.config.members
+
+
+def picture_shape(sizes: Sizes) -> tuple[int, int, int]:
+    """Return (H, W, C) for a convolutional net, or say in words why there is none."""
+    shape = sizes.x_shape
+    if shape is None or shape[0] % 16 or shape[1] % 16:
+        what = "not pictures" if shape is None else f"{shape[0]} x {shape[1]} pixels"
+        raise ValueError(f"A convolutional net needs pictures with sides that are multiples of 16; x is {what}: use the MLP.")
+    return (shape[0], shape[1], shape[2] if len(shape) == 3 else 1)
+
+
+def check(config: Config, sizes: Sizes) -> None:
+    """Raise a ValueError where a config and its data do not fit."""
+    if isinstance(config.prior, ConditionalPrior) and not sizes.d_u:
+        raise ValueError("An iVAE needs an auxiliary variable u, and this data has none; name one or choose a VAE.")
+    if config.model.encoder == "xu" and not sizes.d_u:
+        raise ValueError("The encoder q(z|x,u) needs u, and this data has none; use the encoder q(z|x).")
+    d_z, M = config.model.latents, config.model.rotation
+    if M and (len(M) != d_z or any(len(row) != d_z for row in M)):
+        raise ValueError(f"The rotation must be {d_z} x {d_z}, as many as latents; got {len(M)} rows.")
+
+
+def initialise(vae: Vae, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | None = None) -> None:
+    """Fit the preprocessing to training data x (and u) and draw every member's weights from its own seed.
+
+    The linear paths start as a transposed pair: encoder A = V D^-1 Q on the leading principal components of x (unit
+    variance, random orthogonal Q per member), decoder A's pseudo-inverse. Member m's weights depend on its seed only.
+    """
+    _fit_preprocessing(vae, x)
+    if u is not None and not vae.sizes.labels:
+        vae.u_mean.copy_(u.mean(0))
+        vae.u_scale.copy_(1 / u.std(0).clamp_min(1e-6))
+    for name, module in vae.named_modules():
+        draw = getattr(module, "draw", None)
+        if draw is not None:
+            for m, seed in enumerate(vae.config.train.seeds):
+                draw(m, generator(seed, "initial", name))
+    likelihood = vae.config.model.likelihood
+    with torch.no_grad():
+        if isinstance(likelihood, GaussianLikelihood):
+            if hasattr(vae, "log_std_x"):
+                vae.log_std_x.fill_(math.log(likelihood.std))
+        else:  # start at the mean picture or the mean rates
+            mean = x.double().mean(0)
+            start = torch.logit(mean, 1e-3) if likelihood.kind == "bernoulli" else torch.log(mean.clamp_min(1e-3))
+            bias = vae.generator.bias if vae.generator.convs is not None else vae.generator.mlp.last.bias
+            bias[:, : vae.sizes.d_x] = start.float()
+        if isinstance(vae.config.model.net, MlpNet):
+            _draw_linear_paths(vae, x)
+
+
+def _fit_preprocessing(vae: Vae, x: Tensor) -> None:
+    how = vae.config.model.preprocess
+    x = torch.sqrt(x.double()) if isinstance(vae.config.model.likelihood, PoissonLikelihood) else x.double()
+    with torch.no_grad():
+        if how != "none":
+            vae.x_mean.copy_(x.mean(0))
+        if how == "standardise":
+            std = x.std(0)
+            std = torch.where(std > 1e-12, std, torch.ones_like(std))  # a constant column stays at 0
+            vae.x_forward.copy_(1 / std)
+            vae.x_inverse.copy_(std)
+            vae.x_log_det.fill_(-torch.log(std).sum())
+        if how == "whiten":
+            variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
+            variances, axes = variances.flip(0), axes.flip(1)
+            # Directions with less than 1e-6 of the largest variance are noise: scaling them up to 1 would train on it.
+            std = variances.clamp_min(1e-6 * variances[0]).sqrt()
+            vae.x_forward.copy_(axes / std)
+            vae.x_inverse.copy_(std[:, None] * axes.T)
+            vae.x_log_det.fill_(-torch.log(std).sum())
+
+
+def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
+    h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
+    _, spread, axes = torch.linalg.svd(h - h.mean(0), full_matrices=False)
+    d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
+    std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
+    gaussian = isinstance(vae.config.model.likelihood, GaussianLikelihood)
+    for m, seed in enumerate(vae.config.train.seeds):
+        Q, _ = torch.linalg.qr(torch.randn(d_z, d_z, generator=generator(seed, "linear path")).double())
+        vae.encoder.skip.weight[m] = ((axes[:k].T / std) @ Q[:k]).float()
+        if gaussian:  # logits and log rates have no linear relation to x: their linear path starts at 0
+            vae.generator.skip.weight[m] = (Q[:k].T @ (std[:, None] * axes[:k])).float()
+        else:
+            vae.generator.skip.weight[m] = 0.0
+
+
+def log_px(
+    vae: Vae, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "s p n d_z"]
+) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"]]:
+    """Importance-weighted log p(x), or log p(x|u) where the prior is conditional, with its Monte Carlo error.
+
+        log p(x) ~ log 1/S sum_s p(x|z_s) p(z_s|u) / q(z_s|x),   z_s ~ q        (Burda et al. 2016)
+
+    A lower bound on average, rising with S to the truth; q's own covariance is the proposal.
+
+    Returns:
+        The estimate and its standard error (delta method), nats per example, both [p, n].
+    """
+    q = vae.encode(x, u)
+    prior_mu, prior_logvar = vae.prior(q.mu, u)
+    log_w = []
+    for noise in eps:  # one sample at a time: memory stays that of a batch
+        z = q.sample(noise)
+        log_prior = likelihoods.gaussian(z, prior_mu, 0.5 * prior_logvar)
+        log_q = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - q.log_det
+        log_w.append(vae.log_px_z(x, z) + log_prior - log_q)
+    log_weights = torch.stack(log_w)
+    estimate = torch.logsumexp(log_weights, 0) - math.log(len(eps))
+    weights = torch.exp(log_weights - estimate)  # mean 1
+    return estimate, weights.std(0, correction=1) / math.sqrt(len(eps)) if len(eps) > 1 else torch.zeros_like(estimate)
+
+
+def member(vae: Vae, m: int) -> Vae:
+    """Return member m alone, as a population of one."""
+    train = vae.config.train
+    alone = dataclasses.replace(
+        vae.config, train=dataclasses.replace(train, seeds=(train.seeds[m],), betas=(train.betas[m],))
+    )
+    new = Vae(alone, vae.sizes)
+    own = {name for name, _ in vae.named_parameters()} | {"log_std_x"}
+    new.load_state_dict({k: v[m : m + 1] if k in own else v for k, v in vae.state_dict().items()})
+    return new.to(next(vae.parameters()).dtype)

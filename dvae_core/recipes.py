@@ -1,0 +1,159 @@
+"""Recipes: functions that return a complete Config. `for_dataset` chooses defaults to fit some data; the others each
+make one figure of the talk and say what to expect.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from dvae_core.config import (
+    BernoulliLikelihood,
+    ConditionalPrior,
+    Config,
+    ConfigError,
+    ConvNet,
+    Data,
+    DigitsData,
+    FileData,
+    GaussianLikelihood,
+    Likelihood,
+    MlpNet,
+    ModelConfig,
+    NeuronsData,
+    PoissonLikelihood,
+    SourcesData,
+    StandardPrior,
+    TrainConfig,
+)
+from dvae_core.data import Dataset
+from dvae_core.readers import builtin, read
+from dvae_core.synthetic import neurons, sources
+
+ModelName = Literal["vae", "beta-vae", "ivae"]
+
+
+def dataset_of(data: Data) -> Dataset:
+    """Load or draw the data that a config names.
+
+    Raises:
+        DataError: If a file cannot be read as asked.
+    """
+    if isinstance(data, SourcesData):
+        return sources(**_arguments(data))
+    if isinstance(data, NeuronsData):
+        return neurons(**_arguments(data))
+    if isinstance(data, DigitsData):
+        return builtin.digits()
+    return read(Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz)
+
+
+def _arguments(data: SourcesData | NeuronsData) -> dict:
+    return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name not in ("kind", "split")}
+
+
+def for_dataset(
+    data: Data,
+    dataset: Dataset,
+    model: ModelName = "ivae",
+    *,
+    beta: float = 4.0,
+    betas: Sequence[float] | None = None,
+    latents: int | None = None,
+    members: int = 4,
+    seed: int = 0,
+    likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = None,
+    posterior: Literal["diagonal", "full"] | None = None,
+    encoder: Literal["x", "xu"] = "x",
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+) -> Config:
+    """Return a Config with defaults that suit the data; everything named is taken as asked.
+
+    Counts get a Poisson likelihood, pictures a Bernoulli one and relu nets, all else a Gaussian one on whitened x
+    with xtanh nets. `beta` is used by the beta-VAE only. Latents default to the number of true factors where known,
+    else to min(10, d_x). Epochs default to about 3,000 steps, at least 10 and at most 400.
+
+    Raises:
+        ConfigError: If an iVAE is asked for and the data has no u.
+    """
+    if model == "ivae" and dataset.u is None:
+        raise ConfigError(
+            f"An iVAE needs an auxiliary variable u, and {dataset.name} has none; name one (--u), or train a VAE."
+        )
+    pictures = dataset.x_shape is not None
+    if likelihood is None:
+        likelihood = "poisson" if dataset.is_counts else "bernoulli" if pictures else "gaussian"
+    kinds: dict[str, Likelihood] = {
+        "gaussian": GaussianLikelihood(),
+        "bernoulli": BernoulliLikelihood(),
+        "poisson": PoissonLikelihood(),
+    }
+    large = dataset.x_shape is not None and dataset.d_x >= 32 * 32
+    conv = large and dataset.x_shape[0] % 16 == 0 and dataset.x_shape[1] % 16 == 0
+    net = ConvNet() if conv else MlpNet(hidden=128, activation="relu") if pictures else MlpNet()
+    if latents is None:
+        latents = dataset.z.shape[1] if dataset.z is not None else min(10, dataset.d_x)
+    batch = batch or min(256, max(16, dataset.n // 10))
+    if epochs is None:
+        epochs = int(min(max(3000 * batch // dataset.n, 10), 400))
+    preprocess = "whiten" if likelihood == "gaussian" and dataset.d_x <= 500 else "standardise"
+    if pictures and likelihood != "poisson":
+        preprocess = "centre"  # pixels share a unit: scaling border pixels up would be noise
+    if betas is None:
+        betas = [beta if model == "beta-vae" else 1.0] * members
+    return Config(
+        data=data,
+        model=ModelConfig(
+            latents=latents, net=net, likelihood=kinds[likelihood], posterior=posterior or ("diagonal" if pictures else "full"),
+            encoder=encoder, preprocess=preprocess,
+        ),
+        prior=ConditionalPrior() if model == "ivae" else StandardPrior(),
+        train=TrainConfig(
+            seeds=tuple(range(seed, seed + len(betas))), betas=tuple(betas), epochs=epochs, batch=batch,
+            lr=lr or (2e-3 if pictures else 5e-3), device=device,
+        ),
+    )  # fmt: skip
+
+
+# --- the talk's figures ------------------------------------------------------------------------------------------------
+
+TALK_DATA = SourcesData(n_latents=2, segments=5, per_segment=1000, modulate="both", seed=0)
+
+
+def talk_ivae() -> Config:
+    """The talk's last figure, panel (c): an iVAE on 2 sources in 5 segments."""
+    return for_dataset(TALK_DATA, dataset_of(TALK_DATA), "ivae", members=8)
+
+
+def talk_vae() -> Config:
+    """The talk's last figure, panel (d): a VAE of the same size on the same data."""
+    return for_dataset(TALK_DATA, dataset_of(TALK_DATA), "vae", members=8)
+
+
+def digits_beta_vae() -> Config:
+    """Chapter 1: beta-VAEs on handwritten digits, one member per beta."""
+    data = DigitsData()
+    return for_dataset(data, dataset_of(data), "beta-vae", betas=(0.5, 1.0, 2.0, 4.0), latents=8)
+
+
+RECIPES = {"talk-ivae": talk_ivae, "talk-vae": talk_vae, "digits-beta-vae": digits_beta_vae}
+
+TITLES = {
+    "talk-ivae": "iVAE on the talk's five segments",
+    "talk-vae": "VAE on the talk's five segments",
+    "digits-beta-vae": "beta-VAE on digits",
+}
+
+
+def recipe(name: str) -> Config:
+    """Return the recipe called `name`.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"There is no recipe {name!r}; known are {', '.join(RECIPES)}.")
+    return RECIPES[name]()

@@ -1,0 +1,491 @@
+"""The training loop: a generator of Progress that keeps a Run folder up to date.
+
+All members train in one program. The data is one tensor on the device, indexed by each member's own order; order and
+noise are functions of (seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
+"""
+
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+from dvae_core.config import Config, ConvNet
+from dvae_core.data import Dataset, split
+from dvae_core.device import choose_device, choose_threads, describe_device, generator
+from dvae_core.models import Elbo, Sizes, Vae, initialise
+from dvae_core.recipes import dataset_of
+from dvae_core.runs import Run, RunError, process_is_alive
+
+BLOCK = 32  # steps whose noise is drawn at once
+HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
+CHECKPOINT_SECONDS = 10.0
+LIVE_SECONDS = 1.0
+LATENT_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands: `elbo` [p] is held-out, nats per example; `failed` lists diverged members."""
+
+    step: int
+    steps: int
+    seconds: float
+    seconds_left: float | None
+    elbo: np.ndarray
+    failed: tuple[int, ...]
+
+
+class Flat:
+    """All parameters of a population as one tensor [p, k], so that clipping and Adam are one kernel each.
+
+    The module's parameters become views of it.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = list(module.parameters())
+        self.p = self.parameters[0].shape[0]
+        self.tensor = nn.Parameter(torch.cat([w.detach().reshape(self.p, -1) for w in self.parameters], 1))
+        self.tensor.grad = torch.zeros_like(self.tensor)
+        start = 0
+        for w in self.parameters:
+            k = w[0].numel()
+            w.data = self.tensor.data[:, start : start + k].view(w.shape)
+            start += k
+
+    def backward(self, loss: Tensor) -> None:
+        """Replace the gradient by that of `loss`."""
+        grads = torch.autograd.grad(loss, self.parameters)
+        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.tensor.grad)
+
+    def clip_each_member(self, running_norm: Tensor) -> None:
+        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
+
+        A member whose gradient is not finite takes no step; the others do not notice.
+        """
+        grad = self.tensor.grad
+        norm = torch.linalg.vector_norm(grad, dim=1)
+        finite = torch.isfinite(norm)
+        limit = torch.where(running_norm > 0, 2 * running_norm, norm)
+        clipped = torch.minimum(norm, limit)
+        scale = torch.where(finite, clipped / norm.clamp_min(1e-30), torch.zeros_like(norm))
+        torch.where(finite[:, None], grad * scale[:, None], torch.zeros_like(grad), out=grad)
+        mixed = torch.where(running_norm > 0, 0.99 * running_norm + 0.01 * clipped, clipped)
+        running_norm.copy_(torch.where(finite, mixed, running_norm))
+
+
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """Learning rate at a step: up from peak / 25 over the first 30 %, then down to peak / 1000, both along a cosine."""
+    up = 0.3 * steps
+    low, high, t = (peak / 25, peak, step / up) if step < up else (peak / 1000, peak, (steps - step) / (steps - up))
+    return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
+
+
+class Batches:
+    """Gathers each member's batch from tensors that live on the device, in the member's own order."""
+
+    def __init__(self, dataset: Dataset, rows: np.ndarray, config: Config, device: torch.device) -> None:
+        train = config.train
+        self.x = torch.from_numpy(np.ascontiguousarray(dataset.x[rows])).to(device)
+        u = dataset.u_features()
+        self.u = None if u is None else torch.from_numpy(np.ascontiguousarray(u[rows])).to(device)
+        self.scale, self.seeds, self.d_z = dataset.x_scale, train.seeds, config.model.latents
+        self.batch = min(train.batch, len(rows))
+        self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
+        self.device = device
+        self.block: tuple[int, int] | None = None
+
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return (x [p, b, d_x], u [p, b, d_u] or None, eps [p, b, d_z]) of a step."""
+        epoch, i = divmod(step, self.steps_per_epoch)
+        block, j = divmod(i, BLOCK)
+        if self.block != (epoch, block):
+            self._draw(epoch, block)
+        rows, eps = self.rows[:, j], self.eps[:, j]
+        x = self.x[rows].to(torch.float32)
+        return (x if self.scale == 1 else x * self.scale), (None if self.u is None else self.u[rows]), eps
+
+    def _draw(self, epoch: int, block: int) -> None:
+        b, n = self.batch, len(self.x)
+        if self.block is None or self.block[0] != epoch:
+            self.orders = [torch.randperm(n, generator=generator(seed, "order", epoch)) for seed in self.seeds]
+        start = block * BLOCK
+        count = min(BLOCK, self.steps_per_epoch - start)
+        rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
+        eps = [
+            torch.randn(count, b, self.d_z, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
+        ]
+        self.rows = torch.stack(rows).to(self.device)
+        self.eps = torch.stack(eps).to(self.device)
+        self.block = (epoch, block)
+
+
+def train(run: Run, dataset: Dataset | None = None, *, parent: int | None = None) -> Iterator[Progress]:
+    """Train the population of `run`, from the start or from its last checkpoint, and keep its folder up to date.
+
+    Args:
+        run: A run made by `runs.create`, or a stopped one.
+        dataset: The data, if already loaded; otherwise the config says what to load.
+        parent: Process id to watch; training stops (resumable) when that process is no longer our parent.
+
+    Yields:
+        Progress at step 0 and at each logged step. Stopping (a STOP file in the folder, or closing the generator)
+        writes a checkpoint first.
+
+    Raises:
+        RunError: If the run is finished, in use by another process, or its data has changed.
+        ValueError: If config and data do not fit, or the device is absent.
+    """
+    _claim(run)
+    began = time.time()
+    run.set_status(
+        state="warming", message="Loading the data and torch", pid=os.getpid(), host=socket.gethostname(), failed_members=[]
+    )
+    try:
+        yield from _train(run, dataset, began, parent)
+    except GeneratorExit:
+        raise
+    except (ValueError, RuntimeError, OSError) as error:
+        run.set_status(state="failed", message=_in_words(error))
+        raise
+
+
+def _claim(run: Run) -> None:
+    status = run.status()
+    if status.state == "finished":
+        raise RunError(f"Run {run.id} is finished; there is nothing to resume.")
+    if status.is_active and status.pid not in (None, os.getpid()) and process_is_alive(status.pid):
+        raise RunError(f"Run {run.id} is being trained by process {status.pid}; stop that first.")
+    (run.path / "STOP").unlink(missing_ok=True)
+
+
+def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) -> Iterator[Progress]:
+    config = run.config
+    device = choose_device(config.train.device)
+    dataset = dataset if dataset is not None else dataset_of(config.data)
+    known = run.about.get("fingerprint")
+    if known not in (None, dataset.fingerprint):
+        raise RunError(f"The data of run {run.id} has changed since it began; start a new run on the new data.")
+    parts = split(dataset, config.data.split)
+    run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
+
+    vae = Vae(config, sizes_of(dataset))
+    u = dataset.u_features()
+    u_train = None if u is None else torch.from_numpy(u[parts.train])
+    initialise(vae, torch.from_numpy(dataset.x_float(parts.train)), u_train)
+    batches = Batches(dataset, parts.train, config, device)
+    if device.type == "cpu":
+        torch.set_num_threads(choose_threads(_madds(vae, batches.batch), os.cpu_count() or 1))
+    vae.to(device)
+    flat = Flat(vae)
+    running_norm = torch.zeros(vae.p, device=device)
+    held_out = HeldOut(dataset, parts.held_out, config, device)
+    steps = config.train.epochs * batches.steps_per_epoch
+    every = min(max(steps // 80, 1), 200)
+    betas = torch.tensor(config.train.betas, device=device)
+    run.set_status(
+        state="running", message="", steps=steps, device=describe_device(device), torch=torch.__version__, dtype="float32"
+    )
+
+    resume = _read_checkpoint(run)
+    if resume is None:
+        start, before, failed = 0, 0.0, {}
+        _trim_history(run, -1)
+        history = History(run, config)
+        history.add(0, held_out.elbo(vae), "held_out", before)
+    else:
+        start, before = int(resume["step"]), float(resume["seconds"])
+        failed = {int(m): int(s) for m, s in resume["failed"]}
+        _trim_history(run, start)
+        history = History(run, config)
+    # After the first point of the curves: building an optimiser imports for 1.5 s.
+    optimiser = torch.optim.Adam([flat.tensor], lr=config.train.lr, fused=True)
+    if resume is not None:
+        flat.tensor.data.copy_(torch.from_numpy(resume["flat"]))
+        running_norm.copy_(torch.from_numpy(resume["running_norm"]))
+        optimiser.state[flat.tensor] = {
+            k: torch.from_numpy(resume[f"adam.{k}"].copy()).to(device) for k in ("step", "exp_avg", "exp_avg_sq")
+        }
+
+    def checkpoint(step: int) -> None:
+        state = {k: v.cpu().numpy() for k, v in optimiser.state[flat.tensor].items()} if step else {}
+        run.write_tensors(
+            "resume.safetensors",
+            {
+                "flat": flat.tensor.detach().cpu().numpy(),
+                "running_norm": running_norm.cpu().numpy(),
+                "step": np.array(step),
+                "seconds": np.array(seconds()),
+                "failed": np.array(sorted(failed.items()), np.int64).reshape(-1, 2),
+                **{f"adam.{k}": v for k, v in state.items()},
+            },
+        )
+        write_weights(run, vae)
+
+    clock = time.time()
+
+    def seconds() -> float:
+        return before + time.time() - clock
+
+    sums = Sums(vae.p, config.model.latents, device)
+    saved = shown = time.time()
+    step, stopped = start, False
+    try:
+        if resume is None:
+            yield Progress(0, steps, 0.0, None, held_out.last, ())
+        while step < steps:
+            x, u, eps = batches.at(step)
+            bound = vae.elbo(x, u, eps)
+            loss = -(bound.recon - betas[:, None] * bound.kl).mean(1)  # [p]
+            flat.backward(loss.sum())
+            flat.clip_each_member(running_norm)
+            optimiser.param_groups[0]["lr"] = one_cycle(step, steps, config.train.lr)
+            optimiser.step()
+            sums.add(bound)
+            step += 1
+            if step % every == 0 or step == steps:
+                for m in sums.not_finite():
+                    failed.setdefault(m, step)
+                now = seconds()
+                history.add(step, sums.take(), "train", now)
+                history.add(step, held_out.elbo(vae), "held_out", now)
+                run.set_status(step=step, seconds=now, failed_members=sorted(failed))
+                left = (time.time() - clock) / (step - start) * (steps - step)
+                if time.time() - shown > LIVE_SECONDS and step < steps:
+                    write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
+                    shown = time.time()
+                if time.time() - saved > CHECKPOINT_SECONDS and step < steps:
+                    checkpoint(step)
+                    saved = time.time()
+                yield Progress(step, steps, now, left, held_out.last, tuple(sorted(failed)))
+            stopped = step % 8 == 0 and _should_stop(run, parent)
+            if stopped and step < steps:
+                break
+    except GeneratorExit:
+        checkpoint(step)
+        run.set_status(state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.")
+        raise
+    checkpoint(step)
+    write_latents(run, vae, held_out, rows=LATENT_ROWS)
+    if step < steps:
+        run.set_status(state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.")
+    else:
+        lost = f"{len(failed)} of {vae.p} members diverged and are shown as failed." if failed else ""
+        run.set_status(state="finished", step=step, seconds=seconds(), message=lost, total_seconds=time.time() - began)
+
+
+def _should_stop(run: Run, parent: int | None) -> bool:
+    return (run.path / "STOP").exists() or (parent is not None and os.getppid() != parent)
+
+
+class HeldOut:
+    """The held-out rows on the device, and each member's bound on an even share of them, with fixed noise."""
+
+    def __init__(self, dataset: Dataset, rows: np.ndarray, config: Config, device: torch.device) -> None:
+        self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
+        self.last = np.full(config.members, np.nan)
+        self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
+        d_z = config.model.latents
+        noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
+        self.eps = torch.stack(noise).to(device)
+
+    def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
+        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) of at most `count` evenly spaced held-out rows."""
+        chosen = self.rows[np.unique(np.linspace(0, len(self.rows) - 1, min(count, len(self.rows))).astype(int))]
+        p = self.config.members
+        x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
+        u = self.dataset.u_features()
+        return chosen, x, None if u is None else torch.from_numpy(u[chosen]).to(self.device).expand(p, -1, -1)
+
+    @torch.no_grad()
+    def elbo(self, vae: Vae) -> np.ndarray:
+        """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
+        bound = vae.elbo(self.x, self.u, self.eps)
+        parts = torch.cat([torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1), bound.kl_latent], -1)
+        means = parts.mean(1).double().cpu().numpy()
+        self.last = means[:, 0] - means[:, 1]
+        return means
+
+
+class Sums:
+    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step."""
+
+    def __init__(self, p: int, d_z: int, device: torch.device) -> None:
+        self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
+        self.count = 0
+
+    def add(self, bound: Elbo) -> None:
+        """Add one batch's Elbo."""
+        with torch.no_grad():
+            self.total[:, 0] += bound.recon.mean(1)
+            self.total[:, 1] += bound.kl.mean(1)
+            self.total[:, 2] += bound.kl_dependence.mean(1)
+            self.total[:, 3:] += bound.kl_latent.mean(1)
+        self.count += 1
+
+    def not_finite(self) -> list[int]:
+        """Return members whose bound has not been finite since the last row."""
+        return torch.nonzero(~torch.isfinite(self.total).all(1)).flatten().tolist()
+
+    def take(self) -> np.ndarray:
+        """Return the means [p, 3 + d_z] and begin again."""
+        means = (self.total / max(self.count, 1)).cpu().numpy()
+        self.total.zero_()
+        self.count = 0
+        return means
+
+
+class History:
+    """history.csv: append-only rows, one per logged step, member and split."""
+
+    def __init__(self, run: Run, config: Config) -> None:
+        self.path, self.config = run.path / "history.csv", config
+        if not self.path.exists():
+            latents = [f"kl_{i + 1}" for i in range(config.model.latents)]
+            names = ["step", "member", "seed", "beta", "split", "seconds", "elbo", "recon", "kl", "kl_dependence", *latents]
+            self.path.write_text(",".join(names) + "\n", encoding="utf-8")
+
+    def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
+        """Append one row per member; parts as from HeldOut.elbo."""
+        lines = []
+        for m, (seed, beta) in enumerate(zip(self.config.train.seeds, self.config.train.betas, strict=True)):
+            recon, kl, *rest = parts[m]
+            numbers = [recon - kl, recon, kl, *rest]
+            lines.append(f"{step},{m},{seed},{beta:g},{which},{seconds:.3f}," + ",".join(f"{v:.6g}" for v in numbers))
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+def _trim_history(run: Run, last_step: int) -> None:
+    """Drop rows after the checkpoint: the resumed run writes them again."""
+    path = run.path / "history.csv"
+    if last_step < 0:
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        kept = [r for r in rows if r and int(r.split(",", 1)[0]) <= last_step]
+        run.write("history.csv", "\n".join([head, *kept]) + "\n")
+
+
+def _read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
+    path = run.path / "resume.safetensors"
+    if not path.exists():
+        return None
+    tensors = load_file(path)
+    return tensors if int(tensors["step"]) > 0 else None
+
+
+def write_weights(run: Run, vae: Vae) -> None:
+    """Write every parameter and buffer by name; members keep their leading axis."""
+    run.write_tensors("weights.safetensors", {k: v.detach().cpu().numpy() for k, v in vae.state_dict().items()})
+
+
+@torch.no_grad()
+def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
+    """Write latents.npz: what the pages show of the held-out rows, all members.
+
+    Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
+    (nats), elbo, recon, kl [p]; u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units with x_rows [k]
+    (positions in the first n: all of them unless x is large).
+    """
+    dataset = held_out.dataset
+    chosen, x, u = held_out.take(rows)
+    mu, std, prior_mu, prior_logvar, parts = [], [], [], [], []
+    for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
+        xb, ub = x[:, part], None if u is None else u[:, part]
+        eps = torch.stack([
+            torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
+            for s in vae.config.train.seeds
+        ]).to(x.device)  # fmt: skip
+        q = vae.encode(xb, ub)
+        bound = vae.elbo(xb, ub, eps)
+        m, v = vae.prior(q.mu, ub)
+        mu.append(q.mu)
+        std.append(q.var.sqrt())
+        prior_mu.append(m)
+        prior_logvar.append(v)
+        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
+    means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
+    shown = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), max(64, 500_000 // x.shape[2]))).astype(int))
+    arrays = {
+        "index": chosen,
+        "mu_z": torch.cat(mu, 1).cpu().numpy(),
+        "std_z": torch.cat(std, 1).cpu().numpy(),
+        "prior_mu": torch.cat(prior_mu, 1).cpu().numpy(),
+        "prior_logvar": torch.cat(prior_logvar, 1).cpu().numpy(),
+        "recon": means[:, 0],
+        "kl": means[:, 1],
+        "elbo": means[:, 0] - means[:, 1],
+        "kl_latent": means[:, 2:],
+        "x": dataset.x_float(chosen[shown]),
+        "x_rows": shown,
+    }
+    if dataset.u is not None:
+        arrays["u"] = dataset.u[chosen]
+    if dataset.z is not None:
+        arrays["z_true"] = dataset.z[chosen]
+    run.write_npz("latents.npz", arrays)
+
+
+def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
+    """Return the facts of the data that a run keeps, so that pages need not load it."""
+    return {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "n": dataset.n,
+        "n_train": n_train,
+        "n_held_out": n_held_out,
+        "split": how,
+        "d_x": dataset.d_x,
+        "d_u": len(dataset.u_names),
+        "has_labels": dataset.has_labels,
+        "x_shape": dataset.x_shape,
+        "x_names": dataset.x_names,
+        "u_names": dataset.u_names,
+        "z_names": dataset.z_names,
+        "u_labels": dataset.u_labels,
+        "rate_hz": dataset.rate_hz,
+        "meta": dict(dataset.meta),
+    }
+
+
+def sizes_of(dataset: Dataset) -> Sizes:
+    """Return what a model must know of the data."""
+    u = dataset.u_features()
+    return Sizes(dataset.d_x, 0 if u is None else u.shape[1], dataset.has_labels, dataset.x_shape)
+
+
+def load_vae(run: Run) -> Vae:
+    """Return the run's trained population, on the CPU, in float32.
+
+    Raises:
+        RunError: If there are no weights, or they do not fit the config.
+    """
+    about = run.about
+    shape = about.get("x_shape")
+    n_u = len(about["u_labels"]) if about.get("has_labels") else about.get("d_u", 0)
+    vae = Vae(run.config, Sizes(about["d_x"], n_u, bool(about.get("has_labels")), tuple(shape) if shape else None))
+    try:
+        vae.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in run.weights().items()})
+    except RuntimeError as error:
+        raise RunError(f"The weights of run {run.id} do not fit its config.json; one of the two was changed.") from error
+    return vae.eval()
+
+
+def _madds(vae: Vae, batch: int) -> float:
+    """Multiply-adds of a training step, about: 3 passes through every weight for every example."""
+    convolutional = isinstance(vae.config.model.net, ConvNet)
+    reuse = 256 if convolutional else 1  # a kernel is applied at some hundreds of places
+    return 3.0 * batch * reuse * sum(w.numel() for w in vae.parameters())
+
+
+def _in_words(error: Exception) -> str:
+    if "out of memory" in str(error).lower():
+        return "The device ran out of memory; try half the batch size, or fewer members."
+    return str(error).split("\n", 1)[0]

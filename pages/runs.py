@@ -1,0 +1,106 @@
+"""Workbench: every run, to open, rename, download or delete."""
+
+import pandas as pd
+import streamlit as st
+
+from dvae_core import runs
+from dvae_core.analysis import read
+from dvae_core.runs import Run, RunError
+from pages.ui import code, jobs
+from pages.ui import page as ui
+
+COLUMNS = {
+    "title": st.column_config.TextColumn("Run", width="large"),
+    "model": "Model",
+    "data": "Data",
+    "members": st.column_config.NumberColumn("Members", help="Seeds trained together"),
+    "latents": "Latents",
+    "state": "State",
+    "mcc": st.column_config.NumberColumn("MCC", format="%.2f", help="Held-out, Pearson, mean over members; where the factors are known"),
+    "elbo": st.column_config.NumberColumn("ELBO (nats)", format="%.2f", help="Held-out, per example, mean over members"),
+    "created": st.column_config.DatetimeColumn("Made", format="D MMM YYYY, HH:mm"),
+}
+
+
+def choose(everything: list[Run]) -> Run:
+    """Show the table; the selected row is the run of the link."""
+    table = read.run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
+    table["title"] = table["title"] + table["shipped"].map({True: " · shipped", False: ""})
+    table["created"] = pd.to_datetime(table["created"], unit="s")
+    ids = [run.id for run in everything]
+    wanted = st.query_params.get("run")
+    at = ids.index(wanted) if wanted in ids else 0
+    picked = st.dataframe(
+        table[list(COLUMNS)], hide_index=True, column_config=COLUMNS, on_select="rerun", selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [at]}}, key="runs.table", height=min(38 + 35 * len(ids), 400),
+    )  # fmt: skip
+    rows = picked["selection"]["rows"]
+    return everything[rows[0] if rows else at]
+
+
+@st.dialog("Delete this run?")
+def confirm_delete(run: Run) -> None:
+    """Ask once more; deleting cannot be undone."""
+    st.markdown("The folder and everything in it is removed. This cannot be undone.")
+    st.text(run.title)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep it"):
+            st.rerun()
+        if st.button("Delete", type="primary", icon=":material/delete:"):
+            try:
+                runs.delete(run)
+            except RunError as error:
+                st.error(str(error))
+                return
+            ui.remember("run", None)
+            st.rerun()
+
+
+@st.dialog("Rename")
+def ask_name(run: Run) -> None:
+    """Ask for a new title."""
+    title = st.text_input("New name", run.title, max_chars=100)
+    if st.button("Save", type="primary"):
+        try:
+            runs.rename(run, title)
+        except RunError as error:
+            st.error(str(error))
+            return
+        st.rerun()
+
+
+def detail(run: Run) -> None:
+    """Show one run: where it can be opened, and what can be done with its folder."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            jobs.badge(run.status().state)
+            st.text(run.title)
+        with st.container(horizontal=True):
+            for name in ("train", "traverse", "rotate", "recover"):
+                ui.link(name, "Curves" if name == "train" else None, run=run.id)
+        with st.container(horizontal=True):
+            st.download_button("Download zip", lambda: runs.to_zip(run), f"{run.id}.zip", "application/zip",
+                               icon=":material/download:", on_click="ignore")  # fmt: skip
+            if not run.is_shipped:
+                if st.button("Rename", icon=":material/edit:"):
+                    ask_name(run)
+                if st.button("Delete", icon=":material/delete:"):
+                    confirm_delete(run)
+            else:
+                st.caption("This run came with the software: it can be opened and copied, not changed.")
+
+
+ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
+everything = ui.all_runs()
+if not everything:
+    st.info("Nothing is trained yet.", icon=":material/info:")
+    ui.link("train", "Train a model")
+else:
+    run = choose(everything)
+    ui.remember("run", run.id)
+    try:
+        detail(run)
+        code.show(f'from dvae_core import runs\n\n{code.opening(run)}\nprint(run.config.to_json())\nprint(run.history().tail())')
+    except RunError as error:
+        st.error(str(error), icon=":material/error:")
+ui.foot("runs")

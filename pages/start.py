@@ -1,0 +1,76 @@
+"""Home: something moving before a word is read, the three chapters, your runs."""
+
+import streamlit as st
+
+from dvae_core import runs
+from dvae_core.analysis import read
+from dvae_core.runs import Run, RunError
+from pages.ui import jobs
+from pages.ui import page as ui
+from pages.ui.components.explorer import explorer
+from pages.ui.components.store import ship
+
+CHAPTERS = [
+    ("Just do it", "Train a VAE, drag its latents. It looks like it finds the factors of variation.", "traverse", "Traverse"),
+    ("Bad news", "Rotate the latents. The data does not notice; so no data can choose the axes.", "rotate", "Rotate"),
+    ("Rescue", "Observe an auxiliary variable u as well. Now the factors come back.", "recover", "Recover"),
+]
+HERO = "digits-beta-vae"
+
+
+def hero() -> Run | None:
+    """Return the run that moves on this page: the shipped digits, else the first that can."""
+    ready = [run for run in ui.all_runs() if (run.path / "latents.npz").is_file() and (run.path / "weights.safetensors").is_file()]
+    return next((run for run in ready if run.id == HERO), ready[0] if ready else None)
+
+
+def moving(run: Run) -> None:
+    """Mount the traversal of a trained model, playing by itself until touched."""
+    plan = ui.plan_of(run)
+    ship(plan.tree, plan.tensors)
+    member = read.best_member(run)
+    latents = read.latent_table(run, member).head(4).to_dict("records")
+    lo, hi = read.slider_range(run, member, "posterior")
+
+    @st.fragment
+    def toy() -> None:
+        explorer(plan.tree, key="hero", latents=latents, member=member, lo=lo, hi=hi, autoplay=True, filmstrip=False)
+
+    toy()
+
+
+def your_runs() -> None:
+    """List the latest runs of the user, each a click away, and say where training happens."""
+    mine = runs.list_runs(runs.default_store())[:4]
+    st.markdown("**Your runs**")
+    if not mine:
+        st.caption("Nothing yet. A first model takes about half a minute.")
+    for run in mine:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            try:
+                status = run.status()
+                jobs.badge(status.state)
+                ui.link("train" if status.is_active else "traverse", run.title, run=run.id)
+            except RunError as error:
+                st.caption(str(error))
+    ui.link("train", "Train a model")
+    device = next((d for run in mine if (d := run.status().device)), "")
+    st.caption(f"Training runs in a process of its own: last on {device}." if device else
+               "Training runs in a process of its own, on a GPU if it finds one.")  # fmt: skip
+
+
+ui.start("start", "What can a latent-variable model know?")
+run = hero()
+if run is None:
+    st.info("No trained model is here yet. Train one: it takes about half a minute.", icon=":material/info:")
+else:
+    moving(run)
+    st.caption(f"A {run.config.model_name} that learned handwritten digits, decoded in your browser. Take a slider."
+               if run.id == HERO else f"{run.title}, decoded in your browser. Take a slider.")  # fmt: skip
+for number, (cell, (title, words, page, _)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
+    with cell.container(border=True, height="stretch"):
+        st.markdown(f"**{number} · {title}**  \n{words}")
+        st.space("stretch")
+        ui.link(page)
+your_runs()
+ui.foot("start")

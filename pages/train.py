@@ -1,0 +1,67 @@
+"""Chapter 1: choose a model, train many seeds of it at once in a process of their own, watch."""
+
+import streamlit as st
+
+from dvae_core import runs
+from dvae_core.config import ConfigError
+from dvae_core.data import DataError
+from dvae_core.runs import Run, RunError
+from pages.ui import code, controls, jobs
+from pages.ui import page as ui
+
+
+def choose_data() -> str:
+    """Pick among the link's data, the built-in sources and the prepared files; return it as text."""
+    now = controls.data_to_text(controls.chosen_data())
+    files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
+    options = list(dict.fromkeys([now, "sources", "neurons", "digits", *files]))
+    return ui.choice(
+        st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t))
+    )
+
+
+def form() -> None:
+    """Show the settings and the Start button."""
+    data = controls.data_from_text(choose_data())
+    names = controls.MODELS
+    try:
+        dataset = controls.dataset_of(data)
+        default = "vae" if dataset.u is None else "ivae"
+        model = ui.choice(st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__)
+        config = controls.train_form(data, dataset, model)
+    except (ConfigError, DataError) as error:
+        st.warning(str(error), icon=":material/warning:")
+        return
+    title = f"{names[model]} on {controls.data_label(data)}"
+    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+        jobs.begin(config, title)
+    code.show(
+        "from dvae_core import runs\nfrom dvae_core.config import Config\nfrom dvae_core.train import train\n\n"
+        f'config = Config.from_json("""{config.to_json()}""")\n'
+        'for progress in train(runs.create("my-run", config)):\n    print(progress.step, progress.elbo)'
+    )
+
+
+def shown_run() -> Run | None:
+    """Return the run of the link, or None."""
+    wanted = st.query_params.get("run")
+    if wanted is None:
+        return None
+    try:
+        return runs.find(wanted)
+    except RunError as error:
+        st.warning(str(error), icon=":material/link_off:")
+        return None
+
+
+ui.start("train", "Train a population", "One model, many seeds, the same data. Do they all find the same latents?")
+settings, view = st.columns([1, 2], gap="large")
+with settings:
+    form()
+with view:
+    run = shown_run()
+    if run is None:
+        jobs.nothing_yet()
+    else:
+        jobs.live(run)
+ui.foot("train")

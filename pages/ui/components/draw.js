@@ -1,0 +1,671 @@
+// Shared by explorer, sheet and rotor: decoders waiting for views, theme, canvases, axes, symbols, colour scales.
+// Needs decode.js in front of it.
+
+// --- decoders: the store offers them, the views wait for them ------------------------------------------------------
+
+// id -> {model | error, holders} and id -> waiting callbacks. On globalThis: each component is a module of its own.
+const DECODERS = (globalThis.__dvaeDecoders ??= { offered: new Map(), waiting: new Map() });
+
+/** A store mount has this decoder (or the sentence that says why not). */
+function offerDecoder(id, offer) {
+  const held = DECODERS.offered.get(id);
+  if (held) {
+    held.holders += 1;
+    return;
+  }
+  DECODERS.offered.set(id, { ...offer, holders: 1 });
+  for (const tell of DECODERS.waiting.get(id) ?? []) tell(offer);
+}
+
+/** The store mount has gone. Views that already have the decoder keep it. */
+function withdrawDecoder(id) {
+  const held = DECODERS.offered.get(id);
+  if (held && --held.holders <= 0) DECODERS.offered.delete(id);
+}
+
+/** Call back with {model} or {error}, at once if it is here, else when it comes. Returns a function that stops waiting. */
+function awaitDecoder(id, tell) {
+  const held = DECODERS.offered.get(id);
+  if (held) {
+    tell(held);
+    return () => {};
+  }
+  if (!DECODERS.waiting.has(id)) DECODERS.waiting.set(id, new Set());
+  DECODERS.waiting.get(id).add(tell);
+  return () => DECODERS.waiting.get(id)?.delete(tell);
+}
+
+// --- small things ---------------------------------------------------------------------------------------------------
+
+const SEND_AFTER_MS = 200; // after the last move; a release sends at once
+const STEPS = 9; // of a traversal
+// One meaning each, everywhere in the app (dvae_core/figures.py COLOURS).
+const COLOURS = {
+  data: "#0072B2", latent: "#E69F00", factor: "#009E73", reconstruction: "#CC79A7", bad: "#D55E00", prior: "#56B4E9",
+  reference: "#999999",
+};
+const HUES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000", "#999999", "#6A51A3"];
+// Second cue beside the hue: outlines in a box from -1 to 1, for Path2D on a canvas and for <path d> in a legend.
+const SYMBOLS = [
+  "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
+  "M-.9,-.9H.9V.9H-.9Z",
+  "M0,-1.1L1.1,.9H-1.1Z",
+  "M0,-1.25L1.25,0L0,1.25L-1.25,0Z",
+  "M0,1.1L1.1,-.9H-1.1Z",
+  "M-.38,-1.1H.38V-.38H1.1V.38H.38V1.1H-.38V.38H-1.1V-.38H-.38Z",
+  "M-1.1,0L.9,-1.1V1.1Z",
+];
+
+/** An element with properties, attributes (names with a dash, or role) and children; text always by textContent. */
+function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "class") node.className = value;
+    else if (name === "role" || name.includes("-")) node.setAttribute(name, value);
+    else node[name] = value;
+  }
+  node.append(...children);
+  return node;
+}
+
+function svg(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+const pictureCanvas = (label, className = "") => element("canvas", { class: className, role: "img", "aria-label": label });
+
+const minus = (value) => String(value).replace("-", "\u2212");
+
+/** A number as text with a real minus sign. */
+function number(value, digits = 2) {
+  const text = Math.abs(value) < 0.5 * 10 ** -digits ? (0).toFixed(digits) : value.toFixed(digits);
+  return minus(text);
+}
+
+/** A number with at most two digits behind the point, and no more than it needs. */
+const short = (value) => minus(Number(value.toFixed(2)));
+
+/** A very small number as text: 2.4e-7 as 2.4 x 10^-7 in superscripts, 0 as 0. */
+function tiny(value) {
+  if (value === 0) return "0";
+  const [mantissa, exponent] = value.toExponential(0).split("e");
+  const raised = [...String(Number(exponent))].map((c) => (c === "-" ? "\u207B" : "\u2070\u00B9\u00B2\u00B3\u2074\u2075\u2076\u2077\u2078\u2079"[c])).join("");
+  return `${mantissa}\u00D710${raised}`;
+}
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Numbers that Python packed: {f32: base64} or {u8: base64, scale}; null stays null. */
+function numbersOf(packed) {
+  if (!packed) return null;
+  if (packed.f32 !== undefined) return new Float32Array(bytesOf(packed.f32).buffer);
+  return Float32Array.from(bytesOf(packed.u8), (v) => v * packed.scale);
+}
+
+/** The value that a share of the numbers lie at or below. */
+function quantile(values, share) {
+  const sorted = Float64Array.from(values).filter(Number.isFinite).sort();
+  return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] : 0;
+}
+
+/** Even thinning: indices of at most `most` of n rows. */
+function thin(n, most) {
+  const step = Math.max(1, n / most);
+  return Int32Array.from({ length: Math.min(n, most) }, (_, i) => Math.floor(i * step));
+}
+
+/** What a picture on a canvas needs to know of the page's theme. */
+function themeOf(node) {
+  const style = getComputedStyle(node);
+  const get = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  const background = rgbOf(get("--st-background-color", "#ffffff"));
+  const text = rgbOf(get("--st-text-color", "#31333f"));
+  const dark = background[0] * 0.3 + background[1] * 0.6 + background[2] * 0.1 < 110;
+  const mixed = (share) => `rgb(${background.map((b, i) => Math.round(b + share * (text[i] - b)))})`;
+  return {
+    rem: Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16,
+    font: get("--st-font", "sans-serif"),
+    text: mixed(0.92), muted: mixed(0.66), line: mixed(0.3), grid: mixed(0.1),
+    background, backgroundText: `rgb(${background})`, dark,
+  };
+}
+
+let colourProbe = null;
+/** Any CSS colour as [r, g, b]. */
+function rgbOf(colour) {
+  colourProbe ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  colourProbe.fillStyle = "#808080";
+  colourProbe.fillStyle = colour;
+  const text = colourProbe.fillStyle;
+  if (text[0] === "#") return [1, 3, 5].map((i) => Number.parseInt(text.slice(i, i + 2), 16));
+  return text.match(/[\d.]+/g).slice(0, 3).map(Number);
+}
+
+/** Hue of a category; black turns white on a dark page, as nobody would see it. */
+const hueOf = (category, theme) => {
+  const hue = HUES[category % HUES.length];
+  return hue === "#000000" && theme.dark ? "#FFFFFF" : hue;
+};
+
+/** Give a canvas as many pixels as the screen has under it. Returns its context in CSS pixels, or null while hidden. */
+function fit(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
+  if (!width || !height) return null;
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+  const ctx = canvas.getContext("2d");
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return ctx;
+}
+
+// --- pictures -------------------------------------------------------------------------------------------------------
+
+/** A reusable bitmap of H x W pixels: grey or colour from x in [0, 1], or signed differences from -most to most. */
+class Bitmap {
+  constructor([height, width, channels = 1]) {
+    Object.assign(this, { height, width, channels });
+    this.canvas = element("canvas", { width, height });
+    this.ctx = this.canvas.getContext("2d");
+    this.image = this.ctx.createImageData(width, height);
+    this.image.data.fill(255);
+  }
+
+  show(x) {
+    const { data } = this.image;
+    const n = this.width * this.height;
+    if (this.channels === 3) for (let i = 0, p = 0, q = 0; i < n; i++, p += 4, q += 3) {
+      data[p] = x[q] * 255;
+      data[p + 1] = x[q + 1] * 255;
+      data[p + 2] = x[q + 2] * 255;
+    } else for (let i = 0, p = 0; i < n; i++, p += 4) data[p] = data[p + 1] = data[p + 2] = x[i] * 255;
+    this.ctx.putImageData(this.image, 0, 0);
+    return this;
+  }
+
+  showDifference(a, b, most, theme) {
+    const { data } = this.image;
+    const c = this.channels;
+    for (let i = 0, p = 0; i < this.width * this.height; i++, p += 4) {
+      let d = 0;
+      for (let k = 0; k < c; k++) d += (a[i * c + k] - b[i * c + k]) / c;
+      diverging(d / most, theme, data, p);
+    }
+    this.ctx.putImageData(this.image, 0, 0);
+    return this;
+  }
+
+  paint(ctx, x, y, width, height) {
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(this.canvas, x, y, width, height);
+  }
+}
+
+const BELOW = [94, 60, 153]; // purple and orange-brown: told apart by every kind of colour vision
+const ABOVE = [214, 96, 0];
+
+/** -1 purple, 0 the page's background, 1 orange-brown; three numbers into out at p. */
+function diverging(value, theme, out, p) {
+  const v = value < -1 ? -1 : value > 1 ? 1 : value;
+  const end = v < 0 ? BELOW : ABOVE;
+  const share = Math.abs(v) ** 0.8;
+  for (let k = 0; k < 3; k++) {
+    const far = theme.dark ? end[k] + 0.35 * (255 - end[k]) : end[k];
+    out[p + k] = theme.background[k] + share * (far - theme.background[k]);
+  }
+}
+
+/** 0 the page's background, 1 nearly the text colour; for rates. */
+function sequential(value, theme, out, p) {
+  const v = value < 0 ? 0 : value > 1 ? 1 : value;
+  const end = theme.dark ? 245 : 15;
+  for (let k = 0; k < 3; k++) out[p + k] = theme.background[k] + v * (end - theme.background[k]);
+}
+
+// --- a plane with axes ------------------------------------------------------------------------------------------------
+
+/** Range that holds pairs of numbers (x0, y0, x1, y1 ...), padded; {x: [lo, hi], y: [lo, hi]}. */
+function rangeOf(pairs, pad = 0.08) {
+  const lo = [Infinity, Infinity];
+  const hi = [-Infinity, -Infinity];
+  for (let i = 0; i < pairs.length; i++) {
+    const v = pairs[i];
+    if (!Number.isFinite(v)) continue;
+    if (v < lo[i & 1]) lo[i & 1] = v;
+    if (v > hi[i & 1]) hi[i & 1] = v;
+  }
+  const side = (a) => {
+    if (!(hi[a] >= lo[a])) return [-1, 1];
+    const room = (hi[a] - lo[a]) * pad || 0.5;
+    return [lo[a] - room, hi[a] + room];
+  };
+  return { x: side(0), y: side(1) };
+}
+
+const within = (range, x, y) => x >= range.x[0] && x <= range.x[1] && y >= range.y[0] && y <= range.y[1];
+
+/** The range that also holds (x, y): the same object when it already does. */
+function grown(range, x, y) {
+  if (within(range, x, y) || !Number.isFinite(x) || !Number.isFinite(y)) return range;
+  const grow = ([lo, hi], v) => {
+    const room = 0.06 * (hi - lo);
+    return [v < lo ? v - room : lo, v > hi ? v + room : hi];
+  };
+  return { x: grow(range.x, x), y: grow(range.y, y) };
+}
+
+/** A canvas with axes. What stays (axes, clouds) is painted once into a second canvas and copied each frame. */
+class Plane {
+  constructor(canvas, { xName, yName, bare = false }) {
+    Object.assign(this, { canvas, xName, yName, bare, range: { x: [-1, 1], y: [-1, 1] } });
+    this.still = element("canvas");
+  }
+
+  /** Paint what stays; false while the canvas has no size. */
+  lay(theme, paint) {
+    const ctx = fit(this.canvas);
+    if (!ctx) return false;
+    const { clientWidth: w, clientHeight: h } = this.canvas;
+    const { rem } = theme;
+    const left = this.bare ? 1 : 3.1 * rem;
+    const bottom = this.bare ? 1 : 2.7 * rem;
+    const edge = this.bare ? 1 : 0.5 * rem;
+    this.box = { x: left, y: edge, w: Math.max(10, w - left - edge), h: Math.max(10, h - bottom - edge) };
+    this.size = [w, h];
+    const under = fit(this.still, w, h);
+    under.clearRect(0, 0, w, h);
+    this.axes(under, theme);
+    under.save();
+    this.clip(under);
+    paint?.(under);
+    under.restore();
+    return true;
+  }
+
+  toX(v) {
+    return this.box.x + ((v - this.range.x[0]) / (this.range.x[1] - this.range.x[0])) * this.box.w;
+  }
+
+  toY(v) {
+    return this.box.y + this.box.h - ((v - this.range.y[0]) / (this.range.y[1] - this.range.y[0])) * this.box.h;
+  }
+
+  clip(ctx) {
+    const { x, y, w, h } = this.box;
+    ctx.beginPath();
+    ctx.rect(x, y, w, h);
+    ctx.clip();
+  }
+
+  axes(ctx, theme) {
+    const { x, y, w, h } = this.box;
+    const { rem } = theme;
+    ctx.lineWidth = 1;
+    if (!this.bare) {
+      ctx.font = `${0.8 * rem}px ${theme.font}`;
+      ctx.fillStyle = theme.muted;
+      const many = Math.max(2, Math.min(6, Math.floor(w / (3.2 * rem))));
+      ctx.strokeStyle = theme.grid;
+      ctx.beginPath();
+      ctx.textAlign = "center";
+      ctx.textBaseline = "top";
+      for (const v of ticks(...this.range.x, many)) {
+        ctx.moveTo(this.toX(v), y);
+        ctx.lineTo(this.toX(v), y + h);
+        ctx.fillText(minus(v), this.toX(v), y + h + 0.3 * rem);
+      }
+      ctx.textAlign = "right";
+      ctx.textBaseline = "middle";
+      for (const v of ticks(...this.range.y, many)) {
+        ctx.moveTo(x, this.toY(v));
+        ctx.lineTo(x + w, this.toY(v));
+        ctx.fillText(minus(v), x - 0.35 * rem, this.toY(v));
+      }
+      ctx.stroke();
+      ctx.fillStyle = theme.text;
+      ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
+      ctx.textAlign = "center";
+      ctx.textBaseline = "bottom";
+      ctx.fillText(this.xName, x + w / 2, y + h + 2.65 * rem, w);
+      ctx.save();
+      ctx.translate(0.15 * rem, y + h / 2);
+      ctx.rotate(-Math.PI / 2);
+      ctx.textBaseline = "top";
+      ctx.fillText(this.yName, 0, 0, h);
+      ctx.restore();
+    }
+    ctx.strokeStyle = theme.line;
+    ctx.strokeRect(x, y, w, h);
+  }
+
+  /** Copy what stays to the screen; the context returned is clipped to the box until end(). */
+  begin() {
+    const ctx = this.canvas.getContext("2d");
+    ctx.save();
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.globalCompositeOperation = "copy";
+    ctx.drawImage(this.still, 0, 0);
+    ctx.restore();
+    ctx.save();
+    this.clip(ctx);
+    return ctx;
+  }
+
+  end() {
+    this.canvas.getContext("2d").restore();
+  }
+
+  /** Many points of one colour and symbol: one sprite, stamped. pairs (x0, y0, ...), rows = which of them. */
+  stamp(ctx, pairs, rows, sprite) {
+    const kx = this.box.w / (this.range.x[1] - this.range.x[0]);
+    const ky = this.box.h / (this.range.y[1] - this.range.y[0]);
+    const x0 = this.box.x - this.range.x[0] * kx - sprite.size / 2;
+    const y0 = this.box.y + this.box.h + this.range.y[0] * ky - sprite.size / 2;
+    for (let r = 0; r < rows.length; r++) {
+      const i = 2 * rows[r];
+      ctx.drawImage(sprite.canvas, x0 + pairs[i] * kx, y0 - pairs[i + 1] * ky, sprite.size, sprite.size);
+    }
+  }
+
+  /** A line through pairs of numbers. */
+  curve(ctx, pairs, colour, width, dash = []) {
+    ctx.beginPath();
+    for (let i = 0; i < pairs.length; i += 2) ctx.lineTo(this.toX(pairs[i]), this.toY(pairs[i + 1]));
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = width;
+    ctx.setLineDash(dash);
+    ctx.lineJoin = "round";
+    ctx.stroke();
+    ctx.setLineDash([]);
+  }
+
+  /** One large point with a rim that keeps it apart from what lies under it. */
+  dot(ctx, x, y, radius, colour, theme) {
+    ctx.beginPath();
+    ctx.arc(this.toX(x), this.toY(y), radius, 0, 2 * Math.PI);
+    ctx.fillStyle = colour;
+    ctx.fill();
+    ctx.lineWidth = Math.max(1.5, radius / 4);
+    ctx.strokeStyle = theme.dark ? "#ffffff" : "#1b1b1f";
+    ctx.stroke();
+  }
+
+  cross(ctx, x, y, radius, colour, theme) {
+    const [cx, cy] = [this.toX(x), this.toY(y)];
+    for (const [stroke, width] of [[theme.backgroundText, radius * 0.9], [colour, radius * 0.45]]) {
+      ctx.beginPath();
+      ctx.moveTo(cx - radius, cy - radius);
+      ctx.lineTo(cx + radius, cy + radius);
+      ctx.moveTo(cx - radius, cy + radius);
+      ctx.lineTo(cx + radius, cy - radius);
+      ctx.lineWidth = width;
+      ctx.strokeStyle = stroke;
+      ctx.stroke();
+    }
+  }
+}
+
+/** A symbol drawn once, to be stamped thousands of times. radius in CSS pixels. */
+function sprite(symbol, colour, radius, alpha) {
+  const size = 2 * Math.ceil(radius * 1.4 + 1);
+  const canvas = element("canvas");
+  const ctx = fit(canvas, size, size);
+  ctx.translate(size / 2, size / 2);
+  ctx.scale(radius, radius);
+  ctx.globalAlpha = alpha;
+  ctx.fillStyle = colour;
+  ctx.fill(new Path2D(SYMBOLS[symbol % SYMBOLS.length]));
+  return { canvas, size };
+}
+
+/** Legend entry: a symbol (index), "line", "dashed", "cross" or "tick", its colour, and words. */
+function legendEntry(mark, colour, words) {
+  const shape = {
+    line: () => svg("path", { d: "M-1.2,0H1.2", stroke: colour, "stroke-width": 0.5, fill: "none" }),
+    dashed: () => svg("path", { d: "M-1.2,0H1.2", stroke: colour, "stroke-width": 0.5, fill: "none", "stroke-dasharray": ".6 .35" }),
+    cross: () => svg("path", { d: "M-.8,-.8L.8,.8M-.8,.8L.8,-.8", stroke: colour, "stroke-width": 0.5, fill: "none" }),
+    tick: () => svg("path", { d: "M0,-1.1V1.1", stroke: colour, "stroke-width": 0.5, fill: "none" }),
+  }[mark]?.() ?? svg("path", { d: SYMBOLS[mark % SYMBOLS.length], fill: colour });
+  return element("span", { class: "entry" }, svg("svg", { viewBox: "-1.3 -1.3 2.6 2.6", "aria-hidden": "true" }, shape), element("span", { textContent: words }));
+}
+
+// --- bars and heat strips -----------------------------------------------------------------------------------------------
+
+const MOST_NAMED = 24; // more dimensions than this: a strip with an index axis in place of names
+
+/** Bars of E[x | z] by dimension: named and horizontal for few, a strip of upright bars for many. */
+function drawBars(canvas, theme, { x, reference, names, limits, unit, indexName, colour }) {
+  const ctx = fit(canvas);
+  if (!ctx) return;
+  const { clientWidth: w, clientHeight: h } = canvas;
+  const { rem } = theme;
+  const n = x.length;
+  const few = n <= MOST_NAMED;
+  ctx.clearRect(0, 0, w, h);
+  ctx.font = `${0.8 * rem}px ${theme.font}`;
+  const nameRoom = few ? Math.min(0.35 * w, Math.max(...names.map((s) => ctx.measureText(s).width)) + 0.8 * rem) : 3.1 * rem;
+  const box = { x: nameRoom, y: 0.5 * rem, w: w - nameRoom - 0.8 * rem, h: h - 3.2 * rem };
+  const [lo, hi] = limits;
+  const along = few
+    ? (v) => box.x + ((v - lo) / (hi - lo)) * box.w
+    : (v) => box.y + box.h - ((v - lo) / (hi - lo)) * box.h;
+  const slot = (few ? box.h : box.w) / n;
+  const thick = Math.max(1, slot * (few ? 0.62 : 0.8));
+  ctx.strokeStyle = theme.grid;
+  ctx.lineWidth = 1;
+  ctx.fillStyle = theme.muted;
+  ctx.beginPath();
+  for (const v of ticks(lo, hi, few ? 5 : 4)) {
+    if (few) {
+      ctx.moveTo(along(v), box.y);
+      ctx.lineTo(along(v), box.y + box.h);
+      ctx.textAlign = "center";
+      ctx.textBaseline = "top";
+      ctx.fillText(minus(v), along(v), box.y + box.h + 0.3 * rem);
+    } else {
+      ctx.moveTo(box.x, along(v));
+      ctx.lineTo(box.x + box.w, along(v));
+      ctx.textAlign = "right";
+      ctx.textBaseline = "middle";
+      ctx.fillText(minus(v), box.x - 0.35 * rem, along(v));
+    }
+  }
+  ctx.stroke();
+  const zero = along(Math.max(lo, Math.min(hi, 0)));
+  ctx.fillStyle = colour;
+  for (let i = 0; i < n; i++) {
+    const at = along(x[i]);
+    const middle = (i + 0.5) * slot;
+    if (few) ctx.fillRect(Math.min(zero, at), box.y + middle - thick / 2, Math.abs(at - zero), thick);
+    else ctx.fillRect(box.x + middle - thick / 2, Math.min(zero, at), thick, Math.abs(at - zero));
+  }
+  if (reference) {
+    ctx.fillStyle = COLOURS.data;
+    const mark = Math.max(2, 0.16 * rem);
+    for (let i = 0; i < n; i++) {
+      const at = along(reference[i]);
+      const middle = (i + 0.5) * slot;
+      if (few) ctx.fillRect(at - mark / 2, box.y + middle - slot * 0.45, mark, slot * 0.9);
+      else ctx.fillRect(box.x + middle - slot * 0.5, at - mark / 2, slot, mark);
+    }
+  }
+  ctx.strokeStyle = theme.line;
+  ctx.beginPath();
+  if (few) {
+    ctx.moveTo(zero, box.y);
+    ctx.lineTo(zero, box.y + box.h);
+  } else {
+    ctx.moveTo(box.x, zero);
+    ctx.lineTo(box.x + box.w, zero);
+  }
+  ctx.stroke();
+  ctx.fillStyle = theme.text;
+  if (few) {
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
+    for (let i = 0; i < n; i++) ctx.fillText(names[i], box.x - 0.4 * rem, box.y + (i + 0.5) * slot, nameRoom - 0.4 * rem);
+  } else {
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    ctx.fillStyle = theme.muted;
+    for (const i of ticks(1, n, 6)) if (i >= 1) ctx.fillText(String(i), box.x + (i - 0.5) * slot, box.y + box.h + 0.3 * rem);
+  }
+  ctx.fillStyle = theme.text;
+  ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "bottom";
+  ctx.fillText(few ? unit : indexName, box.x + box.w / 2, h, box.w);
+  if (!few) {
+    ctx.save();
+    ctx.translate(0.1 * rem, box.y + box.h / 2);
+    ctx.rotate(-Math.PI / 2);
+    ctx.textBaseline = "top";
+    ctx.fillText(unit, 0, 0, box.h);
+    ctx.restore();
+  }
+}
+
+/** Columns of numbers as a heat picture: rows are dimensions, colour(value, dimension, out, p). */
+class Heat {
+  constructor(columns, rows) {
+    this.bitmap = new Bitmap([rows, columns, 3]);
+  }
+
+  column(c, x, colour) {
+    const { image, width, height } = this.bitmap;
+    for (let r = 0; r < height; r++) colour(x[r], r, image.data, 4 * (r * width + c));
+  }
+
+  paint(ctx, x, y, width, height) {
+    this.bitmap.ctx.putImageData(this.bitmap.image, 0, 0);
+    this.bitmap.paint(ctx, x, y, width, height);
+  }
+}
+
+/** How values of x are coloured: rates from 0 up; others as the change from `middle`, each dimension by its own reach. */
+function heatScale(plan, samples, middle) {
+  const d = plan.d_x;
+  if (plan.likelihood === "poisson") {
+    const top = quantile(samples.flatMap((x) => Array.from(x)), 0.995);
+    return (theme) => (v, _, out, p) => sequential(Math.sqrt(Math.max(0, v) / (top || 1)), theme, out, p);
+  }
+  const reach = new Float64Array(d);
+  for (const x of samples) for (let i = 0; i < d; i++) reach[i] = Math.max(reach[i], Math.abs(x[i] - middle[i]));
+  return (theme) => (v, i, out, p) => diverging((v - middle[i]) / (reach[i] || 1), theme, out, p);
+}
+
+/** What the plan shows x as. */
+const kindOf = (plan) => (plan.x_shape ? "picture" : plan.d_x === 2 ? "plane" : "bars");
+
+/** Names of the dimensions of x, x1 ... where Python gave none. */
+const namesOf = (plan, names) => Array.from({ length: plan.d_x }, (_, i) => names?.[i] ?? `x${i + 1}`);
+
+// --- a view: what explorer, sheet and rotor have in common ----------------------------------------------------------------
+
+const SAY_MISSING_AFTER_MS = 8000;
+
+/** One mount: its root, its decoder (by plan id), redrawing once per display frame, resizing, a sentence when it cannot draw. */
+class View {
+  constructor(root) {
+    this.root = root;
+    this.model = null;
+    this.planId = undefined;
+    this.message = element("p", { class: "message", hidden: true });
+    this.body = element("div", { class: "body" });
+    root.replaceChildren(this.message, this.body);
+    this.frame = 0;
+    this.timers = new Set();
+    this.stopWaiting = () => {};
+    this.onFrame = (now) => {
+      this.frame = 0;
+      this.draw(now);
+    };
+    this.width = 0;
+    this.resizes = new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width === this.width) return; // its height follows from what is drawn
+      this.width = contentRect.width;
+      this.relay();
+    });
+    this.resizes.observe(root);
+    // Only the cleanup returned by the latest call is kept: always the same one.
+    this.close = () => {
+      this.stopWaiting();
+      this.resizes.disconnect();
+      cancelAnimationFrame(this.frame);
+      for (const timer of this.timers) clearTimeout(timer);
+      this.closed = true;
+    };
+  }
+
+  /** Draw in the next display frame, however often this is asked for. */
+  request() {
+    if (!this.closed) this.frame ||= requestAnimationFrame(this.onFrame);
+  }
+
+  /** A sentence in place of the picture ("" brings the picture back). While waiting the room for it is kept. */
+  say(sentence, waiting = false) {
+    this.message.textContent = sentence;
+    this.message.hidden = !sentence;
+    this.message.classList.toggle("waiting", waiting);
+    this.body.classList.toggle("blank", waiting);
+    this.body.hidden = Boolean(sentence) && !waiting;
+  }
+
+  /** Follow the decoder with this id; nothing of the one before stays on the screen. */
+  follow(id, ready) {
+    if (this.planId === id) return;
+    this.planId = id;
+    this.model = null;
+    this.stopWaiting();
+    this.say("Waiting for the decoder ...", true);
+    this.later(SAY_MISSING_AFTER_MS, () => {
+      if (this.planId === id && !this.model && !this.failed) this.say(`The decoder ${id} has not come to this page: it is sent by ship(plan, tensors).`);
+    });
+    this.failed = false;
+    this.stopWaiting = awaitDecoder(id, ({ model, error }) => {
+      if (this.planId !== id || this.closed) return;
+      if (error) {
+        this.failed = true;
+        this.say(error);
+        return;
+      }
+      // Scratch memory is shared by all views of a decoder; decoding never yields half way, so that is safe.
+      this.model = model;
+      this.say("");
+      ready();
+    });
+  }
+
+  later(ms, run) {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      run();
+    }, ms);
+    this.timers.add(timer);
+    return timer;
+  }
+}
+
+/** Draw `jobs` that are stale, going on where the last frame stopped, for at most `budget` ms. True when some are left. */
+function pump(jobs, state, budget, work) {
+  const until = performance.now() + budget;
+  const n = jobs.length;
+  for (let k = 0; k < n; k++) {
+    const at = (state.cursor + k) % n;
+    if (!jobs[at].stale) continue;
+    jobs[at].stale = false;
+    work(jobs[at]);
+    if (performance.now() > until) {
+      state.cursor = (at + 1) % n;
+      return jobs.some((job) => job.stale);
+    }
+  }
+  return false;
+}

@@ -1,0 +1,172 @@
+// A sheet of examples: given ones and decoded ones, line under line; for 2-D data a scatter panel for each kind.
+// Needs decode.js and draw.js in front of it.
+
+const SHEETS = new WeakMap(); // parentElement -> Sheet
+const SHEET_BUDGET_MS = 12;
+const NARROWEST_REM = 3; // a cell; fewer columns stand side by side on a narrow page
+
+class Sheet extends View {
+  constructor(root) {
+    super(root);
+    this.pumping = { cursor: 0 };
+  }
+
+  update(data) {
+    this.theme = themeOf(this.root);
+    const text = JSON.stringify([data.plan, data.member, data.rows, data.columns, data.paired, data.x_names]);
+    if (this.text !== text) {
+      this.text = text;
+      this.data = data;
+      this.member = data.member;
+      this.kind = kindOf(data);
+      this.rows = data.rows.map((row) => ({ ...row, x: numbersOf(row.x), z: numbersOf(row.z), decoded: row.x ? null : [] }));
+      this.built = null;
+    }
+    this.follow(data.plan, () => {
+      for (const row of this.rows) if (row.z) row.decoded = [];
+      this.built = null;
+      this.relay();
+    });
+    if (this.model) this.relay();
+  }
+
+  colourOf(row) {
+    return COLOURS[row.colour];
+  }
+
+  exampleOf(row, k) {
+    if (row.x) return row.x.subarray(k * this.data.d_x, (k + 1) * this.data.d_x);
+    row.decoded[k] ??= decodeInto(this.model, this.member, row.z.subarray(k * this.data.d_z, (k + 1) * this.data.d_z), new Float32Array(this.data.d_x));
+    return row.decoded[k];
+  }
+
+  relay() {
+    if (!this.model || !this.data) return;
+    this.theme = themeOf(this.root);
+    if (this.kind === "plane") this.layPanels();
+    else this.layLines();
+    this.request();
+  }
+
+  // --- pictures and bars: lines of cells -------------------------------------------------------------------------------
+
+  layLines() {
+    const { data, theme } = this;
+    const most = Math.max(...this.rows.map((row) => row.count));
+    const columns = Math.max(1, Math.min(data.columns, most, Math.floor((this.root.clientWidth - 9 * theme.rem) / (NARROWEST_REM * theme.rem))));
+    if (this.built !== columns) {
+      this.built = columns;
+      this.lines = [];
+      const lines = Math.ceil(most / columns);
+      const line = (row, at) => {
+        const from = at * columns;
+        if (from < row.count) this.lines.push({ row, from, to: Math.min(row.count, from + columns) });
+      };
+      if (data.paired) for (let at = 0; at < lines; at++) for (const row of this.rows) line(row, at);
+      else for (const row of this.rows) for (let at = 0; at < lines; at++) line(row, at);
+      const grid = element("div", { class: "lines" });
+      let group = -1;
+      for (const line of this.lines) {
+        line.canvas = pictureCanvas(`${line.row.label}, ${line.from + 1} to ${line.to}`);
+        const name = element("span", { class: "name" }, element("i", { "aria-hidden": "true" }), element("span", { textContent: line.row.label }));
+        name.firstChild.style.background = this.colourOf(line.row);
+        const next = data.paired ? Math.floor(line.from / columns) : this.rows.indexOf(line.row);
+        if (group >= 0 && next !== group) name.classList.add("apart");
+        if (group >= 0 && next !== group) line.canvas.classList.add("apart");
+        group = next;
+        grid.append(name, line.canvas);
+      }
+      this.cells = this.lines.flatMap((line) => Array.from({ length: line.to - line.from }, (_, column) => ({ line, column })));
+      this.body.replaceChildren(grid);
+      this.bitmap = data.x_shape ? new Bitmap(data.x_shape) : null;
+      this.limits = null;
+    }
+    const [rows, wide] = data.x_shape ?? [3, 4];
+    this.gap = 0.2 * theme.rem;
+    for (const { canvas } of this.lines) canvas.style.height = `${((canvas.clientWidth / this.built - this.gap) * rows) / wide}px`;
+    for (const { canvas } of this.lines) fit(canvas)?.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    for (const cell of this.cells) cell.stale = true;
+    if (!data.x_shape) this.limits ??= this.limitsOfAll();
+  }
+
+  /** One scale for all bars of the sheet, else they could not be compared. */
+  limitsOfAll() {
+    const values = this.rows.flatMap((row) => Array.from({ length: row.count }, (_, k) => this.exampleOf(row, k)));
+    const lo = Math.min(0, quantile(values.map((x) => Math.min(...x)), 0.02));
+    const hi = Math.max(0, quantile(values.map((x) => Math.max(...x)), 0.98));
+    return hi > lo ? [lo, hi] : [0, 1];
+  }
+
+  drawCell({ line, column }) {
+    const { canvas, row, from } = line;
+    const width = canvas.clientWidth / this.built;
+    const ctx = fit(canvas);
+    if (!ctx) return;
+    const x = this.exampleOf(row, from + column);
+    const box = { x: column * width + this.gap / 2, y: 0, w: width - this.gap, h: canvas.clientHeight };
+    if (this.bitmap) {
+      this.bitmap.show(x).paint(ctx, box.x, box.y, box.w, box.h);
+      return;
+    }
+    const [lo, hi] = this.limits;
+    const at = (v) => box.h - 1 - ((Math.max(lo, Math.min(hi, v)) - lo) / (hi - lo)) * (box.h - 2);
+    const slot = box.w / x.length;
+    ctx.fillStyle = this.theme.grid;
+    ctx.fillRect(box.x, 0, box.w, box.h);
+    ctx.fillStyle = this.colourOf(row);
+    for (let i = 0; i < x.length; i++) ctx.fillRect(box.x + i * slot + 0.1 * slot, Math.min(at(0), at(x[i])), Math.max(0.5, slot * 0.8), Math.max(1, Math.abs(at(x[i]) - at(0))));
+    ctx.fillStyle = this.theme.line;
+    ctx.fillRect(box.x, at(0), box.w, 1);
+  }
+
+  // --- 2-D data: one panel per row ------------------------------------------------------------------------------------------
+
+  layPanels() {
+    const pairs = (this.pairs ??= new Map());
+    if (!this.built) {
+      this.built = true;
+      pairs.clear();
+      const names = namesOf(this.data, this.data.x_names);
+      this.panels = this.rows.map((row) => {
+        const canvas = pictureCanvas(`${row.label}: ${row.count} points in the plane of ${names[0]} and ${names[1]}`);
+        return { row, canvas, plane: new Plane(canvas, { xName: names[0], yName: names[1] }) };
+      });
+      for (const { row } of this.panels) {
+        const xy = new Float32Array(2 * row.count);
+        for (let k = 0; k < row.count; k++) xy.set(this.exampleOf(row, k), 2 * k);
+        pairs.set(row, xy);
+      }
+      this.body.replaceChildren(element("div", { class: "panels" }, ...this.panels.map(({ row, canvas }) => {
+        const title = element("figcaption", {}, legendEntry(0, this.colourOf(row), `${row.label}, ${row.count} points`));
+        return element("figure", {}, title, canvas);
+      })));
+      // Given data set the axes; a decoder that runs away must not shrink them to nothing.
+      const given = this.panels.filter(({ row }) => row.x);
+      const all = (given.length ? given : this.panels).flatMap(({ row }) => Array.from(pairs.get(row)));
+      this.range = rangeOf(all, 0.15);
+    }
+    for (const { row, plane } of this.panels) {
+      plane.range = this.range;
+      const point = sprite(0, this.colourOf(row), 0.15 * this.theme.rem, row.count > 800 ? 0.45 : 0.75);
+      if (!plane.lay(this.theme, (ctx) => plane.stamp(ctx, pairs.get(row), thin(row.count, 5000), point))) continue;
+      plane.begin();
+      plane.end();
+    }
+  }
+
+  draw() {
+    if (!this.model || this.closed) return;
+    this.root.dataset.frames = Number(this.root.dataset.frames ?? 0) + 1;
+    if (this.kind !== "plane" && pump(this.cells, this.pumping, SHEET_BUDGET_MS, (cell) => this.drawCell(cell))) this.request();
+  }
+}
+
+export default function ({ data, parentElement }) {
+  let view = SHEETS.get(parentElement);
+  if (!view || view.closed) {
+    view = new Sheet(parentElement.querySelector(".dv"));
+    SHEETS.set(parentElement, view);
+  }
+  view.update(data);
+  return view.close;
+}

@@ -1,0 +1,195 @@
+"""Settings as widgets: labels, help and bounds come from the Config's own field metadata, so they are said once."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import streamlit as st
+
+from dvae_core import recipes, runs
+from dvae_core.config import (
+    BernoulliLikelihood,
+    ConditionalPrior,
+    Config,
+    ConfigError,
+    ConvNet,
+    Data,
+    DigitsData,
+    FileData,
+    GaussianLikelihood,
+    NeuronsData,
+    PoissonLikelihood,
+    SourcesData,
+)
+from dvae_core.data import Dataset
+
+T = TypeVar("T")
+KINDS: dict[str, type] = {"sources": SourcesData, "neurons": NeuronsData, "digits": DigitsData, "file": FileData}
+KIND_NAMES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "file": "My file"}
+
+
+def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any) -> Any:
+    """Show the widget that fits one field of a settings dataclass, starting at its value, and return the choice."""
+    spec = next(f for f in dataclasses.fields(of) if f.name == name)
+    hint, value = get_type_hints(type(of))[name], getattr(of, name)
+    words = {"label": label or spec.metadata["label"], "help": spec.metadata["help"] or None, "key": key}
+    if get_origin(hint) is Literal:
+        options = list(get_args(hint))
+        start = {} if key in st.session_state else {"index": options.index(value)}
+        return st.selectbox(options=options, persist_state="session", **start, **words, **more)
+    start = {} if key in st.session_state else {"value": value}
+    if hint is bool:
+        return st.toggle(persist_state="session", **start, **words, **more)
+    number: type = float if hint is float or (get_args(hint) and float in get_args(hint)) else int
+    bounds = {
+        "min_value": None if spec.metadata["min"] is None else number(spec.metadata["min"]),
+        "max_value": None if spec.metadata["max"] is None else number(spec.metadata["max"]),
+    }
+    style = {"step": 1} if number is int else {"step": _step(value), "format": "%g"}
+    if value is None:
+        more = {"placeholder": "auto", **more}
+    return st.number_input(persist_state="session", **start, **bounds, **style, **words, **more)
+
+
+def _step(value: float | None) -> float:
+    """Return a step of the same size as the value: 0.005 moves by 0.001, 0.3 by 0.1."""
+    return 0.1 if not value else float(f"1e{int(f'{value:e}'.split('e')[1])}")
+
+
+def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
+    """Show the named fields of a settings dataclass in columns and return it with the choices."""
+    chosen = {}
+    for i, name in enumerate(names):
+        if i % columns == 0:
+            cells = st.columns(columns)
+        with cells[i % columns]:
+            chosen[name] = field(of, name, key=f"{prefix}.{name}")
+    return dataclasses.replace(of, **chosen)  # type: ignore[type-var]
+
+
+# --- data in the link: "sources,segments=10,noise=laplace", "file,path=mine-1a2b3c.npz" ---------------------------------
+
+
+def data_folder() -> Path:
+    """Return where uploaded and prepared files live."""
+    return runs.default_store() / "data"
+
+
+def data_to_text(data: Data) -> str:
+    """Write a data source as short text for a link: its kind and what differs from the defaults."""
+    plain = type(data)()
+    parts = [data.kind]
+    for f in dataclasses.fields(data):
+        value = getattr(data, f.name)
+        if f.name == "path":
+            value = Path(value).name
+        if f.name != "kind" and value != getattr(plain, f.name):
+            parts.append(f"{f.name}={value if isinstance(value, str) else json.dumps(value)}")
+    return ",".join(parts)
+
+
+def data_from_text(text: str) -> Data:
+    """Read a data source from a link.
+
+    Raises:
+        ConfigError: If it names a kind, setting or file that does not exist. Only files in the store can be named.
+    """
+    kind, *pairs = text.split(",")
+    tree: dict[str, Any] = {"kind": kind}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            tree[name] = json.loads(value)
+        except json.JSONDecodeError:
+            tree[name] = value
+    if kind == "file":
+        path = data_folder() / Path(str(tree.get("path", ""))).name
+        if not path.is_file():
+            raise ConfigError("The file this link names is not here; choose it again on the Data page.")
+        tree["path"] = str(path)
+    return Config.from_json(json.dumps({"data": tree})).data
+
+
+def chosen_data() -> Data:
+    """Return the data source of the link, or the talk's sources; what the link gets wrong is said in words."""
+    text = st.query_params.get("data")
+    if text is None:
+        return SourcesData()
+    try:
+        return data_from_text(text)
+    except ConfigError as error:
+        st.warning(str(error), icon=":material/link_off:")
+        return SourcesData()
+
+
+def dataset_of(data: Data) -> Dataset:
+    """Draw or read the data, remembered for the last few sources.
+
+    Raises:
+        DataError: If it cannot be read as asked.
+    """
+    when = Path(data.path).stat().st_mtime if isinstance(data, FileData) and Path(data.path).is_file() else 0.0
+    return _dataset(data_to_text(data), when, data)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Getting the data ...")
+def _dataset(text: str, when: float, _data: Data) -> Dataset:
+    return recipes.dataset_of(_data)
+
+
+def data_label(data: Data) -> str:
+    """Say a data source in a few words."""
+    if isinstance(data, SourcesData):
+        u = "continuous u" if data.continuous_u else f"{data.segments} segments"
+        return f"{data.n_latents} sources, {u}"
+    if isinstance(data, NeuronsData):
+        return f"{data.n_neurons} neurons, {data.n_latents} factors"
+    if isinstance(data, DigitsData):
+        return "handwritten digits"
+    return Path(data.path).stem
+
+
+# --- the form of the Train page -----------------------------------------------------------------------------------------
+
+MODELS = {"vae": "VAE", "beta-vae": "β-VAE", "ivae": "iVAE"}
+LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood, "poisson": PoissonLikelihood}
+
+
+def train_form(data: Data, dataset: Dataset, model: str) -> Config:
+    """Show the settings of a model for some data, starting at what suits both, and return the Config.
+
+    Raises:
+        ConfigError: If the model cannot be had with this data (an iVAE without u).
+    """
+    key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
+    left, right = st.columns(2, vertical_alignment="bottom")
+    members = left.number_input(
+        "Seeds", 1, 64, 4, key=f"{key}.members", persist_state="session", help="Members trained at once, each from its own seed"
+    )
+    beta = 1.0
+    if model == "beta-vae":
+        beta = right.number_input("β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL")
+    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members))  # type: ignore[arg-type]
+    m, t, prior = config.model, config.train, config.prior
+    if isinstance(prior, ConditionalPrior):
+        with right:
+            modulate = field(prior, "modulate", key=f"{key}.modulate", label="u moves the prior's")
+        prior = dataclasses.replace(prior, modulate=modulate)
+    with left:
+        m = edit(m, ["latents"], prefix=key, columns=1)
+    with right:
+        kind = st.selectbox(
+            "Likelihood p(x|z)", list(LIKELIHOODS), list(LIKELIHOODS).index(m.likelihood.kind),
+            format_func=str.capitalize, key=f"{key}.likelihood", persist_state="session",
+        )  # fmt: skip
+    m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else LIKELIHOODS[kind]())
+    with st.expander("Advanced", icon=":material/settings:"):
+        m = edit(m, ["posterior", "encoder", "preprocess"], prefix=key, columns=1)
+        if isinstance(m.likelihood, GaussianLikelihood):
+            m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["noise", "std"], prefix=f"{key}.gaussian"))
+        names = ["channels", "hidden"] if isinstance(m.net, ConvNet) else ["hidden", "depth"]
+        m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
+        t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")
+    return dataclasses.replace(config, model=m, prior=prior, train=t)

@@ -1,0 +1,188 @@
+"""What every page shares: the list of pages, the start of a page, choices that live in the link, links, the foot."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from dvae_core import runs
+from dvae_core.runs import Run, RunError
+from dvae_core.traverse import Plan, decoder_plan
+
+CARRIED = ("run", "member", "data")  # choices that go along from page to page
+
+
+@dataclass(frozen=True)
+class Page:
+    """One entry of the navigation."""
+
+    name: str
+    title: str
+    icon: str
+    about: str
+
+    @property
+    def file(self) -> str:
+        """The script, relative to app.py."""
+        return f"pages/{self.name}.py"
+
+
+CHAPTERS: dict[str, list[Page]] = {
+    "": [Page("start", "Start", ":material/home:", "A trained model to drag, and the three chapters.")],
+    "1 · Just do it": [
+        Page("data", "Data", ":material/scatter_plot:", "Draw data with known factors, or bring your own file."),
+        Page("train", "Train", ":material/model_training:", "Train VAE, beta-VAE or iVAE, many seeds at once."),
+        Page("traverse", "Traverse", ":material/tune:", "Drag the latents; the data follows."),
+    ],
+    "2 · Bad news": [
+        Page("rotate", "Rotate", ":material/rotate_right:", "Turn the Gaussian prior: other latents, the same data."),
+    ],
+    "3 · Rescue": [
+        Page("recover", "Recover", ":material/target:", "Recovered latents against the true factors."),
+    ],
+    "Workbench": [
+        Page("runs", "Runs", ":material/folder_open:", "Open, rename, download or delete trained runs."),
+    ],
+}
+ORDER = [page for pages in CHAPTERS.values() for page in pages]
+
+
+def start(name: str, headline: str, lead: str = "") -> None:
+    """Begin a page: route a cold deep link, carry the choices of the last page along, say what the page is about."""
+    context = get_script_run_ctx()
+    if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
+        # A server nobody has visited runs pages/<name>.py without app.py; go there, with everything in the link.
+        st.switch_page("app.py", query_params={**st.query_params.to_dict(), "to": name})
+    for key in CARRIED:
+        if key in st.query_params:
+            st.session_state[f"carried.{key}"] = st.query_params[key]
+        elif f"carried.{key}" in st.session_state:
+            st.query_params[key] = st.session_state[f"carried.{key}"]
+    st.subheader(headline, anchor=False)
+    if lead:
+        st.markdown(lead)
+
+
+def remember(key: str, value: str | None) -> None:
+    """Put a choice into the link (None takes it out)."""
+    if value is None:
+        st.query_params.pop(key, None)
+        st.session_state.pop(f"carried.{key}", None)
+    else:
+        st.query_params[key] = value
+        if key in CARRIED:
+            st.session_state[f"carried.{key}"] = value
+
+
+def choice(
+    widget: Callable[..., Any],
+    label: str,
+    options: Sequence[Any],
+    *,
+    param: str,
+    default: Any = None,
+    show: Callable[[Any], str] = str,
+    **more: Any,
+) -> Any:
+    """Show a select widget whose value lives in the link: the link wins, and a choice rewrites it.
+
+    Values are told apart by `str`, so options may be numbers, names or run ids.
+    """
+    by_text = {str(option): option for option in options}
+    fallback = default if default in options else options[0]
+    now = by_text.get(st.query_params.get(param, ""), fallback)
+    key = f"choice.{param}"
+    if st.session_state.get(key) not in options or st.session_state[key] != now:
+        st.session_state[key] = now
+
+    def moved() -> None:
+        value = st.session_state[key]
+        remember(param, str(now if value is None else value))  # a segmented control can be clicked empty
+
+    value = widget(label, options, format_func=show, key=key, on_change=moved, **more)
+    return now if value is None else value
+
+
+def all_runs() -> list[Run]:
+    """Return the shipped runs and then the user's, newest first."""
+    return [*runs.examples(), *runs.list_runs(runs.default_store())]
+
+
+def run_label(run: Run) -> str:
+    """Say a run in a menu: its title, and whether it came with the software."""
+    return f"{run.title} · shipped" if run.is_shipped else run.title
+
+
+def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run") -> Run:
+    """Let the user pick a run that has weights; without any, say so and stop the page."""
+    known = [run for run in all_runs() if (run.path / "weights.safetensors").is_file()]
+    wanted = st.query_params.get("run")
+    if not known:
+        st.info("Nothing is trained yet. Train a model first; it takes about a minute.", icon=":material/info:")
+        link("train", "Train a model")
+        st.stop()
+    ids = [run.id for run in known]
+    by_id = dict(zip(ids, known, strict=True))
+    if wanted is not None and wanted not in by_id:
+        _explain_missing(wanted)
+    default = next((run.id for run in known if prefer(run)), ids[0])
+    chosen = by_id[choice(st.selectbox, label, ids, param="run", default=default, show=lambda i: run_label(by_id[i]))]
+    return chosen
+
+
+def _explain_missing(run_id: str) -> None:
+    try:
+        run = runs.find(run_id)
+        st.info(f"{run.title} has no weights yet ({run.status().state}); showing another run.", icon=":material/info:")
+    except RunError:
+        st.warning("The run this link names is not here; showing another one.", icon=":material/link_off:")
+    remember("run", None)
+
+
+def pick_member(run: Run) -> int:
+    """Let the user pick a member of the population; members are named by seed and, where they differ, beta."""
+    config = run.config
+    failed = run.status().failed_members
+    betas_differ = len(set(config.train.betas)) > 1
+
+    def show(member: int) -> str:
+        name = f"seed {config.train.seeds[member]}"
+        if betas_differ:
+            name = f"β = {config.train.betas[member]:g}" + (f", {name}" if len(set(config.train.seeds)) > 1 else "")
+        return f"{name} (diverged)" if member in failed else name
+
+    return choice(st.selectbox, "Member", list(range(config.members)), param="member", show=show)
+
+
+def link(name: str, label: str | None = None, *, keep: Sequence[str] = CARRIED, **params: str) -> None:
+    """Show a link to another page that takes the choices of this one along."""
+    page = next(p for p in ORDER if p.name == name)
+    kept = {key: st.query_params[key] for key in keep if key in st.query_params} | params
+    if st.session_state.get("routed"):
+        st.page_link(page.file, label=label or page.title, icon=page.icon, query_params=kept)
+    else:  # a page run on its own, without the router, has nowhere to go
+        st.caption(f"{label or page.title} (open app.py for the other pages)")
+
+
+def foot(name: str) -> None:
+    """End a page: the way back and the way on."""
+    at = next(i for i, p in enumerate(ORDER) if p.name == name)
+    st.space("small")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        if at > 0:
+            link(ORDER[at - 1].name, f"Back: {ORDER[at - 1].title}")
+        if at + 1 < len(ORDER):
+            link(ORDER[at + 1].name, f"Next: {ORDER[at + 1].title}")
+
+
+def plan_of(run: Run) -> Plan:
+    """Return the run's decoder for the browser, read once per version of its weights."""
+    return _plan(str(run.path), (run.path / "weights.safetensors").stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _plan(path: str, version: int) -> Plan:
+    return decoder_plan(Run(Path(path)))

@@ -1,0 +1,89 @@
+"""What all tests share: the browser or its absence, seeds, hypothesis profiles, a guard over torch's global state."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=25, database=None)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=300, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def find_browser() -> str | None:
+    """Return the path of the system's Chromium or Chrome, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def _found(path: str | None, what: str) -> str:
+    if path is None:
+        message = f"{what} was not found; `make browser-deps` installs it where it may."
+        (pytest.fail if REQUIRED else pytest.skip)(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """Path of Chromium; the test is skipped without one, and fails with REQUIRE_BROWSER=1."""
+    return _found(find_browser(), "Chromium")
+
+
+@pytest.fixture(scope="session")
+def node_path() -> str:
+    """Path of node; the test is skipped without one, and fails with REQUIRE_BROWSER=1."""
+    return _found(shutil.which("node"), "node")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all browser tests in one xdist worker (one server, one Chromium), and give them more time."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `seed` with seed 1 by default and with 0 to 9 under `make slow`."""
+    if "seed" in metafunc.fixturenames:
+        others = [pytest.param(s, marks=pytest.mark.slow) for s in (0, *range(2, 10))]
+        metafunc.parametrize("seed", [1, *others])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the very last line what could not be tried for want of a browser or node."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    missing = [what for what, path in (("Chromium", find_browser()), ("node", shutil.which("node"))) if path is None]
+    if missing and not REQUIRED:
+        print(f"Browser tests were skipped: no {' and no '.join(missing)} found (`make browser-deps` installs it).")
+
+
+@pytest.fixture(autouse=True)
+def _torch_state() -> Iterator[None]:
+    """Fail a test that leaves torch's default dtype, grad mode or determinism changed; put the threads back."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    yield
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if threads is not None and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    left = {
+        "default dtype": (torch.get_default_dtype(), torch.float32),
+        "grad mode": (torch.is_grad_enabled(), True),
+        "deterministic algorithms": (torch.are_deterministic_algorithms_enabled(), False),
+    }
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.use_deterministic_algorithms(False)
+    changed = [f"{name} is {now}, not {was}" for name, (now, was) in left.items() if now != was]
+    if changed:
+        pytest.fail("The test changed torch's global state: " + "; ".join(changed) + ".")

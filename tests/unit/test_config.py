@@ -1,0 +1,90 @@
+"""Settings: wrong values never travel, JSON goes both ways, the key changes with what affects results."""
+
+import dataclasses
+import json
+
+import pytest
+
+from dvae_core.config import (
+    ConditionalPrior,
+    Config,
+    ConfigError,
+    ConvNet,
+    DigitsData,
+    FileData,
+    GaussianLikelihood,
+    MlpNet,
+    ModelConfig,
+    PoissonLikelihood,
+    SourcesData,
+    TrainConfig,
+)
+
+CONFIGS = [
+    Config(),
+    Config(data=DigitsData(), model=ModelConfig(net=ConvNet(), likelihood=PoissonLikelihood())),
+    Config(data=FileData(path="a.npz", x=("a", "b"), rate_hz=20.0), prior=ConditionalPrior(modulate="mean")),
+    Config(model=ModelConfig(rotation=((0.0, 1.0), (1.0, 0.0))), train=TrainConfig(seeds=(3,), betas=(0.5,))),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_json_goes_both_ways(config):
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_the_key_changes_with_results_not_with_the_device():
+    config = Config()
+    on_gpu = dataclasses.replace(config, train=dataclasses.replace(config.train, device="cuda"))
+    longer = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=31))
+    assert config.key() == on_gpu.key()
+    assert len({c.key() for c in [config, longer, *CONFIGS[1:]]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ModelConfig(latents=0), "latents must be between 1 and 256; got 0"),
+        (lambda: GaussianLikelihood(std=float("nan")), "std must be between"),
+        (lambda: TrainConfig(seeds=(0, 1), betas=(1.0,)), "one seed and one beta per member; got 2 and 1"),
+        (lambda: TrainConfig(seeds=(-1,), betas=(1.0,)), "seeds must be between 0"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_is_made(make, words):
+    with pytest.raises(ConfigError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"modle": {}}, "config has no setting 'modle'; did you mean 'model'"),
+        ({"model": {"latent": 2}}, "config.model has no setting 'latent'; did you mean 'latents'"),
+        ({"model": {"likelihood": {"kind": "gauss"}}}, "likelihood.kind must be one of gaussian, bernoulli, poisson"),
+        ({"model": {"likelihood": {"kind": "poisson", "std": 1}}}, "has no setting 'std'"),
+        ({"model": {"latents": "2"}}, "config.model.latents must be int; got '2'"),
+        ({"model": {"latents": True}}, "config.model.latents must be int; got True"),
+        ({"model": {"posterior": "banana"}}, "posterior must be one of diagonal, full; got 'banana'"),
+        ({"data": {"kind": "sources", "noise": "pink"}}, "noise must be one of gaussian, laplace, sech"),
+        ({"train": {"seeds": 3}}, "config.train.seeds must be a list; got 3"),
+        ({"train": []}, "config.train must be an object"),
+        ({"data": {"kind": "file", "rate_hz": "fast"}}, "config.data.rate_hz must be float; got 'fast'"),
+    ],
+)
+def test_unreadable_json_says_where_and_what(change, words):
+    with pytest.raises(ConfigError, match=words):
+        Config.from_json(json.dumps(change))
+
+
+def test_text_that_is_not_json_is_refused():
+    with pytest.raises(ConfigError, match="not valid JSON"):
+        Config.from_json("{")
+
+
+def test_every_setting_has_a_label():
+    for cls in (SourcesData, FileData, ModelConfig, MlpNet, ConvNet, TrainConfig, GaussianLikelihood):
+        unlabelled = [
+            f.name for f in dataclasses.fields(cls)
+            if f.name not in ("kind", "net", "likelihood") and not f.metadata.get("label")
+        ]  # fmt: skip
+        assert unlabelled == [], cls.__name__

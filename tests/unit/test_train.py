@@ -1,0 +1,203 @@
+"""Training: members do not notice each other, a resumed run repeats the uninterrupted one, a bad member stays alone."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from dvae_core import recipes, runs
+from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
+from dvae_core.models import Vae
+from dvae_core.runs import RunError
+from dvae_core.train import History, load_vae, one_cycle, train
+
+DATA = SourcesData(segments=3, per_segment=100)
+
+
+def config_for(seeds=(0, 1), *, epochs=12, betas=None, **train_settings) -> Config:
+    made = recipes.for_dataset(DATA, recipes.dataset_of(DATA), "ivae", batch=16)
+    return dataclasses.replace(
+        made,
+        model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),
+        train=TrainConfig(seeds=seeds, betas=betas or (1.0,) * len(seeds), epochs=epochs, batch=16, **train_settings),
+    )
+
+
+def finish(run) -> None:
+    for _ in train(run):
+        pass
+
+
+def test_a_run_folder_holds_what_it_should(tmp_path):
+    run = runs.create(tmp_path / "a", config_for(), title="Two of them")
+    seen = list(train(run))
+    assert seen[0].step == 0
+    assert seen[-1].step == seen[-1].steps == run.status().step
+    status = run.status()
+    assert (status.state, status.failed_members) == ("finished", ())
+    assert status.device.startswith("CPU")
+    history = run.history()
+    assert set(history["split"]) == {"train", "held_out"}
+    held_out = history[history["split"] == "held_out"]
+    # training works: the bound rises by nats, not by noise
+    first, last = (held_out[held_out["step"] == s]["elbo"].mean() for s in (0, status.step))
+    assert last > first + 1
+    np.testing.assert_allclose(history["elbo"], history["recon"] - history["kl"], atol=1e-3)  # 6 digits are written
+    latents = run.latents()
+    assert latents["mu_z"].shape == (2, len(latents["index"]), 2)
+    assert {"std_z", "prior_mu", "prior_logvar", "kl_latent", "u", "z_true", "x", "x_rows"} <= set(latents)
+    assert run.title == "Two of them"
+    assert run.about["n_held_out"] == len(latents["index"]) == 60
+
+
+def test_member_seven_is_the_same_alone_and_among_many(tmp_path):
+    """Same weights, order and noise bit for bit; parameters within 1e-5 after 50 steps (kernels differ with p)."""
+    many = runs.create(tmp_path / "many", config_for(tuple(range(8)), epochs=4))  # 15 steps an epoch
+    lone = runs.create(tmp_path / "lone", config_for((7,), epochs=4))
+    finish(many)
+    finish(lone)
+    assert many.status().step >= 50
+    theirs, ours = many.weights(), lone.weights()
+    for name, weight in ours.items():
+        expected = theirs[name] if weight.shape == theirs[name].shape else theirs[name][7:8]
+        np.testing.assert_allclose(weight, expected, atol=1e-5, err_msg=name)
+
+
+def test_betas_may_differ_by_member(tmp_path):
+    run = runs.create(tmp_path / "a", config_for((0, 0), betas=(0.1, 20.0), epochs=20))
+    finish(run)
+    kl = run.latents()["kl"]
+    assert kl[0] > kl[1] + 0.5
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 7])
+def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
+    whole = runs.create(tmp_path / "whole", config_for())
+    finish(whole)
+    run = runs.create(tmp_path / "stopped", config_for())
+    training = train(run)
+    for _ in range(stop_at):
+        next(training)
+    training.close()
+    assert run.status().state == "stopped"
+    finish(run)
+    for name, weight in whole.weights().items():
+        np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
+    columns = ["step", "member", "split"]
+    assert not run.history().duplicated(columns).any()
+    assert len(run.history()) >= len(whole.history()) - 4  # a stop between two rows costs at most one row of "train"
+
+
+def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
+    """kill -9 leaves no goodbye; the run is shown as failed, resumes, and equals the uninterrupted one."""
+    config = config_for(epochs=120)
+    whole = runs.create(tmp_path / "whole", config)
+    finish(whole)
+    run = runs.create(tmp_path / "killed", config)
+    worker = subprocess.Popen([sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)], stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while run.status().step < 100 and time.time() < deadline:
+        time.sleep(0.02)
+    assert run.status().step >= 100
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert run.status().state == "failed"
+    assert "Resume" in run.status().message
+    finish(run)
+    for name, weight in whole.weights().items():
+        np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
+
+
+def test_a_stop_file_stops_within_a_few_steps(tmp_path):
+    run = runs.create(tmp_path / "a", config_for(epochs=500))
+    training = train(run)
+    next(training)
+    (run.path / "STOP").touch()
+    steps = [p.step for p in training]
+    assert run.status().state == "stopped"
+    assert run.status().step <= max([8, *steps]) + 8
+    assert run.weights()  # what was learnt so far can be looked at
+
+
+def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkeypatch):
+    alone = runs.create(tmp_path / "alone", config_for((0,), epochs=4))
+    finish(alone)
+    both = runs.create(tmp_path / "both", config_for((0, 1), epochs=4))
+    whole = Vae.elbo
+
+    def with_a_bad_member(self, x, u, eps):
+        bound = whole(self, x, u, eps)
+        bad = bound.recon.new_tensor([1.0] + [float("nan")] * (self.p - 1))
+        return dataclasses.replace(bound, recon=bound.recon * bad[:, None])
+
+    monkeypatch.setattr(Vae, "elbo", with_a_bad_member)
+    finish(both)
+    status = both.status()
+    assert (status.state, status.failed_members) == ("finished", (1,))
+    assert "1 of 2 members diverged" in status.message
+    for name, weight in alone.weights().items():
+        theirs = both.weights()[name]
+        theirs = theirs if theirs.shape == weight.shape else theirs[:1]
+        np.testing.assert_allclose(theirs, weight, atol=1e-5, err_msg=name)
+    assert all(np.isfinite(w).all() for w in both.weights().values())
+    diverged = both.history().query("member == 1 and step > 0")
+    assert diverged["elbo"].isna().all()
+
+
+def test_what_cannot_be_trained_is_said_in_words(tmp_path):
+    run = runs.create(tmp_path / "a", config_for(epochs=1))
+    finish(run)
+    with pytest.raises(RunError, match="is finished"):
+        finish(run)
+    other = runs.create(tmp_path / "b", config_for(epochs=1, device="cuda"))
+    with pytest.raises(ValueError, match="this machine has only cpu"):
+        finish(other)
+    assert other.status().state == "failed"
+    assert "cuda" in other.status().message
+
+
+def test_changed_data_is_not_mixed_into_an_old_run(tmp_path):
+    run = runs.create(tmp_path / "a", config_for())
+    training = train(run)
+    next(training)
+    training.close()
+    run.write_json("about.json", {**run.about, "fingerprint": "0" * 16})
+    with pytest.raises(RunError, match="has changed since it began"):
+        finish(run)
+
+
+def test_loaded_weights_give_the_latents_that_were_written(tmp_path):
+    import torch
+
+    run = runs.create(tmp_path / "a", config_for(epochs=2))
+    finish(run)
+    latents = run.latents()
+    with torch.no_grad():
+        mu = load_vae(run).encode(torch.from_numpy(latents["x"]).expand(2, -1, -1)).mu.numpy()
+    np.testing.assert_allclose(mu, latents["mu_z"][:, latents["x_rows"]], atol=1e-5)
+
+
+def test_one_cycle_rises_then_falls():
+    rates = np.array([one_cycle(s, 100, 1.0) for s in range(101)])
+    assert rates.argmax() == 30
+    assert rates[0] == pytest.approx(1 / 25)
+    assert rates[-1] == pytest.approx(1 / 1000)
+    assert (np.diff(rates[:31]) > 0).all()
+    assert (np.diff(rates[30:]) < 0).all()
+
+
+def test_history_is_append_only(tmp_path):
+    run = runs.create(tmp_path / "a", config_for())
+    history = History(run, run.config)
+    history.add(0, np.ones((2, 5)), "train", 0.0)
+    before = (run.path / "history.csv").read_bytes()
+    History(run, run.config).add(1, np.zeros((2, 5)), "held_out", 1.0)
+    after = (run.path / "history.csv").read_bytes()
+    assert after.startswith(before)
+    (run.path / "history.csv").write_bytes(after + b"2,0,0,1,train,3.0,1")  # a row that is being written
+    assert len(run.history()) == 4
