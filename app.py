@@ -6,7 +6,8 @@ import streamlit as st
 
 from pages.ui.page import CHAPTERS
 
-st.set_page_config("Disentanglement Lab", str(Path(__file__).parent / "pages/ui/icon.png"), layout="wide")
+ICON = str(Path(__file__).parent / "pages/ui/icon.png")
+st.set_page_config("Disentanglement Lab", ICON, layout="wide")
 
 chapters = {
     chapter: [
@@ -15,6 +16,7 @@ chapters = {
     ]
     for chapter, pages in CHAPTERS.items()
 }
+st.logo(ICON, size="large")
 chosen = st.navigation(chapters, position="top")
 st.session_state["routed"] = True
 

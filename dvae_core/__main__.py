@@ -101,7 +101,9 @@ def _score(options: argparse.Namespace) -> int:
         print((run.path / "analysis" / "score.json").read_text(encoding="utf-8"))
         return 0
     mean, std, floors = result["mean"], result["std"], result["floors"]
-    print(f"{run.title}: {run.config.model_name}, {run.config.members} members, {result['held_out_rows']} held-out rows")
+    print(
+        f"{run.title}: {run.config.model_name}, {run.config.members} members, {result['held_out_rows']} held-out rows"
+    )
     for name, value in mean.items():
         if value is not None:
             print(f"  {name:18s} {value:8.3f} +- {std[name]:.3f}")
@@ -124,7 +126,7 @@ def _encode(options: argparse.Namespace) -> int:
         raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
     data = run.config.data
     names = {k: getattr(data, k) or None for k in "xu"} if isinstance(data, FileData) else {}
-    if run.config.model.encoder == "x":
+    if not compute.needs_u(run.config):
         names.pop("u", None)
     latents = compute.encode_only(run, recipes.read(Path(options.data), **names))
     if out.suffix == ".npz":
@@ -162,7 +164,11 @@ def _list(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise RunError(f"{folder} is not a folder; name the one that holds the runs.")
     table = run_table(runs.list_runs(folder))
-    print("No runs here." if table.empty else table.drop(columns=["shipped", "created"], errors="ignore").to_string(index=False))
+    print(
+        "No runs here."
+        if table.empty
+        else table.drop(columns=["shipped", "created"], errors="ignore").to_string(index=False)
+    )
     return 0
 
 
@@ -210,7 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")
     train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
     train.add_argument("--likelihood", choices=["gaussian", "bernoulli", "poisson"], help="default: chosen by the data")
-    train.add_argument("--posterior", choices=["diagonal", "full"], help="covariance of q (default: full; pictures: diagonal)")
+    train.add_argument(
+        "--posterior", choices=["diagonal", "full", "gauss-newton"], help="how q is found (default: full; pictures: diagonal)"
+    )
     train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
     for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
         train.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")

@@ -27,8 +27,5 @@ Features: TypeAlias = Float32[np.ndarray, "n d"]
 Codes: TypeAlias = Int64[np.ndarray, " n"]
 """Label codes 0..K-1, one a row."""
 
-Rows: TypeAlias = Int64[np.ndarray, " k"]
-"""Indices of chosen rows."""
-
 Auxiliary: TypeAlias = Shaped[np.ndarray, "n ..."]
 """u as labels `[n]` or as numbers `[n d_u]`."""

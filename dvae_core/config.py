@@ -17,7 +17,9 @@ class ConfigError(ValueError):
     """A setting that cannot be used, in one sentence."""
 
 
-def setting(default: Any, label: str, help: str = "", *, min: float | int | None = None, max: float | int | None = None) -> Any:  # noqa: A002
+def setting(
+    default: Any, label: str, help: str = "", *, min: float | int | None = None, max: float | int | None = None
+) -> Any:  # noqa: A002
     """Return a dataclass field with the words and bounds that forms and the command line show."""
     return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max})
 
@@ -48,7 +50,9 @@ def _check_bounds(where: str, value: Any, metadata: Any) -> None:
 # --- data -------------------------------------------------------------------------------------------------------------
 
 Split = Literal["auto", "random", "blocks"]
-_SPLIT_HELP = "random: within each label; blocks: contiguous stretches (use for time series); auto: blocks when a rate is known"
+_SPLIT_HELP = (
+    "random: within each label; blocks: contiguous stretches (use for time series); auto: blocks when a rate is known"
+)
 
 
 @dataclass(frozen=True)
@@ -138,8 +142,11 @@ class GaussianLikelihood(_Checked):
     """x | z ~ N(f(z), Sigma_x). Sigma_x is relative to the preprocessed x."""
 
     kind: Literal["gaussian"] = "gaussian"
-    noise: Literal["fixed", "scalar", "dimension", "network"] = setting(
-        "scalar", "Sigma_x", "fixed; one learned number; one per dimension; or a network's Sigma_x(z), as on the slide"
+    noise: Literal["fixed", "scalar", "dimension", "network", "annealed"] = setting(
+        "scalar",
+        "Sigma_x",
+        "fixed; one learned number; one per dimension; a network's Sigma_x(z), as on the slide; or lowered by hand from "
+        "0.5 to 0.02 over 80 % of training",
     )
     std: float = setting(0.1, "Noise std", "The value if fixed, else the start", min=1e-4, max=10)
 
@@ -168,8 +175,11 @@ class ModelConfig(_Checked):
     latents: int = setting(2, "Latents", "Dimensions of z", min=1, max=256)
     net: MlpNet | ConvNet = MlpNet()
     likelihood: Likelihood = GaussianLikelihood()
-    posterior: Literal["diagonal", "full"] = setting(
-        "full", "Posterior q(z|x)", "diagonal: mean field, prefers PCA-like axes; full: latents may correlate"
+    posterior: Literal["diagonal", "full", "gauss-newton"] = setting(
+        "full",
+        "Posterior q(z|x)",
+        "diagonal: mean field, prefers PCA-like axes; full: latents may correlate; gauss-newton: the encoder's guess is "
+        "refined on the decoder and sees u through the prior",
     )
     encoder: Literal["x", "xu"] = setting("x", "Encoder sees", "x alone, or x and u")
     preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(

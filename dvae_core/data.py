@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64, Int64, Real, Shaped
 
-from dvae_core.axes import Codes, Features, Rows
+from dvae_core.axes import Codes, Features
 
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
 VARIANCE_FLOOR = 1e-6  # of the largest eigenvalue: below it, whitening would only amplify rounding errors of float32

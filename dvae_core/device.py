@@ -21,7 +21,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if available["cuda"] else "cpu")  # mps is slower than cpu for nets this small
     if not available.get(name, False):
         have = ", ".join(d for d, ok in available.items() if ok)
-        raise ValueError(f"Device {name!r} was asked for but this machine has only {have}; choose one of these or auto.")
+        raise ValueError(
+            f"Device {name!r} was asked for but this machine has only {have}; choose one of these or auto."
+        )
     return torch.device(name)
 
 

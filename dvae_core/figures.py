@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jaxtyping import Integer, Real, Shaped, UInt8
+from jaxtyping import Real, Shaped, UInt8
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
@@ -30,7 +30,7 @@ POINTS = 5000  # drawn in one scatter at most
 WEBGL_FROM = 4000  # more points than this are drawn by WebGL; a browser allows 8 to 16 such figures at once
 LEGEND_ENTRIES = 12  # more labels than this are named on hover only
 GRID_FACTORS = 5  # a recovery grid shows at most 5 x 5 panels
-_OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.8)"}  # keeps black visible on dark, yellow on white
+_OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.5)"}  # keeps yellow visible on white, dark blue on black
 _FAINT = "rgba(128,128,128,0.2)"
 _CLEAR = "rgba(0,0,0,0)"
 
@@ -45,7 +45,7 @@ def hue_colours(hue: Shaped[np.ndarray, " n"]) -> list[str]:
     return sample_colorscale(NUMBERS, np.nan_to_num((hue - low) / span).clip(0, 1).tolist())
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def training_curves(
@@ -164,7 +164,7 @@ def kl_bars(
     return _finish(fig, title or f"The {whose} {count} of {d} latents", height=height)
 
 
-# --- points -------------------------------------------------------------------------------------------------------------
+# --- points -----------------------------------------------------------------------------------------------------------
 
 
 def latent_scatter(
@@ -391,7 +391,7 @@ def picture_sheet(
     return sheet.repeat(factor, 0).repeat(factor, 1)
 
 
-# --- recovery -----------------------------------------------------------------------------------------------------------
+# --- recovery ---------------------------------------------------------------------------------------------------------
 
 
 def recovery_scatter(
@@ -633,7 +633,7 @@ def sentence(text: str, *, height: int = 220) -> go.Figure:
     return _finish(fig, "", height=height)
 
 
-# --- parts --------------------------------------------------------------------------------------------------------------
+# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _finish(
@@ -807,7 +807,7 @@ def _hue_title(what: str, hue: Hue, hue_names: Sequence[str]) -> str:
     return f"{what}, coloured by {hue_names[0] if hue_names else 'u'}"
 
 
-# --- parts of the training figures --------------------------------------------------------------------------------------
+# --- parts of the training figures ------------------------------------------------------------------------------------
 
 
 def _last(history: pd.DataFrame, metrics: list[str], failed: Sequence[int]) -> pd.DataFrame:
@@ -922,7 +922,7 @@ def _training_title(history: pd.DataFrame, metric: str, failed: Sequence[int]) -
     return f"Held-out {word} {_number(values.mean())} ± {_number(values.std(ddof=0))} nats over {count} seeds{failures}"
 
 
-# --- parts of the recovery figures --------------------------------------------------------------------------------------
+# --- parts of the recovery figures ------------------------------------------------------------------------------------
 
 
 def _curve(curve: Sequence[Any], sign: int, *, legend: bool) -> go.Scatter:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from dvae_core.models import Vae
 
 
-def rotation_matrix(d: int, degrees: float, plane: tuple[int, int] = (0, 1)) -> Float[np.ndarray, "d d"]:
+def rotation_matrix(d: int, degrees: float | int, plane: tuple[int, int] = (0, 1)) -> Float[np.ndarray, "d d"]:
     """Return the rotation by an angle in the plane (i, j) of R^d: M[i, i] = cos, M[i, j] = -sin.
 
     Raises:

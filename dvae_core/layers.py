@@ -27,6 +27,22 @@ ACTIVATIONS = {
 }
 
 
+def slope(name: str, a: Tensor) -> Tensor:
+    """The derivative of an activation at a, itself differentiable: what a Jacobian through the decoder needs."""
+    if name == "xtanh":
+        return 1.1 - torch.tanh(a).square()
+    if name == "tanh":
+        return 1 - torch.tanh(a).square()
+    if name == "relu":
+        return (a > 0).to(a.dtype)
+    if name == "leaky":
+        return torch.where(a > 0, 1.0, 0.1).to(a.dtype)
+    s = torch.sigmoid(a) if name == "silu" else 0.5 * (1 + torch.erf(a / math.sqrt(2)))
+    if name == "silu":
+        return s * (1 + a * (1 - s))
+    return s + a * torch.exp(-0.5 * a.square()) / math.sqrt(2 * math.pi)
+
+
 class Linear(nn.Module):
     """h [p, n, d_in] -> h @ weight + bias, [p, n, d_out]."""
 
@@ -62,7 +78,9 @@ class Conv(nn.Module):
         shape = (c_in, c_out, 4, 4) if transpose else (c_out, c_in, 4, 4)  # torch's order for each kind
         self.weight = nn.Parameter(torch.zeros(p, *shape))
         self.bias = nn.Parameter(torch.zeros(p, c_out))
-        self.fan_in = c_in * 16 // (4 if transpose else 1)  # a stride of 2 reaches each output from a quarter of the kernel
+        self.fan_in = (
+            c_in * 16 // (4 if transpose else 1)
+        )  # a stride of 2 reaches each output from a quarter of the kernel
 
     def draw(self, member: int, generator: torch.Generator) -> None:
         """Draw one member's weights from N(0, 2 / fan_in)."""
@@ -73,9 +91,7 @@ class Conv(nn.Module):
     def forward(self, h: Float[Tensor, "p n c_in h w"]) -> Float[Tensor, "p n c_out h2 w2"]:
         """Convolve every member's batch with its own kernel."""
         convolve = F.conv_transpose2d if self.transpose else F.conv2d
-        return torch.stack(
-            [convolve(h[m], self.weight[m], self.bias[m], stride=2, padding=1) for m in range(len(h))]
-        )
+        return torch.stack([convolve(h[m], self.weight[m], self.bias[m], stride=2, padding=1) for m in range(len(h))])
 
 
 class Mlp(nn.Module):
@@ -97,3 +113,20 @@ class Mlp(nn.Module):
         for layer in self.hidden:
             h = act(layer(h))
         return self.last(h)
+
+    def with_jacobian(self, z: Float[Tensor, "p n d_in"]) -> tuple[Tensor, Tensor]:
+        """Return the output [p, n, d_out] and its Jacobian [p, n, d_in, d_out], as products of the layers' matrices."""
+        p, n, d_in = z.shape
+        h, tangent = z, None  # tangent[p, n, i] = dh / dz_i; None stands for the identity
+        for layer in self.hidden:
+            a = layer(h)
+            tangent = _push(tangent, layer.weight, n) * slope(self.activation, a)[:, :, None]
+            h = ACTIVATIONS[self.activation](a)
+        jacobian = _push(tangent, self.last.weight, n)
+        return self.last(h), jacobian.expand(p, n, d_in, -1)
+
+
+def _push(tangent: Tensor | None, weight: Tensor, n: int) -> Tensor:
+    if tangent is None:
+        return weight[:, None]  # the identity times the weights: the same for every example
+    return torch.bmm(tangent.flatten(1, 2), weight).unflatten(1, (n, -1))

@@ -63,7 +63,7 @@ def for_dataset(
     members: int = 4,
     seed: int = 0,
     likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = None,
-    posterior: Literal["diagonal", "full"] | None = None,
+    posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
     encoder: Literal["x", "xu"] = "x",
     epochs: int | None = None,
     batch: int | None = None,

@@ -175,7 +175,9 @@ class Run:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise RunError(f"{name} of run {self.id} is damaged ({error}); delete the run or restore the file.") from error
+            raise RunError(
+                f"{name} of run {self.id} is damaged ({error}); delete the run or restore the file."
+            ) from error
         if not isinstance(tree, dict):
             raise RunError(f"{name} of run {self.id} is damaged (not an object); delete the run or restore the file.")
         return tree
@@ -187,7 +189,9 @@ class Run:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path.name} of run {self.id} is damaged ({error}); resume or train the run again.") from error
+            raise RunError(
+                f"{path.name} of run {self.id} is damaged ({error}); resume or train the run again."
+            ) from error
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

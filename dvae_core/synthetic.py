@@ -34,7 +34,7 @@ class Mixing:
         activation: "xtanh" is tanh(a) + 0.1 a; "leaky" has slope 0.1 below 0; "linear" is none.
     """
 
-    matrices: tuple[Float64[np.ndarray, "d_in d_out"], ...]
+    matrices: tuple[Float64[np.ndarray, "_ _"], ...]
     activation: Activation
 
     def __call__(self, z: Float[np.ndarray, "n d_z"]) -> Float64[np.ndarray, "n d_x"]:
@@ -298,7 +298,7 @@ def _correlating(correlation: float, d: int) -> np.ndarray:
 
 def _well_conditioned(rng: np.random.Generator, d_in: int, d_out: int) -> np.ndarray:
     """Return a unit-column matrix from the best-conditioned quarter of U[-1, 1] draws of its shape."""
-    draws = min(1000, max(12, 1_000_000 // d_out**2))  # fewer for large matrices: their SVD is what takes time
+    draws = min(1000, max(12, 300_000 // d_out**2))  # fewer for large matrices: their SVD is what takes time
     matrices = rng.uniform(-1, 1, (draws, d_in, d_out))
     matrices /= np.linalg.norm(matrices, axis=1, keepdims=True)
     condition = np.linalg.cond(matrices)

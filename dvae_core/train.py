@@ -87,6 +87,11 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
     return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
 
 
+def annealed_std(step: int, steps: int) -> float:
+    """Noise std at a step: geometric from 0.5 to 0.02 over the first 80 % of training, then constant."""
+    return 0.5 * (0.02 / 0.5) ** min(step / (0.8 * steps), 1.0)
+
+
 class Batches:
     """Gathers each member's batch from tensors that live on the device, in the member's own order."""
 
@@ -118,9 +123,7 @@ class Batches:
         start = block * BLOCK
         count = min(BLOCK, self.steps_per_epoch - start)
         rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
-        eps = [
-            torch.randn(count, b, self.d_z, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
-        ]
+        eps = [torch.randn(count, b, self.d_z, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds]
         self.rows = torch.stack(rows).to(self.device)
         self.eps = torch.stack(eps).to(self.device)
         self.block = (epoch, block)
@@ -145,7 +148,11 @@ def train(run: Run, dataset: Dataset | None = None, *, parent: int | None = None
     _claim(run)
     began = time.time()
     run.set_status(
-        state="warming", message="Loading the data and torch", pid=os.getpid(), host=socket.gethostname(), failed_members=[]
+        state="warming",
+        message="Loading the data and torch",
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        failed_members=[],
     )
     try:
         yield from _train(run, dataset, began, parent)
@@ -190,7 +197,12 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
     every = min(max(steps // 80, 1), 200)
     betas = torch.tensor(config.train.betas, device=device)
     run.set_status(
-        state="running", message="", steps=steps, device=describe_device(device), torch=torch.__version__, dtype="float32"
+        state="running",
+        message="",
+        steps=steps,
+        device=describe_device(device),
+        torch=torch.__version__,
+        dtype="float32",
     )
 
     resume = _read_checkpoint(run)
@@ -233,6 +245,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
     def seconds() -> float:
         return before + time.time() - clock
 
+    annealed = getattr(config.model.likelihood, "noise", None) == "annealed"
     sums = Sums(vae.p, config.model.latents, device)
     saved = shown = time.time()
     step, stopped = start, False
@@ -241,6 +254,8 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
             yield Progress(0, steps, 0.0, None, held_out.last, ())
         while step < steps:
             x, u, eps = batches.at(step)
+            if annealed:
+                vae.log_std_x.fill_(math.log(annealed_std(step, steps)))
             bound = vae.elbo(x, u, eps)
             loss = -(bound.recon - betas[:, None] * bound.kl).mean(1)  # [p]
             flat.backward(loss.sum())
@@ -306,7 +321,8 @@ class HeldOut:
     @torch.no_grad()
     def elbo(self, vae: Vae) -> np.ndarray:
         """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
-        bound = vae.elbo(self.x, self.u, self.eps)
+        bound = vae.eval().elbo(self.x, self.u, self.eps)
+        vae.train()
         parts = torch.cat([torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1), bound.kl_latent], -1)
         means = parts.mean(1).double().cpu().numpy()
         self.last = means[:, 0] - means[:, 1]
@@ -348,7 +364,19 @@ class History:
         self.path, self.config = run.path / "history.csv", config
         if not self.path.exists():
             latents = [f"kl_{i + 1}" for i in range(config.model.latents)]
-            names = ["step", "member", "seed", "beta", "split", "seconds", "elbo", "recon", "kl", "kl_dependence", *latents]
+            names = [
+                "step",
+                "member",
+                "seed",
+                "beta",
+                "split",
+                "seconds",
+                "elbo",
+                "recon",
+                "kl",
+                "kl_dependence",
+                *latents,
+            ]
             self.path.write_text(",".join(names) + "\n", encoding="utf-8")
 
     def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
@@ -397,6 +425,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
     dataset = held_out.dataset
     chosen, x, u = held_out.take(rows)
     mu, std, prior_mu, prior_logvar, parts = [], [], [], [], []
+    vae.eval()
     for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
         xb, ub = x[:, part], None if u is None else u[:, part]
         eps = torch.stack([
@@ -411,6 +440,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
         prior_mu.append(m)
         prior_logvar.append(v)
         parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
+    vae.train()
     means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
     shown = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), max(64, 500_000 // x.shape[2]))).astype(int))
     arrays = {
@@ -474,7 +504,9 @@ def load_vae(run: Run) -> Vae:
     try:
         vae.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in run.weights().items()})
     except RuntimeError as error:
-        raise RunError(f"The weights of run {run.id} do not fit its config.json; one of the two was changed.") from error
+        raise RunError(
+            f"The weights of run {run.id} do not fit its config.json; one of the two was changed."
+        ) from error
     return vae.eval()
 
 

@@ -116,7 +116,9 @@ def decode(plan: Plan, member: int, z: Float[np.ndarray, "n d_z"]) -> Float[np.n
     return h
 
 
-def _with_weights(op: dict, tensors: dict[str, np.ndarray], member: int, h: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _with_weights(
+    op: dict, tensors: dict[str, np.ndarray], member: int, h: np.ndarray, start: np.ndarray
+) -> np.ndarray:
     def own(key: str) -> np.ndarray:
         whole = tensors[op[key]]
         return whole if op.get("shared") else whole[member]

@@ -1,0 +1,1 @@
+"""The app: one script per page; what they share is in ui."""

@@ -10,14 +10,18 @@ from pages.ui import code, jobs
 from pages.ui import page as ui
 
 COLUMNS = {
-    "title": st.column_config.TextColumn("Run", width="large"),
+    "title": st.column_config.TextColumn("Run", width="medium"),
     "model": "Model",
     "data": "Data",
     "members": st.column_config.NumberColumn("Members", help="Seeds trained together"),
     "latents": "Latents",
     "state": "State",
-    "mcc": st.column_config.NumberColumn("MCC", format="%.2f", help="Held-out, Pearson, mean over members; where the factors are known"),
-    "elbo": st.column_config.NumberColumn("ELBO (nats)", format="%.2f", help="Held-out, per example, mean over members"),
+    "mcc": st.column_config.NumberColumn(
+        "MCC", format="%.2f", help="Held-out, Pearson, mean over members; where the factors are known"
+    ),
+    "elbo": st.column_config.NumberColumn(
+        "ELBO (nats)", format="%.2f", help="Held-out, per example, mean over members"
+    ),
     "created": st.column_config.DatetimeColumn("Made", format="D MMM YYYY, HH:mm"),
 }
 
@@ -25,13 +29,14 @@ COLUMNS = {
 def choose(everything: list[Run]) -> Run:
     """Show the table; the selected row is the run of the link."""
     table = read.run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
-    table["title"] = table["title"] + table["shipped"].map({True: " · shipped", False: ""})
+    table["title"] = table["title"] + [" · shipped" if run.is_shipped else "" for run in everything]
     table["created"] = pd.to_datetime(table["created"], unit="s")
     ids = [run.id for run in everything]
     wanted = st.query_params.get("run")
     at = ids.index(wanted) if wanted in ids else 0
     picked = st.dataframe(
-        table[list(COLUMNS)], hide_index=True, column_config=COLUMNS, on_select="rerun", selection_mode="single-row-required",
+        table[list(COLUMNS)], hide_index=True, column_config=COLUMNS, on_select="rerun",
+        selection_mode="single-row-required", placeholder="–",
         selection_default={"selection": {"rows": [at]}}, key="runs.table", height=min(38 + 35 * len(ids), 400),
     )  # fmt: skip
     rows = picked["selection"]["rows"]
@@ -97,10 +102,14 @@ if not everything:
     ui.link("train", "Train a model")
 else:
     run = choose(everything)
-    ui.remember("run", run.id)
+    if run.id != everything[0].id or "run" in st.query_params:
+        ui.remember("run", run.id)
     try:
         detail(run)
-        code.show(f'from dvae_core import runs\n\n{code.opening(run)}\nprint(run.config.to_json())\nprint(run.history().tail())')
+        code.show(
+            f"from dvae_core import runs\n\n{code.opening(run)}\nprint(run.config.to_json())\n"
+            "print(run.history().tail())"
+        )
     except RunError as error:
         st.error(str(error), icon=":material/error:")
 ui.foot("runs")

@@ -11,16 +11,30 @@ from pages.ui.components.explorer import explorer
 from pages.ui.components.store import ship
 
 CHAPTERS = [
-    ("Just do it", "Train a VAE, drag its latents. It looks like it finds the factors of variation.", "traverse", "Traverse"),
-    ("Bad news", "Rotate the latents. The data does not notice; so no data can choose the axes.", "rotate", "Rotate"),
-    ("Rescue", "Observe an auxiliary variable u as well. Now the factors come back.", "recover", "Recover"),
+    ("traverse", "Just do it", "Train a VAE, drag its latents. It looks like it works.", "Drag the latents"),
+    (
+        "rotate",
+        "Bad news",
+        "Rotate the latents: the data does not notice, so no data can pick the axes.",
+        "Turn the dial",
+    ),
+    (
+        "recover",
+        "Rescue",
+        "Observe an auxiliary variable u as well, and the factors come back.",
+        "Compare with the truth",
+    ),
 ]
 HERO = "digits-beta-vae"
 
 
 def hero() -> Run | None:
     """Return the run that moves on this page: the shipped digits, else the first that can."""
-    ready = [run for run in ui.all_runs() if (run.path / "latents.npz").is_file() and (run.path / "weights.safetensors").is_file()]
+    ready = [
+        run
+        for run in ui.all_runs()
+        if (run.path / "latents.npz").is_file() and (run.path / "weights.safetensors").is_file()
+    ]
     return next((run for run in ready if run.id == HERO), ready[0] if ready else None)
 
 
@@ -59,18 +73,19 @@ def your_runs() -> None:
                "Training runs in a process of its own, on a GPU if it finds one.")  # fmt: skip
 
 
-ui.start("start", "What can a latent-variable model know?")
+ui.start("start", "What can a latent-variable model know?", "Take a slider: a trained model decodes in your browser.")
 run = hero()
-if run is None:
-    st.info("No trained model is here yet. Train one: it takes about half a minute.", icon=":material/info:")
-else:
-    moving(run)
-    st.caption(f"A {run.config.model_name} that learned handwritten digits, decoded in your browser. Take a slider."
-               if run.id == HERO else f"{run.title}, decoded in your browser. Take a slider.")  # fmt: skip
-for number, (cell, (title, words, page, _)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
+toy, mine = st.columns([3, 1], gap="large")
+with toy:
+    if run is None:
+        st.info("No trained model is here yet. Train one: it takes about half a minute.", icon=":material/info:")
+    else:
+        moving(run)
+with mine:
+    your_runs()
+for number, (cell, (page, title, words, label)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
     with cell.container(border=True, height="stretch"):
         st.markdown(f"**{number} · {title}**  \n{words}")
         st.space("stretch")
-        ui.link(page)
-your_runs()
+        ui.link(page, label)
 ui.foot("start")

@@ -27,7 +27,9 @@ def form() -> None:
     try:
         dataset = controls.dataset_of(data)
         default = "vae" if dataset.u is None else "ivae"
-        model = ui.choice(st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__)
+        model = ui.choice(
+            st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__
+        )
         config = controls.train_form(data, dataset, model)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")

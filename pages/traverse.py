@@ -4,36 +4,33 @@ import streamlit as st
 
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
+from dvae_core.traverse import Plan
 from pages.ui import code
 from pages.ui import page as ui
 from pages.ui.components.explorer import explorer
 from pages.ui.components.sheet import Cells, sheet
 from pages.ui.components.store import ship
-from dvae_core.traverse import Plan
 
+MATHS = r"""$$z \sim p(z), \qquad x \sim p_\theta(x|z), \qquad \text{drawn: } \mathrm{E}[x|z]$$
+
+$$\mathcal{L} = \mathrm{E}_{q_\phi(z|x)}[-\log p_\theta(x|z)] + \beta\,\mathrm{KL}(q_\phi(z|x)\,\|\,p(z))$$
+
+Latents stand in the order of their KL to the prior. Below 0.01 nats a latent says nothing about x: it is dead."""
 RANGES = {"prior": "Prior ± 3 sd", "posterior": "Posterior 1–99 %", "data": "Posterior min–max"}
-
-
-def maths(run: Run) -> None:
-    """The formulas of the slide, on demand."""
-    with st.popover("Maths", icon=":material/function:"):
-        st.latex(r"z \sim p(z), \qquad x \sim p_\theta(x \mid z), \qquad \bar x(z) = \mathrm{E}_{p_\theta}[x \mid z]")
-        st.latex(r"\mathcal{L} = \mathrm{E}_{q_\phi(z|x)}[-\log p_\theta(x|z)] + \beta\,\mathrm{KL}(q_\phi(z|x)\,\|\,p(z))")
-        st.markdown(
-            "Latents are ordered by their KL to the prior. Below 0.01 nats a latent says nothing about x: it is dead, and greyed."
-        )
 
 
 def start_point(run: Run, member: int) -> tuple[list[float] | None, list[float] | None]:
     """Choose where the sliders start: the prior mean, or the encoding of a held-out example (drawn beside)."""
     x, mu = read.examples(run, member, 1000)
-    row = st.number_input("Example", 0, len(x) - 1, 0, help="Number of the held-out example", persist_state="session", key="traverse.row")
+    row = st.number_input(
+        "Example", 0, len(x) - 1, 0, help="Number of the held-out example", persist_state="session", key="traverse.row"
+    )
     return mu[int(row)].tolist(), x[int(row)].tolist()
 
 
 def toolbar() -> tuple[Run, int, str, str]:
     """Show the choices of this page in one row."""
-    cells = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    cells = st.columns([3, 2, 2, 2], vertical_alignment="top")
     with cells[0]:
         run = ui.pick_run(prefer=lambda r: r.id == "digits-beta-vae")
     with cells[1]:
@@ -55,7 +52,8 @@ def drag(run: Run, plan: Plan, member: int, how: str, origin: str) -> None:
     def explore() -> None:
         z0, reference = start_point(run, member) if origin == "data" else (None, None)
         explorer(
-            plan.tree, key=f"traverse.{run.id}", latents=latents, member=member, lo=lo, hi=hi, z0=z0, reference=reference,
+            plan.tree, key=f"traverse.{run.id}", latents=latents, member=member, lo=lo, hi=hi, z0=z0,
+            reference=reference,
             background=background, x_names=run.about.get("x_names", ()),
         )  # fmt: skip
 
@@ -70,7 +68,13 @@ def samples(run: Run, plan: Plan, member: int) -> None:
     with recon:
         st.markdown("**Held-out data and its reconstruction**")
         x, mu = read.examples(run, member, many)
-        sheet(plan.tree, key=f"recon.{run.id}", rows=[Cells("x", x=x), Cells("reconstruction", z=mu)], member=member, x_names=names)
+        sheet(
+            plan.tree,
+            key=f"recon.{run.id}",
+            rows=[Cells("x", x=x), Cells("reconstruction", z=mu)],
+            member=member,
+            x_names=names,
+        )
     with prior:
         label = None
         labels = run.about.get("u_labels") or ()
@@ -80,26 +84,30 @@ def samples(run: Run, plan: Plan, member: int) -> None:
             options = [None, *range(len(labels))]
             label = st.selectbox("u", options, format_func=lambda i: "as in the data" if i is None else labels[i])
         z = read.prior_samples(run, member, many, label=label)
-        data = read.examples(run, member, many, label=label)[0]
+        data = read.examples(run, member, many)[0]
         sheet(
             plan.tree, key=f"prior.{run.id}", rows=[Cells("data", x=data), Cells("samples", z=z, colour="prior")],
             member=member, paired=False, x_names=names,
         )  # fmt: skip
 
 
-ui.start("traverse", "Drag the latents", "Move one latent and watch what changes. Does one latent mean one thing?")
+ui.start(
+    "traverse",
+    "Drag the latents",
+    "Move one latent and watch what changes. Does one latent mean one thing?",
+    maths=MATHS,
+)
 try:
     run, member, how, origin = toolbar()
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
     drag(run, plan, member, how, origin)
     samples(run, plan, member)
-    maths(run)
     code.show(
         f"from dvae_core import runs, traverse\nfrom dvae_core.analysis import read\n\n{code.opening(run)}\n"
         f"plan = traverse.decoder_plan(run)\nx, mu = read.examples(run, {member}, 8)\n"
         f"reconstruction = traverse.decode(plan, {member}, mu)"
     )
 except RunError as error:
-    st.warning(str(error), icon=":material/warning:")
+    ui.problem(error)
 ui.foot("traverse")

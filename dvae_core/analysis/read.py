@@ -135,7 +135,9 @@ def recovery(run: Run, member: int) -> Recovery | None:
 def comparable(runs: Sequence[Run], run: Run) -> list[Run]:
     """Return the finished runs on the same data (same fingerprint) as `run`, itself first."""
     fingerprint = run.about.get("fingerprint")
-    others = [r for r in runs if r.id != run.id and r.about.get("fingerprint") == fingerprint and r.latents() is not None]
+    others = [
+        r for r in runs if r.id != run.id and r.about.get("fingerprint") == fingerprint and r.latents() is not None
+    ]
     return [run, *others]
 
 

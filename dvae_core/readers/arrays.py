@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedIOBase
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -47,7 +46,7 @@ _EXTRAS: dict[str, tuple[str, int, Callable[[np.ndarray], Any]]] = {
 class _Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype
-    stored: int  # bytes of the array and its header, as the archive or the file system says
+    stored: int  # bytes after the header, as the archive or the file system says
 
     @property
     def size(self) -> int:
@@ -118,7 +117,7 @@ def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
     except DataError:
         raise
     except (*UNREADABLE, *more) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")[:160]
+        reason = (str(error) or type(error).__name__).splitlines()[0].replace(". ", ": ").rstrip(".")[:160]
         raise DataError(
             f"{path.name} is damaged or not a {path.suffix} file ({reason}); copy or save it again."
         ) from error
@@ -300,7 +299,7 @@ def _headers(path: Path) -> dict[str, _Header]:
             return headers
 
 
-def _header(file: BufferedIOBase, stored: int) -> _Header:
+def _header(file: Any, stored: int) -> _Header:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -310,7 +309,7 @@ def _header(file: BufferedIOBase, stored: int) -> _Header:
         raise ValueError(f"npy version {version} holds tables, not arrays")
     if any(side < 0 for side in shape):
         raise ValueError(f"shape {shape} is negative")
-    return _Header(shape, dtype, stored)
+    return _Header(shape, dtype, stored - file.tell())
 
 
 def _load(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
     return dataclasses.replace(of, **chosen)  # type: ignore[type-var]
 
 
-# --- data in the link: "sources,segments=10,noise=laplace", "file,path=mine-1a2b3c.npz" ---------------------------------
+# --- data in the link: "sources,segments=10,noise=laplace", "file,path=mine-1a2b3c.npz" -------------------------------
 
 
 def data_folder() -> Path:
@@ -151,7 +151,7 @@ def data_label(data: Data) -> str:
     return Path(data.path).stem
 
 
-# --- the form of the Train page -----------------------------------------------------------------------------------------
+# --- the form of the Train page ---------------------------------------------------------------------------------------
 
 MODELS = {"vae": "VAE", "beta-vae": "β-VAE", "ivae": "iVAE"}
 LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood, "poisson": PoissonLikelihood}
@@ -166,11 +166,19 @@ def train_form(data: Data, dataset: Dataset, model: str) -> Config:
     key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
     left, right = st.columns(2, vertical_alignment="bottom")
     members = left.number_input(
-        "Seeds", 1, 64, 4, key=f"{key}.members", persist_state="session", help="Members trained at once, each from its own seed"
+        "Seeds",
+        1,
+        64,
+        4,
+        key=f"{key}.members",
+        persist_state="session",
+        help="Members trained at once, each from its own seed",
     )
     beta = 1.0
     if model == "beta-vae":
-        beta = right.number_input("β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL")
+        beta = right.number_input(
+            "β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
+        )
     config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members))  # type: ignore[arg-type]
     m, t, prior = config.model, config.train, config.prior
     if isinstance(prior, ConditionalPrior):

@@ -1,8 +1,5 @@
 """Training as the page sees it: start a run, poll its folder, stop it, go on. Every state has a face."""
 
-import time
-from pathlib import Path
-
 import streamlit as st
 
 from dvae_core import figures, jobs, runs
@@ -56,12 +53,89 @@ def live(run: Run) -> None:
     def panel() -> None:
         try:
             status = run.status()
+            if active and not status.is_active:
+                st.rerun()  # in full, before anything is drawn: it ends the polling, and a click on Resume is not lost
             _header(run, status)
             _curves(run, status)
         except RunError as error:
             st.error(str(error), icon=":material/error:")
-            return
-        if active and not status.is_active:
-            st.rerun()  # a full run: stops the polling and offers what can be done with a finished run
 
     panel()
+
+
+def nothing_yet() -> None:
+    """Show what will stand here once something trains, and what is training now."""
+    busy = [run for run in runs.list_runs(runs.default_store()) if run.status().is_active]
+    if busy:
+        st.markdown("**Training now**")
+        for run in busy:
+            ui.link("train", run.title, run=run.id)
+    with st.container(border=True, height=320, horizontal_alignment="center", vertical_alignment="center"):
+        st.markdown(":material/show_chart:", width="content")
+        st.markdown("**Press Start training.** The curves of all seeds grow here, live.", width="content")
+        st.caption(
+            "Training goes on when you leave the page; the link in the address bar comes back to it.", width="content"
+        )
+
+
+def _header(run: Run, status: Status) -> None:
+    """Say what the run is doing, in a word and a line, with the buttons that make sense now."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(status.state)
+        st.markdown(f"**{run.config.model_name}** · {run.config.members} members")
+        st.space("stretch")
+        if status.is_active and status.state != "queued":
+            asked = (run.path / "STOP").exists()
+            st.button(
+                "Stopping ..." if asked else "Stop",
+                icon=":material/stop:",
+                on_click=jobs.stop,
+                args=(run,),
+                disabled=asked,
+            )
+        elif status.state in ("stopped", "failed", "queued") and st.button("Resume", icon=":material/play_arrow:"):
+            jobs.start(run)
+            st.rerun()
+    share = status.step / status.steps if status.steps else 0.0
+    if status.state in ("queued", "warming"):
+        st.progress(0.0, status.message or "Waiting for a free worker")
+    elif status.state == "running":
+        left = status.seconds_left
+        ahead = "" if left is None else f" · {duration(left)} left"
+        st.progress(share, f"Step {status.step:,} of {status.steps:,}{ahead} · {status.device}")
+    elif status.state == "stopped":
+        st.progress(
+            share, f"Stopped at step {status.step:,} of {status.steps:,}. Resume goes on from here, bit for bit."
+        )
+    elif status.state == "finished":
+        st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
+    elif status.state == "failed":
+        st.error(status.message or "Training failed without a message.", icon=":material/error:")
+        if tail := jobs.log_tail(run):
+            with st.expander("Last lines of the log"):
+                st.code(tail, language=None)
+
+
+def _curves(run: Run, status: Status) -> None:
+    """Draw what is known so far: the bound of every member, its parts, and the latents of one member."""
+    history, latents = run.history(), run.latents()
+    if history.empty:
+        if status.is_active:
+            st.skeleton(height=320)
+        return
+    more: dict = {"failed": status.failed_members, "steps": status.steps or None}
+    left, right = st.columns(2)
+    with left:
+        ui.plot(figures.training_curves(history, **more, height=340), key="live.elbo")
+    with right:
+        if latents is not None:
+            member = read.best_member(run)
+            hue, names = read.hues(run)
+            kl = latents["kl_latent"][member]
+            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=340)
+            ui.plot(figure, key="live.latents")
+        else:
+            st.skeleton(height=340)
+    ui.plot(figures.training_split(history, **more, height=300), key="live.split")
+    if latents is not None:
+        ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=280), key="live.kl")

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dvae_core import runs
+from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
 from dvae_core.traverse import Plan, decoder_plan
 
@@ -50,7 +51,7 @@ CHAPTERS: dict[str, list[Page]] = {
 ORDER = [page for pages in CHAPTERS.values() for page in pages]
 
 
-def start(name: str, headline: str, lead: str = "") -> None:
+def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     """Begin a page: route a cold deep link, carry the choices of the last page along, say what the page is about."""
     context = get_script_run_ctx()
     if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
@@ -61,7 +62,11 @@ def start(name: str, headline: str, lead: str = "") -> None:
             st.session_state[f"carried.{key}"] = st.query_params[key]
         elif f"carried.{key}" in st.session_state:
             st.query_params[key] = st.session_state[f"carried.{key}"]
-    st.subheader(headline, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(headline, anchor=False, width="stretch")
+        if maths:
+            with st.popover("Maths", icon=":material/function:", width="content"):
+                st.markdown(maths)
     if lead:
         st.markdown(lead)
 
@@ -144,17 +149,13 @@ def _explain_missing(run_id: str) -> None:
 
 def pick_member(run: Run) -> int:
     """Let the user pick a member of the population; members are named by seed and, where they differ, beta."""
-    config = run.config
-    failed = run.status().failed_members
-    betas_differ = len(set(config.train.betas)) > 1
+    failed, names = run.status().failed_members, member_names(run)
 
     def show(member: int) -> str:
-        name = f"seed {config.train.seeds[member]}"
-        if betas_differ:
-            name = f"β = {config.train.betas[member]:g}" + (f", {name}" if len(set(config.train.seeds)) > 1 else "")
-        return f"{name} (diverged)" if member in failed else name
+        return f"{names[member]} (diverged)" if member in failed else names[member]
 
-    return choice(st.selectbox, "Member", list(range(config.members)), param="member", show=show)
+    best = read.best_member(run)
+    return choice(st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show)
 
 
 def link(name: str, label: str | None = None, *, keep: Sequence[str] = CARRIED, **params: str) -> None:
@@ -186,3 +187,34 @@ def plan_of(run: Run) -> Plan:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _plan(path: str, version: int) -> Plan:
     return decoder_plan(Run(Path(path)))
+
+
+def plot(figure: Any, *, key: str | None = None) -> None:
+    """Show a plotly figure the way all pages do: no mode bar, the finding in its title read out as alternative text."""
+    words = " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=words or "Figure without a title")
+
+
+def member_names(run: Run) -> list[str]:
+    """Name the members by what tells them apart: beta where it differs, seed where it differs."""
+    train = run.config.train
+    several_betas, several_seeds = len(set(train.betas)) > 1, len(set(train.seeds)) > 1
+    names = []
+    for seed, beta in zip(train.seeds, train.betas, strict=True):
+        parts = [f"β = {beta:g}"] * several_betas + [f"seed {seed}"] * (several_seeds or not several_betas)
+        names.append(", ".join(parts))
+    return names
+
+
+def problem(error: Exception) -> None:
+    """Say an error of the library as its one sentence."""
+    st.error(str(error), icon=":material/error:")
+
+
+def number(param: str, default: float, low: float, high: float) -> float:
+    """Read a number from the link, or the default where it is missing or out of bounds."""
+    try:
+        value = float(st.query_params.get(param, default))
+    except ValueError:
+        return default
+    return value if low <= value <= high else default

@@ -49,9 +49,9 @@ def test_a_split_is_a_partition_with_every_label_on_both_sides(content, how, fra
     data = Dataset(**content)
     try:
         parts = split(data, how, fraction=fraction, seed=3)
-    except DataError as error:
+    except DataError:
+        # only labels can make it impossible: one of a single row, or one that blocks keep together
         assert data.has_labels
-        assert "part has no row of label" in str(error)
         return
     assert len(parts.train) > 0
     assert len(parts.held_out) > 0

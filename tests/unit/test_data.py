@@ -195,7 +195,7 @@ def test_a_label_lost_between_blocks_says_how_to_go_on():
 
 
 def test_split_arguments_are_checked():
-    with pytest.raises(ValueError, match="fraction must be between 0 and 1; got 1.0"):
+    with pytest.raises(ValueError, match=r"fraction must be between 0 and 1; got 1\.0"):
         split(make(), fraction=1.0)
 
 

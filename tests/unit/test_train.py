@@ -99,7 +99,9 @@ def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     whole = runs.create(tmp_path / "whole", config)
     finish(whole)
     run = runs.create(tmp_path / "killed", config)
-    worker = subprocess.Popen([sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)], stderr=subprocess.DEVNULL)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)], stderr=subprocess.DEVNULL
+    )
     deadline = time.time() + 60
     while run.status().step < 100 and time.time() < deadline:
         time.sleep(0.02)

@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from dvae_core import runs, traverse
-from dvae_core.config import BernoulliLikelihood, Config, ConvNet, GaussianLikelihood, MlpNet, ModelConfig, PoissonLikelihood, TrainConfig
+from dvae_core.config import (
+    BernoulliLikelihood,
+    Config,
+    ConvNet,
+    GaussianLikelihood,
+    MlpNet,
+    ModelConfig,
+    PoissonLikelihood,
+    TrainConfig,
+)
 from dvae_core.models import Sizes, Vae, initialise
 from dvae_core.train import load_vae, write_weights
 from pages.ui.components.store import pack
@@ -58,7 +67,9 @@ def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
         assert np.abs(traverse.decode(plan, m, z) - expected[m]).max() < 1e-5 * span
         asked = json.dumps({"member": m, "z": z.tolist()})
         cli = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
-        answer = subprocess.run([node_path, str(cli), str(file)], input=asked, capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            [node_path, str(cli), str(file)], input=asked, capture_output=True, text=True, check=True
+        )
         assert np.abs(np.array(json.loads(answer.stdout)["x"]) - expected[m]).max() < 1e-5 * span
 
 

@@ -59,7 +59,9 @@ def rows_of(name: str, array: Any, columns: int, *, most: int | None = None) -> 
     if table.ndim != 2 or table.shape[1] != columns:
         raise ValueError(f"{name} must be [n, {columns}]; it came as {list(table.shape)}.")
     if not np.isfinite(table).all():
-        raise ValueError(f"{name} must be finite; {int((~np.isfinite(table)).sum())} of its numbers are NaN or infinite.")
+        raise ValueError(
+            f"{name} must be finite; {int((~np.isfinite(table)).sum())} of its numbers are NaN or infinite."
+        )
     if most is not None and len(table) > most:
         table = table[thinned(len(table), most)]
     return table

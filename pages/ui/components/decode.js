@@ -267,7 +267,7 @@ export function loadModel(bytes) {
   return buildModel(JSON.parse(metadata.plan), tensors);
 }
 
-/** E[x | z] of member m into out (a Float32Array of d_x, reused by the caller). */
+/** E[x | z] of member m into out (d_x numbers, float32 or float64, reused by the caller). */
 export function decodeInto(model, m, z, out) {
   let { a: h, b: y } = model;
   const z0 = model.z0;

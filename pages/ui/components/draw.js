@@ -222,13 +222,6 @@ function diverging(value, theme, out, p) {
   }
 }
 
-/** 0 the page's background, 1 nearly the text colour; for rates. */
-function sequential(value, theme, out, p) {
-  const v = value < 0 ? 0 : value > 1 ? 1 : value;
-  const end = theme.dark ? 245 : 15;
-  for (let k = 0; k < 3; k++) out[p + k] = theme.background[k] + v * (end - theme.background[k]);
-}
-
 // --- a plane with axes ------------------------------------------------------------------------------------------------
 
 /** Range that holds pairs of numbers (x0, y0, x1, y1 ...), padded; {x: [lo, hi], y: [lo, hi]}. */
@@ -263,8 +256,8 @@ function grown(range, x, y) {
 
 /** A canvas with axes. What stays (axes, clouds) is painted once into a second canvas and copied each frame. */
 class Plane {
-  constructor(canvas, { xName, yName, bare = false }) {
-    Object.assign(this, { canvas, xName, yName, bare, range: { x: [-1, 1], y: [-1, 1] } });
+  constructor(canvas, { xName, yName, bare = false, left = 3.1, bottom = 2.7 }) {
+    Object.assign(this, { canvas, xName, yName, bare, margins: { left, bottom }, range: { x: [-1, 1], y: [-1, 1] } });
     this.still = element("canvas");
   }
 
@@ -274,8 +267,8 @@ class Plane {
     if (!ctx) return false;
     const { clientWidth: w, clientHeight: h } = this.canvas;
     const { rem } = theme;
-    const left = this.bare ? 1 : 3.1 * rem;
-    const bottom = this.bare ? 1 : 2.7 * rem;
+    const left = this.bare ? 1 : this.margins.left * rem;
+    const bottom = this.bare ? 1 : this.margins.bottom * rem;
     const edge = this.bare ? 1 : 0.5 * rem;
     this.box = { x: left, y: edge, w: Math.max(10, w - left - edge), h: Math.max(10, h - bottom - edge) };
     this.size = [w, h];
@@ -308,6 +301,8 @@ class Plane {
     const { x, y, w, h } = this.box;
     const { rem } = theme;
     ctx.lineWidth = 1;
+    ctx.fillStyle = theme.backgroundText;
+    ctx.fillRect(x, y, w, h);
     if (!this.bare) {
       ctx.font = `${0.8 * rem}px ${theme.font}`;
       ctx.fillStyle = theme.muted;
@@ -333,7 +328,7 @@ class Plane {
       ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
       ctx.textAlign = "center";
       ctx.textBaseline = "bottom";
-      ctx.fillText(this.xName, x + w / 2, y + h + 2.65 * rem, w);
+      ctx.fillText(this.xName, x + w / 2, y + h + (this.margins.bottom - 0.05) * rem, w);
       ctx.save();
       ctx.translate(0.15 * rem, y + h / 2);
       ctx.rotate(-Math.PI / 2);
@@ -423,6 +418,79 @@ function sprite(symbol, colour, radius, alpha) {
   ctx.fillStyle = colour;
   ctx.fill(new Path2D(SYMBOLS[symbol % SYMBOLS.length]));
   return { canvas, size };
+}
+
+const SHIFTS = 4; // places of a symbol within a pixel, per axis: whole pixels alone would make a slow turn tremble
+
+/**
+ * Thousands of points that move, stamped into pixels by hand: without a GPU, 5,000 drawImage calls take 50 ms to reach
+ * the screen and this takes 3 (headless Chromium, 2 shared cores).
+ */
+class Swarm {
+  /** groups: hue -> rows; symbols: hue -> {symbol, colour}. Call after plane.lay. */
+  constructor(plane, groups, symbols, radius, alpha) {
+    const ratio = globalThis.devicePixelRatio || 1;
+    Object.assign(this, { plane, groups, ratio });
+    const { box } = plane;
+    this.left = Math.ceil(box.x * ratio) + 1;
+    this.top = Math.ceil(box.y * ratio) + 1;
+    const w = Math.max(1, Math.floor((box.x + box.w) * ratio) - this.left - 1);
+    const h = Math.max(1, Math.floor((box.y + box.h) * ratio) - this.top - 1);
+    const under = element("canvas", { width: w, height: h }).getContext("2d", { willReadFrequently: true });
+    under.drawImage(plane.still, -this.left, -this.top);
+    this.image = under.getImageData(0, 0, w, h);
+    this.under = this.image.data.slice();
+    this.size = 2 * Math.ceil(radius * ratio * 1.4) + 2;
+    const brush = element("canvas", { width: this.size, height: this.size }).getContext("2d", { willReadFrequently: true });
+    this.stamps = new Map([...symbols].map(([hue, { symbol, colour }]) => {
+      const path = new Path2D(SYMBOLS[symbol % SYMBOLS.length]);
+      const masks = Array.from({ length: SHIFTS * SHIFTS }, (_, k) => {
+        brush.resetTransform();
+        brush.clearRect(0, 0, this.size, this.size);
+        brush.translate(this.size / 2 + (k % SHIFTS) / SHIFTS, this.size / 2 + Math.floor(k / SHIFTS) / SHIFTS);
+        brush.scale(radius * ratio, radius * ratio);
+        brush.fill(path);
+        const { data } = brush.getImageData(0, 0, this.size, this.size);
+        return Uint16Array.from({ length: this.size * this.size }, (_, p) => Math.round(data[4 * p + 3] * alpha * (256 / 255)));
+      });
+      return [hue, { rgb: rgbOf(colour), masks }];
+    }));
+  }
+
+  paint(pairs) {
+    const { plane, image, size, ratio } = this;
+    const { data, width, height } = image;
+    const { x: [x0, x1], y: [y0, y1] } = plane.range;
+    data.set(this.under);
+    const kx = (plane.box.w / (x1 - x0)) * ratio;
+    const ky = (plane.box.h / (y1 - y0)) * ratio;
+    const cx = plane.box.x * ratio - x0 * kx - this.left - size / 2;
+    const cy = (plane.box.y + plane.box.h) * ratio + y0 * ky - this.top - size / 2;
+    for (const [hue, rows] of this.groups) {
+      const { rgb: [red, green, blue], masks } = this.stamps.get(hue);
+      for (let r = 0; r < rows.length; r++) {
+        const px = cx + pairs[2 * rows[r]] * kx;
+        const py = cy - pairs[2 * rows[r] + 1] * ky;
+        const left = Math.floor(px);
+        const top = Math.floor(py);
+        if (!(left > -size && top > -size && left < width && top < height)) continue;
+        const mask = masks[Math.floor((py - top) * SHIFTS) * SHIFTS + Math.floor((px - left) * SHIFTS)];
+        const fromX = left < 0 ? -left : 0;
+        const toX = left + size > width ? width - left : size;
+        const toY = top + size > height ? height - top : size;
+        for (let y = top < 0 ? -top : 0; y < toY; y++) {
+          for (let x = fromX, m = y * size + fromX, p = 4 * ((top + y) * width + left + fromX); x < toX; x++, m++, p += 4) {
+            const a = mask[m];
+            if (a === 0) continue;
+            data[p] += ((red - data[p]) * a) >> 8;
+            data[p + 1] += ((green - data[p + 1]) * a) >> 8;
+            data[p + 2] += ((blue - data[p + 2]) * a) >> 8;
+          }
+        }
+      }
+    }
+    plane.canvas.getContext("2d").putImageData(image, this.left, this.top);
+  }
 }
 
 /** Legend entry: a symbol (index), "line", "dashed", "cross" or "tick", its colour, and words. */
@@ -549,12 +617,13 @@ class Heat {
   }
 }
 
-/** How values of x are coloured: rates from 0 up; others as the change from `middle`, each dimension by its own reach. */
+/** How values of x are coloured: the change from `middle`, of rates as a ratio, of others by each dimension's own reach. */
 function heatScale(plan, samples, middle) {
   const d = plan.d_x;
   if (plan.likelihood === "poisson") {
-    const top = quantile(samples.flatMap((x) => Array.from(x)), 0.995);
-    return (theme) => (v, _, out, p) => sequential(Math.sqrt(Math.max(0, v) / (top || 1)), theme, out, p);
+    const ratio = (v, i) => Math.log((v + 1e-3) / (middle[i] + 1e-3));
+    const most = quantile(samples.flatMap((x) => Array.from(x, (v, i) => Math.abs(ratio(v, i)))), 0.95) || 1;
+    return (theme) => (v, i, out, p) => diverging(ratio(v, i) / most, theme, out, p);
   }
   const reach = new Float64Array(d);
   for (const x of samples) for (let i = 0; i < d; i++) reach[i] = Math.max(reach[i], Math.abs(x[i] - middle[i]));

@@ -188,7 +188,7 @@ class Explorer extends View {
       picture: "Each row moves one latent from left to right, the others stay where the sliders are",
       plane: "Each panel moves one latent through its range, the others stay where the sliders are",
       bars: this.data.likelihood === "poisson"
-        ? "Each row moves one latent from left to right; lines are neurons, stronger is a higher rate"
+        ? "Each row moves one latent from left to right; lines are neurons, orange above and purple below their rate in the middle"
         : "Each row moves one latent from left to right; lines are dimensions, orange above and purple below the middle, each by its own largest change",
     }[this.kind];
     const grid = element("div", { class: `film-${this.kind}` });

@@ -2,9 +2,10 @@
 // Needs decode.js and draw.js in front of it.
 
 const ROTORS = new WeakMap(); // parentElement -> Rotor
-const TURN_BUDGET_MS = 9; // of one display frame, for pictures decoded anew while turning
+const TURN_BUDGET_MS = 6; // of one display frame, for pictures decoded anew while turning
 const CHECKED = 64; // points whose x is decoded through the twin at every angle
 const SHOWN = 6; // examples in the data panel where x is not a plane
+const LABELS_AT = (112 * Math.PI) / 180; // of the circles: between two of the numbered examples
 const TILDE = "z\u0303";
 const SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089";
 const sub = (i) => [...String(i + 1)].map((c) => SUBSCRIPTS[c]).join("");
@@ -78,8 +79,8 @@ class Rotor extends View {
     const round = { range: { x: [-this.reach(), this.reach()], y: [-this.reach(), this.reach()] } };
     this.zCanvas = pictureCanvas("");
     this.tCanvas = pictureCanvas("", "turns");
-    this.zPlane = Object.assign(new Plane(this.zCanvas, { xName: this.names[0], yName: this.names[1] }), round);
-    this.tPlane = Object.assign(new Plane(this.tCanvas, { xName: this.tildes[0], yName: this.tildes[1] }), round);
+    this.zPlane = Object.assign(new Plane(this.zCanvas, { xName: this.names[0], yName: this.names[1], left: 2.5, bottom: 2.5 }), round);
+    this.tPlane = Object.assign(new Plane(this.tCanvas, { xName: this.tildes[0], yName: this.tildes[1], left: 2.5, bottom: 2.5 }), round);
     const panels = [
       this.panel("Latents z", "circles: the prior N(0, I) at 1, 2, 3 sd", this.zCanvas),
       this.panel(`Rotated ${TILDE} = M z`, "the very same circles", this.tCanvas),
@@ -95,8 +96,7 @@ class Rotor extends View {
     this.legendHues = legend;
 
     this.body.replaceChildren(
-      element("div", { class: "top" }, this.dialPanel(), element("div", { class: "scatters" }, ...panels)),
-      legend,
+      element("div", { class: "top" }, this.dialPanel(), element("div", { class: "views" }, element("div", { class: "scatters" }, ...panels), legend)),
       ...(data.twin ? [this.strips()] : []),
     );
     this.body.dataset.kind = this.kind ?? "prior";
@@ -176,7 +176,7 @@ class Rotor extends View {
     this.facts = { det: element("span"), error: element("span") };
     return element(
       "div", { class: "turner" }, this.dial, this.readout,
-      element("div", { class: "matrix" }, element("b", { textContent: "M =" }), element("table", { "aria-label": "The matrix M" }, element("tbody", {}, ...rows))),
+      element("div", { class: size > 2 ? "matrix large" : "matrix" }, element("b", { textContent: "M =" }), element("table", { "aria-label": "The matrix M" }, element("tbody", {}, ...rows))),
       element("dl", {},
         element("dt", { textContent: "det M" }), element("dd", {}, this.facts.det),
         element("dt", { textContent: "\u2016M\u1D40M \u2212 I\u2016" }), element("dd", {}, this.facts.error)),
@@ -282,8 +282,9 @@ class Rotor extends View {
     return Float64Array.from(this.latents.subarray(k * this.data.d_z, (k + 1) * this.data.d_z));
   }
 
+  // float64, so that the largest change of x is what arithmetic leaves and not what float32 rounds away
   decode(z) {
-    return decodeInto(this.model, this.member, z, new Float32Array(this.data.d_x));
+    return decodeInto(this.model, this.member, z, new Float64Array(this.data.d_x));
   }
 
   /** x of the rotated twin: f(M^T z~). */
@@ -373,7 +374,8 @@ class Rotor extends View {
     if (!this.data || !this.ready) return;
     const theme = (this.theme = themeOf(this.root));
     const radius = (this.n > 1500 ? 0.15 : 0.2) * theme.rem;
-    this.sprites = new Map([...this.groups.keys()].map((hue) => [hue, sprite(hue, hueOf(hue, theme), radius, this.n > 1500 ? 0.6 : 0.85)]));
+    const alpha = this.n > 1500 ? 0.6 : 0.85;
+    this.sprites = new Map([...this.groups.keys()].map((hue) => [hue, sprite(hue, hueOf(hue, theme), radius, alpha)]));
     [...this.groups.keys()].sort((a, b) => a - b).slice(0, 12).forEach((hue, k) => {
       this.legendHues.children[k].querySelector("path").setAttribute("fill", hueOf(hue, theme));
     });
@@ -386,7 +388,10 @@ class Rotor extends View {
       this.circles(ctx, this.zPlane);
       this.tags(ctx, this.zPlane, this.before);
     });
-    this.tPlane.lay(theme);
+    if (this.tPlane.lay(theme)) {
+      const symbols = new Map([...this.groups.keys()].map((hue) => [hue, { symbol: hue, colour: hueOf(hue, theme) }]));
+      this.swarm = new Swarm(this.tPlane, this.groups, symbols, radius, alpha);
+    }
     if (this.data.twin) this.layData();
     this.describe();
     this.request();
@@ -472,7 +477,7 @@ class Rotor extends View {
       ctx.ellipse(plane.toX(0), plane.toY(0), rx, ry, 0, 0, 2 * Math.PI);
       ctx.stroke();
       ctx.globalAlpha = 1;
-      const [x, y] = [plane.toX(0), plane.toY(sd)];
+      const [x, y] = [plane.toX(sd * Math.cos(LABELS_AT)), plane.toY(sd * Math.sin(LABELS_AT))];
       const words = `${sd} sd`;
       const w = ctx.measureText(words).width + 0.5 * rem;
       ctx.fillStyle = theme.backgroundText;
@@ -546,7 +551,7 @@ class Rotor extends View {
   }
 
   draw() {
-    if (this.closed || !this.ready || !this.tPlane.box) return;
+    if (this.closed || !this.ready || !this.swarm) return;
     const began = performance.now();
     const d = this.data.d_z;
     const { M, i, j } = this;
@@ -555,7 +560,7 @@ class Rotor extends View {
     this.arrows(ctx, this.zPlane, [[M[i * d + i], M[i * d + j]], [M[j * d + i], M[j * d + j]]], this.tildes);
     this.zPlane.end();
     ctx = this.tPlane.begin();
-    this.cloud(ctx, this.tPlane, this.after);
+    this.swarm.paint(this.after);
     this.circles(ctx, this.tPlane);
     this.tags(ctx, this.tPlane, this.after);
     this.tPlane.end();

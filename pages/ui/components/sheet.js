@@ -81,8 +81,8 @@ class Sheet extends View {
       this.bitmap = data.x_shape ? new Bitmap(data.x_shape) : null;
       this.limits = null;
     }
-    const [rows, wide] = data.x_shape ?? [3, 4];
-    this.gap = 0.2 * theme.rem;
+    const [rows, wide] = data.x_shape ?? [1, 2];
+    this.gap = (data.x_shape ? 0.2 : 0.9) * theme.rem;
     for (const { canvas } of this.lines) canvas.style.height = `${((canvas.clientWidth / this.built - this.gap) * rows) / wide}px`;
     for (const { canvas } of this.lines) fit(canvas)?.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
     for (const cell of this.cells) cell.stale = true;
@@ -92,8 +92,8 @@ class Sheet extends View {
   /** One scale for all bars of the sheet, else they could not be compared. */
   limitsOfAll() {
     const values = this.rows.flatMap((row) => Array.from({ length: row.count }, (_, k) => this.exampleOf(row, k)));
-    const lo = Math.min(0, quantile(values.map((x) => Math.min(...x)), 0.02));
-    const hi = Math.max(0, quantile(values.map((x) => Math.max(...x)), 0.98));
+    const lo = Math.min(0, quantile(values.map((x) => Math.min(...x)), 0.1));
+    const hi = Math.max(0, quantile(values.map((x) => Math.max(...x)), 0.9));
     return hi > lo ? [lo, hi] : [0, 1];
   }
 
@@ -111,8 +111,6 @@ class Sheet extends View {
     const [lo, hi] = this.limits;
     const at = (v) => box.h - 1 - ((Math.max(lo, Math.min(hi, v)) - lo) / (hi - lo)) * (box.h - 2);
     const slot = box.w / x.length;
-    ctx.fillStyle = this.theme.grid;
-    ctx.fillRect(box.x, 0, box.w, box.h);
     ctx.fillStyle = this.colourOf(row);
     for (let i = 0; i < x.length; i++) ctx.fillRect(box.x + i * slot + 0.1 * slot, Math.min(at(0), at(x[i])), Math.max(0.5, slot * 0.8), Math.max(1, Math.abs(at(x[i]) - at(0))));
     ctx.fillStyle = this.theme.line;
