@@ -1,13 +1,13 @@
 """Arrays and tables in, plotly figures out. No files, no models, no randomness.
 
-One colour, one meaning, on every page (`COLOURS`), and a second cue beside it: a symbol, a dash, a hatch, a word. Titles
-state the finding. Backgrounds are transparent and text has no colour of its own, so the app's light and dark themes both
-fit. Large inputs are thinned to evenly spaced rows, and the subtitle says so. What there is too little of becomes a
-figure with one sentence in it.
+One colour, one meaning, on every page (`COLOURS`), and a second cue beside it: a symbol, a dash, a hatch, a word.
+Titles state the finding. Backgrounds are transparent and text has no colour of its own, so the app's light and dark
+themes both fit. Large inputs are thinned to evenly spaced rows, and the subtitle says so. What there is too little of
+becomes a figure with one sentence in it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ WEBGL_FROM = 4000  # more points than this are drawn by WebGL; a browser allows 
 LEGEND_ENTRIES = 12  # more labels than this are named on hover only
 GRID_FACTORS = 5  # a recovery grid shows at most 5 x 5 panels
 _OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.5)"}  # keeps yellow visible on white, dark blue on black
+WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
 _FAINT = "rgba(128,128,128,0.2)"
 _CLEAR = "rgba(0,0,0,0)"
 
@@ -42,7 +43,7 @@ def hue_colours(hue: Shaped[np.ndarray, " n"]) -> list[str]:
     if hue.dtype.kind in "iub":
         return [HUES[c % len(HUES)] for c in hue.tolist()]
     low, span = _span(hue)
-    return sample_colorscale(NUMBERS, np.nan_to_num((hue - low) / span).clip(0, 1).tolist())
+    return [str(c) for c in sample_colorscale(NUMBERS, np.nan_to_num((hue - low) / span).clip(0, 1).tolist())]
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -69,12 +70,16 @@ def training_curves(
         title: Replaces the title that states the finding.
         height: In pixels.
     """
-    if not len(history) or metric not in history:
+    members = _members(history, metric, failed)
+    if not members:
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
+    good = [m for m in members if m.is_good]
+    if highlight is None and metric == "elbo" and len(good) > 1 and not _betas_differ(members):
+        highlight = max(good, key=lambda m: m.last).member
     fig = make_subplots(1, 1)
-    _curves(fig, history, metric, failed, highlight, col=1, legend=True)
-    _step_axes(fig, history, [metric], steps)
-    return _finish(fig, title or _training_title(history, metric, failed), _runs_off(history, [metric]), height=height)
+    note = _draw_members(fig, members, metric, highlight, steps, col=1, unit="nats per example")
+    _curve_legend(fig, members, highlight)
+    return _finish(fig, title or _training_title(members, metric), note, height=height)
 
 
 def training_split(
@@ -96,18 +101,25 @@ def training_split(
         title: Replaces the title that states the finding.
         height: In pixels.
     """
-    if not len(history) or not {"recon", "kl"} <= set(history):
+    parts = [_members(history, metric, failed) for metric in ("recon", "kl")]
+    if not all(parts):
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
     fig = make_subplots(1, 2, shared_xaxes=True, horizontal_spacing=0.12)
-    for col, metric in enumerate(("recon", "kl"), 1):
-        _curves(fig, history, metric, failed, highlight, col=col, legend=col == 1)
-    _step_axes(fig, history, ["recon", "kl"], steps)
-    last = _last(history, ["recon", "kl"], failed)
-    found = "No member has a finite bound"
-    if len(last):
-        recon, kl = last["recon"].median(), last["kl"].median()
-        found = f"Of ELBO = recon − KL, {_number(recon)} is reconstruction and {_number(kl)} the price of the code"
-    return _finish(fig, title or found, _runs_off(history, ["recon", "kl"]), height=height)
+    notes = [
+        _draw_members(fig, members, metric, highlight, steps, col=col, unit="nats")
+        for col, (members, metric) in enumerate(zip(parts, ("recon", "kl"), strict=True), 1)
+    ]
+    _curve_legend(fig, parts[0], highlight)
+    good = [(r.last, k.last, k.beta) for r, k in zip(*parts, strict=True) if r.is_good and k.is_good]
+    if not good:
+        found = "No member has a finite bound"
+    elif _betas_differ(parts[0]):
+        ends = sorted(good, key=lambda part: part[2])
+        found = "KL " + ", ".join(f"{_number(kl)} nats at β = {beta:g}" for _, kl, beta in (ends[0], ends[-1]))
+    else:
+        recon, kl, _ = np.median(good, axis=0)
+        found = f"Reconstruction {_number(recon)}, less a KL of {_number(kl)} nats, is the ELBO"
+    return _finish(fig, title or found, max(notes, key=len), height=height)
 
 
 def kl_bars(
@@ -132,36 +144,42 @@ def kl_bars(
         return sentence("No latents yet: train for a moment.", height=height)
     names = _names(names, d, "z")
     labels = list(labels) or [f"member {m + 1}" for m in range(p)]
+    kl_latent = np.where(np.isfinite(kl_latent), kl_latent, np.nan)
     order = np.argsort(-np.nan_to_num(kl_latent, nan=-1.0), axis=1, kind="stable")
     kl = np.take_along_axis(kl_latent, order, 1)
     at = np.arange(p)[:, None] * (d + 1.0) + np.arange(d)
     dead = ~(kl >= DEAD_NATS)
-    broken = ~np.isfinite(kl)
+    top = max(1.2 * float(np.nan_to_num(kl).max()), 0.05)
+    tile = 0.07 * top  # dead latents have no height to hatch: a tile under the axis stands for them
     fig = go.Figure()
-    for is_dead, name in ((False, "carries information"), (True, f"dead: below {DEAD_NATS:g} nats")):
-        chosen = dead == is_dead
-        who = [f"{names[order[m, k]]}" for m, k in np.argwhere(chosen)]
-        member = [labels[m] for m, k in np.argwhere(chosen)]
-        marks = {"color": COLOURS["reference" if is_dead else "latent"], "line": _OUTLINE}
-        marks["pattern"] = {"shape": "/" if is_dead else "", "solidity": 0.4}
-        what = ["no number" if b else ("dead" if is_dead else w) for b, w in zip(broken[chosen], who, strict=True)]
-        text = [f"{w}<br>{t}" if is_dead else t for w, t in zip(who, what, strict=True)]
+    for is_dead, name in ((False, "carries information"), (True, f"dead: below {DEAD_NATS:g} nats, or no number")):
+        chosen = np.argwhere(dead == is_dead)
+        if not len(chosen):
+            continue
+        who = [names[order[m, k]] for m, k in chosen]
+        about = [(w, labels[m], float(kl[m, k])) for w, (m, k) in zip(who, chosen, strict=True)]
+        heights = np.full(len(who), tile) if is_dead else kl[dead == is_dead]
+        colour, pattern = ("reference", {"shape": "/", "fillmode": "replace"}) if is_dead else ("latent", {})
         fig.add_bar(
-            x=at[chosen], y=np.nan_to_num(kl[chosen]), name=name, marker=marks, width=0.9, customdata=list(zip(who, member, strict=True)),
-            text=text if p * d <= 40 else None, textposition="outside", cliponaxis=False, showlegend=bool(chosen.any()),
-            hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.3f} nats<extra></extra>",
+            x=at[dead == is_dead], y=heights, base=-tile if is_dead else 0, name=name, width=0.9,
+            customdata=about, cliponaxis=False, constraintext="none",
+            marker={"color": COLOURS[colour], "line": _OUTLINE, "pattern": pattern},
+            text=who if p * d <= 40 and not is_dead else None, textposition="outside", textangle=0,
+            hovertemplate="%{customdata[0]}, %{customdata[1]}: %{customdata[2]:.4f} nats<extra></extra>",
         )  # fmt: skip
-    top = float(max(np.nan_to_num(kl).max() * 1.2, 0.05))
+    if dead.any() and p * d <= 40:
+        for m, k in np.argwhere(dead):
+            fig.add_annotation(x=at[m, k], y=0, text=names[order[m, k]], showarrow=False, yanchor="bottom")
     fig.add_hline(y=DEAD_NATS, line={"color": COLOURS["bad"], "dash": "dash", "width": 1})
     fig.update_xaxes(
         title="latents of each member, largest KL first", tickvals=at.mean(1), ticktext=labels, showgrid=False,
         range=[-0.8, float(at.max()) + 0.8],
     )  # fmt: skip
-    fig.update_yaxes(title="KL (nats per example)", range=[0, top])
+    fig.update_yaxes(title="KL (nats per example)", range=[-1.2 * tile if dead.any() else 0, top])
     alive = (~dead).sum(1)
     count = f"{alive.min()}" if alive.min() == alive.max() else f"{alive.min()} to {alive.max()}"
-    whose = "member uses" if p == 1 else f"{p} members each use"
-    return _finish(fig, title or f"The {whose} {count} of {d} latents", height=height)
+    found = f"The member uses {count} of {d} latents" if p == 1 else f"The {p} members use {count} of {d} latents each"
+    return _finish(fig, title or found, height=height)
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
@@ -207,6 +225,7 @@ def data_scatter(
     hue_names: Sequence[str] = (),
     *,
     names: Sequence[str] = (),
+    role: str = "data",
     title: str | None = None,
     height: int = 380,
 ) -> go.Figure:
@@ -217,6 +236,7 @@ def data_scatter(
         hue: Integer codes or numbers, one a row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
         names: Names of the columns; filled x1, ...
+        role: What the points are, which is their colour without a hue: "data", "factor", "prior", ...
         title: Replaces the title.
         height: In pixels.
     """
@@ -224,7 +244,7 @@ def data_scatter(
         return sentence("Too few rows to draw: at least two are needed.", height=height)
     points, axis, note = _projected(x, _names(names, x.shape[1], "x"))
     found = title or _hue_title(f"Data x, {x.shape[1]} {'columns' if x.shape[1] > 1 else 'column'}", hue, hue_names)
-    return _plane(points, hue, hue_names, axis, found, note, COLOURS["data"], height)
+    return _plane(points, hue, hue_names, axis, found, note, COLOURS[role], height)
 
 
 def four_panels(
@@ -272,14 +292,16 @@ def four_panels(
             _say(fig, "not available" if values is None else "diverged", row=1, col=col)
             continue
         points = values if role == "data" else _standard(values)
-        axis = axes_x if role == "data" else [f"{n} (standardised)" for n in _names((), values.shape[1], letter)][:2]
+        word = "latent for s" if letter == "z" and z_true is not None else letter
+        axis = axes_x if role == "data" else [f"{word}{k + 1} (std)" for k in range(values.shape[1])]
         points, axis = _two(points, axis)
         first = col == (1 if z_true is not None else 2)
         for trace in _dots(points, hue, hue_names, rows, COLOURS[role], legend=first, selected=selected):
             fig.add_trace(trace, 1, col)
         _square(fig, points[rows], axis, row=1, col=col)
-    found = title or "Same data, same hue: the iVAE finds the factors, the VAE mixes them"
-    return _finish(fig, found, _join(note, _thinned(len(x), rows)), height=height, panels=True)
+    found = title or _panels_title(z_true, {"iVAE": z_ivae, "VAE": z_vae})
+    note = _join("factors and latents in units of their std", note, _thinned(len(x), rows))
+    return _finish(fig, found, note, height=height, panels=True)
 
 
 def column_histograms(
@@ -312,14 +334,13 @@ def column_histograms(
         low, span = _span(column)
         counts, edges = np.histogram(column, bins, (low, low + span))
         fig.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2, y=counts, width=span / bins, marker={"color": COLOURS["data"]}, showlegend=False,
-            hovertemplate=f"{names[k]} near %{{x:.3g}}: %{{y}} rows<extra></extra>", row=row, col=col,
+            x=(edges[1:] + edges[:-1]) / 2, y=counts, width=span / bins, marker={"color": COLOURS["data"]},
+            row=row, col=col, showlegend=False, hovertemplate=f"{names[k]} near %{{x:.3g}}: %{{y}} rows<extra></extra>",
         )  # fmt: skip
         fig.update_xaxes(title={"text": names[k], "standoff": 2}, range=[low, low + span], nticks=4, row=row, col=col)
         fig.update_yaxes(title="rows" if col == 1 else None, nticks=3, row=row, col=col)
     flat = [names[k] for k in range(d) if n and np.ptp(x[:, k]) == 0]
-    found = f"{len(flat)} of {d} columns are constant" if flat else f"All {d} columns vary"
-    found = found if d > 1 else ("The column is constant" if flat else "The column varies")
+    found = f"{len(flat)} of {d} columns constant" if flat else "No column is constant"
     note = f"the first {shown} of {d} columns" if shown < d else ""
     return _finish(fig, f"{found} over {n:,} rows", note, height=height or 90 + 150 * down)
 
@@ -419,7 +440,8 @@ def recovery_scatter(
         hue: Integer codes or numbers, one a row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
         matrix: Signed correlations to print; None computes Pearson's on all rows.
-        curves: For each factor a fitted curve (latent values, factor values, ...) as from `monotone_fit`, or None.
+        curves: For each factor None or a fitted curve (latent times its sign, factor), as
+            `monotone_fit(sign * z_hat_k, z_true_i)` returns.
         names: Names of the factors; filled s1, ...
         method: Name of the correlation printed.
         title: Replaces the title that states the finding.
@@ -449,14 +471,18 @@ def recovery_scatter(
         dots = _dots(points, hue, hue_names, rows, COLOURS["factor"], size=4, opacity=faded, legend=line + column == 0)
         for trace in dots:
             fig.add_trace(trace, **here)
-        if on_diagonal and column < len(curves) and curves[column] is not None:
-            fig.add_trace(_curve(curves[column], signs[line] or 1, legend=column == 0), **here)  # type: ignore[arg-type]
+        curve = curves[column] if on_diagonal and column < len(curves) else None
+        if curve is not None:
+            fig.add_trace(_curve(curve, legend=column == 0), **here)
         _print_correlation(fig, float(matrix[column, k] * (signs[line] or 1)), bold=on_diagonal, **here)
     _frame_grid(fig, z_true, z_hat, matching, signs, names, shown)
     taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
-    found = f"MCC {np.mean(taken):.2f}: " + _recovered(taken, names)
+    each = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, taken, strict=True))
+    found = f"MCC {np.mean(taken):.2f}: " + (
+        each if d <= GRID_FACTORS else f"from {min(taken):.2f} to {max(taken):.2f}"
+    )
     more = f"the first {shown} of {d} factors" if shown < d else ""
-    note = _join(f"{method} correlations, held-out rows", more, _thinned(n, rows))
+    note = _join(f"{method} correlations", more, _thinned(n, rows))
     return _finish(fig, title or found, note, height=height or 110 + 190 * shown)
 
 
@@ -496,11 +522,11 @@ def correlation_matrices(
         )  # fmt: skip
         fig.update_xaxes(title="latent", showgrid=False, row=1, col=col)
         fig.update_yaxes(title="factor" if col == 1 else None, autorange="reversed", showgrid=False, row=1, col=col)
-    bar = {"title": "corr.", "thickness": 12, "tickvals": [-1, -0.5, 0, 0.5, 1]}
+    bar = {"title": {"text": "correlation", "side": "right"}, "thickness": 12, "tickvals": [-1, -0.5, 0, 0.5, 1]}
     fig.update_layout(coloraxis={"colorscale": DIVERGING, "cmin": -1, "cmax": 1, "colorbar": bar})
     taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
     found = f"Matched correlations {min(taken):.2f} to {max(taken):.2f}; their mean is the MCC, {np.mean(taken):.2f}"
-    return _finish(fig, title or found, height=height or int(np.clip(150 + 34 * d, 240, 700)), panels=True)
+    return _finish(fig, title or found, height=height or int(np.clip(170 + 36 * d, 270, 700)), panels=True)
 
 
 def mcc_lines(
@@ -547,7 +573,8 @@ def mcc_lines(
             continue
         spread = 0.12 * (np.arange(len(values)) % 5 - 2) if len(values) > 1 else np.zeros(1)  # apart, not at random
         fig.add_scatter(
-            x=values, y=y + spread, mode="markers", marker={"size": 8, "color": COLOURS["latent"], "line": _OUTLINE, "opacity": 0.8},
+            x=values, y=y + spread, mode="markers",
+            marker={"size": 8, "color": COLOURS["latent"], "line": _OUTLINE, "opacity": 0.8},
             showlegend=False, cliponaxis=False, hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
         mean, std = np.mean(values), np.std(values)
@@ -606,22 +633,28 @@ def rotation_curve(
             )  # fmt: skip
         fig.add_scatter(
             x=angle_deg, y=change, mode="lines+markers", line={"color": colour, "dash": dash}, name=name, row=1, col=1,
-            marker={"symbol": SYMBOLS[i % 10], "size": 6}, hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
+            marker={"symbol": SYMBOLS[i % 10], "size": 6},
+            hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
         )  # fmt: skip
         reach = max(reach, float(np.nanmax(np.abs(both))))
         flat[name] = bool(np.nanmax(np.abs(change)) <= max(0.02, 2 * float(np.nanmax(band))))
-    fig.update_yaxes(title="change from 0° (nats per example)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
+    fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
     if mcc is not None:
         fig.add_scatter(
-            x=angle_deg, y=mcc, mode="lines+markers", line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
-            name="MCC", showlegend=False, hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", row=1, col=2,
+            x=angle_deg, y=mcc, mode="lines+markers", name="MCC", showlegend=False,
+            line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
+            hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", row=1, col=2,
         )  # fmt: skip
         fig.update_yaxes(title="MCC with the true factors", range=[0, 1.02], row=1, col=2)
     ends = [float(angle_deg[0]), float(angle_deg[-1])]
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
         fig.add_vline(x=at, line={"color": COLOURS["bad"], "dash": "dot", "width": 2})
-    return _finish(fig, title or _rotation_title(flat, mcc), "band: ± 2 standard errors (Monte Carlo)", height=height)
+    note = "" if all(error is None for _, error in curves.values()) else "band: ± 2 standard errors (Monte Carlo)"
+    if mcc is not None and np.isfinite(mcc).any():
+        low = int(np.nanargmin(mcc))
+        note = _join(f"MCC {mcc[0]:.2f} at {angle_deg[0]:g}°, {mcc[low]:.2f} at {angle_deg[low]:g}°", note)
+    return _finish(fig, title or _rotation_title(flat), note, height=height)
 
 
 def sentence(text: str, *, height: int = 220) -> go.Figure:
@@ -641,10 +674,12 @@ def _finish(
 ) -> go.Figure:
     """Set what all figures share. Font sizes and text colours stay the theme's."""
     top = (48 if title else 16) + (20 if subtitle else 0) + (24 if panels else 0)
+    sizing = "constant" if any(getattr(trace, "mode", None) == "markers" for trace in fig.data) else "trace"
+    at = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 12}}
     fig.update_layout(
-        title={"text": title, "subtitle": {"text": subtitle}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 12}},
+        title={"text": title, "subtitle": {"text": subtitle}, **at},
         height=height, margin={"l": 8, "r": right, "t": top, "b": 8}, paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "itemsizing": "constant", "bgcolor": _CLEAR},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "itemsizing": sizing, "bgcolor": _CLEAR},
         dragmode=False, uirevision="keep", hovermode="closest", bargap=0.1,
     )  # fmt: skip
     fig.update_xaxes(automargin=True, gridcolor=_FAINT, zeroline=False)
@@ -657,7 +692,8 @@ def _names(names: Sequence[str], count: int, letter: str) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    text = f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text.replace("-", "−")
 
 
 def _join(*notes: str) -> str:
@@ -709,7 +745,7 @@ def _projected(x: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[st
         return x, list(names), ""
     centred = (x - x.mean(0, dtype=float)).astype(float)
     some = centred[_evenly(len(x), 2000)]  # enough for two directions, and pictures stay cheap
-    axes, singular = np.linalg.svd(some, full_matrices=False)[2:0:-1]
+    _, singular, axes = np.linalg.svd(some, full_matrices=False)
     share = 100 * singular**2 / max((singular**2).sum(), np.finfo(float).tiny)
     flip = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:2]  # a sign of our own: the SVD's is arbitrary
     titles = [f"PC {k + 1} ({s:.0f} % of variance)" for k, s in enumerate(share[:2])]
@@ -737,7 +773,7 @@ def _dots(
     elif hue.dtype.kind in "iub":
         for code in np.unique(hue).tolist():
             look = {"color": HUES[code % 10], "symbol": SYMBOLS[(code + code // 10) % 10]}
-            name = hue_names[code] if 0 <= code < len(hue_names) else str(code)
+            name = str(hue_names[code]) if 0 <= code < len(hue_names) else str(code)
             groups.append((rows[hue[rows] == code], name, marker | look))
     else:
         low, span = _span(hue)
@@ -786,17 +822,27 @@ def _square(fig: go.Figure, points: np.ndarray, axis: Sequence[str], *, row: int
     ranges = [[m - h, m + h] for m, h in zip(middle, half, strict=True)]
     fig.update_xaxes(title=axis[0], range=ranges[0], constrain="domain", row=row, col=col)
     anchor = next(fig.select_xaxes(row=row, col=col)).plotly_name.replace("axis", "")
-    same = {"scaleanchor": anchor, "scaleratio": 1, "constrain": "domain"} if equal else {}
+    same = {"scaleanchor": anchor, "scaleratio": 1, "constrain": "domain", "constraintoward": "top"} if equal else {}
     fig.update_yaxes(title={"text": axis[1], "standoff": 4}, range=ranges[1], row=row, col=col, **same)
 
 
 def _say(fig: go.Figure, text: str, *, row: int, col: int) -> None:
     """Write a word in the middle of an empty panel."""
-    fig.add_scatter(
-        x=[0.5], y=[0.5], mode="text", text=[text], showlegend=False, hoverinfo="skip", row=row, col=col
-    )  # fmt: skip
-    fig.update_xaxes(range=[0, 1], showticklabels=False, title=" ", row=row, col=col)
-    fig.update_yaxes(range=[0, 1], showticklabels=False, row=row, col=col)
+    fig.add_scatter(x=[None], y=[None], mode="markers", showlegend=False, row=row, col=col)  # or there are no axes
+    fig.add_annotation(text=text, x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False, row=row, col=col)
+    for update in (fig.update_xaxes, fig.update_yaxes):
+        update(title=" ", showticklabels=False, showgrid=False, row=row, col=col)
+
+
+def _panels_title(z_true: np.ndarray | None, latents: Mapping[str, np.ndarray | None]) -> str:
+    known = {name: z for name, z in latents.items() if z is not None and np.isfinite(z).any()}
+    if z_true is None or not known:
+        return "The same rows and hues, in the data and in the latents"
+    found = []
+    for name, z in known.items():
+        own = np.diag(_pearson(z_true, np.nan_to_num(z)))  # aligned latents: column i belongs to factor i
+        found.append(f"{name} {np.abs(own).sum() / z_true.shape[1]:.2f}")
+    return f"Mean correlation with the factors: {', '.join(found)}"
 
 
 def _hue_title(what: str, hue: Hue, hue_names: Sequence[str]) -> str:
@@ -810,133 +856,163 @@ def _hue_title(what: str, hue: Hue, hue_names: Sequence[str]) -> str:
 # --- parts of the training figures ------------------------------------------------------------------------------------
 
 
-def _last(history: pd.DataFrame, metrics: list[str], failed: Sequence[int]) -> pd.DataFrame:
-    """Return each good member's last held-out row with finite metrics."""
-    rows = history[(history["split"] == "held_out") & ~history["member"].isin(list(failed))]
-    rows = rows[np.isfinite(rows[metrics]).all(axis=1)]
-    return cast(pd.DataFrame, rows.sort_values("step").groupby("member").tail(1))
+class _Member(NamedTuple):
+    """One member's curves of one metric: steps and values, finite ones only."""
+
+    member: int
+    seed: int
+    beta: float
+    held_out: tuple[np.ndarray, np.ndarray]
+    train: tuple[np.ndarray, np.ndarray]
+    failed: bool
+
+    @property
+    def last(self) -> float:
+        """The last finite held-out value."""
+        return float(self.held_out[1][-1])
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the member has a number to report."""
+        return not self.failed and len(self.held_out[1]) > 0
 
 
-def _member_name(rows: pd.DataFrame, betas_differ: bool) -> str:
-    seed, beta = rows["seed"].iloc[0], rows["beta"].iloc[0]
-    return f"β = {beta:g}, seed {seed}" if betas_differ else f"seed {seed}"
+def _members(history: pd.DataFrame, metric: str, failed: Sequence[int]) -> list[_Member]:
+    if not len(history) or metric not in history:
+        return []
+    names = ("member", "seed", "beta", "step", metric)
+    member, seed, beta, step, value = (np.asarray(history[name], float) for name in names)
+    held_out, finite = np.asarray(history["split"] == "held_out"), np.isfinite(value)
+    order, found = np.argsort(step, kind="stable"), []
+    for m in np.unique(member):
+        mine = order[member[order] == m]
+        test, train = (mine[finite[mine] & (held_out[mine] == side)] for side in (True, False))
+        found.append(
+            _Member(
+                member=int(m),
+                seed=int(seed[mine[0]]),
+                beta=float(beta[mine[0]]),
+                held_out=(step[test], value[test]),
+                train=(step[train], value[train]),
+                failed=bool(not finite[mine].all() or int(m) in failed),
+            )
+        )
+    return found
 
 
-def _curves(
+def _betas_differ(members: Sequence[_Member]) -> bool:
+    return len({m.beta for m in members}) > 1
+
+
+def _member_name(member: _Member, members: Sequence[_Member]) -> str:
+    return f"β = {member.beta:g}, seed {member.seed}" if _betas_differ(members) else f"seed {member.seed}"
+
+
+def _member_colours(members: Sequence[_Member]) -> dict[float, str]:
+    return {beta: HUES[i % len(HUES)] for i, beta in enumerate(sorted({m.beta for m in members}))}
+
+
+def _word(metric: str) -> str:
+    return WORDS.get(metric, f"KL of z{metric.removeprefix('kl_')}")
+
+
+def _draw_members(
     fig: go.Figure,
-    history: pd.DataFrame,
+    members: Sequence[_Member],
     metric: str,
-    failed: Sequence[int],
     highlight: int | None,
+    steps: int | None,
     *,
     col: int,
-    legend: bool,
-) -> None:
-    betas = sorted(history["beta"].unique())
-    last = _last(history, [metric], failed)
-    if highlight is None and metric == "elbo" and len(betas) == 1 and len(last) > 1:
-        highlight = int(last.loc[last[metric].idxmax(), "member"])
-    for (member, split), rows in history.groupby(["member", "split"]):
-        name = _member_name(rows, len(betas) > 1)
-        finite = rows[np.isfinite(rows[metric])].sort_values("step")
-        held_out = split == "held_out"
-        broken = len(finite) < len(rows) or member in failed
-        colour = COLOURS["bad"] if broken else HUES[betas.index(rows["beta"].iloc[0]) % len(HUES)]
-        width = 3.0 if member == highlight else 1.2
-        fig.add_scatter(
-            x=finite["step"], y=finite[metric], mode="lines", showlegend=False,
-            line={"color": colour, "width": width if held_out else 1, "dash": "solid" if held_out else "dot"},
-            opacity=1.0 if held_out else 0.6, row=1, col=col,
-            hovertemplate=f"{name}, {'held-out' if held_out else 'train'}<br>step %{{x}}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
-        if held_out and broken and len(finite):
-            end = finite.iloc[-1]
+    unit: str,
+) -> str:
+    """Draw all members' curves into one panel with its axes; return a note if the start runs off the axis."""
+    end = max([steps or 1, *(float(curve[0][-1]) for m in members for curve in (m.held_out, m.train) if len(curve[0]))])
+    colours = _member_colours(members)
+    for m in members:
+        name = _member_name(m, members)
+        colour = COLOURS["bad"] if m.failed else colours[m.beta]
+        for (step, value), split, dash in ((m.train, "train", "dot"), (m.held_out, "held-out", "solid")):
+            thick = split == "held-out" and m.member == highlight
             fig.add_scatter(
-                x=[end["step"]], y=[end[metric]], mode="markers+text", text=[f"{name} failed"], textposition="bottom center",
-                marker={"symbol": "x", "size": 11, "color": COLOURS["bad"]}, showlegend=False, cliponaxis=False, row=1, col=col,
-                hovertemplate=f"{name} failed after step {end['step']:.0f}<extra></extra>",
+                x=step, y=value, mode="lines", showlegend=False, opacity=1.0 if split == "held-out" else 0.6,
+                line={"color": colour, "width": 3 if thick else 1.2, "dash": dash}, row=1, col=col,
+                hovertemplate=f"{name}, {split}<br>step %{{x}}: %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
-    if legend:
-        _curve_legend(fig, history, betas, col)
+        if m.failed and len(m.held_out[0]):
+            at = float(m.held_out[0][-1])
+            fig.add_scatter(
+                x=[at], y=[m.last], mode="markers+text", showlegend=False, cliponaxis=False, row=1, col=col,
+                marker={"symbol": "x", "size": 11, "color": COLOURS["bad"]}, text=[f" {name} failed "],
+                textposition="middle left" if at > 0.6 * end else "middle right",
+                hovertemplate=f"{name} failed after step {at:.0f}<extra></extra>",
+            )  # fmt: skip
+    curves = [curve for m in members for curve in (m.held_out, m.train)]
+    step, value = (np.concatenate([curve[k] for curve in curves]) for k in (0, 1))
+    low, high = _settled_range(step, value)
+    fig.update_xaxes(title="step", range=[0, end * 1.01], row=1, col=col)
+    fig.update_yaxes(title=f"{_word(metric)} ({unit})", range=[low, high], row=1, col=col)
+    runs_off = bool(((value < low) | (value > high)).any())
+    return "the axis fits what comes after the first tenth of the steps" if runs_off else ""
 
 
-def _curve_legend(fig: go.Figure, history: pd.DataFrame, betas: list[float], col: int) -> None:
-    splits = set(history["split"])
-    entries = [(f"β = {b:g}", HUES[i % len(HUES)], "solid") for i, b in enumerate(betas)] if len(betas) > 1 else []
-    grey = COLOURS["reference"] if len(betas) > 1 else HUES[0]
-    entries += [
-        (n, grey, dash) for s, n, dash in (("held_out", "held-out", "solid"), ("train", "train", "dot")) if s in splits
-    ]
-    for name, colour, dash in entries:
-        fig.add_scatter(
-            x=[None], y=[None], mode="lines", line={"color": colour, "dash": dash}, name=name, row=1, col=col
-        )
-
-
-WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
-
-
-def _step_axes(fig: go.Figure, history: pd.DataFrame, metrics: list[str], steps: int | None) -> None:
-    end = max(steps or 0, int(history["step"].max()), 1)
-    for col, metric in enumerate(metrics, 1):
-        word = WORDS.get(metric, f"KL of z{metric.removeprefix('kl_')}")
-        fig.update_xaxes(title="step", range=[0, end * 1.01], row=1, col=col)
-        fig.update_yaxes(title=f"{word} (nats per example)", range=_settled_range(history, metric), row=1, col=col)
-
-
-def _settled_range(history: pd.DataFrame, metric: str) -> list[float]:
-    """Return a range that fits everything after the first tenth of the steps, so that the start does not flatten it."""
-    later = history[history["step"] > 0.1 * history["step"].max()]
-    values = later[metric].to_numpy(float)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        values = np.nan_to_num(history[metric].to_numpy(float), posinf=0.0, neginf=0.0)
-    low, high = np.quantile(values, [0.005, 0.995]) if len(values) > 20 else (values.min(), values.max())
+def _settled_range(step: np.ndarray, value: np.ndarray) -> tuple[float, float]:
+    """Return a range for everything after the first tenth of the steps, so that the start does not flatten it."""
+    if not len(value):
+        return 0.0, 1.0
+    later = value[step >= 0.1 * step.max()]
+    low, high = np.quantile(later, [0.005, 0.995]) if len(later) > 20 else (later.min(), later.max())
     pad = 0.08 * (high - low) or 0.5
-    return [float(low - pad), float(high + pad)]
+    return float(low - pad), float(high + pad)
 
 
-def _runs_off(history: pd.DataFrame, metrics: list[str]) -> str:
-    for metric in metrics:
-        low, high = _settled_range(history, metric)
-        values = history[metric].to_numpy(float)
-        values = values[np.isfinite(values)]
-        if ((values < low) | (values > high)).any():
-            return "the axis fits what comes after the first tenth; the start runs off it"
-    return ""
+def _curve_legend(fig: go.Figure, members: Sequence[_Member], highlight: int | None) -> None:
+    differ, colours = _betas_differ(members), _member_colours(members)
+    entries = [(f"β = {beta:g}", colour, "solid", 1.5) for beta, colour in colours.items()] if differ else []
+    plain = COLOURS["reference"] if differ else HUES[0]
+    entries.append(("held-out", plain, "solid", 1.5))
+    entries += [("train", plain, "dot", 1.5)] if any(len(m.train[0]) for m in members) else []
+    entries += [
+        (f"thick: {_member_name(m, members)}", colours[m.beta], "solid", 4)
+        for m in members
+        if m.member == highlight and len(members) > 1
+    ]
+    for name, colour, dash, width in entries:
+        line = {"color": colour, "dash": dash, "width": width}
+        fig.add_scatter(x=[None], y=[None], mode="lines", line=line, name=name, row=1, col=1)
 
 
-def _training_title(history: pd.DataFrame, metric: str, failed: Sequence[int]) -> str:
-    word = WORDS.get(metric, f"KL of z{metric.removeprefix('kl_')}")
-    last = _last(history, [metric], failed)
-    if not len(last):
-        return f"{word}: no member has a finite value"
-    count = len(last)
-    values = last[metric]
-    lost = history["member"].nunique() - count
-    failures = f"; {lost} failed" if lost else ""
-    if count == 1:
-        return f"Held-out {word} {_number(values.iloc[0])} nats{failures}"
-    if last["beta"].nunique() > 1:
-        return f"Held-out {word} from {_number(values.min())} to {_number(values.max())} nats over {count} members{failures}"
-    return f"Held-out {word} {_number(values.mean())} ± {_number(values.std(ddof=0))} nats over {count} seeds{failures}"
+def _training_title(members: Sequence[_Member], metric: str) -> str:
+    good = [m for m in members if m.is_good]
+    lost = [_member_name(m, members) for m in members if not m.is_good]
+    failures = f"; {' and '.join(lost) if len(lost) <= 2 else f'{len(lost)} members'} failed" if lost else ""
+    if not good:
+        return f"{_word(metric)}: no member has a finite value"
+    values = [m.last for m in good]
+    what = f"Held-out {_word(metric)}"
+    if len(good) == 1:
+        return f"{what} {_number(values[0])} nats{failures}"
+    if _betas_differ(good):
+        return f"{what} {_number(min(values))} to {_number(max(values))} nats over {len(good)} members{failures}"
+    mean, std = _number(float(np.mean(values))), _number(float(np.std(values)))
+    return f"{what} {mean} ± {std} nats over {len(good)} seeds{failures}"
 
 
 # --- parts of the recovery figures ------------------------------------------------------------------------------------
 
 
-def _curve(curve: Sequence[Any], sign: int, *, legend: bool) -> go.Scatter:
+def _curve(curve: Sequence[Any], *, legend: bool) -> go.Scatter:
     return go.Scatter(
-        x=curve[1], y=np.asarray(curve[0]) * sign, mode="lines", line={"color": COLOURS["bad"], "width": 2},
+        x=curve[1], y=curve[0], mode="lines", line={"color": COLOURS["bad"], "width": 2},
         name="monotone fit", showlegend=legend, hoverinfo="skip",
     )  # fmt: skip
 
 
 def _print_correlation(fig: go.Figure, value: float, *, bold: bool, row: int, col: int) -> None:
-    text = f"<b>r = {value:.2f}</b>" if bold else f"{value:.2f}"
+    text = f"<b>r = {_number(value)}</b>" if bold else _number(value)
     fig.add_annotation(
         text=text, x=0.03, y=0.98, xref="x domain", yref="y domain", xanchor="left", yanchor="top", showarrow=False,
-        bgcolor="rgba(255,255,255,0)", row=row, col=col,
+        row=row, col=col,
     )  # fmt: skip
 
 
@@ -970,15 +1046,6 @@ def _frame_grid(
         fig.update_yaxes(**frame, row=line + 1, col=column + 1)
 
 
-def _recovered(taken: Sequence[float], names: Sequence[str]) -> str:
-    weak = [name for name, value in zip(names, taken, strict=True) if value < 0.9]
-    if not weak:
-        return "every factor is recovered (each correlation ≥ 0.90)"
-    if len(weak) == len(taken):
-        return "no factor is recovered (each correlation < 0.90)"
-    return f"{', '.join(weak)} {'is' if len(weak) == 1 else 'are'} not recovered (correlation < 0.90)"
-
-
 def _mcc_title(seeds: Mapping[str, list[float]], lines: Mapping[str, float], measure: str) -> str:
     means = {name: float(np.mean(values)) for name, values in seeds.items() if values}
     if not means:
@@ -992,14 +1059,9 @@ def _mcc_title(seeds: Mapping[str, list[float]], lines: Mapping[str, float], mea
     return what or f"{best} ({means[best]:.2f}) does not beat {floor} ({lines[floor]:.2f})"
 
 
-def _rotation_title(flat: Mapping[str, bool], mcc: np.ndarray | None) -> str:
-    still = [name for name, is_flat in flat.items() if is_flat]
-    bent = [name for name, is_flat in flat.items() if not is_flat]
-    words = []
-    if still:
-        words.append(f"Turning leaves {' and '.join(still)} unchanged")
-    if bent:
-        words.append(f"{' and '.join(bent)} {'bends' if len(bent) == 1 else 'bend'}")
-    if mcc is not None and len(mcc) and np.isfinite(mcc).any():
-        words.append(f"MCC goes from {mcc[0]:.2f} to {np.nanmin(mcc):.2f}")
-    return "; ".join(words)
+def _rotation_title(is_flat: Mapping[str, bool]) -> str:
+    still = [name for name, flat in is_flat.items() if flat]
+    bent = [name for name, flat in is_flat.items() if not flat]
+    words = [f"turning leaves {' and '.join(still)} unchanged"] if still else []
+    words += [f"turning changes {' and '.join(bent)}"] if bent else []
+    return "T" + "; ".join(words)[1:]

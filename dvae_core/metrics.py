@@ -122,8 +122,8 @@ def mcc_within_u(
 
         mcc(z_true - mean(z_true | u), z_hat - mean(z_hat | u))
 
-    The matching is made anew on the residuals. Labels with large within-u variance weigh most (residuals are pooled, not
-    standardised per label). Blind to what u explains, besides what `mcc` is blind to.
+    The matching is made anew on the residuals. Labels with large within-u variance weigh most (residuals are pooled,
+    not standardised per label). Blind to what u explains, besides what `mcc` is blind to.
 
     Args:
         z_true: Ground-truth factors.
@@ -146,21 +146,19 @@ def mcc_within_u(
     keep = counts[codes] > 1
     if keep.sum() < MIN_ROWS:
         raise ValueError(
-            f"Within-u correlations need labels that repeat; {len(counts):,} labels on {len(u):,} rows leave {keep.sum()} "
-            "rows with company. Use coarser labels."
+            f"Within-u correlations need labels that repeat; {len(counts):,} labels on {len(u):,} rows leave "
+            f"{keep.sum()} rows that share theirs. Use coarser labels."
         )
-    centred = [_less_group_means(z[keep], codes[keep]) for z in (z_true, z_hat)]
+    true, hat = (_less_group_means(z[keep], codes[keep]) for z in (z_true, z_hat))
     # A residual is nought relative to the column it was left by, not to itself: rounding would correlate.
-    nought = [_is_constant(r, z[keep]) for r, z in zip(centred, (z_true, z_hat), strict=True)]
-    if nought[0].any():
-        i = int(np.flatnonzero(nought[0])[0])
+    if (nought := _is_constant(true, z_true[keep])).any():
+        i = int(np.flatnonzero(nought)[0])
         raise ValueError(
-            f"Factor {i + 1} of {z_true.shape[1]} is constant within every label of u, so nothing of it is left to match; "
-            "leave it out, or use mcc."
+            f"Factor {i + 1} of {z_true.shape[1]} is constant within every label of u, so nothing of it is left to "
+            "match; leave it out, or use mcc."
         )
-    for residual, gone in zip(centred, nought, strict=True):
-        residual[:, gone] = 0.0
-    score = _matched(*centred, method, dead="a function of u")
+    hat[:, _is_constant(hat, z_hat[keep])] = 0.0
+    score = _matched(true, hat, method, dead="a function of u")
     alone = int((~keep).sum())
     notes = (*score.notes, f"{alone:,} rows were alone with their label and left out.") if alone else score.notes
     return replace(score, notes=notes, blind_to=f"what u explains; {score.blind_to}")
@@ -210,11 +208,17 @@ def u_only(
         note += " u moves the mean of no factor, as far as the held-out rows can tell: 0 by definition."
     elif nothing:
         note += f" u does not move the mean of factor {', '.join(nothing)}: counted 0."
-    d = len(own)
     return Score(
-        float(counted.mean()), matrix, tuple(range(d)), tuple(int(v > 0) for v in counted), tuple(counted.tolist()), method,
-        (note,), "everything but the mean of the factors given u", "itself a reference line: no x is needed to reach it",
-    )  # fmt: skip
+        value=float(counted.mean()),
+        matrix=matrix,
+        matching=tuple(range(len(own))),
+        signs=tuple(int(v > 0) for v in counted),
+        per_factor=tuple(counted.tolist()),
+        method=method,
+        notes=(note,),
+        blind_to="everything but the mean of the factors given u",
+        chance="itself a reference line: no x is needed to reach it",
+    )
 
 
 def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_hat"]) -> Score:
@@ -253,10 +257,16 @@ def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_
     heaviest = np.abs(matrix).argmax(1)
     signs = np.sign(matrix[np.arange(len(matrix)), heaviest]).astype(int)
     return Score(
-        float(r2.mean()), matrix, tuple(heaviest.tolist()), tuple(signs.tolist()), tuple(r2.tolist()), "least squares",
-        _notes(n, dead, "constant"), "any invertible affine map of the latents, rotation included",
-        "0 for latents that know nothing of the factors; 1 for any rotation of the truth",
-    )  # fmt: skip
+        value=float(r2.mean()),
+        matrix=matrix,
+        matching=tuple(heaviest.tolist()),
+        signs=tuple(signs.tolist()),
+        per_factor=tuple(r2.tolist()),
+        method="least squares",
+        notes=_notes(n, dead, "constant"),
+        blind_to="any invertible affine map of the latents, rotation included",
+        chance="0 for latents that know nothing of the factors; 1 for any rotation of the truth",
+    )
 
 
 def floors(
@@ -299,14 +309,16 @@ def floors(
     pca_train, pca_test = _principal_components(x_train, x_test, d)
     ica_test, ica_notes = _independent_components(pca_train, pca_test)
     fastica = _matched(z_test, ica_test, method)
-    has_u = u_train is not None and u_test is not None
-    return {
+    scores: dict[str, Score | None] = {
         "raw_x": _matched(z_test, x_test, method, what="column"),
         "pca": _matched(z_test, pca_test, method),
         "fastica": replace(fastica, notes=(*fastica.notes, *ica_notes)),
-        "u_only": u_only(z_train, u_train, z_test, u_test, method=method) if has_u else None,
+        "u_only": None,
         "random_rotation": _rotation_score(d),
     }
+    if u_train is not None and u_test is not None:
+        scores["u_only"] = u_only(z_train, u_train, z_test, u_test, method=method)
+    return scores
 
 
 @lru_cache(maxsize=256)
@@ -443,7 +455,7 @@ def monotone_fit(z_hat: Float[np.ndarray, " n"], z_true: Float[np.ndarray, " n"]
     return max(curves, key=lambda curve: curve.r2)
 
 
-# --- correlations and matching ------------------------------------------------------------------------------------------
+# --- correlations and matching ----------------------------------------------------------------------------------------
 
 
 def _checked(
@@ -460,7 +472,8 @@ def _checked(
             raise ValueError(f"{name} must hold real numbers; got {z.dtype}.")
     if len(z_true) != len(z_hat):
         raise ValueError(
-            f"z_true and z_hat must describe the same rows; got {len(z_true):,} and {len(z_hat):,}. Select the same rows."
+            f"z_true and z_hat must describe the same rows; got {len(z_true):,} and {len(z_hat):,}. "
+            "Select the same rows."
         )
     if len(z_true) < MIN_ROWS:
         raise ValueError(f"A correlation needs at least {MIN_ROWS} rows; got {len(z_true)}. Score more rows.")
@@ -475,8 +488,8 @@ def _checked(
     constant = np.flatnonzero(_is_constant(z_true, z_true))
     if len(constant) and not allow_constant:
         raise ValueError(
-            f"Factor {constant[0] + 1} of {z_true.shape[1]} is constant on these rows, so its correlation is undefined; "
-            "leave it out or use more rows."
+            f"Factor {constant[0] + 1} of {z_true.shape[1]} is constant on these rows, so its correlation is "
+            "undefined; leave it out or use more rows."
         )
     return z_true, z_hat
 
@@ -539,9 +552,16 @@ def _matched(
             f"{z_hat.shape[1]} {what}s for {z_true.shape[1]} factors: factor {names} has none and counts 0.",
         )
     return Score(
-        float(strength.mean()), matrix, tuple(matching.tolist()), tuple(signs.tolist()), tuple(strength.tolist()), method,
-        notes, _BLIND[method], rotation_mcc(z_true.shape[1]),
-    )  # fmt: skip
+        value=float(strength.mean()),
+        matrix=matrix,
+        matching=tuple(matching.tolist()),
+        signs=tuple(signs.tolist()),
+        per_factor=tuple(strength.tolist()),
+        method=method,
+        notes=notes,
+        blind_to=_BLIND[method],
+        chance=rotation_mcc(z_true.shape[1]),
+    )
 
 
 def _notes(n: int, is_dead: np.ndarray, dead: str, what: str = "latent") -> tuple[str, ...]:
@@ -568,13 +588,19 @@ def _rotation_score(d: int) -> Score:
     rotation = _orthogonal(d, np.random.default_rng(0))
     matching, _ = _assign(np.abs(rotation))
     return Score(
-        value, rotation, tuple(matching.tolist()), tuple(np.sign(rotation[np.arange(d), matching]).astype(int).tolist()),
-        (value,) * d, "pearson", ("Mean over random rotations; the matrix is one of them.",), "everything but rotation",
-        value,
-    )  # fmt: skip
+        value=value,
+        matrix=rotation,
+        matching=tuple(matching.tolist()),
+        signs=tuple(np.where(rotation[np.arange(d), matching] < 0, -1, 1).tolist()),
+        per_factor=(value,) * d,
+        method="pearson",
+        notes=("Mean over random rotations; the matrix is one of them.",),
+        blind_to="everything but rotation",
+        chance=value,
+    )
 
 
-# --- what u alone can do ------------------------------------------------------------------------------------------------
+# --- what u alone can do ----------------------------------------------------------------------------------------------
 
 
 def _less_group_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -655,7 +681,7 @@ def _p_value(correlation: np.ndarray, n: int) -> np.ndarray:
     return t.sf(r * np.sqrt((n - 2) / (1 - r**2)), n - 2)
 
 
-# --- what needs no u either ---------------------------------------------------------------------------------------------
+# --- what needs no u either -------------------------------------------------------------------------------------------
 
 
 def _principal_components(train: np.ndarray, test: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,16 +1,11 @@
 """Chapter 1: data with known factors, real pictures, or a file of your own; a look before anything is trained."""
 
-import hashlib
-import re
-from pathlib import Path
-
 import streamlit as st
 
-from dvae_core import data as core
 from dvae_core import figures, readers
-from dvae_core.config import ConfigError, Data, DigitsData, FileData
+from dvae_core.config import ConfigError, Data, DigitsData
 from dvae_core.data import DataError, Dataset
-from pages.ui import code, controls
+from pages.ui import code, controls, files
 from pages.ui import page as ui
 
 SOURCES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "file": "My file"}
@@ -25,22 +20,6 @@ DIALS = {
     "neurons": ["n_latents", "n_neurons", "segments", "per_segment", "seed"],
 }
 MORE = ["d_x", "activation", "observation_noise", "correlation", "continuous_u"]
-SNIPPETS = {
-    "sources": lambda d: (
-        f"from dvae_core.synthetic import sources\n\ndataset = sources({_arguments(d)})\nprint(dataset)"
-    ),
-    "neurons": lambda d: (
-        f"from dvae_core.synthetic import neurons\n\ndataset = neurons({_arguments(d)})\nprint(dataset)"
-    ),
-    "digits": lambda d: "from dvae_core.readers.builtin import digits\n\ndataset = digits()\nprint(dataset)",
-    "file": lambda d: f'from dvae_core.readers import read\n\ndataset = read("{Path(d.path).name}")\nprint(dataset)',
-}
-TYPES = [s.removeprefix(".") for s in readers.SUFFIXES]
-
-
-def _arguments(data: Data) -> str:
-    plain = vars(type(data)())
-    return ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
 
 
 def dials(kind: str, now: Data) -> Data:
@@ -53,54 +32,6 @@ def dials(kind: str, now: Data) -> Data:
     return data
 
 
-def upload() -> Data | None:
-    """Take a file, let its columns be chosen, and return it as prepared data; None until there is any."""
-    file = st.file_uploader("File", TYPES, help="Held on this machine only; nothing leaves it.")
-    if file is not None:
-        return prepare(file.name, file.getvalue())
-    known = sorted(controls.data_folder().glob("*.npz"))
-    if not known:
-        return None
-    names = [p.name for p in known]
-    now = controls.chosen_data()
-    at = names.index(Path(now.path).name) if isinstance(now, FileData) and Path(now.path).name in names else None
-    name = st.selectbox(
-        "Or one you brought before", names, index=at, format_func=lambda n: Path(n).stem, placeholder="Choose"
-    )
-    return FileData(path=str(controls.data_folder() / name)) if name else None
-
-
-def prepare(name: str, contents: bytes) -> Data | None:
-    """Write an upload under a name of ours, read the chosen columns, and keep the result in the store."""
-    stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower()).strip("-")[:40] or "data"
-    digest = hashlib.sha256(contents).hexdigest()[:6]
-    raw = controls.data_folder() / "uploads" / f"{stem}-{digest}{Path(name).suffix.lower()}"
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    if not raw.is_file():
-        raw.write_bytes(contents)
-    names = [v.name for v in readers.inspect(raw)]
-    roles = {"x": ("x: the data", "found by name"), "u": ("u: the auxiliary variable", "found by name, or none")}
-    roles["z"] = ("True factors, if known", "found by name, or none")
-    chosen = [
-        st.multiselect(label, names, key=f"file.{digest}.{role}", placeholder=hint)
-        for role, (label, hint) in roles.items()
-    ]
-    rate = st.number_input(
-        "Sampling rate (Hz)", 0.0, value=None, key=f"file.{digest}.rate", placeholder="not a time series",
-        help="If rows are in time order: whole blocks are then held out",
-    )  # fmt: skip
-    return kept(raw, stem, *(tuple(c) for c in chosen), rate or None)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the file ...")
-def kept(raw: Path, stem: str, x: tuple, u: tuple, z: tuple, rate: float | None) -> FileData:
-    """Read the chosen columns once and keep them in the store as one prepared file."""
-    dataset = readers.read(raw, x=x or None, u=u or None, z=z or None, rate_hz=rate)
-    path = controls.data_folder() / f"{stem}-{dataset.fingerprint[:6]}.npz"
-    core.save(dataset, path)
-    return FileData(path=str(path))
-
-
 def preview(dataset: Dataset) -> None:
     """Draw the data as what it is: pictures, counts over time, or points coloured by u (the factors beside them)."""
     hue, names = (None, ()) if dataset.u is None else (dataset.u, dataset.u_labels)
@@ -109,7 +40,7 @@ def preview(dataset: Dataset) -> None:
     if dataset.x_shape is not None:
         pictures = dataset.x_float()[:60].reshape(-1, *dataset.x_shape)
         st.image(
-            figures.picture_sheet(pictures, columns=12),
+            figures.picture_sheet(pictures, columns=12, gap=0),
             output_format="PNG",
             alt="The first 60 pictures",
             width="stretch",
@@ -166,7 +97,7 @@ with left:
     )
     st.caption(WORDS[kind])
     try:
-        data = upload() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
+        data = files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
     except (ConfigError, DataError) as error:
         st.error(str(error), icon=":material/error:")
 with right:
@@ -179,7 +110,7 @@ with right:
             facts(dataset)
             preview(dataset)
             ui.link("train", "Train on this data")
-            code.show(SNIPPETS[data.kind](data))
+            code.show(code.drawing(data))
         except DataError as error:
             st.error(str(error), icon=":material/error:")
 ui.foot("data")

@@ -50,22 +50,20 @@ def talk_figure(run: Run, found: Recovery, beside: Run | None, method: str) -> N
     latents, (hue, names) = read.held_out(run), read.hues(run)
     rows = latents["x_rows"]
     panels = {kind_of(run): (run, found)}
-    if beside is not None and same_rows(run, beside):
-        other = read.recovery(beside, read.best_member(beside))
-        if other is not None:
-            panels.setdefault(kind_of(beside), (beside, other))
-    titles, points = ["(a) true factors", "(b) data"], []
+    other = read.recovery(beside, read.best_member(beside)) if beside and same_rows(run, beside) else None
+    if beside and other:
+        panels.setdefault(kind_of(beside), (beside, other))
+    titles, points = ["(a) true factors", "(b) data"], {}
     for letter, kind in (("c", "iVAE"), ("d", "VAE")):
-        if kind in panels:
-            model, recovered = panels[kind]
-            titles.append(f"({letter}) {model.config.model_name}, MCC {score_of(recovered, method).value:.2f}")
-            points.append(recovered.aligned[rows])
-        else:
-            titles.append(f"({letter}) no {kind} beside")
-            points.append(None)
+        model, recovered = panels.get(kind, (None, None))
+        points[kind] = recovered.aligned[rows] if recovered else None
+        found_it = (
+            f"{model.config.model_name}, MCC {score_of(recovered, method).value:.2f}" if model and recovered else ""
+        )
+        titles.append(f"({letter}) {found_it or f'no {kind} beside'}")
     hue = None if hue is None else hue[rows]
     ui.plot(
-        figures.four_panels(found.z_true[rows], latents["x"], *points, hue, names, titles=titles),
+        figures.four_panels(found.z_true[rows], latents["x"], points["iVAE"], points["VAE"], hue, names, titles=titles),
         key="recover.talk",
     )
 

@@ -119,6 +119,7 @@ ui.start(
     "rotate",
     "Rotate the latents",
     "Turn the dial: the latents change, their density does not, and **neither does the data**.",
+    maths=MATHS,
 )
 try:
     run, member, plane, points = toolbar()

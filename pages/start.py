@@ -60,17 +60,23 @@ def your_runs() -> None:
     if not mine:
         st.caption("Nothing yet. A first model takes about half a minute.")
     for run in mine:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            try:
-                status = run.status()
-                jobs.badge(status.state)
-                ui.link("train" if status.is_active else "traverse", run.title, run=run.id)
-            except RunError as error:
-                st.caption(str(error))
+        try:
+            state = run.status().state
+            page = "traverse" if state == "finished" else "train"
+            ui.link(page, run.title, icon=jobs.FACES[state][1], run=run.id)
+        except RunError as error:
+            st.caption(str(error))
     ui.link("train", "Train a model")
-    device = next((d for run in mine if (d := run.status().device)), "")
-    st.caption(f"Training runs in a process of its own: last on {device}." if device else
-               "Training runs in a process of its own, on a GPU if it finds one.")  # fmt: skip
+    devices = [device for run in mine if (device := device_of(run))]
+    st.caption(f"Training runs beside the app, last on: {devices[0]}." if devices else "Training runs beside the app.")
+
+
+def device_of(run: Run) -> str:
+    """Return where the run's worker said it trains; the server itself never asks, since that takes torch."""
+    try:
+        return run.status().device
+    except RunError:
+        return ""
 
 
 ui.start("start", "What can a latent-variable model know?", "Take a slider: a trained model decodes in your browser.")

@@ -22,8 +22,14 @@ RANGES = {"prior": "Prior ± 3 sd", "posterior": "Posterior 1–99 %", "data": "
 def start_point(run: Run, member: int) -> tuple[list[float] | None, list[float] | None]:
     """Choose where the sliders start: the prior mean, or the encoding of a held-out example (drawn beside)."""
     x, mu = read.examples(run, member, 1000)
-    row = st.number_input(
-        "Example", 0, len(x) - 1, 0, help="Number of the held-out example", persist_state="session", key="traverse.row"
+    row = st.columns([1, 3])[0].number_input(
+        "Example",
+        0,
+        len(x) - 1,
+        0,
+        help="Number of the held-out example",
+        persist_state="session",
+        key=f"traverse.row.{run.id}",
     )
     return mu[int(row)].tolist(), x[int(row)].tolist()
 
@@ -61,34 +67,36 @@ def drag(run: Run, plan: Plan, member: int, how: str, origin: str) -> None:
 
 
 def samples(run: Run, plan: Plan, member: int) -> None:
-    """Show held-out data beside reconstructions, and beside samples from the prior."""
-    names = run.about.get("x_names", ())
+    """Show held-out data beside its reconstruction, and beside samples from the prior."""
+    names, labels = run.about.get("x_names", ()), run.about.get("u_labels") or ()
+    is_conditional = run.config.prior.kind == "conditional"
+    prior, label = "p(z|u)" if is_conditional else "p(z)", None
+    head, choice = st.columns([3, 1], vertical_alignment="bottom")
+    head.markdown(f"**Does it know the data?** Held-out data, its reconstruction, and samples from the prior {prior}.")
+    if is_conditional and labels:
+        options = ["data", *map(str, range(len(labels)))]
+        with choice:
+            picked = ui.choice(
+                st.selectbox,
+                "u",
+                options,
+                param="u",
+                show=lambda i: "all" if i == "data" else labels[int(i)],
+            )
+        label = None if picked == "data" else int(picked)
     many = 1500 if plan.tree["d_x"] == 2 else 24
-    recon, prior = st.columns(2, gap="large")
-    with recon:
-        st.markdown("**Held-out data and its reconstruction**")
-        x, mu = read.examples(run, member, many)
-        sheet(
-            plan.tree,
-            key=f"recon.{run.id}",
-            rows=[Cells("x", x=x), Cells("reconstruction", z=mu)],
-            member=member,
-            x_names=names,
-        )
-    with prior:
-        label = None
-        labels = run.about.get("u_labels") or ()
-        is_conditional = run.config.prior.kind == "conditional"
-        st.markdown(f"**Data and samples from the prior p(z{'|u' if is_conditional else ''})**")
-        if is_conditional and labels:
-            options = [None, *range(len(labels))]
-            label = st.selectbox("u", options, format_func=lambda i: "as in the data" if i is None else labels[i])
-        z = read.prior_samples(run, member, many, label=label)
-        data = read.examples(run, member, many)[0]
-        sheet(
-            plan.tree, key=f"prior.{run.id}", rows=[Cells("data", x=data), Cells("samples", z=z, colour="prior")],
-            member=member, paired=False, x_names=names,
-        )  # fmt: skip
+    x, mu = read.examples(run, member, many, label)
+    z = read.prior_samples(run, member, many, label=label)
+    given = Cells("data x", x=x)
+    rebuilt, drawn = Cells("reconstruction", z=mu), Cells(f"samples, z ~ {prior}", z=z, colour="prior")
+    if plan.tree["d_x"] == 2:
+        sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, drawn], member=member, x_names=names)
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        sheet(plan.tree, key=f"recon.{run.id}", rows=[given, rebuilt], member=member, x_names=names)
+    with right:
+        sheet(plan.tree, key=f"prior.{run.id}", rows=[given, drawn], member=member, paired=False, x_names=names)
 
 
 ui.start(

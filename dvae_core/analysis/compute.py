@@ -1,5 +1,6 @@
 """Computations on a run that need torch or time; they run in a worker and leave files under the run's analysis/."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import sklearn
 import torch
 from torch import Tensor
 
-from dvae_core import metrics
+from dvae_core import metrics, runs
 from dvae_core.config import ConditionalPrior, Config
 from dvae_core.data import DataError, Dataset, split
 from dvae_core.device import generator
@@ -16,7 +17,7 @@ from dvae_core.identify import rotate, rotation_matrix
 from dvae_core.models import Vae, log_px, member
 from dvae_core.recipes import dataset_of
 from dvae_core.runs import Run, RunError
-from dvae_core.train import load_vae
+from dvae_core.train import LATENT_ROWS, HeldOut, load_vae, write_latents, write_weights
 
 SCORED_ROWS = 20_000
 ROTATION_ROWS = 1000
@@ -196,6 +197,35 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     )
 
 
+def twin(
+    run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, degrees: float = 45.0, title: str = ""
+) -> Iterator[float]:
+    """Save the rotated twin of one member as a finished run of its own in the store, scored like any other.
+
+    Raises:
+        RunError: If the run's prior is conditional: the twin would then be a different model of the data.
+    """
+    if isinstance(run.config.prior, ConditionalPrior):
+        raise RunError("This run's prior p(z|u) is not rotation-invariant, so its rotated copy would be another model.")
+    original = member(load_vae(run), member_index)
+    rotated = rotate(original, rotation_matrix(original.config.model.latents, degrees, (i, j)))
+    yield 0.2
+    name = title or f"{run.title}, member {member_index}, rotated by {degrees:g} degrees"
+    new = runs.create(runs.new_path(runs.default_store(), name), rotated.config, title=name)
+    new.write_json("about.json", {**run.about, **{k: new.about[k] for k in ("title", "created")}})
+    dataset = dataset_of(run.config.data)
+    parts = split(dataset, run.config.data.split)
+    write_weights(new, rotated)
+    write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated.config, torch.device("cpu")), rows=LATENT_ROWS)
+    history = run.history().query("member == @member_index").assign(member=0)
+    new.write("history.csv", history.to_csv(index=False))
+    yield 0.6
+    score(new)
+    status = run.status()
+    new.set_status(state="finished", step=status.step, steps=status.steps, seconds=status.seconds, device=status.device)
+    yield 1.0
+
+
 def _log_px_in_parts(vae: Vae, x: Tensor, u: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
     size = max(1, 4_000_000 // x.shape[2])
     estimates, errors = [], []
@@ -210,12 +240,13 @@ def _log_px_in_parts(vae: Vae, x: Tensor, u: Tensor | None, k: int) -> tuple[Ten
     return torch.cat(estimates, 1), torch.cat(errors, 1)
 
 
-ANALYSES: dict[str, Callable[..., Iterator[float]]] = {"rotation": rotation}
+ANALYSES: dict[str, Callable[..., Iterator[float]]] = {"rotation": rotation, "twin": twin}
 
 
 def settings_of(analysis: Callable[..., Iterator[float]], given: dict[str, str]) -> dict[str, Any]:
     """Turn `--set key=value` texts into the analysis's own types, refusing unknown ones in words."""
-    known = {k: type(v) for k, v in (analysis.__kwdefaults__ or {}).items()}
+    parameters = inspect.signature(analysis).parameters.values()
+    known = {p.name: type(p.default) for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
     unknown = [k for k in given if k not in known]
     if unknown:
         raise ValueError(f"This analysis has no setting {unknown[0]!r}; known are {', '.join(known)}.")

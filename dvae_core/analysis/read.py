@@ -80,10 +80,17 @@ def held_out(run: Run) -> dict[str, np.ndarray]:
     return _latents(run)
 
 
-def examples(run: Run, member: int, count: int) -> tuple[Float[np.ndarray, "k d_x"], Float[np.ndarray, "k d_z"]]:
-    """Return `count` evenly spaced held-out x (model units) and their posterior means."""
+def examples(
+    run: Run, member: int, count: int, label: int | None = None
+) -> tuple[Float[np.ndarray, "k d_x"], Float[np.ndarray, "k d_z"]]:
+    """Return up to `count` evenly spaced held-out x (model units), of one label of u or of all, and their posterior means."""
     latents = _latents(run)
     rows = latents["x_rows"]
+    if label is not None:
+        kept = latents["u"][rows] == label
+        latents, rows = {**latents, "x": latents["x"][kept]}, rows[kept]
+    if not len(rows):
+        raise RunError(f"No held-out row has the label {label}; choose another.")
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))
     return latents["x"][chosen], latents["mu_z"][member][rows[chosen]]
 

@@ -1,7 +1,10 @@
 """Show the code: the few lines of Python or shell that make what is on the screen."""
 
+from pathlib import Path
+
 import streamlit as st
 
+from dvae_core.config import Data, FileData
 from dvae_core.runs import Run
 
 
@@ -14,3 +17,14 @@ def show(text: str, language: str = "python") -> None:
 def opening(run: Run) -> str:
     """Return the line that opens a run: by id from the store, or a shipped one."""
     return f'run = runs.find("{run.id}")'
+
+
+def drawing(data: Data) -> str:
+    """Return the lines that draw or read a data source."""
+    if isinstance(data, FileData):
+        name = Path(data.path).name
+        return f'from dvae_core.readers import read\n\ndataset = read("{name}")'
+    plain = vars(type(data)())
+    given = ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
+    module = "readers.builtin" if data.kind == "digits" else "synthetic"
+    return f"from dvae_core.{module} import {data.kind}\n\ndataset = {data.kind}({given})"

@@ -8,7 +8,7 @@ from dvae_core.config import Config
 from dvae_core.runs import Run, RunError, Status
 from pages.ui import page as ui
 
-POLL_SECONDS = 0.8
+POLL_SECONDS = 0.5
 FACES = {
     "queued": ("Queued", ":material/schedule:", "gray"),
     "warming": ("Warming up", ":material/hourglass_top:", "orange"),
@@ -70,19 +70,19 @@ def nothing_yet() -> None:
         st.markdown("**Training now**")
         for run in busy:
             ui.link("train", run.title, run=run.id)
-    with st.container(border=True, height=320, horizontal_alignment="center", vertical_alignment="center"):
-        st.markdown(":material/show_chart:", width="content")
-        st.markdown("**Press Start training.** The curves of all seeds grow here, live.", width="content")
-        st.caption(
-            "Training goes on when you leave the page; the link in the address bar comes back to it.", width="content"
+    with st.container(border=True):
+        ui.plot(
+            figures.sentence("Press Start training: the curves of all seeds grow here.", height=320), key="live.elbo"
         )
+    st.caption("Training goes on when you leave the page; the link in the address bar comes back to it.")
 
 
 def _header(run: Run, status: Status) -> None:
     """Say what the run is doing, in a word and a line, with the buttons that make sense now."""
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
-        st.markdown(f"**{run.config.model_name}** · {run.config.members} members")
+        st.text(run.title, width="content")
+        st.caption(f"{run.config.model_name}, {run.config.members} members", width="content")
         st.space("stretch")
         if status.is_active and status.state != "queued":
             asked = (run.path / "STOP").exists()
@@ -109,6 +109,9 @@ def _header(run: Run, status: Status) -> None:
         )
     elif status.state == "finished":
         st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
+        with st.container(horizontal=True):
+            for name in ("traverse", "rotate", "recover"):
+                ui.link(name)
     elif status.state == "failed":
         st.error(status.message or "Training failed without a message.", icon=":material/error:")
         if tail := jobs.log_tail(run):
@@ -120,22 +123,22 @@ def _curves(run: Run, status: Status) -> None:
     """Draw what is known so far: the bound of every member, its parts, and the latents of one member."""
     history, latents = run.history(), run.latents()
     if history.empty:
-        if status.is_active:
-            st.skeleton(height=320)
+        if status.is_active:  # an empty figure: the browser loads plotly while the worker loads torch
+            ui.plot(figures.training_curves(history, height=340), key="live.elbo")
         return
     more: dict = {"failed": status.failed_members, "steps": status.steps or None}
     left, right = st.columns(2)
     with left:
-        ui.plot(figures.training_curves(history, **more, height=340), key="live.elbo")
+        ui.plot(figures.training_curves(history, **more, height=380), key="live.elbo")
     with right:
         if latents is not None:
             member = read.best_member(run)
             hue, names = read.hues(run)
             kl = latents["kl_latent"][member]
-            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=340)
+            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=380)
             ui.plot(figure, key="live.latents")
         else:
-            st.skeleton(height=340)
-    ui.plot(figures.training_split(history, **more, height=300), key="live.split")
+            st.skeleton(height=380)
+    ui.plot(figures.training_split(history, **more, height=360), key="live.split")
     if latents is not None:
-        ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=280), key="live.kl")
+        ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=320), key="live.kl")

@@ -158,12 +158,14 @@ def pick_member(run: Run) -> int:
     return choice(st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show)
 
 
-def link(name: str, label: str | None = None, *, keep: Sequence[str] = CARRIED, **params: str) -> None:
+def link(
+    name: str, label: str | None = None, *, icon: str | None = None, keep: Sequence[str] = CARRIED, **params: str
+) -> None:
     """Show a link to another page that takes the choices of this one along."""
     page = next(p for p in ORDER if p.name == name)
     kept = {key: st.query_params[key] for key in keep if key in st.query_params} | params
     if st.session_state.get("routed"):
-        st.page_link(page.file, label=label or page.title, icon=page.icon, query_params=kept)
+        st.page_link(page.file, label=label or page.title, icon=icon or page.icon, query_params=kept)
     else:  # a page run on its own, without the router, has nowhere to go
         st.caption(f"{label or page.title} (open app.py for the other pages)")
 

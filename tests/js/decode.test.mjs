@@ -5,7 +5,7 @@ import { load } from "./load.mjs";
 
 const D = await load("decode.js");
 
-// --- helpers ------------------------------------------------------------------------------------------------------
+// --- helpers
 
 /** Numbers in [-1, 1) that are the same every time. */
 function numbers(n, seed = 1) {
@@ -50,7 +50,7 @@ function safetensors(tensors, metadata, pad = 0) {
   return bytes;
 }
 
-// --- linear and its relatives -----------------------------------------------------------------------------------------
+// --- linear and its relatives
 
 test("linear: h @ W + b, by hand", () => {
   const ops = [{ op: "start" }, { op: "linear", weight: "w", bias: "b", shared: false }];
@@ -105,7 +105,7 @@ test("bias, affine, sigmoid, exp", () => {
   near(D.decodeMember(of([{ op: "exp" }], {}), 0, [0, Math.log(7)]), [1, 7]);
 });
 
-// --- activations --------------------------------------------------------------------------------------------------------
+// --- activations
 
 test("erf against tabulated values (Abramowitz and Stegun, table 7.1)", () => {
   const table = { 0: 0, 0.1: 0.1124629160, 0.5: 0.5204998778, 1: 0.8427007929, 1.5: 0.9661051465, 2: 0.9953222650, 2.4: 0.9993114861, 2.5: 0.9995930480, 3: 0.9999779095, 4: 0.9999999846 };
@@ -143,7 +143,7 @@ test("an activation stops at the size of h, though the scratch is longer", () =>
   assert.deepEqual([...h], [0, 0, -1]);
 });
 
-// --- pictures -------------------------------------------------------------------------------------------------------------
+// --- pictures
 
 /** conv_transpose2d by its definition: every input pixel adds its kernel to the output. [c, h, w] in and out. */
 function naiveConvTranspose(x, [cIn, h, w], weight, cOut, k, bias, stride, padding) {
@@ -207,7 +207,7 @@ test("reshape reads [c, h, w]; flatten_channels_last writes [h, w, c]", () => {
   near(D.decodeMember(m, 0, [1, 2, 3, 10, 20, 30]), [1, 10, 2, 20, 3, 30]);
 });
 
-// --- what cannot be decoded is said in a sentence ------------------------------------------------------------------------------
+// --- what cannot be decoded is said in a sentence
 
 test("unknown op, unknown activation, missing tensor, wrong shape, wrong end", () => {
   const build = (ops, shapes = {}) => () => model(ops, shapes, { d_z: 2, d_x: 2 });
@@ -234,7 +234,7 @@ test("decodeMember returns a fresh array, decodeInto the one it was given", () =
   assert.equal(D.decodeInto(m, 0, [5, 6], a), a);
 });
 
-// --- safetensors ------------------------------------------------------------------------------------------------------------------
+// --- safetensors
 
 const plan = { id: "p", members: 1, d_z: 2, d_x: 1, x_shape: null, likelihood: "gaussian", ops: [{ op: "start" }, { op: "linear", weight: "w", bias: null, shared: false }] };
 const file = (pad) => safetensors({ other: { shape: [1], data: Float32Array.of(9) }, w: { shape: [1, 2, 1], data: Float32Array.of(2, -3) } }, { plan: JSON.stringify(plan) }, pad);
@@ -263,7 +263,7 @@ test("safetensors: cut short, another dtype, no plan", () => {
   assert.throws(() => D.loadModel(safetensors({}, { format: "pt" })), /no "plan"/);
 });
 
-// --- rotations -----------------------------------------------------------------------------------------------------------------------
+// --- rotations
 
 test("M = [[cos, -sin], [sin, cos]] on column vectors, counter-clockwise", () => {
   const [c, s] = [Math.cos(Math.PI / 6), Math.sin(Math.PI / 6)];

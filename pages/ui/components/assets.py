@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def script(name: str) -> str:
-    """The JavaScript of one component: shared arithmetic, shared drawing, then its own file (one ES module, no build step)."""
+    """The JavaScript of one component, one ES module without a build step: arithmetic, drawing, then its own file."""
     return "\n".join((HERE / part).read_text(encoding="utf-8") for part in ("decode.js", "draw.js", f"{name}.js"))
 
 

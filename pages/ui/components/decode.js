@@ -3,7 +3,7 @@
 // Python puts this text in front of each component's script; `node --test` and tests/js/decode_cli.mjs import it as it
 // stands. What an op means is written down in dvae_core/traverse.py, which builds the plan.
 
-// --- safetensors ------------------------------------------------------------------------------------------------
+// --- safetensors
 
 /** Tensors of a safetensors file: u64 header length, JSON header, raw little-endian numbers. */
 export function parseSafetensors(bytes) {
@@ -28,7 +28,7 @@ export function parseSafetensors(bytes) {
   return { metadata: header.__metadata__ ?? {}, tensors };
 }
 
-// --- activations ------------------------------------------------------------------------------------------------
+// --- activations
 
 const SQRT_PI = Math.sqrt(Math.PI);
 
@@ -97,7 +97,7 @@ export const ACTIVATIONS = {
   },
 };
 
-// --- the two heavy loops ----------------------------------------------------------------------------------------
+// --- the two heavy loops
 
 // y += h @ W for W [nIn, nOut] at offset w. Eight rows at a time: y is read and written once for eight products
 // (0.63 ms for 256 x 4096 in Node 20 on a shared 2-core machine, against 0.76 ms with four).
@@ -165,7 +165,7 @@ function packKernel(W, from, { cIn, cOut, k }) {
   return packed;
 }
 
-// --- the plan ---------------------------------------------------------------------------------------------------
+// --- the plan
 
 /**
  * Check a plan against its tensors once, so that decoding needs no checks: a list of steps with all sizes filled in.
@@ -330,7 +330,7 @@ export function decodeMember(model, m, z) {
   return decodeInto(model, m, z, new Float32Array(d_x));
 }
 
-// --- rotations --------------------------------------------------------------------------------------------------
+// --- rotations
 
 /**
  * M = R @ base, row-major d x d, with R = [[cos a, -sin a], [sin a, cos a]] in the plane (i, j) and base orthogonal

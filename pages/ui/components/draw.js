@@ -1,7 +1,7 @@
 // Shared by explorer, sheet and rotor: decoders waiting for views, theme, canvases, axes, symbols, colour scales.
 // Needs decode.js in front of it.
 
-// --- decoders: the store offers them, the views wait for them ------------------------------------------------------
+// --- decoders: the store offers them, the views wait for them
 
 // id -> {model | error, holders} and id -> waiting callbacks. On globalThis: each component is a module of its own.
 const DECODERS = (globalThis.__dvaeDecoders ??= { offered: new Map(), waiting: new Map() });
@@ -35,7 +35,7 @@ function awaitDecoder(id, tell) {
   return () => DECODERS.waiting.get(id)?.delete(tell);
 }
 
-// --- small things ---------------------------------------------------------------------------------------------------
+// --- small things
 
 const SEND_AFTER_MS = 200; // after the last move; a release sends at once
 const STEPS = 9; // of a traversal
@@ -45,15 +45,19 @@ const COLOURS = {
   reference: "#999999",
 };
 const HUES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000", "#999999", "#6A51A3"];
-// Second cue beside the hue: outlines in a box from -1 to 1, for Path2D on a canvas and for <path d> in a legend.
+// Second cue beside the hue, in the order of dvae_core/figures.py SYMBOLS: outlines in a box from -1 to 1, for Path2D on a
+// canvas and for <path d> in a legend.
 const SYMBOLS = [
-  "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
-  "M-.9,-.9H.9V.9H-.9Z",
-  "M0,-1.1L1.1,.9H-1.1Z",
-  "M0,-1.25L1.25,0L0,1.25L-1.25,0Z",
-  "M0,1.1L1.1,-.9H-1.1Z",
-  "M-.38,-1.1H.38V-.38H1.1V.38H.38V1.1H-.38V.38H-1.1V-.38H-.38Z",
-  "M-1.1,0L.9,-1.1V1.1Z",
+  "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z", // circle
+  "M-.9,-.9H.9V.9H-.9Z", // square
+  "M0,-1.25L1.25,0L0,1.25L-1.25,0Z", // diamond
+  "M0,-1.1L1.1,.9H-1.1Z", // triangle-up
+  "M-.38,-1.1H.38V-.38H1.1V.38H.38V1.1H-.38V.38H-1.1V-.38H-.38Z", // cross
+  "M-1.05,-.55L-.55,-1.05L0,-.5L.55,-1.05L1.05,-.55L.5,0L1.05,.55L.55,1.05L0,.5L-.55,1.05L-1.05,.55L-.5,0Z", // x
+  "M0.00,-1.30L0.31,-0.42L1.24,-0.40L0.49,0.16L0.76,1.05L0.00,0.52L-0.76,1.05L-0.49,0.16L-1.24,-0.40L-0.31,-0.42Z", // star
+  "M0,1.1L1.1,-.9H-1.1Z", // triangle-down
+  "M0.00,-1.10L1.05,-0.34L0.65,0.89L-0.65,0.89L-1.05,-0.34Z", // pentagon
+  "M0.00,-1.25L0.36,-0.62L1.08,-0.62L0.72,0.00L1.08,0.62L0.36,0.62L0.00,1.25L-0.36,0.62L-1.08,0.62L-0.72,0.00L-1.08,-0.63L-0.36,-0.62Z", // hexagram
 ];
 
 /** An element with properties, attributes (names with a dash, or role) and children; text always by textContent. */
@@ -166,7 +170,7 @@ function fit(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
   return ctx;
 }
 
-// --- pictures -------------------------------------------------------------------------------------------------------
+// --- pictures
 
 /** A reusable bitmap of H x W pixels: grey or colour from x in [0, 1], or signed differences from -most to most. */
 class Bitmap {
@@ -222,7 +226,7 @@ function diverging(value, theme, out, p) {
   }
 }
 
-// --- a plane with axes ------------------------------------------------------------------------------------------------
+// --- a plane with axes
 
 /** Range that holds pairs of numbers (x0, y0, x1, y1 ...), padded; {x: [lo, hi], y: [lo, hi]}. */
 function rangeOf(pairs, pad = 0.08) {
@@ -504,7 +508,7 @@ function legendEntry(mark, colour, words) {
   return element("span", { class: "entry" }, svg("svg", { viewBox: "-1.3 -1.3 2.6 2.6", "aria-hidden": "true" }, shape), element("span", { textContent: words }));
 }
 
-// --- bars and heat strips -----------------------------------------------------------------------------------------------
+// --- bars and heat strips
 
 const MOST_NAMED = 24; // more dimensions than this: a strip with an index axis in place of names
 
@@ -636,7 +640,7 @@ const kindOf = (plan) => (plan.x_shape ? "picture" : plan.d_x === 2 ? "plane" : 
 /** Names of the dimensions of x, x1 ... where Python gave none. */
 const namesOf = (plan, names) => Array.from({ length: plan.d_x }, (_, i) => names?.[i] ?? `x${i + 1}`);
 
-// --- a view: what explorer, sheet and rotor have in common ----------------------------------------------------------------
+// --- a view: what explorer, sheet and rotor have in common
 
 const SAY_MISSING_AFTER_MS = 8000;
 

@@ -68,7 +68,7 @@ class Explorer extends View {
     if (!data.autoplay) this.endAutoplay(false);
   }
 
-  // --- what stands on the page ----------------------------------------------------------------------------------------
+  // --- what stands on the page
 
   build() {
     const { data } = this;
@@ -208,7 +208,7 @@ class Explorer extends View {
     return element("section", { class: "film", "aria-label": "Filmstrip" }, element("p", { class: "caption", textContent: title }), grid);
   }
 
-  // --- moving ---------------------------------------------------------------------------------------------------------
+  // --- moving
 
   stepValue(i, step) {
     return this.data.lo[i] + ((this.data.hi[i] - this.data.lo[i]) * step) / (STEPS - 1);
@@ -286,7 +286,7 @@ class Explorer extends View {
     this.staleExcept(i);
   }
 
-  // --- drawing ----------------------------------------------------------------------------------------------------------
+  // --- drawing
 
   /** After a new size, theme, decoder or member: everything is painted again. */
   relay() {

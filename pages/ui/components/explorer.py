@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui.components import assets
 from pages.ui.components.pushed import Pushed
 
-_view = st.components.v2.component(
+_view = component(
     "dvae_explorer", html='<div class="dv explorer"></div>', css=assets.style("explorer"), js=assets.script("explorer")
 )
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 
 class Pushed:
-    """The value of one mount, kept in session state, where it outlives a change of page (a component's own state does not).
+    """The value of one mount, kept in session state: it outlives a change of page, a component's own state does not.
 
     Python pushes a value with a higher revision; the browser answers with the revision it moved from, so that an answer
     to an older push is dropped. Between pushes the data of the mount stays the same, and a rerun re-sends nothing.
@@ -44,12 +44,15 @@ class Pushed:
 
     def push(self, value: Any) -> None:
         """Let the browser show this value at the next run."""
-        state = st.session_state.get(self._state, {"rev": 0, "start": None})
+        state = st.session_state.get(self._state, {"rev": 0})
         st.session_state[self._value] = value
         st.session_state[self._state] = {**state, "sent": value, "rev": state["rev"] + 1, "touched": True}
 
     def follow(self, start: Any, *, fits: Callable[[Any], bool] = lambda value: True) -> None:
         """Start here; push again where the caller's start has changed, or where the page was left and entered again.
+
+        A page may keep the value in its address and pass it back as the start: what it was given in the run before is
+        an echo, and never moves the finger's value.
 
         Args:
             start: Where the caller wants it to begin.
@@ -58,19 +61,33 @@ class Pushed:
         state = st.session_state.get(self._state)
         if state is None:
             st.session_state[self._value] = start
-            st.session_state[self._state] = {"sent": start, "rev": 1, "start": start, "touched": False}
-        elif state["start"] is None and fits(self.value):  # pushed before the first mount: that is where to begin
-            st.session_state[self._state] = {**state, "start": start}
-        elif state["start"] != start or not fits(self.value):
+            state = {"sent": start, "rev": 1, "start": start, "touched": False}
+        elif not fits(self.value):
             self.push(start)
-            st.session_state[self._state]["start"] = start
+            state = {**st.session_state[self._state], "start": start}
+        elif "start" not in state:  # pushed before the first mount: that is where to begin
+            state = {**state, "start": start}
+        elif state["start"] != start:
+            if not (_same(start, self.value) or _same(start, state["returned"])):
+                self.push(start)
+            state = {**st.session_state[self._state], "start": start}
         elif self.widget not in st.session_state and self.value != state["sent"]:
             self.push(self.value)
+            state = st.session_state[self._state]
+        st.session_state[self._state] = {**state, "returned": self.value}
 
     def remember(self) -> None:
         """Callback of the mount: take over what the browser reports, unless Python has pushed since."""
         report = st.session_state[self.widget][self.name]
         if report is None or report["rev"] != self.rev:
             return
-        st.session_state[self._value] = report["value"]
+        moved = report["value"]  # JSON knows no floats: 2.0 comes as 2
+        st.session_state[self._value] = [float(v) for v in moved] if isinstance(moved, list) else float(moved)
         st.session_state[self._state] = {**st.session_state[self._state], "touched": True}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values (a number, or lists of numbers) agree to the digits that the browser sends."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    return abs(a - b) < 1e-3

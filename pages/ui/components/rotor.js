@@ -54,7 +54,7 @@ class Rotor extends View {
     return !this.data.twin || this.model !== null;
   }
 
-  // --- what stands on the page --------------------------------------------------------------------------------------------
+  // --- what stands on the page
 
   build() {
     const { data } = this;
@@ -232,7 +232,7 @@ class Rotor extends View {
     return a - this.data.limit < 360 - a ? this.data.limit : 0;
   }
 
-  // --- numbers -------------------------------------------------------------------------------------------------------------
+  // --- numbers
 
   inPlane(latents) {
     const d = this.data.d_z;
@@ -292,7 +292,7 @@ class Rotor extends View {
     return this.decode(applyTransposed(this.M, tilde));
   }
 
-  // --- moving -----------------------------------------------------------------------------------------------------------------
+  // --- moving
 
   turnTo(degrees) {
     const { limit } = this.data;
@@ -368,7 +368,7 @@ class Rotor extends View {
     for (const { name, canvas } of this.stripRows ?? []) canvas.setAttribute("aria-label", `x decoded at ${STEPS} values of ${name} after a rotation by ${turned}`);
   }
 
-  // --- drawing -----------------------------------------------------------------------------------------------------------------
+  // --- drawing
 
   relay() {
     if (!this.data || !this.ready) return;

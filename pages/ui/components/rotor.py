@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui.components import assets
 from pages.ui.components.pushed import Pushed
 
-_view = st.components.v2.component(
+_view = component(
     "dvae_rotor", html='<div class="dv rotor"></div>', css=assets.style("rotor"), js=assets.script("rotor")
 )
 

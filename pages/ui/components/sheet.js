@@ -48,7 +48,7 @@ class Sheet extends View {
     this.request();
   }
 
-  // --- pictures and bars: lines of cells -------------------------------------------------------------------------------
+  // --- pictures and bars: lines of cells
 
   layLines() {
     const { data, theme } = this;
@@ -117,7 +117,7 @@ class Sheet extends View {
     ctx.fillRect(box.x, at(0), box.w, 1);
   }
 
-  // --- 2-D data: one panel per row ------------------------------------------------------------------------------------------
+  // --- 2-D data: one panel per row
 
   layPanels() {
     const pairs = (this.pairs ??= new Map());

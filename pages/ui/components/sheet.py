@@ -1,14 +1,14 @@
-"""A sheet of examples, given or decoded in the browser: held-out data beside reconstructions, data beside prior samples."""
+"""A sheet of examples, given or decoded in the browser: data beside reconstructions or beside prior samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui.components import assets
 
-_view = st.components.v2.component(
+_view = component(
     "dvae_sheet", html='<div class="dv sheet"></div>', css=assets.style("sheet"), js=assets.script("sheet")
 )
 
@@ -61,7 +61,8 @@ def sheet(
     Example:
         ship(plan, tensors)
         sheet(plan, key="held-out", rows=[Cells("held-out x", x=x8), Cells("reconstruction", z=mu8)])
-        sheet(plan, key="prior", rows=[Cells("data", x=x24), Cells("prior samples", z=eps24, colour="prior")], paired=False)
+        both = [Cells("data", x=x24), Cells("prior samples", z=eps24, colour="prior")]
+        sheet(plan, key="prior", rows=both, paired=False)
     """
     if columns < 1 or not rows:
         raise ValueError(f"A sheet needs at least one row and one column; {len(rows)} rows and {columns} columns came.")

@@ -1,5 +1,6 @@
 """Ship a decoder to the browser once; explorer, sheet and rotor find it there by the plan's id."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from safetensors.numpy import save
+from streamlit.components.v2 import component
 from streamlit.errors import StreamlitDuplicateElementKey
 
 from pages.ui.components import assets
 
 # Registered once, at import; inside the mounting function it would be registered again on every rerun.
-_store = st.components.v2.component("dvae_store", js=assets.script("store"))
+_store = component("dvae_store", js=assets.script("store"))
 
 TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
 
@@ -78,7 +80,6 @@ def ship(plan: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
         z = explorer(plan, key=f"traverse.{plan['id']}", latents=latents)
     """
     # Raw bytes are only accepted as the whole of data: inside a dict they would arrive as the text "b'...'".
-    try:
+    # Shipped already in this run: one copy serves every view of the page.
+    with contextlib.suppress(StreamlitDuplicateElementKey):
         _store(key=f"dvae_store.{plan['id']}", data=_packed(json.dumps(plan, sort_keys=True), tensors))
-    except StreamlitDuplicateElementKey:
-        pass  # shipped already in this run: one copy serves every view of the page

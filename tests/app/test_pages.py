@@ -1,0 +1,261 @@
+"""Every page opens alone and through the router, with no run and with any run, and says what is wrong in words."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dvae_core import jobs, runs
+
+ROOT = Path(__file__).parents[2]
+HEADLINES = {
+    "start": "What can a latent-variable model know?",
+    "data": "Data",
+    "train": "Train a population",
+    "traverse": "Drag the latents",
+    "rotate": "Rotate the latents",
+    "recover": "Recovered and true",
+    "runs": "Runs",
+}
+
+
+def check(at: AppTest, page: str) -> None:
+    assert not at.exception, [e.message for e in at.exception]
+    assert at.subheader[0].value == HEADLINES[page]
+
+
+def words(at: AppTest) -> str:
+    """All that the page says, in one string."""
+    kinds = (at.markdown, at.info, at.warning, at.error, at.caption, at.text)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def figures(at: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+@pytest.mark.parametrize("page", HEADLINES)
+def test_a_page_run_alone_works_without_any_run(page, no_runs):
+    check(AppTest.from_file(str(ROOT / f"pages/{page}.py"), default_timeout=60).run(), page)
+
+
+@pytest.mark.parametrize("page", HEADLINES)
+def test_a_page_run_alone_works_with_runs(page, store):
+    check(AppTest.from_file(str(ROOT / f"pages/{page}.py"), default_timeout=60).run(), page)
+
+
+@pytest.mark.parametrize("page", HEADLINES)
+def test_a_page_through_the_router_works_without_any_run(page, no_runs, visit):
+    check(visit(page), page)
+
+
+@pytest.mark.parametrize("kind", ["ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth"])
+@pytest.mark.parametrize("page", HEADLINES)
+def test_a_page_works_with_any_run(page, kind, store, visit):
+    at = visit(page, run=kind)
+    check(at, page)
+    if (page, kind) != ("rotate", "one-latent"):  # that one says in a sentence that one latent cannot be rotated
+        assert not at.error, [e.value for e in at.error]
+
+
+def test_pages_that_need_a_run_point_to_training(no_runs, visit):
+    for page in ("traverse", "rotate", "recover"):
+        assert "Nothing is trained yet" in words(visit(page))
+
+
+def test_one_latent_cannot_be_rotated_and_the_page_says_so(store, visit):
+    assert "at least two latents" in visit("rotate", run="one-latent").error[0].value
+
+
+def test_recover_says_when_the_truth_is_unknown(store, visit):
+    assert "true factors of this data are unknown" in words(visit("recover", run="unknown-truth"))
+
+
+def test_recover_draws_the_talks_figure_with_both_models(store, visit):
+    at = visit("recover", run="ivae")
+    titles = [a["text"] for a in figures(at)[0]["layout"]["annotations"]]
+    assert any(t.startswith("(c) iVAE, MCC") for t in titles)
+    assert any(t.startswith("(d) VAE, MCC") for t in titles)
+
+
+def test_rotate_draws_the_curve_where_it_is_computed_and_offers_it_elsewhere(store, visit):
+    at = visit("rotate", run="vae", member="0", angle="45")
+    assert [f["data"][1]["name"] for f in figures(at)] == ["log p(x)"]
+    at = visit("rotate", run="vae", member="1")
+    assert not figures(at)
+    assert at.button[0].label.startswith("Compute log p(x)")
+
+
+def test_a_link_to_a_run_that_is_gone_says_so_and_shows_another(store, visit):
+    at = visit("traverse", run="no-such-run")
+    check(at, "traverse")
+    assert "not here" in at.warning[0].value
+
+
+def test_choices_are_written_into_the_link_and_read_from_it(store, visit):
+    at = visit("traverse", run="vae", member="1", range="data")
+    assert {box.label: box.value for box in at.selectbox if box.label in ("Run", "Member", "Range")} == {
+        "Run": "vae", "Member": 1, "Range": "data",
+    }  # fmt: skip
+    at.selectbox(key="choice.member").select(0).run()
+    assert at.query_params["member"] == ["0"]
+    at.switch_page("pages/recover.py").run()
+    assert at.selectbox(key="choice.run").value == "vae"  # the choice goes along
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"member": "99"}, {"angle": "NaN"}, {"angle": "x"}, {"plane": "7-9"}, {"to": "nowhere"}]
+)
+def test_nonsense_in_a_link_falls_back_to_the_default(nonsense, store, visit):
+    at = visit(**{"page": "rotate", "run": "vae"} | nonsense) if "to" not in nonsense else visit("nowhere")
+    assert not at.exception
+
+
+def test_a_damaged_run_is_named_and_does_not_hide_the_others(store, visit):
+    (store / "vae" / "config.json").write_text("{ not json")
+    for page in HEADLINES:
+        at = visit(page)
+        check(at, page)
+    at = visit("runs", run="vae")
+    assert "not valid JSON" in words(at)
+
+
+def test_a_run_without_weights_yet_is_left_out_of_the_menu(store, visit):
+    (store / "vae" / "weights.safetensors").unlink()
+    at = visit("traverse", run="vae")
+    check(at, "traverse")
+    assert "vae" not in [option for option in at.selectbox(key="choice.run").options if option == "Run vae"]
+
+
+def test_runs_can_be_renamed_and_deleted_after_confirmation(store, visit):
+    at = visit("runs", run="vae")
+    next(b for b in at.button if b.label == "Rename").click().run()
+    at.text_input[0].set_value("My favourite").run()
+    next(b for b in at.button if b.label == "Save").click().run()
+    assert runs.find("vae").title == "My favourite"
+    at = visit("runs", run="vae")
+    next(b for b in at.button if b.label == "Delete").click().run()
+    assert (store / "vae").is_dir()  # asked first
+    [b for b in at.button if b.label == "Delete"][-1].click().run()
+    assert not (store / "vae").exists()
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_start_makes_a_run_and_starts_its_worker(no_runs, visit, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "start", started.append)
+    at = visit("train", data="sources,segments=3,per_segment=80", model="vae")
+    at.number_input[0].set_value(2).run()
+    next(b for b in at.button if b.label == "Start training").click().run()
+    check(at, "train")
+    (run,) = started
+    assert (run.config.model_name, run.config.members, run.config.data.segments) == ("VAE", 2, 3)
+    assert at.query_params["run"] == [run.id]
+
+
+def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
+    import numpy as np
+
+    from dvae_core import data
+
+    data.save(
+        data.Dataset(name="plain", x=np.random.default_rng(0).normal(size=(50, 3)).astype("f4")),
+        store / "data" / "plain.npz",
+    )
+    at = visit("train", data="file,path=plain.npz", model="ivae")
+    check(at, "train")
+    assert "needs an auxiliary variable" in at.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("queued", "Waiting"),
+        ("warming", "Loading"),
+        ("running", "Step"),
+        ("stopped", "Stopped"),
+        ("failed", "Boom"),
+        ("finished", "steps in"),
+    ],
+)
+def test_every_state_of_a_run_has_a_face(state, word, store, visit):
+    run = runs.find("vae")
+    message = {"failed": "Boom.", "warming": "Loading torch"}.get(state, "")
+    run.set_status(state=state, pid=None, message=message, steps=100, step=40, seconds=3.0)
+    at = visit("train", run="vae")
+    check(at, "train")
+    progress = " ".join(bar.proto.text for bar in at.get("progress"))
+    assert word in words(at) + progress
+    labels = [b.label for b in at.button]
+    assert ("Stop" in labels) == (state in ("warming", "running"))
+    assert ("Resume" in labels) == (state in ("stopped", "failed", "queued"))
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dial_changes_the_data_and_the_link(no_runs, visit):
+    at = visit("data", data="sources,segments=3,per_segment=80")
+    assert at.number_input(key="data.sources.segments").value == 3
+    at.number_input(key="data.sources.segments").set_value(4).run()
+    check(at, "data")
+    assert at.query_params["data"] == ["sources,segments=4,per_segment=80"]
+    assert "4 labels" in [m.value for m in at.metric]
+
+
+def test_a_csv_can_be_brought_chosen_and_trained_on(no_runs, visit):
+    rows = "\n".join(f"{i % 7},{(i * 3) % 11},{(i * i) % 13},{'ab'[i % 2]}" for i in range(60))
+    at = visit("data", source="file")
+    at.get("file_uploader")[0].upload("../../evil name.csv", f"one,two,three,kind\n{rows}\n".encode(), "text/csv").run()
+    check(at, "data")
+    at.multiselect[1].select("kind").run()
+    check(at, "data")
+    assert "2 labels" in [m.value for m in at.metric]
+    (text,) = at.query_params["data"]
+    assert text.startswith("file,path=evil-name-")
+    assert sorted(p.parent for p in no_runs.rglob("*.csv")) == [no_runs / "data" / "uploads"]
+    at.switch_page("pages/train.py").run()
+    check(at, "train")
+    assert at.selectbox(key="choice.data").value == text
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "word"),
+    [
+        ("page.csv", b"<!DOCTYPE html><html></html>", "web page"),
+        ("empty.csv", b"", "empty"),
+        ("broken.npz", b"PK\x03\x04 and then nothing", "npz"),
+        ("text.csv", b"a,b\nhello,world\nso,on\n", "numbers"),
+        ("gaps.csv", b"a,b\n1,2\n3,\n5,6\n", "b"),
+    ],
+)
+def test_a_bad_file_is_one_sentence(name, contents, word, no_runs, visit):
+    at = visit("data", source="file")
+    at.get("file_uploader")[0].upload(name, contents, "application/octet-stream").run()
+    check(at, "data")
+    assert word in at.error[0].value
+    assert "\n" not in at.error[0].value
+
+
+# --- the server ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_page_brings_torch_into_the_server(store):
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=60).run()
+for page in {list(HEADLINES)!r}:
+    at.query_params["run"] = "vae"
+    at.switch_page(f"pages/{{page}}.py").run()
+    assert not at.exception, page
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
