@@ -174,7 +174,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _examples(options: argparse.Namespace) -> int:
     """Train every shipped run anew, as the app would, and keep only what a reader needs."""
-    from dvae_core.analysis import compute
+    from dvae_core.analysis import compute, read
     from dvae_core.train import train
 
     folder = Path(options.out) if options.out else runs.examples_folder()
@@ -186,7 +186,7 @@ def _examples(options: argparse.Namespace) -> int:
         for _ in train(run):
             pass
         mean = compute.score(run)["mean"]
-        for _ in compute.rotation(run):
+        for _ in compute.rotation(run, member_index=read.best_member(run)):  # the member that pages open with
             pass
         (run.path / "resume.safetensors").unlink()
         run.set_status(pid=None, host="")

@@ -77,7 +77,7 @@ def training_curves(
     if highlight is None and metric == "elbo" and len(good) > 1 and not _betas_differ(members):
         highlight = max(good, key=lambda m: m.last).member
     fig = make_subplots(1, 1)
-    note = _draw_members(fig, members, metric, highlight, steps, col=1, unit="nats per example")
+    note = _join("held-out, nats per example", _draw_members(fig, members, metric, highlight, steps, col=1))
     _curve_legend(fig, members, highlight)
     return _finish(fig, title or _training_title(members, metric), note, height=height)
 
@@ -104,9 +104,9 @@ def training_split(
     parts = [_members(history, metric, failed) for metric in ("recon", "kl")]
     if not all(parts):
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
-    fig = make_subplots(1, 2, shared_xaxes=True, horizontal_spacing=0.12)
+    fig = make_subplots(1, 2, shared_xaxes=True, horizontal_spacing=0.16)
     notes = [
-        _draw_members(fig, members, metric, highlight, steps, col=col, unit="nats")
+        _draw_members(fig, members, metric, highlight, steps, col=col)
         for col, (members, metric) in enumerate(zip(parts, ("recon", "kl"), strict=True), 1)
     ]
     _curve_legend(fig, parts[0], highlight)
@@ -118,8 +118,8 @@ def training_split(
         found = "KL " + ", ".join(f"{_number(kl)} nats at β = {beta:g}" for _, kl, beta in (ends[0], ends[-1]))
     else:
         recon, kl, _ = np.median(good, axis=0)
-        found = f"Reconstruction {_number(recon)}, less a KL of {_number(kl)} nats, is the ELBO"
-    return _finish(fig, title or found, max(notes, key=len), height=height)
+        found = f"ELBO = {_number(recon)} (reconstruction) − {_number(kl)} (KL)"
+    return _finish(fig, title or found, _join("held-out, nats per example", max(notes, key=len)), height=height)
 
 
 def kl_bars(
@@ -152,7 +152,7 @@ def kl_bars(
     top = max(1.2 * float(np.nan_to_num(kl).max()), 0.05)
     tile = 0.07 * top  # dead latents have no height to hatch: a tile under the axis stands for them
     fig = go.Figure()
-    for is_dead, name in ((False, "carries information"), (True, f"dead: below {DEAD_NATS:g} nats, or no number")):
+    for is_dead, name in ((False, "carries information"), (True, f"dead (below {DEAD_NATS:g} nats)")):
         chosen = np.argwhere(dead == is_dead)
         if not len(chosen):
             continue
@@ -164,10 +164,10 @@ def kl_bars(
             x=at[dead == is_dead], y=heights, base=-tile if is_dead else 0, name=name, width=0.9,
             customdata=about, cliponaxis=False, constraintext="none",
             marker={"color": COLOURS[colour], "line": _OUTLINE, "pattern": pattern},
-            text=who if p * d <= 40 and not is_dead else None, textposition="outside", textangle=0,
+            text=who if p * d <= 24 and not is_dead else None, textposition="outside", textangle=0,
             hovertemplate="%{customdata[0]}, %{customdata[1]}: %{customdata[2]:.4f} nats<extra></extra>",
         )  # fmt: skip
-    if dead.any() and p * d <= 40:
+    if dead.any() and p * d <= 24:
         for m, k in np.argwhere(dead):
             fig.add_annotation(x=at[m, k], y=0, text=names[order[m, k]], showarrow=False, yanchor="bottom")
     fig.add_hline(y=DEAD_NATS, line={"color": COLOURS["bad"], "dash": "dash", "width": 1})
@@ -175,7 +175,7 @@ def kl_bars(
         title="latents of each member, largest KL first", tickvals=at.mean(1), ticktext=labels, showgrid=False,
         range=[-0.8, float(at.max()) + 0.8],
     )  # fmt: skip
-    fig.update_yaxes(title="KL (nats per example)", range=[-1.2 * tile if dead.any() else 0, top])
+    fig.update_yaxes(title="KL (nats/example)", range=[-1.2 * tile if dead.any() else 0, top])
     alive = (~dead).sum(1)
     count = f"{alive.min()}" if alive.min() == alive.max() else f"{alive.min()} to {alive.max()}"
     found = f"The member uses {count} of {d} latents" if p == 1 else f"The {p} members use {count} of {d} latents each"
@@ -327,7 +327,7 @@ def column_histograms(
     names = _names(names, d, "x")
     shown, across = min(d, limit), min(d, limit, 4)
     down = -(-shown // across)
-    fig = make_subplots(down, across, horizontal_spacing=0.06, vertical_spacing=min(0.3, 0.28 / max(down - 1, 1)))
+    fig = make_subplots(down, across, horizontal_spacing=0.08, vertical_spacing=min(0.3, 0.28 / max(down - 1, 1)))
     for k in range(shown):
         row, col = k // across + 1, k % across + 1
         column = x[np.isfinite(x[:, k]), k].astype(float)
@@ -457,7 +457,7 @@ def recovery_scatter(
     shown = min(d, GRID_FACTORS)
     rows = _evenly(n, max(200, min(2000, 12_000 // shown**2)))
     fig = make_subplots(
-        shown, shown, horizontal_spacing=0.03, vertical_spacing=0.03, shared_xaxes=True, shared_yaxes=True
+        shown, shown, horizontal_spacing=0.04, vertical_spacing=0.03, shared_xaxes=True, shared_yaxes=True
     )
     for line, column in np.ndindex(shown, shown):
         k = matching[line]
@@ -514,7 +514,7 @@ def correlation_matrices(
     after = matrix[:, order] * [sign.get(k, 1) for k in order]
     latents = [f"z{k + 1}" for k in range(d_hat)]
     matched = [f"{'−' if sign.get(k, 1) < 0 else ''}{latents[k]}" for k in order]
-    fig = make_subplots(1, 2, subplot_titles=["before matching", "after matching"], horizontal_spacing=0.12)
+    fig = make_subplots(1, 2, subplot_titles=["before matching", "after matching"], horizontal_spacing=0.16)
     for col, (values, across) in enumerate(((matrix, latents), (after, matched)), 1):
         fig.add_heatmap(
             z=values, x=across, y=names, coloraxis="coloraxis", texttemplate="%{z:.2f}" if d_hat <= 12 else None,
@@ -525,7 +525,7 @@ def correlation_matrices(
     bar = {"title": {"text": "correlation", "side": "right"}, "thickness": 12, "tickvals": [-1, -0.5, 0, 0.5, 1]}
     fig.update_layout(coloraxis={"colorscale": DIVERGING, "cmin": -1, "cmax": 1, "colorbar": bar})
     taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
-    found = f"Matched correlations {min(taken):.2f} to {max(taken):.2f}; their mean is the MCC, {np.mean(taken):.2f}"
+    found = f"MCC {np.mean(taken):.2f}: matched correlations {min(taken):.2f} to {max(taken):.2f}"
     return _finish(fig, title or found, height=height or int(np.clip(170 + 36 * d, 270, 700)), panels=True)
 
 
@@ -582,12 +582,13 @@ def mcc_lines(
             x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS["latent"], "width": 4},
             showlegend=False, hovertemplate=f"{name}: mean %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
-        lost = len(scores[name]) - len(values)
-        words = f"{mean:.2f} ± {std:.2f}" + (f", {lost} failed" if lost else "")
-        fig.add_annotation(x=1.02, xref="paper", y=y, text=words, showarrow=False, xanchor="left")
-    fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[0, 1.01])
+        text = f"{mean:.2f} ± {std:.2f}"
+        fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
+    lost = {name: len(scores[name]) - len(values) for name, values in seeds.items()}
+    labels = [f"{name} ({lost[name]} failed)" if lost.get(name) else name for name in rows]
+    fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[0, 1.01], dtick=0.2)
     fig.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=rows, range=[-0.6, len(rows) - 0.4], showgrid=False, title=""
+        tickvals=list(range(len(rows))), ticktext=labels, range=[-0.6, len(rows) - 0.4], showgrid=False, title=""
     )
     note = "dot: a seed, bar: mean ± standard deviation, diamond: what needs no model"
     return _finish(
@@ -616,10 +617,11 @@ def rotation_curve(
     """
     if not len(angle_deg) or not curves:
         return sentence("The curve against the angle is not computed yet.", height=height)
-    fig = make_subplots(
-        1, 2 if mcc is not None else 1, horizontal_spacing=0.12, column_widths=[0.6, 0.4] if mcc is not None else None
-    )
-    reach, flat = 0.5, {}
+    if not all(np.isfinite(mean).all() for mean, _ in curves.values()):
+        return sentence("This member diverged: its curve has values that are not finite.", height=height)
+    panels = 1 if mcc is None else 2
+    fig = make_subplots(1, panels, horizontal_spacing=0.16, column_widths=[0.6, 0.4][:panels])
+    reach, flat, bent = 0.5, {}, {}
     for i, (name, (mean, error)) in enumerate(curves.items()):
         change = np.asarray(mean, float) - mean[0]
         band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
@@ -637,7 +639,9 @@ def rotation_curve(
             hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
         )  # fmt: skip
         reach = max(reach, float(np.nanmax(np.abs(both))))
-        flat[name] = bool(np.nanmax(np.abs(change)) <= max(0.02, 2 * float(np.nanmax(band))))
+        # Two estimates differ by 3 standard errors of their difference once in 370; 0.02 nats nobody can see.
+        is_flat = (np.abs(change) <= np.maximum(0.02, 1.5 * np.hypot(band, band[0]))).all()
+        (flat if is_flat else bent)[name] = float(np.abs(change).max())
     fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
     if mcc is not None:
         fig.add_scatter(
@@ -645,7 +649,7 @@ def rotation_curve(
             line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
             hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", row=1, col=2,
         )  # fmt: skip
-        fig.update_yaxes(title="MCC with the true factors", range=[0, 1.02], row=1, col=2)
+        fig.update_yaxes(title="MCC", range=[0, 1.02], row=1, col=2)
     ends = [float(angle_deg[0]), float(angle_deg[-1])]
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
@@ -654,7 +658,7 @@ def rotation_curve(
     if mcc is not None and np.isfinite(mcc).any():
         low = int(np.nanargmin(mcc))
         note = _join(f"MCC {mcc[0]:.2f} at {angle_deg[0]:g}°, {mcc[low]:.2f} at {angle_deg[low]:g}°", note)
-    return _finish(fig, title or _rotation_title(flat), note, height=height)
+    return _finish(fig, title or _rotation_title(flat, bent), note, height=height)
 
 
 def sentence(text: str, *, height: int = 220) -> go.Figure:
@@ -673,13 +677,14 @@ def _finish(
     fig: go.Figure, title: str, subtitle: str = "", *, height: int, panels: bool = False, right: int = 16
 ) -> go.Figure:
     """Set what all figures share. Font sizes and text colours stay the theme's."""
-    top = (48 if title else 16) + (20 if subtitle else 0) + (24 if panels else 0)
+    top = (48 if title else 16) + (26 if subtitle else 0) + (24 if panels else 0)
     sizing = "constant" if any(getattr(trace, "mode", None) == "markers" for trace in fig.data) else "trace"
+    below = -70 / max(height - top - 110, 60)  # 70 pixels: clear of ticks and axis title at the projector's font size
     at = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 12}}
     fig.update_layout(
         title={"text": title, "subtitle": {"text": subtitle}, **at},
         height=height, margin={"l": 8, "r": right, "t": top, "b": 8}, paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "itemsizing": sizing, "bgcolor": _CLEAR},
+        legend={"orientation": "h", "y": below, "yanchor": "top", "x": 0, "itemsizing": sizing, "bgcolor": _CLEAR},
         dragmode=False, uirevision="keep", hovermode="closest", bargap=0.1,
     )  # fmt: skip
     fig.update_xaxes(automargin=True, gridcolor=_FAINT, zeroline=False)
@@ -724,12 +729,15 @@ def _thinned(n: int, rows: np.ndarray) -> str:
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    std = np.nanstd(values, 0)
-    return (values - np.nanmean(values, 0)) / np.where(std > 0, std, 1.0)
+    values = values.astype(float)
+    known = np.isfinite(values).any(0)  # a factor without a latent is a column of NaN, and stays one
+    std, mean = np.ones(values.shape[1]), np.zeros(values.shape[1])
+    std[known], mean[known] = np.nanstd(values[:, known], 0), np.nanmean(values[:, known], 0)
+    return (values - mean) / np.where(std > 0, std, 1.0)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.clip(_standard(a.astype(float)).T @ _standard(b.astype(float)) / len(a), -1, 1)
+    return np.clip(_standard(a).T @ _standard(b) / len(a), -1, 1)
 
 
 def _two(points: np.ndarray, axis: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -766,6 +774,7 @@ def _dots(
 ) -> list[go.Scatter | go.Scattergl]:
     """Return the traces of a scatter: one a label with its own symbol, or one coloured by number, or one plain."""
     kind = go.Scattergl if len(rows) > WEBGL_FROM else go.Scatter
+    points = points.astype(np.float32)  # half the bytes on the wire; a screen needs less still
     marker: dict[str, Any] = {"size": size, "opacity": opacity, "line": _OUTLINE}
     groups: list[tuple[np.ndarray, str, dict[str, Any]]] = []
     if hue is None:
@@ -924,7 +933,6 @@ def _draw_members(
     steps: int | None,
     *,
     col: int,
-    unit: str,
 ) -> str:
     """Draw all members' curves into one panel with its axes; return a note if the start runs off the axis."""
     end = max([steps or 1, *(float(curve[0][-1]) for m in members for curve in (m.held_out, m.train) if len(curve[0]))])
@@ -944,16 +952,16 @@ def _draw_members(
             fig.add_scatter(
                 x=[at], y=[m.last], mode="markers+text", showlegend=False, cliponaxis=False, row=1, col=col,
                 marker={"symbol": "x", "size": 11, "color": COLOURS["bad"]}, text=[f" {name} failed "],
-                textposition="middle left" if at > 0.6 * end else "middle right",
+                textposition="top left" if at > 0.6 * end else "top right",
                 hovertemplate=f"{name} failed after step {at:.0f}<extra></extra>",
             )  # fmt: skip
     curves = [curve for m in members for curve in (m.held_out, m.train)]
     step, value = (np.concatenate([curve[k] for curve in curves]) for k in (0, 1))
     low, high = _settled_range(step, value)
     fig.update_xaxes(title="step", range=[0, end * 1.01], row=1, col=col)
-    fig.update_yaxes(title=f"{_word(metric)} ({unit})", range=[low, high], row=1, col=col)
+    fig.update_yaxes(title=f"{_word(metric)} (nats)", range=[low, high], row=1, col=col)
     runs_off = bool(((value < low) | (value > high)).any())
-    return "the axis fits what comes after the first tenth of the steps" if runs_off else ""
+    return "the start runs off the axis" if runs_off else ""
 
 
 def _settled_range(step: np.ndarray, value: np.ndarray) -> tuple[float, float]:
@@ -989,21 +997,23 @@ def _training_title(members: Sequence[_Member], metric: str) -> str:
     if not good:
         return f"{_word(metric)}: no member has a finite value"
     values = [m.last for m in good]
-    what = f"Held-out {_word(metric)}"
+    what = _word(metric)[0].upper() + _word(metric)[1:]
     if len(good) == 1:
-        return f"{what} {_number(values[0])} nats{failures}"
+        return f"{what} {_number(values[0])}{failures}"
     if _betas_differ(good):
-        return f"{what} {_number(min(values))} to {_number(max(values))} nats over {len(good)} members{failures}"
+        return f"{what} {_number(min(values))} to {_number(max(values))} over {len(good)} members{failures}"
     mean, std = _number(float(np.mean(values))), _number(float(np.std(values)))
-    return f"{what} {mean} ± {std} nats over {len(good)} seeds{failures}"
+    return f"{what} {mean} ± {std} over {len(good)} seeds{failures}"
 
 
 # --- parts of the recovery figures ------------------------------------------------------------------------------------
 
 
 def _curve(curve: Sequence[Any], *, legend: bool) -> go.Scatter:
+    corners = _evenly(len(curve[0]), 300)
     return go.Scatter(
-        x=curve[1], y=curve[0], mode="lines", line={"color": COLOURS["bad"], "width": 2},
+        x=np.asarray(curve[1])[corners], y=np.asarray(curve[0])[corners], mode="lines",
+        line={"color": COLOURS["bad"], "width": 2},
         name="monotone fit", showlegend=legend, hoverinfo="skip",
     )  # fmt: skip
 
@@ -1059,9 +1069,11 @@ def _mcc_title(seeds: Mapping[str, list[float]], lines: Mapping[str, float], mea
     return what or f"{best} ({means[best]:.2f}) does not beat {floor} ({lines[floor]:.2f})"
 
 
-def _rotation_title(is_flat: Mapping[str, bool]) -> str:
-    still = [name for name, flat in is_flat.items() if flat]
-    bent = [name for name, flat in is_flat.items() if not flat]
-    words = [f"turning leaves {' and '.join(still)} unchanged"] if still else []
-    words += [f"turning changes {' and '.join(bent)}"] if bent else []
+def _rotation_title(flat: Mapping[str, float], bent: Mapping[str, float]) -> str:
+    words = []
+    if flat:
+        words.append(f"turning leaves {' and '.join(flat)} unchanged (to {max(flat.values()):.1g} nats)")
+    if bent:
+        each = (f"{name} by {_number(change)} nats" for name, change in bent.items())
+        words.append(f"turning changes {' and '.join(each)}")
     return "T" + "; ".join(words)[1:]

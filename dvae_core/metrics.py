@@ -604,10 +604,13 @@ def _rotation_score(d: int) -> Score:
 
 
 def _less_group_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    _, codes, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), z.shape[1]))
-    np.add.at(sums, codes, z.astype(float))
-    return z - (sums / counts[:, None])[codes]
+    """Return z less its mean per code (0..K-1)."""
+    counts, residual = np.bincount(codes), z.astype(float)
+    for _ in range(2):  # the second pass takes what the first left by rounding: a copy of u becomes exactly 0
+        sums = np.zeros((len(counts), z.shape[1]))
+        np.add.at(sums, codes, residual)
+        residual = residual - (sums / np.maximum(counts, 1)[:, None])[codes]
+    return residual
 
 
 def _same_kind(u_train: np.ndarray, u_test: np.ndarray, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:

@@ -56,10 +56,10 @@ def preview(dataset: Dataset) -> None:
     if dataset.z is not None:
         with cells[1]:
             title = "True factors, which the model never sees"
-            ui.plot(
-                figures.data_scatter(dataset.z, hue, names, names=dataset.z_names, title=title, height=380),
-                key="data.factors",
+            factors = figures.data_scatter(
+                dataset.z, hue, names, names=dataset.z_names, role="factor", title=title, height=380
             )
+            ui.plot(factors, key="data.factors")
     with st.expander("Each dimension of x", icon=":material/bar_chart:"):
         ui.plot(figures.column_histograms(x, names=dataset.x_names), key="data.histograms")
 

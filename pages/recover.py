@@ -18,10 +18,8 @@ $L = (\lambda(u^1) - \lambda(u^0), \ldots)$ is invertible, $T^*(z^*) = A\,T(z) +
 $$\mathrm{MCC} = \max_\pi \frac1n \sum_i |\mathrm{corr}(z_i, \hat z_{\pi(i)})|$$
 
 Held-out rows, posterior means. Blind to order, sign, scale and offset; not to rotation."""
-FLOORS = {
-    "raw_x": "x itself", "pca": "PCA", "fastica": "FastICA", "u_only": "copying u",
-    "random_rotation": "random rotation",
-}  # fmt: skip
+FLOORS = {"raw_x": "x itself", "pca": "PCA", "fastica": "FastICA", "u_only": "copying u"}
+FLOORS["random_rotation"] = "random rotation"  # fmt: skip
 
 
 def toolbar() -> tuple[Run, int, str, Run | None]:
@@ -35,7 +33,7 @@ def toolbar() -> tuple[Run, int, str, Run | None]:
         method = ui.choice(
             st.segmented_control, "Correlation", ["pearson", "spearman"], param="method", show=str.capitalize
         )
-    others = {r.id: r for r in read.comparable(ui.all_runs(), run)[1:]}
+    others = {r.id: r for r in read.comparable(ui.usable_runs(), run)[1:]}
     wanted = next((r.id for r in others.values() if r.config.prior.kind != run.config.prior.kind), None)
     with cells[3]:
         other = ui.choice(
@@ -88,8 +86,8 @@ def matched(run: Run, found: Recovery, method: str) -> None:
     score = score_of(found, method)
     hue, names = read.hues(run)
     curves = [
-        None if k < 0 else metrics.monotone_fit(found.z_hat[:, k], found.z_true[:, i])
-        for i, k in enumerate(score.matching)
+        None if k < 0 else metrics.monotone_fit(sign * found.z_hat[:, k], found.z_true[:, i])
+        for i, (k, sign) in enumerate(zip(score.matching, score.signs, strict=True))
     ]
     ui.plot(
         figures.recovery_scatter(

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dvae_core import figures, jobs
+from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from pages.ui import code
+from pages.ui import code, jobs
 from pages.ui import page as ui
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
@@ -85,10 +85,9 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
 
 
 def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
-    """Draw log p(x), ELBO and MCC against the angle, or offer to compute them."""
-    found = run.analysis(f"rotation-{member}-{plane[0]}-{plane[1]}")
+    """Draw log p(x), ELBO and MCC against the angle, where they are computed."""
+    found = run.analysis(curve_name(member, plane))
     if found is None:
-        compute(run, member, plane)
         return
     is_conditional = run.config.prior.kind == "conditional"
     log_px = "log p(x|u)" if is_conditional else "log p(x)"
@@ -97,22 +96,29 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     st.markdown(BENT if is_conditional else FLAT)
 
 
-def compute(run: Run, member: int, plane: tuple[int, int]) -> None:
-    """Offer the curve, or show how far its computation is."""
-    if not jobs.is_analysing(run):
-        st.markdown("What does the likelihood say about the angle?")
-        if st.button("Compute log p(x) at every angle", icon=":material/show_chart:", type="primary"):
-            jobs.analyse(run, "rotation", member_index=member, i=plane[0], j=plane[1])
-            st.rerun()
-        return
+def curve_name(member: int, plane: tuple[int, int]) -> str:
+    """Name the analysis that holds the curve of one member and plane."""
+    return f"rotation-{member}-{plane[0]}-{plane[1]}"
 
-    @st.fragment(run_every=0.7)
-    def waiting() -> None:
-        if not jobs.is_analysing(run):
-            st.rerun()
-        st.progress(read.progress(run, "rotation") or 0.0, "Importance sampling log p(x), 0 to 90 degrees ...")
 
-    waiting()
+def ask(run: Run, member: int, plane: tuple[int, int]) -> None:
+    """Offer what takes a worker: the curve against the angle, and the twin as a run of its own."""
+    where = {"member_index": member, "i": plane[0], "j": plane[1]}
+    if run.analysis(curve_name(member, plane)) is None:
+        st.markdown("**What does the likelihood say about the angle?**")
+        jobs.ask(
+            run, "rotation", "Compute log p(x) at every angle", "Importance sampling log p(x), 0 to 90 degrees", **where
+        )
+    if run.config.prior.kind == "standard":
+        angle = ui.number("angle", 0.0, 0.0, 90.0)
+        title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
+        twin = next((r for r in ui.usable_runs() if r.title == title), None)
+        if twin is not None:
+            ui.link("traverse", f"Open the twin turned by {angle:g}°", keep=(), run=twin.id)
+        else:
+            jobs.ask(
+                run, "twin", "Save this twin as a run", "Saving the rotated model", **where, degrees=angle, title=title
+            )
 
 
 ui.start(
@@ -124,6 +130,7 @@ ui.start(
 try:
     run, member, plane, points = toolbar()
     dial(run, member, plane, points)
+    ask(run, member, plane)
     code.show(
         "import torch\nfrom dvae_core import runs\nfrom dvae_core.identify import rotate, rotation_matrix\n"
         f"from dvae_core.train import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"

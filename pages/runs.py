@@ -6,7 +6,7 @@ import streamlit as st
 from dvae_core import runs
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from pages.ui import code, jobs
+from pages.ui import code, controls, jobs
 from pages.ui import page as ui
 
 COLUMNS = {
@@ -43,56 +43,59 @@ def choose(everything: list[Run]) -> Run:
     return everything[rows[0] if rows else at]
 
 
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
-    """Ask once more; deleting cannot be undone."""
-    st.markdown("The folder and everything in it is removed. This cannot be undone.")
-    st.text(run.title)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it"):
+def renaming(run: Run) -> None:
+    """Offer another title."""
+    with st.popover("Rename", icon=":material/edit:"):
+        title = st.text_input("New name", run.title, max_chars=100, key=f"title.{run.id}")
+        if st.button("Save", type="primary", key=f"save.{run.id}"):
+            runs.rename(run, title)
             st.rerun()
-        if st.button("Delete", type="primary", icon=":material/delete:"):
-            try:
-                runs.delete(run)
-            except RunError as error:
-                st.error(str(error))
-                return
+
+
+def deleting(run: Run) -> None:
+    """Ask once more; deleting cannot be undone."""
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown("The folder and everything in it is removed. This cannot be undone.")
+        if st.button("Delete for good", type="primary", key=f"delete.{run.id}"):
+            runs.delete(run)
             ui.remember("run", None)
             st.rerun()
 
 
-@st.dialog("Rename")
-def ask_name(run: Run) -> None:
-    """Ask for a new title."""
-    title = st.text_input("New name", run.title, max_chars=100)
-    if st.button("Save", type="primary"):
-        try:
-            runs.rename(run, title)
-        except RunError as error:
-            st.error(str(error))
-            return
-        st.rerun()
+def summary(run: Run) -> None:
+    """Say what the run is and where it can be opened."""
+    config, about = run.config, run.about
+    with st.container(horizontal=True, vertical_alignment="center"):
+        jobs.badge(run.status().state)
+        st.text(run.title)
+    likelihood, posterior = config.model.likelihood.kind, config.model.posterior
+    examples = f", {about['n']:,} examples" if "n" in about else ""
+    st.caption(
+        f"{config.model_name} with {config.model.latents} latents, {config.members} members · "
+        f"{likelihood} likelihood, {posterior} posterior · {controls.data_label(config.data)}{examples}"
+    )
+    with st.container(horizontal=True):
+        for name in ("train", "traverse", "rotate", "recover"):
+            ui.link(name, "Curves" if name == "train" else None, run=run.id)
 
 
 def detail(run: Run) -> None:
-    """Show one run: where it can be opened, and what can be done with its folder."""
+    """Show one run and what can be done with its folder; a damaged one can still be taken away or deleted."""
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            jobs.badge(run.status().state)
-            st.text(run.title)
+        try:
+            summary(run)
+        except RunError as error:
+            ui.problem(error)
         with st.container(horizontal=True):
-            for name in ("train", "traverse", "rotate", "recover"):
-                ui.link(name, "Curves" if name == "train" else None, run=run.id)
-        with st.container(horizontal=True):
-            st.download_button("Download zip", lambda: runs.to_zip(run), f"{run.id}.zip", "application/zip",
-                               icon=":material/download:", on_click="ignore")  # fmt: skip
+            st.download_button(
+                "Download zip", lambda: runs.to_zip(run), f"{run.id}.zip", "application/zip",
+                icon=":material/download:", on_click="ignore",
+            )  # fmt: skip
             if not run.is_shipped:
-                if st.button("Rename", icon=":material/edit:"):
-                    ask_name(run)
-                if st.button("Delete", icon=":material/delete:"):
-                    confirm_delete(run)
-            else:
-                st.caption("This run came with the software: it can be opened and copied, not changed.")
+                renaming(run)
+                deleting(run)
+        if run.is_shipped:
+            st.caption("This run came with the software: it can be opened and copied, not changed.")
 
 
 ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
@@ -111,5 +114,5 @@ else:
             "print(run.history().tail())"
         )
     except RunError as error:
-        st.error(str(error), icon=":material/error:")
+        ui.problem(error)
 ui.foot("runs")

@@ -30,11 +30,7 @@ HERO = "digits-beta-vae"
 
 def hero() -> Run | None:
     """Return the run that moves on this page: the shipped digits, else the first that can."""
-    ready = [
-        run
-        for run in ui.all_runs()
-        if (run.path / "latents.npz").is_file() and (run.path / "weights.safetensors").is_file()
-    ]
+    ready = ui.usable_runs()
     return next((run for run in ready if run.id == HERO), ready[0] if ready else None)
 
 

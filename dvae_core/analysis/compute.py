@@ -157,7 +157,6 @@ def needs_u(config: Config) -> bool:
     return config.model.encoder == "xu" or refined
 
 
-@torch.no_grad()
 def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Iterator[float]:
     """Compute what rotating the latents changes, for 0..90 degrees; write analysis/rotation-<member>-<i>-<j>.npz.
 
@@ -183,12 +182,14 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     out: dict[str, list[float]] = {"log_px": [], "log_px_error": [], "elbo": [], "mcc": []}
     for k, angle in enumerate(angles):
         twin = rotate(vae, rotation_matrix(d, angle, (i, j)))
-        estimate, error = _log_px_in_parts(twin, x, u, k)
+        with torch.no_grad():  # around each step: a generator decorated with it would compute outside it
+            estimate, error = _log_px_in_parts(twin, x, u, k)
+            elbo = twin.elbo(x, u, eps).elbo
+            z_hat = twin.encode(x, u).mu[0].numpy()
         out["log_px"].append(float(estimate.mean()))
         out["log_px_error"].append(float(error.square().sum().sqrt() / error.numel()))
-        out["elbo"].append(float(twin.elbo(x, u, eps).elbo.mean()))
+        out["elbo"].append(float(elbo.mean()))
         if dataset.z is not None:
-            z_hat = twin.encode(x, u).mu[0].numpy()
             out["mcc"].append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
     arrays = {name: np.array(values) for name, values in out.items() if values}

@@ -142,3 +142,30 @@ def _curves(run: Run, status: Status) -> None:
     ui.plot(figures.training_split(history, **more, height=360), key="live.split")
     if latents is not None:
         ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=320), key="live.kl")
+
+
+def ask(run: Run, name: str, label: str, working: str, **settings: str | int | float) -> None:
+    """Offer a computation on a run, show how far it is, and say so if it ended without a result.
+
+    Call it while there is no result yet. Only one computation a run is at work at a time.
+    """
+    asked = f"asked.{run.id}.{name}"
+    if jobs.is_analysing(run):
+        if asked not in st.session_state:
+            return  # another computation is at work and shows itself
+
+        @st.fragment(run_every=POLL_SECONDS)
+        def waiting() -> None:
+            if not jobs.is_analysing(run):
+                st.rerun()
+            st.progress(read.progress(run, name) or 0.0, f"{working} ...")
+
+        waiting()
+        return
+    if st.session_state.pop(asked, None) == settings:
+        last = jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        st.error(f"The computation ended without a result. {last}", icon=":material/error:")
+    if st.button(label, icon=":material/play_arrow:"):
+        st.session_state[asked] = settings
+        jobs.analyse(run, name, **settings)
+        st.rerun()

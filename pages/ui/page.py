@@ -100,8 +100,7 @@ def choice(
     fallback = default if default in options else options[0]
     now = by_text.get(st.query_params.get(param, ""), fallback)
     key = f"choice.{param}"
-    if st.session_state.get(key) not in options or st.session_state[key] != now:
-        st.session_state[key] = now
+    st.session_state[key] = now  # always: after a change of page the same key is another widget, without a value
 
     def moved() -> None:
         value = st.session_state[key]
@@ -116,6 +115,18 @@ def all_runs() -> list[Run]:
     return [*runs.examples(), *runs.list_runs(runs.default_store())]
 
 
+def usable_runs() -> list[Run]:
+    """Return the runs that can be drawn: readable, with weights and latents."""
+    return [run for run in all_runs() if _is_usable(run)]
+
+
+def _is_usable(run: Run) -> bool:
+    try:
+        return all((run.path / name).is_file() for name in ("weights.safetensors", "latents.npz")) and bool(run.config)
+    except RunError:
+        return False
+
+
 def run_label(run: Run) -> str:
     """Say a run in a menu: its title, and whether it came with the software."""
     return f"{run.title} · shipped" if run.is_shipped else run.title
@@ -123,7 +134,7 @@ def run_label(run: Run) -> str:
 
 def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run") -> Run:
     """Let the user pick a run that has weights; without any, say so and stop the page."""
-    known = [run for run in all_runs() if (run.path / "weights.safetensors").is_file()]
+    known = usable_runs()
     wanted = st.query_params.get("run")
     if not known:
         st.info("Nothing is trained yet. Train a model first; it takes about a minute.", icon=":material/info:")
@@ -141,9 +152,12 @@ def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "
 def _explain_missing(run_id: str) -> None:
     try:
         run = runs.find(run_id)
-        st.info(f"{run.title} has no weights yet ({run.status().state}); showing another run.", icon=":material/info:")
-    except RunError:
-        st.warning("The run this link names is not here; showing another one.", icon=":material/link_off:")
+        if run.config:  # a damaged one says so itself
+            st.info(
+                f"{run.title} has nothing to show yet ({run.status().state}); here is another.", icon=":material/info:"
+            )
+    except RunError as error:
+        st.warning(f"{error} Here is another.", icon=":material/link_off:")
     remember("run", None)
 
 

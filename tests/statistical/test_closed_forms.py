@@ -165,7 +165,7 @@ def test_ivae_recovers_what_vae_cannot(tmp_path):
     base = Config(
         data=FileData(path="not used"),
         model=ModelConfig(latents=2, net=MlpNet(hidden=1, depth=0), preprocess="centre"),
-        train=TrainConfig(seeds=(0, 1, 2, 3), betas=(1.0,) * 4, epochs=100, batch=200, lr=0.02),
+        train=TrainConfig(seeds=(0, 1, 2, 3), betas=(1.0,) * 4, epochs=60, batch=200, lr=0.02),
     )
     from dvae_core.metrics import mcc
 

@@ -64,7 +64,7 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
         ({"model": {"likelihood": {"kind": "poisson", "std": 1}}}, "has no setting 'std'"),
         ({"model": {"latents": "2"}}, "config.model.latents must be int; got '2'"),
         ({"model": {"latents": True}}, "config.model.latents must be int; got True"),
-        ({"model": {"posterior": "banana"}}, "posterior must be one of diagonal, full; got 'banana'"),
+        ({"model": {"posterior": "banana"}}, "posterior must be one of diagonal, full, gauss-newton; got 'banana'"),
         ({"data": {"kind": "sources", "noise": "pink"}}, "noise must be one of gaussian, laplace, sech"),
         ({"train": {"seeds": 3}}, "config.train.seeds must be a list; got 3"),
         ({"train": []}, "config.train must be an object"),

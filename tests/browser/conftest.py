@@ -1,0 +1,121 @@
+"""A real server and a real Chromium. Nothing outside this machine is asked for, and every complaint is kept."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHOTS = Path(os.environ.get("DVAE_SHOTS", ROOT / "artifacts" / "screenshots"))
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+LOCAL = re.compile(r"(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|data:|blob:|about:|chrome-extension:")
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Start a server nobody has visited yet, with an empty store; returns its address."""
+    servers: list[subprocess.Popen] = []
+
+    def start() -> str:
+        port, store = _free_port(), tmp_path_factory.mktemp("store")
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+        with open(store / "server.log", "wb") as log:
+            environment = {**os.environ, "DVAE_RUNS": str(store)}
+            servers.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        url, deadline = f"http://127.0.0.1:{port}", time.time() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+                    return url
+            except OSError:
+                assert time.time() < deadline, (store / "server.log").read_text()
+                time.sleep(0.1)
+
+    yield start
+    for server in servers:
+        server.terminate()
+    for server in servers:
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def server(new_server: Callable[[], str]) -> str:
+    """One server for the tests that do not mind who was there before."""
+    return new_server()
+
+
+@pytest.fixture(scope="session")
+def chromium(browser_path: str) -> Iterator:
+    """One Chromium for the session."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    """A browser page that remembers what went wrong on it."""
+
+    page: object
+    complaints: list[str] = field(default_factory=list)
+
+    def listen(self) -> None:
+        """Collect script errors, error lines of the console, and requests that leave this machine."""
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        self.page.on("console", lambda m: m.type == "error" and self._console(m.text, m.location.get("url", "")))
+        self.page.on("request", lambda r: LOCAL.match(r.url) or self.complaints.append(f"outside request: {r.url}"))
+
+    def _console(self, text: str, url: str) -> None:
+        # On a deep link Streamlit's own script probes /<page>/_stcore/... before it finds the root: its habit, harmless.
+        if not ("404" in text and "/_stcore/" in url):
+            self.complaints.append(f"console: {text} {url}")
+
+    def open(self, url: str, text: str) -> None:
+        """Go to a page, wait for a text on it and for the script to end, and look for exception boxes."""
+        self.page.goto(url)
+        self.page.get_by_text(text, exact=True).first.wait_for(timeout=60_000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run, then check that nothing is wrong."""
+        self.page.locator('[data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+        boxes = self.page.locator('[data-testid="stException"]').all_inner_texts()
+        assert not boxes, boxes
+        assert not self.complaints, self.complaints
+
+    def shot(self, name: str) -> None:
+        """Keep a picture for human eyes."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+@pytest.fixture
+def visitor(chromium) -> Iterator[Visitor]:
+    """A fresh browser context of 1280 x 800."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    result = Visitor(page)
+    result.listen()
+    yield result
+    context.close()

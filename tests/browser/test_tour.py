@@ -1,0 +1,68 @@
+"""A tour over all pages in a real browser, from a cold server: no exception, no console error, nothing from outside."""
+
+import pytest
+
+from dvae_core import runs
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+TOUR = {
+    "start": "What can a latent-variable model know?",
+    "data": "Data",
+    "train": "Train a population",
+    "traverse": "Drag the latents",
+    "rotate": "Rotate the latents",
+    "recover": "Recovered and true",
+    "runs": "Runs",
+}
+SHIPPED = [run.id for run in runs.examples()]
+
+
+def test_tour_over_all_pages_through_the_menu(new_server, visitor):
+    url = new_server()
+    visitor.open(url, TOUR["start"])
+    visitor.shot("start")
+    for name, headline in list(TOUR.items())[1:]:
+        visitor.page.get_by_text("Next:").click()  # the way the talk goes
+        visitor.page.get_by_role("heading", name=headline, exact=True).wait_for()
+        visitor.page.wait_for_url(f"**/{name}*")
+        visitor.settle()
+        visitor.page.wait_for_timeout(1500)  # figures and components draw after the script has ended
+        visitor.settle()
+        visitor.shot(name)
+
+
+@pytest.mark.parametrize("page", [p for p in TOUR if p != "start"])
+def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_server, visitor):
+    query = "run=talk-vae&member=1" if "talk-vae" in SHIPPED else "member=1"
+    visitor.open(f"{new_server()}/{page}?{query}", TOUR[page])
+    assert visitor.page.locator("header").get_by_text("Bad news").count()  # the router ran: the chapters are there
+    assert visitor.page.url.split("?")[0].endswith(f"/{page}")
+    for pair in query.split("&"):
+        assert pair in visitor.page.url
+
+
+@pytest.mark.parametrize("run", SHIPPED)
+def test_every_shipped_run_opens_on_every_page(run, server, visitor):
+    for page, headline in TOUR.items():
+        visitor.open(f"{server}/{page}?run={run}", headline)
+        visitor.page.wait_for_timeout(700)
+        visitor.settle()
+        visitor.shot(f"{page}-{run}")
+
+
+def test_a_link_to_nowhere_is_said_in_words(server, visitor):
+    visitor.open(f"{server}/traverse?run=no-such-run", TOUR["traverse"])
+    visitor.page.get_by_text("There is no run called").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_narrow_window(scheme, server, chromium, visitor):
+    visitor.page.emulate_media(color_scheme=scheme)
+    visitor.page.set_viewport_size({"width": 420, "height": 900})
+    for page, headline in TOUR.items():
+        visitor.open(f"{server}/{page}", headline)
+        visitor.page.wait_for_timeout(700)
+        wide = visitor.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        visitor.shot(f"{page}-narrow-{scheme}")
+        assert wide <= 421, f"{page} is {wide} px wide"

@@ -1,0 +1,434 @@
+"""Figures build from nothing, little and much; say what their axes are; keep one colour for one meaning."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from dvae_core import figures
+from dvae_core.metrics import align, mcc, monotone_fit
+
+COLUMNS = ["step", "member", "seed", "beta", "split", "seconds", "elbo", "recon", "kl", "kl_dependence", "kl_1", "kl_2"]
+RNG = np.random.default_rng(0)
+
+
+def history(
+    members: int = 3, logged: int = 30, *, betas: tuple[float, ...] | None = None, broken: int | None = None
+) -> pd.DataFrame:
+    """A run's history as train.History writes it."""
+    rows = []
+    for m in range(members):
+        for k in range(logged):
+            for split in ("held_out", "train")[: 1 + (k > 0)]:
+                recon = -1.0 - 100 * np.exp(-k) + 0.01 * m if m != broken or k < 10 else np.nan
+                kl = 2.0 * (1 - np.exp(-k / 5)) / (betas[m] if betas else 1)
+                beta = betas[m] if betas else 1.0
+                rows.append((k * 10, m, 40 + m, beta, split, k * 0.1, recon - kl, recon, kl, 0.0, kl, 0.0))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def points(n: int, d: int = 2) -> np.ndarray:
+    return np.random.default_rng(n).standard_normal((n, d))
+
+
+def codes(n: int, labels: int = 5) -> np.ndarray:
+    return np.arange(n) % labels
+
+
+ANGLES = np.arange(0.0, 91.0, 15.0)
+
+
+def recovery(n: int, d: int = 2, d_hat: int = 2, **more: object) -> go.Figure:
+    z = points(n, d)
+    z_hat = np.column_stack([np.tanh(-z[:, ::-1]), points(n + 1, 9)[:n]])[:, :d_hat]
+    if n < 3:
+        return figures.recovery_scatter(z, z_hat, (-1,) * d, (0,) * d)
+    score = mcc(z, z_hat)
+    pairs = enumerate(zip(score.matching, score.signs, strict=True))
+    curves = [None if k < 0 else monotone_fit(s * z_hat[:, k], z[:, i]) for i, (k, s) in pairs]
+    return figures.recovery_scatter(z, z_hat, score.matching, score.signs, curves=curves, **more)  # type: ignore[arg-type]
+
+
+def four(n: int, **more: object) -> go.Figure:
+    z = points(n)
+    return figures.four_panels(z, np.tanh(z), -z, z @ np.array([[0.7, -0.7], [0.7, 0.7]]), codes(n), **more)  # type: ignore[arg-type]
+
+
+BUILDERS: dict[str, Callable[[int], go.Figure]] = {
+    "training_curves": lambda n: figures.training_curves(history(n, 30) if n else pd.DataFrame()),
+    "training_curves one point": lambda n: figures.training_curves(history(n, 1)),
+    "training_split": lambda n: figures.training_split(history(n, 30) if n else history(0)),
+    "kl_bars": lambda n: figures.kl_bars(np.abs(points(min(n, 64), 3))),
+    "latent_scatter": lambda n: figures.latent_scatter(points(n, 3), codes(n), list("abcde"), kl=np.array([0.0, 2, 1])),
+    "latent_scatter numbers": lambda n: figures.latent_scatter(points(n), points(n)[:, 0], ("time (s)",)),
+    "latent_scatter one latent": lambda n: figures.latent_scatter(points(n, 1)),
+    "data_scatter": lambda n: figures.data_scatter(points(n, 9), codes(n, 10)),
+    "data_scatter one column": lambda n: figures.data_scatter(points(n, 1)),
+    "four_panels": four,
+    "column_histograms": lambda n: figures.column_histograms(points(n, 3)),
+    "raster": lambda n: figures.raster(points(n, 4), rate_hz=50.0),
+    "recovery_scatter": recovery,
+    "recovery_scatter wide": lambda n: recovery(n, 3, 1, hue=codes(n)),
+    "correlation_matrices": lambda n: figures.correlation_matrices(points(6, 6)[:n], range(6)[:n], [1] * min(n, 6)),
+    "mcc_lines": lambda n: figures.mcc_lines({"iVAE": points(n)[:, 0].tolist()}, {"raw x": 0.5 if n else None}),
+    "rotation_curve": lambda n: figures.rotation_curve(
+        ANGLES[:n], {"log p(x)": (points(7)[:n, 0], np.full(7, 0.1)[:n])}, mcc=ANGLES[:n] / 90, at=10.0
+    ),
+}  # fmt: skip
+
+
+def drawn_axes(fig: go.Figure) -> Iterator[tuple[str, go.layout.XAxis | go.layout.YAxis]]:
+    for axis in (*fig.select_xaxes(), *fig.select_yaxes()):
+        if axis.visible is not False and axis.showticklabels is not False:
+            yield axis.plotly_name, axis
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 200])
+def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> None:
+    fig = BUILDERS[name](n)
+    tree = json.loads(fig.to_json())
+    assert "NaN" not in json.dumps(tree["layout"])
+    assert tree["layout"]["paper_bgcolor"] == tree["layout"]["plot_bgcolor"] == "rgba(0,0,0,0)"
+    is_sentence = not fig.data
+    if is_sentence:
+        assert fig.layout.annotations[0].text.endswith((".", "few rows", "first steps"))
+    else:
+        assert fig.layout.title.text
+        assert 48 <= fig.layout.margin.t <= 96
+    if n == 0:
+        assert is_sentence
+    if n == 200:
+        assert not is_sentence
+
+
+@pytest.mark.parametrize("name", [n for n in BUILDERS if n not in ("mcc_lines", "recovery_scatter wide")])
+def test_axes_have_titles(name: str) -> None:
+    fig = BUILDERS[name](50)
+    untitled = [axis for axis, a in drawn_axes(fig) if not a.title.text]
+    allowed = {  # inner panels of grids read their titles off the outer ones
+        "recovery_scatter": {"xaxis", "xaxis2", "yaxis2", "yaxis4"},
+        "column_histograms": {"yaxis2", "yaxis3"},
+        "correlation_matrices": {"yaxis2"},
+    }
+    assert set(untitled) <= allowed.get(name, set())
+    if name == "mcc_lines":
+        assert fig.layout.xaxis.title.text
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_text_has_no_size_or_colour_of_its_own(name: str) -> None:
+    layout = BUILDERS[name](50).to_plotly_json()["layout"]
+    layout.pop("template", None)
+    text = json.dumps(layout, default=str)
+    assert '"font"' not in text.replace('"font": {"size": 16}', "")  # make_subplots sizes panel titles itself
+
+
+def test_hues_are_the_same_everywhere() -> None:
+    u = codes(60, 12)
+    one, other = figures.latent_scatter(points(60), u), figures.data_scatter(points(60, 5), u)
+    looks = [[(t.name, t.marker.color, t.marker.symbol) for t in fig.data] for fig in (one, other)]
+    assert looks[0] == looks[1]
+    panels = four(60)
+    for trace in panels.data:
+        code = int(trace.name)
+        assert trace.marker.color == figures.HUES[code]
+        assert trace.marker.symbol == figures.SYMBOLS[code]
+        assert figures.hue_colours(np.array([code])) == [trace.marker.color]
+    assert len({(t.marker.color, t.marker.symbol) for t in one.data}) == 12  # colour repeats, the pair does not
+
+
+def test_hues_keep_to_the_code_when_a_label_is_missing() -> None:
+    u = np.array([0, 4, 4, 0] * 5)
+    fig = figures.latent_scatter(points(20), u, list("abcde"))
+    assert [(t.name, t.marker.color) for t in fig.data] == [("a", figures.HUES[0]), ("e", figures.HUES[4])]
+
+
+def test_hue_colours_of_numbers_are_cividis_and_survive_constants() -> None:
+    low, high = figures.hue_colours(np.array([0.0, 1.0]))
+    assert low != high
+    assert len(set(figures.hue_colours(np.full(3, 2.0)))) == 1
+    assert len(figures.hue_colours(np.array([np.nan, 1.0, 2.0]))) == 3
+
+
+def test_many_labels_are_named_on_hover_not_in_a_legend() -> None:
+    fig = figures.latent_scatter(points(400), codes(400, 40))
+    assert not any(t.showlegend for t in fig.data)
+    assert "39<br>" in fig.data[39].hovertemplate
+
+
+def test_large_inputs_are_thinned_evenly_and_say_so() -> None:
+    fig = figures.data_scatter(points(20_000))
+    assert sum(len(t.x) for t in fig.data) == figures.POINTS
+    assert fig.layout.title.subtitle.text == "5,000 of 20,000 rows, evenly spaced"
+    assert fig.to_json() == figures.data_scatter(points(20_000)).to_json()
+    steps = np.diff(fig.data[0].customdata)
+    assert set(steps) <= {3, 4, 5}
+    assert fig.data[0].type == "scattergl"
+    assert figures.data_scatter(points(4000)).data[0].type == "scatter"
+
+
+def test_squares_where_rotation_matters() -> None:
+    fig = figures.latent_scatter(points(50) * [1, 20])
+    assert fig.layout.yaxis.scaleanchor == "x"
+    spans = [np.ptp(axis.range) for axis in (fig.layout.xaxis, fig.layout.yaxis)]
+    assert spans[0] == pytest.approx(spans[1])
+    panels = four(50).layout
+    assert [panels[f"yaxis{k}"].scaleanchor for k in ("", 2, 3, 4)] == ["x", "x2", "x3", "x4"]
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def lines_of(fig: go.Figure) -> list[go.Scatter]:
+    return [t for t in fig.data if t.mode == "lines" and t.x[0] is not None]
+
+
+def test_curves_held_out_solid_train_dotted_best_thick() -> None:
+    fig = figures.training_curves(history(3))
+    curves = lines_of(fig)
+    assert [c.line.dash for c in curves] == ["dot", "solid"] * 3
+    assert [c.line.width for c in curves if c.line.dash == "solid"] == [1.2, 1.2, 3]  # the last has the best ELBO
+    assert fig.layout.title.text == "ELBO −2.98 ± 0.01 over 3 seeds"
+    assert fig.layout.title.subtitle.text.startswith("held-out, nats per example")
+    assert "thick: seed 42" in {t.name for t in fig.data}
+    assert fig.layout.yaxis.title.text == "ELBO (nats)"
+
+
+def test_the_start_does_not_flatten_the_curves() -> None:
+    fig = figures.training_curves(history(2))
+    low, high = fig.layout.yaxis.range
+    assert low > -20  # the first point is at -101
+    assert high > -2.9
+    assert "the start runs off" in fig.layout.title.subtitle.text
+
+
+def test_failed_members_are_crossed_and_named_not_dropped() -> None:
+    fig = figures.training_curves(history(3, broken=1))
+    (cross,) = [t for t in fig.data if t.marker.symbol == "x"]
+    assert cross.text[0].strip() == "seed 41 failed"
+    assert cross.x[0] == 90
+    assert fig.layout.title.text.endswith("over 2 seeds; seed 41 failed")
+    assert len([c for c in lines_of(fig) if c.line.color == figures.COLOURS["bad"]]) == 2
+    named = figures.training_curves(history(3), failed=(0, 1, 2), metric="kl_1")
+    assert named.layout.title.text == "KL of z1: no member has a finite value"
+    assert len([t for t in named.data if t.marker.symbol == "x"]) == 3
+
+
+def test_members_with_other_betas_have_other_colours() -> None:
+    fig = figures.training_curves(history(3, betas=(0.5, 1, 4)))
+    assert len({c.line.color for c in lines_of(fig)}) == 3
+    assert {"β = 0.5", "β = 1", "β = 4", "held-out", "train"} == {t.name for t in fig.data if t.name}
+    split = figures.training_split(history(3, betas=(0.5, 1, 4)))
+    assert split.layout.title.text == "KL 3.99 nats at β = 0.5, 0.50 nats at β = 4"
+
+
+def test_split_shows_both_parts_over_the_same_steps() -> None:
+    fig = figures.training_split(history(3), steps=5000)
+    assert fig.layout.title.text == "ELBO = −0.99 (reconstruction) − 1.99 (KL)"
+    assert list(fig.layout.xaxis.range) == list(fig.layout.xaxis2.range) == [0, 5050]
+    lost = figures.training_split(history(1, broken=0))
+    assert lost.layout.title.text == "No member has a finite bound"
+
+
+def test_steps_fix_the_axis_while_training() -> None:
+    early, late = (figures.training_curves(history(2, k), steps=1000) for k in (3, 30))
+    assert list(early.layout.xaxis.range) == list(late.layout.xaxis.range)
+
+
+def test_kl_bars_are_ordered_and_dead_ones_hatched() -> None:
+    kl = np.array([[0.001, 2.0, 1.0], [3.0, np.nan, 0.02]])
+    fig = figures.kl_bars(kl, labels=["seed 1", "seed 2"])
+    alive, dead = fig.data
+    assert [about[0] for about in alive.customdata] == ["z2", "z3", "z1", "z3"]
+    assert list(alive.y) == [2.0, 1.0, 3.0, 0.02]
+    assert [about[0] for about in dead.customdata] == ["z1", "z2"]
+    assert dead.marker.pattern.shape == "/"
+    assert dead.marker.color == figures.COLOURS["reference"]
+    assert dead.base == pytest.approx(-dead.y[0])  # below the axis: its height means nothing
+    assert fig.layout.shapes[0].y0 == figures.DEAD_NATS
+    assert fig.layout.title.text == "The 2 members use 2 of 3 latents each"
+    assert list(fig.layout.xaxis.ticktext) == ["seed 1", "seed 2"]
+
+
+def test_kl_bars_of_a_whole_diverged_member() -> None:
+    fig = figures.kl_bars(np.array([[np.nan, np.inf]]))
+    assert fig.layout.title.text == "The member uses 0 of 2 latents"
+
+
+# --- points -----------------------------------------------------------------------------------------------------------
+
+
+def test_latent_scatter_shows_the_two_of_largest_kl_and_says_so() -> None:
+    fig = figures.latent_scatter(points(30, 4), kl=np.array([0.0, 3.0, np.nan, 2.0]))
+    assert fig.layout.xaxis.title.text == "z2 (posterior mean)"
+    assert fig.layout.yaxis.title.text == "z4 (posterior mean)"
+    assert fig.layout.title.subtitle.text == "the two latents of the largest KL"
+
+
+def test_latent_scatter_of_a_diverged_member_is_a_sentence() -> None:
+    fig = figures.latent_scatter(np.full((30, 2), np.nan))
+    assert "diverged" in fig.layout.annotations[0].text
+
+
+def test_data_scatter_states_the_projection() -> None:
+    z = points(500)
+    x = (z * [10, 1]) @ np.linalg.qr(points(6, 6))[0][:2]
+    fig = figures.data_scatter(x)
+    assert fig.layout.xaxis.title.text == "PC 1 (99 % of variance)"
+    assert fig.layout.title.subtitle.text == "first two principal components of 6 columns"
+    assert abs(np.corrcoef(fig.data[0].x, z[:, 0])[0, 1]) > 0.99
+    assert figures.data_scatter(z, role="factor").data[0].marker.color == figures.COLOURS["factor"]
+
+
+def test_four_panels_share_rows_and_state_what_they_found() -> None:
+    z = points(3000)
+    hat = align(z, -z[:, ::-1])
+    fig = figures.four_panels(z, z**3, hat, None, codes(3000), list("abcde"), selected=[0, 5])
+    assert fig.layout.title.text == "Mean correlation with the factors: iVAE 1.00"
+    assert "1,500 of 3,000 rows" in fig.layout.title.subtitle.text
+    a = [t for t in fig.data if t.name == "a"]
+    assert len(a) == 3
+    assert all((t.customdata == a[0].customdata).all() for t in a)
+    assert [t.showlegend for t in a] == [True, False, False]
+    assert a[0].selectedpoints == (0,)  # row 5 has been thinned away or is another code
+    assert "not available" in {note.text for note in fig.layout.annotations}
+    unknown = figures.four_panels(None, z, z, z)
+    assert unknown.layout.title.text == "The same rows and hues, in the data and in the latents"
+    diverged = figures.four_panels(z, z, np.full_like(z, np.nan), z, titles=["1", "2", "3", "4"])
+    assert {"diverged", "4"} <= {note.text for note in diverged.layout.annotations}
+    short = figures.four_panels(z, z, align(z, z[:, :1]), z)  # a column of NaN where no latent is left
+    assert short.layout.title.text == "Mean correlation with the factors: iVAE 0.50, VAE 1.00"
+
+
+def test_histograms_count_every_row_and_name_constants() -> None:
+    x = np.column_stack([np.arange(100.0), np.ones(100)])
+    fig = figures.column_histograms(x, names=["speed (cm/s)", "flat"])
+    assert [t.y.sum() for t in fig.data] == [100, 100]
+    assert fig.layout.title.text == "1 of 2 columns constant over 100 rows"
+    assert fig.layout.xaxis.title.text == "speed (cm/s)"
+    many = figures.column_histograms(points(10, 40))
+    assert len(many.data) == 12
+    assert many.layout.title.subtitle.text == "the first 12 of 40 columns"
+
+
+def test_raster_has_a_time_axis_and_states_what_it_leaves_out() -> None:
+    x = np.arange(6000, dtype=np.uint8).reshape(2000, 3)
+    fig = figures.raster(x, rate_hz=100.0, unit="spikes per bin")
+    assert fig.layout.xaxis.title.text == "time (s)"
+    assert fig.data[0].x[-1] == pytest.approx(9.99)
+    assert fig.data[0].z.shape == (3, 1000)
+    assert fig.layout.title.subtitle.text == "the first 1,000 of 2,000 rows"
+    assert figures.raster(x).layout.xaxis.title.text == "row"
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 4), (5, 4, 4, 3), (1, 28, 28), (7, 80, 90)])
+def test_picture_sheet_holds_every_pixel(shape: tuple[int, ...]) -> None:
+    images = RNG.integers(0, 256, shape).astype(np.uint8)
+    sheet = figures.picture_sheet(images, columns=3, gap=2)
+    k, h, w = shape[:3]
+    factor = max(1, -(-64 // max(h, w)))
+    columns, lines = min(3, k), -(-k // min(3, k))
+    assert sheet.shape == (factor * (lines * (h + 2) + 2), factor * (columns * (w + 2) + 2), *shape[3:])
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (h + 2) + 2, (i % columns) * (w + 2) + 2
+        np.testing.assert_array_equal(sheet[::factor, ::factor][top : top + h, left : left + w], image)
+    np.testing.assert_array_equal(figures.picture_sheet(images / 255.0, columns=3, gap=2), sheet)
+
+
+def test_picture_sheet_of_nothing_and_of_what_is_no_picture() -> None:
+    assert figures.picture_sheet(np.zeros((0, 8, 8), np.uint8)).dtype == np.uint8
+    with pytest.raises(ValueError, match=r"\[k, H, W\].*got shape \(2, 8, 8, 4\)"):
+        figures.picture_sheet(np.zeros((2, 8, 8, 4), np.uint8))
+
+
+# --- recovery ---------------------------------------------------------------------------------------------------------
+
+
+def test_recovery_frames_the_diagonal_and_prints_correlations() -> None:
+    fig = recovery(300)
+    widths = [fig.layout[f"xaxis{k}"].linewidth for k in ("", 2, 3, 4)]
+    assert widths == [3, 1, 1, 3]
+    texts = [note.text for note in fig.layout.annotations]
+    assert sum(text.startswith("<b>r = 0.9") for text in texts) == 2
+    assert fig.layout.yaxis.title.text == "latent −z2"
+    assert fig.layout.xaxis3.title.text == "factor s1"
+    assert fig.layout.title.text.startswith("MCC 0.9")
+    fits = [t for t in fig.data if t.mode == "lines"]
+    assert len(fits) == 2
+    dots = next(t for t in fig.data if t.mode == "markers")
+    # The curve is drawn through the points as drawn: signed latent up, factor across.
+    assert np.corrcoef(np.interp(dots.y, fits[0].y, fits[0].x), dots.x)[0, 1] > 0.99
+
+
+def test_recovery_with_too_few_latents_and_too_many_factors() -> None:
+    fig = recovery(300, 2, 1)
+    assert "no latent left" in {note.text for note in fig.layout.annotations}
+    assert "0.00" in fig.layout.title.text
+    large = recovery(3000, 7, 7)
+    assert len({(t.xaxis, t.yaxis) for t in large.data}) == 25
+    assert "the first 5 of 7 factors" in large.layout.title.subtitle.text
+    assert len(large.to_json()) < 600_000
+
+
+def test_recovery_of_a_diverged_member_is_a_sentence() -> None:
+    fig = figures.recovery_scatter(points(9), np.full((9, 2), np.nan), (0, 1), (1, 1))
+    assert "diverged" in fig.layout.annotations[0].text
+
+
+def test_correlations_after_matching_are_positive_on_the_diagonal() -> None:
+    matrix = np.array([[0.1, -0.9, 0.0], [0.8, 0.2, -0.3]])
+    fig = figures.correlation_matrices(matrix, (1, 0), (-1, 1))
+    before, after = fig.data
+    np.testing.assert_array_equal(before.z, matrix)
+    np.testing.assert_array_equal(after.z, [[0.9, 0.1, 0.0], [-0.2, 0.8, -0.3]])
+    assert list(after.x) == ["−z2", "z1", "z3"]
+    assert fig.layout.title.text == "MCC 0.85: matched correlations 0.80 to 0.90"
+    missing = figures.correlation_matrices(matrix[:, :1], (-1, 0), (0, 1))
+    assert "0.00 to 0.80" in missing.layout.title.text
+
+
+def test_mcc_lines_show_each_seed_the_mean_and_the_references() -> None:
+    fig = figures.mcc_lines({"iVAE": [0.95, 0.9, None], "VAE": [0.7]}, {"raw x": 0.86, "u only": None})
+    assert fig.layout.title.text == "iVAE (0.93) beats every reference"
+    assert [shape.line.dash for shape in fig.layout.shapes] == ["dash"]
+    assert list(fig.layout.yaxis.ticktext) == ["raw x", "VAE", "iVAE (1 failed)"]
+    assert fig.layout.annotations[0].text == "0.93 ± 0.02"
+    sober = figures.mcc_lines({"VAE": [0.7]}, {"raw x": 0.86})
+    assert sober.layout.title.text == "VAE (0.70) does not beat raw x (0.86)"
+    lost = figures.mcc_lines({"VAE": [None, float("nan")]}, {"raw x": 0.86})
+    assert lost.layout.annotations[0].text == "no finite score"
+    assert figures.mcc_lines({"VAE": [0.7]}, {}).layout.title.text == "VAE reaches MCC 0.70"
+    assert list(fig.layout.xaxis.range) == [0, 1.01]
+
+
+def test_rotation_curve_says_what_is_flat_and_what_bends() -> None:
+    flat = (np.full(7, -2.0) + 0.01 * np.cos(ANGLES), np.full(7, 0.02))
+    bent = (-2 - np.sin(np.radians(2 * ANGLES)) ** 2, None)
+    fig = figures.rotation_curve(ANGLES, {"log p(x)": flat}, at=30.0, mcc=np.abs(np.cos(np.radians(ANGLES))))
+    assert fig.layout.title.text == "Turning leaves log p(x) unchanged (to 0.02 nats)"
+    assert "MCC 1.00 at 0°, 0.00 at 90°" in fig.layout.title.subtitle.text
+    assert fig.layout.yaxis.range[1] >= 0.5  # Monte Carlo noise is not magnified
+    assert {shape.x0 for shape in fig.layout.shapes} == {30.0}
+    both = figures.rotation_curve(ANGLES, {"log p(x)": flat, "log p(x|u)": bent})
+    assert both.layout.title.text == (
+        "Turning leaves log p(x) unchanged (to 0.02 nats); turning changes log p(x|u) by 1.00 nats"
+    )
+    only = figures.rotation_curve(ANGLES, {"log p(x|u)": bent})
+    assert only.layout.title.text == "Turning changes log p(x|u) by 1.00 nats"
+    assert only.layout.title.subtitle.text == ""
+    noisy = (bent[0], np.full(7, 0.5))  # the same curve, known too badly to say that it bends
+    assert "unchanged (to 1 nats)" in figures.rotation_curve(ANGLES, {"log p(x)": noisy}).layout.title.text
+    lost = figures.rotation_curve(ANGLES, {"ELBO": (np.full(7, np.nan), None)})
+    assert "diverged" in lost.layout.annotations[0].text
+
+
+def test_importing_figures_stays_light() -> None:
+    code = "import sys, dvae_core.figures; print([m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
