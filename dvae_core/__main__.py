@@ -5,7 +5,6 @@ Ctrl-C or kill leaves a run that `train --resume` continues.
 """
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -72,8 +71,13 @@ def _config(options: argparse.Namespace) -> Config:
     if options.data == "digits" and not Path("digits").exists():
         data = DigitsData(split=options.split)
     else:
-        names = {k: tuple(n for part in getattr(options, k) or () for n in part.split(",") if n) for k in "xuz"}
-        data = FileData(path=str(Path(options.data).absolute()), split=options.split, rate_hz=options.rate, **names)
+        x, u, z = (
+            tuple(n for part in given or () for n in part.split(",") if n)
+            for given in (options.x, options.u, options.z)
+        )
+        data = FileData(
+            path=str(Path(options.data).absolute()), x=x, u=u, z=z, split=options.split, rate_hz=options.rate
+        )
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
     return recipes.for_dataset(
         data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
@@ -125,10 +129,9 @@ def _encode(options: argparse.Namespace) -> int:
     if out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
     data = run.config.data
-    names = {k: getattr(data, k) or None for k in "xu"} if isinstance(data, FileData) else {}
-    if not compute.needs_u(run.config):
-        names.pop("u", None)
-    latents = compute.encode_only(run, recipes.read(Path(options.data), **names))
+    x, u = (data.x, data.u) if isinstance(data, FileData) else ((), ())
+    u = u if compute.needs_u(run.config) else ()
+    latents = compute.encode_only(run, recipes.read(Path(options.data), x=x or None, u=u or None))
     if out.suffix == ".npz":
         np.savez_compressed(out, allow_pickle=False, **latents)
     else:
@@ -217,7 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
     train.add_argument("--likelihood", choices=["gaussian", "bernoulli", "poisson"], help="default: chosen by the data")
     train.add_argument(
-        "--posterior", choices=["diagonal", "full", "gauss-newton"], help="how q is found (default: full; pictures: diagonal)"
+        "--posterior",
+        choices=["diagonal", "full", "gauss-newton"],
+        help="how q is found (default: full; pictures: diagonal)",
     )
     train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
     for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):

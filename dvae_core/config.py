@@ -19,7 +19,7 @@ class ConfigError(ValueError):
 
 def setting(
     default: Any, label: str, help: str = "", *, min: float | int | None = None, max: float | int | None = None
-) -> Any:  # noqa: A002
+) -> Any:
     """Return a dataclass field with the words and bounds that forms and the command line show."""
     return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max})
 
@@ -47,11 +47,10 @@ def _check_bounds(where: str, value: Any, metadata: Any) -> None:
         raise ConfigError(f"{where} must be {bounds}; got {value}.")
 
 
-# --- data -------------------------------------------------------------------------------------------------------------
+# --- data ---
 
-Split = Literal["auto", "random", "blocks"]
 _SPLIT_HELP = (
-    "random: within each label; blocks: contiguous stretches (use for time series); auto: blocks when a rate is known"
+    "random: within each label; blocks: contiguous stretches, for time series; auto: blocks if a rate is known"
 )
 
 
@@ -72,7 +71,7 @@ class SourcesData(_Checked):
     correlation: float = setting(0.0, "Correlation of factors", "Above 0 the MCC misleads", min=-0.95, max=0.95)
     continuous_u: bool = setting(False, "Continuous u")
     seed: int = setting(0, "Data seed", min=0)
-    split: Split = setting("auto", "Split", _SPLIT_HELP)
+    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class NeuronsData(_Checked):
     segments: int = setting(5, "Segments", min=1, max=200)
     per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
     seed: int = setting(0, "Data seed", min=0)
-    split: Split = setting("auto", "Split", _SPLIT_HELP)
+    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class DigitsData(_Checked):
     """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
 
     kind: Literal["digits"] = "digits"
-    split: Split = setting("auto", "Split", _SPLIT_HELP)
+    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,13 @@ class FileData(_Checked):
     u: tuple[str, ...] = setting((), "Columns of u")
     z: tuple[str, ...] = setting((), "Columns of true factors")
     rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
-    split: Split = setting("auto", "Split", _SPLIT_HELP)
+    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 Data = SourcesData | NeuronsData | DigitsData | FileData
 
 
-# --- model ------------------------------------------------------------------------------------------------------------
+# --- model ---
 
 
 @dataclass(frozen=True)
@@ -145,14 +144,14 @@ class GaussianLikelihood(_Checked):
     noise: Literal["fixed", "scalar", "dimension", "network", "annealed"] = setting(
         "scalar",
         "Sigma_x",
-        "fixed; one learned number; one per dimension; a network's Sigma_x(z), as on the slide; or lowered by hand from "
-        "0.5 to 0.02 over 80 % of training",
+        "fixed; one learned number; one per dimension; a network's Sigma_x(z), as on the slide; or lowered by hand "
+        "from 0.5 to 0.02 over 80 % of training",
     )
     std: float = setting(
         1.0,
         "Noise std",
-        "The value if fixed, else the start. A wide start lets the latents turn to where the prior wants them before the "
-        "decoder sharpens: 0.1 left 6 of 8 iVAEs of the talk's figure at their random axes, 1.0 none",
+        "The value if fixed, else the start. A wide start lets the latents turn to where the prior wants them before "
+        "the decoder sharpens: 0.1 left 6 of 8 iVAEs of the talk's figure at their random axes, 1.0 none",
         min=1e-4,
         max=10,
     )
@@ -185,8 +184,8 @@ class ModelConfig(_Checked):
     posterior: Literal["diagonal", "full", "gauss-newton"] = setting(
         "full",
         "Posterior q(z|x)",
-        "diagonal: mean field, prefers PCA-like axes; full: latents may correlate; gauss-newton: the encoder's guess is "
-        "refined on the decoder and sees u through the prior",
+        "diagonal: mean field, prefers PCA-like axes; full: latents may correlate; gauss-newton: the encoder's guess "
+        "is refined on the decoder and sees u through the prior",
     )
     encoder: Literal["x", "xu"] = setting("x", "Encoder sees", "x alone, or x and u")
     preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(

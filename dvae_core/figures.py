@@ -687,6 +687,7 @@ def _finish(
         legend={"orientation": "h", "y": below, "yanchor": "top", "x": 0, "itemsizing": sizing, "bgcolor": _CLEAR},
         dragmode=False, uirevision="keep", hovermode="closest", bargap=0.1,
     )  # fmt: skip
+    fig.for_each_annotation(lambda note: note.update(font=None))  # make_subplots sizes panel titles
     fig.update_xaxes(automargin=True, gridcolor=_FAINT, zeroline=False)
     fig.update_yaxes(automargin=True, gridcolor=_FAINT, zeroline=False)
     return fig

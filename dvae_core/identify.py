@@ -54,6 +54,6 @@ def rotate(vae: Vae, M: Float[np.ndarray, "d d"], *, tolerance: float = 1e-6) ->
     model = dataclasses.replace(vae.config.model, rotation=rows)
     twin = Vae(dataclasses.replace(vae.config, model=model), vae.sizes)
     weights = next(vae.parameters())
-    twin = twin.to(weights.device, weights.dtype)
+    twin.to(weights.device, weights.dtype)
     twin.load_state_dict({**vae.state_dict(), "rotation": torch.tensor(total, dtype=weights.dtype)})
     return twin.train(vae.training)

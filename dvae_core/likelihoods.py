@@ -11,19 +11,19 @@ LOG_STD_MIN, LOG_STD_MAX = -6.0, 3.0  # relative to standardised x: a noise std 
 
 
 def gaussian(x: Float[Tensor, "p n d"], mu: Float[Tensor, "p n d"], log_std: Tensor) -> Float[Tensor, "p n"]:
-    """log N(x; mu, diag(std^2)); `log_std` broadcasts against x."""
+    """Log N(x; mu, diag(std^2)); `log_std` broadcasts against x."""
     residual = (x - mu) * torch.exp(-log_std)
     log_norm = (log_std + 0.5 * math.log(2 * math.pi)).expand_as(x)
     return -(0.5 * residual.square() + log_norm).sum(-1)
 
 
 def bernoulli(x: Float[Tensor, "p n d"], logit: Float[Tensor, "p n d"]) -> Float[Tensor, "p n"]:
-    """Sum of x log s + (1 - x) log(1 - s), s = sigmoid(logit). For grey x in (0, 1) a pseudo-likelihood, not a density."""
+    """Sum of x log s + (1 - x) log(1 - s), s = sigmoid(logit). For grey x a pseudo-likelihood, no density."""
     return -F.binary_cross_entropy_with_logits(logit, x, reduction="none").sum(-1)
 
 
 def poisson(x: Float[Tensor, "p n d"], log_rate: Float[Tensor, "p n d"]) -> Float[Tensor, "p n"]:
-    """log Poisson(x; exp(log_rate)), the factorial included, so that ELBOs are true log-probabilities."""
+    """Log Poisson(x; exp(log_rate)), the factorial included, so that ELBOs are true log-probabilities."""
     return (x * log_rate - torch.exp(log_rate) - torch.lgamma(x + 1)).sum(-1)
 
 

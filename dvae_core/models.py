@@ -7,6 +7,7 @@ A VAE has the prior N(0, I). An iVAE is a VAE whose prior is p(z|u); nothing els
 """
 
 import dataclasses
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dvae_core import likelihoods
-from dvae_core.config import ConditionalPrior, Config, ConvNet, GaussianLikelihood, MlpNet, PoissonLikelihood
+from dvae_core.config import ConditionalPrior, Config, ConvNet, GaussianLikelihood, PoissonLikelihood
 from dvae_core.device import generator
 from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp
 from dvae_core.priors import ConditionalNormal, StandardNormal
@@ -79,7 +80,7 @@ class Elbo:
 
     @property
     def elbo(self) -> Tensor:
-        """recon - kl, to be maximised."""
+        """Recon - kl, to be maximised."""
         return self.recon - self.kl
 
 
@@ -97,6 +98,9 @@ def kl_to_prior(q: Posterior, prior_mu: Tensor, prior_logvar: Tensor) -> tuple[T
 
 class Encoder(nn.Module):
     """g_phi: preprocessed x (and u) to mu_z and the numbers that make F. A linear path runs beside the MLP."""
+
+    rows: Tensor
+    columns: Tensor
 
     def __init__(self, p: int, config: Config, sizes: Sizes) -> None:
         super().__init__()
@@ -154,11 +158,12 @@ class ConvTrunk(nn.Module):
         self.shape = picture_shape(sizes)
         height, width, channels = self.shape
         widths = [channels, net.channels, net.channels, 2 * net.channels, 2 * net.channels]
-        self.convs = nn.ModuleList(Conv(p, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.convs = nn.ModuleList(Conv(p, a, b) for a, b in itertools.pairwise(widths))
         self.d_out = widths[-1] * (height // 16) * (width // 16)
         self.activation = net.activation
 
     def forward(self, x: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n d_out"]:
+        """Return the features, flattened."""
         h = x.unflatten(-1, self.shape).movedim(-1, -3)  # rows of x are [H, W, C]
         for conv in self.convs:
             h = ACTIVATIONS[self.activation](conv(h))
@@ -184,9 +189,7 @@ class Generator(nn.Module):
                 activation=model.net.activation, last_gain=1.0,
             )  # fmt: skip
             widths = [2 * c, 2 * c, c, c, channels * heads]
-            self.convs = nn.ModuleList(
-                Conv(p, a, b, transpose=True) for a, b in zip(widths[:-1], widths[1:], strict=True)
-            )
+            self.convs = nn.ModuleList(Conv(p, a, b, transpose=True) for a, b in itertools.pairwise(widths))
             self.bias = nn.Parameter(torch.zeros(p, sizes.d_x))  # the mean picture: the net learns what varies
         else:
             net = model.net
@@ -213,7 +216,13 @@ class Generator(nn.Module):
         return parts[0], (parts[1] if self.two_heads else None)
 
     def with_jacobian(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return `forward`'s pair and the Jacobian [p, n, d_z, d_x] of its first part. MLP only."""
+        """Return `forward`'s pair and the Jacobian [p, n, d_z, d_x] of its first part. MLP only.
+
+        Raises:
+            ValueError: For a convolutional decoder.
+        """
+        if self.skip is None:
+            raise ValueError("Only the MLP's Jacobian is written out; choose the MLP.")
         h, jacobian = self.mlp.with_jacobian(z)
         d_x = self.skip.weight.shape[-1]
         mean = h[..., :d_x] + self.skip(z)
@@ -228,6 +237,15 @@ class Vae(nn.Module):
     Gaussian likelihoods include its log-determinant, so that ELBOs are nats per example *of the data*. z, eps, x, u
     are [p, n, ...]. The module knows no device, file or log.
     """
+
+    x_mean: Tensor
+    x_forward: Tensor
+    x_inverse: Tensor
+    x_log_det: Tensor
+    u_mean: Tensor
+    u_scale: Tensor
+    rotation: Tensor
+    log_std_x: Tensor
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
@@ -296,7 +314,9 @@ class Vae(nn.Module):
             L = torch.linalg.cholesky(H + torch.diag_embed(precision))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
             length = move.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
-            m = m + move / length.clamp_min(1.0)  # no step is longer than 1: far from the mode the model is not quadratic
+            m = m + move / length.clamp_min(
+                1.0
+            )  # no step is longer than 1: far from the mode the model is not quadratic
         H, _ = self._curvature(x, m)
         L = torch.linalg.cholesky(H + torch.diag_embed(precision))
         identity = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(L)
@@ -334,7 +354,7 @@ class Vae(nn.Module):
         return mean * self.x_inverse + self.x_mean
 
     def log_px_z(self, x: Float[Tensor, "p n d_x"], z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n"]:
-        """log p_theta(x|z), nats per example."""
+        """Log p_theta(x|z), nats per example."""
         mean, log_std = self.generator(self.unrotate(z))
         kind = self.config.model.likelihood.kind
         if kind == "bernoulli":
@@ -420,10 +440,12 @@ def initialise(vae: Vae, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | 
         else:  # start at the mean picture or the mean rates
             mean = x.double().mean(0)
             start = torch.logit(mean, 1e-3) if likelihood.kind == "bernoulli" else torch.log(mean.clamp_min(1e-3))
-            bias = vae.generator.bias if vae.generator.convs is not None else vae.generator.mlp.last.bias
-            bias[:, : vae.sizes.d_x] = start.float()
-        if isinstance(vae.config.model.net, MlpNet):
-            _draw_linear_paths(vae, x)
+            last = vae.generator.mlp.last.bias
+            if vae.generator.convs is not None:
+                vae.generator.bias[:] = start.float()
+            elif last is not None:
+                last[:, : vae.sizes.d_x] = start.float()
+        _draw_linear_paths(vae, x)
 
 
 def _fit_preprocessing(vae: Vae, x: Tensor) -> None:
@@ -451,16 +473,19 @@ def _fit_preprocessing(vae: Vae, x: Tensor) -> None:
 def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
     _, spread, axes = torch.linalg.svd(h - h.mean(0), full_matrices=False)
+    encoder_skip, generator_skip = vae.encoder.skip, vae.generator.skip
+    if encoder_skip is None or generator_skip is None:
+        return  # a convolutional net has no linear path
     d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
     std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
     gaussian = isinstance(vae.config.model.likelihood, GaussianLikelihood)
     for m, seed in enumerate(vae.config.train.seeds):
         Q, _ = torch.linalg.qr(torch.randn(d_z, d_z, generator=generator(seed, "linear path")).double())
-        vae.encoder.skip.weight[m] = ((axes[:k].T / std) @ Q[:k]).float()
+        encoder_skip.weight[m] = ((axes[:k].T / std) @ Q[:k]).float()
         if gaussian:  # logits and log rates have no linear relation to x: their linear path starts at 0
-            vae.generator.skip.weight[m] = (Q[:k].T @ (std[:, None] * axes[:k])).float()
+            generator_skip.weight[m] = (Q[:k].T @ (std[:, None] * axes[:k])).float()
         else:
-            vae.generator.skip.weight[m] = 0.0
+            generator_skip.weight[m] = 0.0
 
 
 def log_px(

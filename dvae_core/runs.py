@@ -105,7 +105,8 @@ class Run:
         if raw is None:
             return Status(message="Nothing has happened to this run yet.")
         known = {f.name for f in dataclasses.fields(Status)}
-        status = Status(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known})
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known}
+        status = Status(**told)
         gone = status.pid is not None and status.host == socket.gethostname() and not process_is_alive(status.pid)
         if status.is_active and gone:
             message = "The training process is gone without saying why; Resume goes on from its last checkpoint."
@@ -238,7 +239,7 @@ def process_is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-# --- the store: a folder of runs ---------------------------------------------------------------------------------------
+# --- the store: a folder of runs ---
 
 
 def default_store() -> Path:

@@ -52,7 +52,7 @@ class Flat:
         self.parameters = list(module.parameters())
         self.p = self.parameters[0].shape[0]
         self.tensor = nn.Parameter(torch.cat([w.detach().reshape(self.p, -1) for w in self.parameters], 1))
-        self.tensor.grad = torch.zeros_like(self.tensor)
+        self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
         start = 0
         for w in self.parameters:
             k = w[0].numel()
@@ -62,14 +62,14 @@ class Flat:
     def backward(self, loss: Tensor) -> None:
         """Replace the gradient by that of `loss`."""
         grads = torch.autograd.grad(loss, self.parameters)
-        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.tensor.grad)
+        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.grad)
 
     def clip_each_member(self, running_norm: Tensor) -> None:
         """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
 
         A member whose gradient is not finite takes no step; the others do not notice.
         """
-        grad = self.tensor.grad
+        grad = self.grad
         norm = torch.linalg.vector_norm(grad, dim=1)
         finite = torch.isfinite(norm)
         limit = torch.where(running_norm > 0, 2 * running_norm, norm)

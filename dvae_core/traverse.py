@@ -53,7 +53,7 @@ def decoder_plan(run: Run) -> Plan:
         ops += [linear(f"generator.mlp.hidden.{i}"), act]
     d_x, shape = about["d_x"], about.get("x_shape")
     if isinstance(model.net, ConvNet):
-        height, width, channels = (*shape, 1)[:3]
+        height, width, channels = (*(shape or ()), 1)[:3]
         ops += [linear("generator.mlp.last"), act]
         ops.append({"op": "reshape", "shape": [2 * model.net.channels, height // 16, width // 16]})
         for i in range(4):

@@ -31,8 +31,8 @@ def score(run: Run) -> dict[str, Any]:
 
     `members` has one record each, `mean` and `std` run over the members that did not fail, `floors` are reference
     lines fitted on the training rows. MCCs are of posterior means, which a gauss-newton posterior refines with x and u;
-    `mcc_encoder_only` is that of the encoder's own mean (for the other posteriors the same number). ELBO, recon and kl: nats per example. Without true factors the
-    MCC fields are null.
+    `mcc_encoder_only` is that of the encoder's own mean (for the other posteriors the same number). ELBO, recon and
+    kl: nats per example. Without true factors the MCC fields are null.
     """
     dataset = dataset_of(run.config.data)
     if run.about.get("fingerprint") not in (None, dataset.fingerprint):
@@ -102,9 +102,7 @@ def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float 
 
 @torch.no_grad()
 def encode(vae: Vae, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return, of some rows in batches, posterior means and the encoder's own means [p, n, d_z], and the mean
-    (recon, kl, kl_1..kl_d) [p, 2 + d_z].
-    """
+    """Return means of the posterior and of the encoder alone [p, n, d_z], and mean (recon, kl, kl_1..) [p, 2 + d_z]."""
     u = dataset.u_features() if vae.sizes.d_u else None
     mu, own, parts, size = [], [], [], max(1, 4_000_000 // (dataset.d_x * vae.p))
     for start in range(0, len(rows), size):

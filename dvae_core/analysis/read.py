@@ -22,7 +22,7 @@ def member_table(run: Run) -> pd.DataFrame:
     """
     config, failed = run.config, set(run.status().failed_members)
     table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
-    table["failed"] = table["member"].isin(failed)
+    table["failed"] = table["member"].isin(list(failed))
     score = run.score()
     if score is not None:
         scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed"], errors="ignore")
@@ -30,20 +30,22 @@ def member_table(run: Run) -> pd.DataFrame:
     history = run.history()
     if len(history):
         rows = history[history["split"] == "held_out"]
-        last = rows[rows["step"] == rows["step"].max()][["member", "elbo", "recon", "kl"]]
+        last = rows.loc[rows["step"] == rows["step"].max(), ["member", "elbo", "recon", "kl"]]
         table = table.merge(last, on="member", how="left")
     return table
 
 
 def best_member(run: Run) -> int:
-    """Return the member with the best held-out ELBO among those that did not fail (where betas differ: at the
-    smallest beta's own trade-off, the ELBO with beta = 1 still ranks). Choosing so rejects gross failures only.
+    """Return the member with the best held-out ELBO (beta = 1) among those that did not fail.
+
+    Choosing so rejects gross failures only: it says little about which latents are the factors.
     """
     table = member_table(run)
     if "elbo" not in table:
         return 0
-    usable = table[~table["failed"]].dropna(subset=["elbo"])
-    return int(usable.loc[usable["elbo"].idxmax(), "member"]) if len(usable) else 0
+    elbo = table["elbo"].where(~table["failed"])
+    best = np.where(elbo.notna(), elbo, -np.inf).argmax()
+    return int(best)
 
 
 def latent_table(run: Run, member: int) -> pd.DataFrame:
@@ -83,7 +85,7 @@ def held_out(run: Run) -> dict[str, np.ndarray]:
 def examples(
     run: Run, member: int, count: int, label: int | None = None
 ) -> tuple[Float[np.ndarray, "k d_x"], Float[np.ndarray, "k d_z"]]:
-    """Return up to `count` evenly spaced held-out x (model units), of one label of u or of all, and their posterior means."""
+    """Return up to `count` evenly spaced held-out x (model units), of one label or all, and their posterior means."""
     latents = _latents(run)
     rows = latents["x_rows"]
     if label is not None:

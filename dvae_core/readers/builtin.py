@@ -29,7 +29,7 @@ def digits() -> Dataset:
         u_names=("digit",),
         x_shape=(8, 8),
         meta={
-            "source": "UCI optical recognition of handwritten digits, test set (Alpaydin and Kaynak 1998), in scikit-learn",
+            "source": "UCI optical recognition of handwritten digits, test set, as shipped with scikit-learn",
             "licence": "CC BY 4.0",
         },
     )

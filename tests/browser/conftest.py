@@ -86,7 +86,7 @@ class Visitor:
         self.page.on("request", lambda r: LOCAL.match(r.url) or self.complaints.append(f"outside request: {r.url}"))
 
     def _console(self, text: str, url: str) -> None:
-        # On a deep link Streamlit's own script probes /<page>/_stcore/... before it finds the root: its habit, harmless.
+        # On a deep link Streamlit's own script probes /<page>/_stcore/... before it finds the root: harmless.
         if not ("404" in text and "/_stcore/" in url):
             self.complaints.append(f"console: {text} {url}")
 
@@ -110,12 +110,13 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(chromium) -> Iterator[Visitor]:
-    """A fresh browser context of 1280 x 800."""
+def visitor(chromium, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """A fresh browser context of 1280 x 800; what it last showed is kept under the test's name."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(30_000)
     result = Visitor(page)
     result.listen()
     yield result
+    result.shot("last-" + re.sub(r"\W+", "-", request.node.name))
     context.close()

@@ -237,22 +237,48 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 # --- explorer
 
 
+def frames(page) -> int:
+    return int(page.locator(".dv").first.get_attribute("data-frames"))
+
+
+def drag(page, places) -> bool:
+    """Press at the first place and move through the others; False where the page saw a pause like the debounce."""
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    settled(page)  # what the press itself says has been said
+    page.sent.clear()
+    page.evaluate("""() => {
+        window.moves = [];
+        window.addEventListener("pointermove", () => window.moves.push(performance.now()), { capture: true });
+    }""")
+    for place in places[1:]:
+        page.mouse.move(*place)
+        page.wait_for_timeout(16)
+    return page.evaluate("""() => {
+        window.moves.push(performance.now());
+        return Math.max(...window.moves.slice(1).map((t, i) => t - window.moves[i])) < 150;
+    }""")
+
+
 def test_dragging_a_slider_decodes_without_telling_python_until_release(visit):
     page = visit("explore")
     picture = page.get_by_role("img", name="Picture decoded from").first
-    box = page.get_by_role("slider", name="z1").first.bounding_box()
-    middle = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] / 2, middle)
-    page.mouse.down()
-    settled(page)
-    page.sent.clear()
-    seen, held = {pixels(picture)}, len(page.sent)
-    for step in range(1, 13):
-        page.mouse.move(box["x"] + box["width"] * (0.5 + step / 40), middle)
-        page.wait_for_timeout(25)
-        seen.add(pixels(picture))
-    assert len(page.sent) == held == 0
-    assert len(seen) >= 10
+    before = pixels(picture)
+    for _ in range(5):
+        box = page.get_by_role("slider", name="z1").first.bounding_box()
+        y = box["y"] + box["height"] / 2
+        drawn = frames(page)
+        quick = drag(page, [(box["x"] + box["width"] * (0.5 + step / 40), y) for step in range(13)])
+        sent, drawn = len(page.sent), frames(page) - drawn
+        if quick:
+            break
+        page.mouse.up()
+        settled(page)
+    else:
+        pytest.skip("This machine is too busy to drag without pauses.")
+    assert sent == 0
+    assert drawn >= 10
+    assert pixels(picture) != before
     page.mouse.up()
     page.get_by_text("one = [1.8").or_(page.get_by_text("one = [1.9")).wait_for()  # 0.8 of -3..3, and the thumb's width
     assert len(page.sent) == 1
@@ -380,30 +406,30 @@ def test_another_decoder_leaves_nothing_of_the_last_and_a_broken_one_says_so(vis
 # --- rotor
 
 
-def drag_dial(page, degrees, *, release=True):
-    box = page.locator(".dial").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    for step, angle in enumerate(degrees):
-        page.mouse.move(x + 70 * np.cos(np.radians(angle)), y - 70 * np.sin(np.radians(angle)))
-        if step == 0:
-            page.mouse.down()
-        page.wait_for_timeout(25)
-    if release:
-        page.mouse.up()
-
-
 def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_release(visit):
     page = visit("rotate")
     rotated = page.get_by_role("img", name="The same latents rotated")
     strips = page.get_by_role("img", name="x decoded at 9 values of").first
-    frames = int(page.locator(".dv.rotor").get_attribute("data-frames"))
     before, meaning = pixels(rotated), pixels(strips)
-    page.sent.clear()
-    drag_dial(page, range(2, 62, 4), release=False)
-    assert page.sent == []
-    assert int(page.locator(".dv.rotor").get_attribute("data-frames")) - frames >= 10
-    page.mouse.move(0, 0)  # still held: the angle under the pointer is now another one
-    drag_dial(page, [59.2])
+    for _ in range(5):
+        box = page.locator(".dial").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        places = [
+            (x + 70 * np.cos(np.radians(angle)), y - 70 * np.sin(np.radians(angle)))
+            for angle in (*range(2, 60, 4), 59.2)
+        ]
+        drawn = frames(page)
+        quick = drag(page, places)
+        sent, drawn = len(page.sent), frames(page) - drawn
+        if quick:
+            break
+        page.mouse.up()
+        settled(page)
+    else:
+        pytest.skip("This machine is too busy to drag without pauses.")
+    assert sent == 0
+    assert drawn >= 10
+    page.mouse.up()
     page.get_by_text("angle = 60.0").wait_for()  # snapped
     assert len(page.sent) == 1
     assert pixels(rotated) != before

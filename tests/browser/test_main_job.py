@@ -14,17 +14,17 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     page.get_by_role("spinbutton", name="Seeds").press("Enter")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text(re.compile(r"Step \d+ of")).wait_for()
-    page.get_by_text("Held-out ELBO").first.wait_for()  # the live curve
+    page.get_by_text("over 2 seeds").first.wait_for()  # the live curve
     visitor.shot("train-live")
 
     # a second tab on the same link sees the same run; a reload keeps it
     assert "run=" in page.url
     other = page.context.new_page()
     other.goto(page.url)
-    other.get_by_text("Held-out ELBO").first.wait_for()
+    other.get_by_text("over 2 seeds").first.wait_for()
     other.close()
     page.reload()
-    page.get_by_text("Held-out ELBO").first.wait_for()
+    page.get_by_text("over 2 seeds").first.wait_for()
 
     # whatever it is doing by now, it can be stopped and resumed, and it ends
     stop = page.get_by_role("button", name="Stop")
@@ -43,9 +43,9 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     drag(visitor)
     visitor.shot("traverse-trained")
 
-    page.get_by_text("Next: Rotate").click()
+    page.get_by_role("link", name="Next: Rotate").click()
     page.get_by_role("heading", name="Rotate the latents").wait_for()
-    page.get_by_text("Next: Recover").click()
+    page.get_by_role("link", name="Next: Recover").click()
     page.get_by_text("(c) iVAE, MCC").wait_for()
     visitor.settle()
 

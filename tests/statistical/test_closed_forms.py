@@ -86,7 +86,7 @@ def test_importance_weights_are_exact_with_the_exact_posterior(seed):
 
 
 def test_a_linear_vae_reaches_probabilistic_pca(tmp_path, seed):
-    """Tipping & Bishop 1999: the best log p(x) of x = W z + b + noise is known from the eigenvalues of the covariance."""
+    """Tipping & Bishop 1999: the best log p(x) of x = W z + b + noise follows from the covariance's eigenvalues."""
     data = Dataset("linear", linear_data(seed))
     config = Config(
         data=FileData(path="not used"),
@@ -149,7 +149,9 @@ def test_the_diagonal_gap_of_a_rotated_posterior_has_its_closed_form():
         target = MultivariateNormal(torch.zeros(2), torch.tensor(T).float())
         kl = torch.distributions.kl_divergence(MultivariateNormal(torch.zeros(2), torch.diag(q.var[0, 0])), target)
         assert kl.item() == pytest.approx(gap, abs=5e-4)
-        assert 0.5 * (np.log(np.diag(np.linalg.inv(T))).sum() + np.log(np.linalg.det(T))) == pytest.approx(gap, abs=5e-4)
+        assert 0.5 * (np.log(np.diag(np.linalg.inv(T))).sum() + np.log(np.linalg.det(T))) == pytest.approx(
+            gap, abs=5e-4
+        )
 
 
 def test_ivae_recovers_what_vae_cannot(tmp_path):
@@ -177,6 +179,6 @@ def test_ivae_recovers_what_vae_cannot(tmp_path):
         latents = run.latents()
         values[name] = [mcc(latents["z_true"].astype(float), m.astype(float)).value for m in latents["mu_z"]]
     assert min(values["ivae"]) > 0.98
-    # a VAE's axes are those of its random start: over members its MCC is that of random rotations (mean 0.90, worst 0.71)
+    # a VAE's axes are those of its random start: its MCC is that of random rotations (mean 0.90, worst 0.71)
     assert min(values["vae"]) < 0.95
     assert np.mean(values["ivae"]) > np.mean(values["vae"]) + 0.03

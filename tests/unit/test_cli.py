@@ -70,7 +70,25 @@ def test_without_true_factors_the_mcc_fields_are_null(tmp_path, capsys):
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 3)), columns=["a", "b", "c"])
     table.to_csv(tmp_path / "t.csv", index=False)
     out = tmp_path / "run"
-    assert main(["train", "--data", str(tmp_path / "t.csv"), "--model", "vae", "--x", "a", "b", "--epochs", "1", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--data",
+                str(tmp_path / "t.csv"),
+                "--model",
+                "vae",
+                "--x",
+                "a",
+                "b",
+                "--epochs",
+                "1",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     assert main(["score", str(out), "--json"]) == 0
     score = json.loads(capsys.readouterr().out)
@@ -168,7 +186,16 @@ def test_an_unknown_option_exits_with_2():
 
 
 def test_no_traceback_for_a_missing_file_in_a_real_process(tmp_path):
-    asked = [sys.executable, "-m", "dvae_core", "train", "--data", str(tmp_path / "no.npz"), "--out", str(tmp_path / "r")]
+    asked = [
+        sys.executable,
+        "-m",
+        "dvae_core",
+        "train",
+        "--data",
+        str(tmp_path / "no.npz"),
+        "--out",
+        str(tmp_path / "r"),
+    ]
     answer = subprocess.run(asked, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1
@@ -178,7 +205,20 @@ def test_no_traceback_for_a_missing_file_in_a_real_process(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     out = tmp_path / "run"
-    start = [sys.executable, "-m", "dvae_core", "train", "--data", str(npz), "--members", "1", "--epochs", "4000", "--out", str(out)]
+    start = [
+        sys.executable,
+        "-m",
+        "dvae_core",
+        "train",
+        "--data",
+        str(npz),
+        "--members",
+        "1",
+        "--epochs",
+        "4000",
+        "--out",
+        str(out),
+    ]
     worker = subprocess.Popen(start, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     run = runs.Run(out)
     deadline = time.time() + 60
@@ -191,7 +231,9 @@ def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     stopped = run.status()
     assert stopped.state == "stopped"
     resumed = subprocess.Popen(
-        [sys.executable, "-m", "dvae_core", "train", "--resume", str(out)], stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
+        [sys.executable, "-m", "dvae_core", "train", "--resume", str(out)],
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
     )
     while time.time() < deadline and run.status().step <= stopped.step:
         time.sleep(0.05)

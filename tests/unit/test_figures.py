@@ -100,7 +100,7 @@ def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> 
         assert fig.layout.annotations[0].text.endswith((".", "few rows", "first steps"))
     else:
         assert fig.layout.title.text
-        assert 48 <= fig.layout.margin.t <= 96
+        assert 48 <= fig.layout.margin.t <= 100
     if n == 0:
         assert is_sentence
     if n == 200:
@@ -125,8 +125,7 @@ def test_axes_have_titles(name: str) -> None:
 def test_text_has_no_size_or_colour_of_its_own(name: str) -> None:
     layout = BUILDERS[name](50).to_plotly_json()["layout"]
     layout.pop("template", None)
-    text = json.dumps(layout, default=str)
-    assert '"font"' not in text.replace('"font": {"size": 16}', "")  # make_subplots sizes panel titles itself
+    assert '"font": {"' not in json.dumps(layout, default=str)
 
 
 def test_hues_are_the_same_everywhere() -> None:

@@ -94,7 +94,7 @@ def test_the_shipped_figure_says_what_the_talk_says():
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path):
-    """Same seeds on the same kind of machine give the same numbers; elsewhere kernels differ, so: within seed spread."""
+    """Same seeds give the same numbers on the same kind of machine; elsewhere kernels differ: within seed spread."""
     from dvae_core.analysis import compute
 
     shipped = runs.Run(runs.examples_folder() / name).score()

@@ -95,7 +95,7 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
 
 def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     """kill -9 leaves no goodbye; the run is shown as failed, resumes, and equals the uninterrupted one."""
-    config = config_for(epochs=120)
+    config = config_for(epochs=60)
     whole = runs.create(tmp_path / "whole", config)
     finish(whole)
     run = runs.create(tmp_path / "killed", config)

@@ -207,7 +207,9 @@ class Bitmap {
   }
 
   paint(ctx, x, y, width, height) {
-    ctx.imageSmoothingEnabled = false;
+    // Pixels stay pixels, unless there are more of them than the screen has room for.
+    const ratio = globalThis.devicePixelRatio || 1;
+    ctx.imageSmoothingEnabled = width * ratio < this.width || height * ratio < this.height;
     ctx.drawImage(this.canvas, x, y, width, height);
   }
 }

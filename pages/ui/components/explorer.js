@@ -42,10 +42,17 @@ class Explorer extends View {
       this.sent = null;
     }
     // Anything that changes what stands on the page builds it anew; a member or a z does not.
-    const shape = JSON.stringify([data.plan, data.latents, data.lo, data.hi, data.x_names, data.filmstrip, data.reference, data.background]);
+    const shape = JSON.stringify([data.plan, data.latents, data.lo, data.hi, data.x_names, data.filmstrip, data.reference === null, data.background]);
+    const example = JSON.stringify(data.reference);
+    if (this.example !== example) {
+      this.example = example;
+      this.reference = numbersOf(data.reference);
+      this.fresh = true;
+    }
     if (this.shape !== shape) {
       this.shape = shape;
       this.build();
+      this.fresh = true;
     }
     if (this.member !== data.member) {
       this.member = data.member;
@@ -74,7 +81,6 @@ class Explorer extends View {
     const { data } = this;
     this.kind = data.x_shape ? "picture" : data.d_x === 2 ? "plane" : "bars";
     this.names = namesOf(data, data.x_names);
-    this.reference = numbersOf(data.reference);
     this.background = numbersOf(data.background);
     this.moved = data.latents[0]?.index ?? 0;
 
@@ -140,7 +146,7 @@ class Explorer extends View {
         this.given = pictureCanvas("The data example", "side");
         this.change = pictureCanvas("Difference, decoded minus data", "side");
         for (const canvas of [this.given, this.change]) canvas.style.aspectRatio = `${width} / ${height}`;
-        this.givenBitmap = new Bitmap(this.data.x_shape).show(this.reference);
+        this.givenBitmap = new Bitmap(this.data.x_shape);
         this.changeBitmap = new Bitmap(this.data.x_shape);
         shown.append(element(
           "div", { class: "sides" },
@@ -304,7 +310,7 @@ class Explorer extends View {
     for (const cell of this.cells ?? []) cell.stale = true;
     if (this.given) {
       const ctx = fit(this.given);
-      if (ctx) this.givenBitmap.paint(ctx, 0, 0, this.given.clientWidth, this.given.clientHeight);
+      if (ctx) this.givenBitmap.show(this.reference).paint(ctx, 0, 0, this.given.clientWidth, this.given.clientHeight);
     }
     this.describe();
     this.request();
@@ -391,7 +397,7 @@ class Explorer extends View {
     this.bitmap.show(this.x).paint(ctx, 0, 0, this.main.clientWidth, this.main.clientHeight);
     if (!this.reference) return;
     const side = fit(this.change);
-    this.changeBitmap.showDifference(this.x, this.reference, 0.5, this.theme).paint(side, 0, 0, this.change.clientWidth, this.change.clientHeight);
+    if (side) this.changeBitmap.showDifference(this.x, this.reference, 0.5, this.theme).paint(side, 0, 0, this.change.clientWidth, this.change.clientHeight);
   }
 
   draw_plane() {

@@ -1,5 +1,6 @@
 """Sliders over latents whose picture, plane or bars follow every move: decoded in the browser, without a round trip."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,9 +129,9 @@ def _latent(row: dict[str, Any], d_z: int) -> dict[str, Any]:
     if not 0 <= index < d_z:
         raise ValueError(f"A latent's index must be 0 to {d_z - 1}; {index} came.")
     kl = row.get("kl")
-    label = str(row.get("label", f"z{index + 1}"))
-    return {"index": index, "label": label, "kl": None if kl is None else float(kl), "dead": bool(row.get("dead"))}
+    known = None if kl is None or not math.isfinite(kl) else float(kl)  # NaN is no JSON
+    return {"index": index, "label": str(row.get("label", f"z{index + 1}")), "kl": known, "dead": bool(row.get("dead"))}
 
 
 def _ends(name: str, value: Any, d_z: int) -> list[float]:
-    return assets.latent(name, [value] * d_z if isinstance(value, int | float) else value, d_z)
+    return assets.latent(name, value if hasattr(value, "__len__") else [value] * d_z, d_z)

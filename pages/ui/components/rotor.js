@@ -25,12 +25,13 @@ class Rotor extends View {
     const moved = this.rev !== data.rev;
     if (moved) {
       this.rev = data.rev;
-      this.angle = data.angle;
+      this.angle = Math.max(0, Math.min(data.limit, data.angle));
       this.sent = null;
     }
     if (this.shape !== shape) {
       this.shape = shape;
       this.build();
+      this.fresh = true;
     }
     if (this.member !== data.member) {
       this.member = data.member;
@@ -59,6 +60,7 @@ class Rotor extends View {
   build() {
     const { data } = this;
     [this.i, this.j] = data.plane;
+    this.stripRows = this.twins = this.xCanvas = this.swarm = null; // of the panels before
     this.names = [this.i, this.j].map((k) => `z${sub(k)}`);
     this.tildes = [this.i, this.j].map((k) => `${TILDE}${sub(k)}`);
     this.kind = data.twin ? kindOf(data) : null;
@@ -82,7 +84,7 @@ class Rotor extends View {
     this.zPlane = Object.assign(new Plane(this.zCanvas, { xName: this.names[0], yName: this.names[1], left: 2.5, bottom: 2.5 }), round);
     this.tPlane = Object.assign(new Plane(this.tCanvas, { xName: this.tildes[0], yName: this.tildes[1], left: 2.5, bottom: 2.5 }), round);
     const panels = [
-      this.panel("Latents z", "circles: the prior N(0, I) at 1, 2, 3 sd", this.zCanvas),
+      this.panel("Latents z", "circles: N(0, I) at 1, 2, 3 sd", this.zCanvas),
       this.panel(`Rotated ${TILDE} = M z`, "the very same circles", this.tCanvas),
     ];
     if (data.twin) panels.push(this.dataPanel());
@@ -102,8 +104,8 @@ class Rotor extends View {
     this.body.dataset.kind = this.kind ?? "prior";
   }
 
-  panel(title, words, canvas, ...more) {
-    return element("figure", {}, element("h3", { textContent: title }), element("p", { class: "caption", textContent: words }), canvas, ...more);
+  panel(title, words, canvas, more) {
+    return element("figure", {}, element("h3", { textContent: title }), element("p", { class: "caption", textContent: words }), canvas, more ?? element("span"));
   }
 
   dataPanel() {
@@ -478,6 +480,7 @@ class Rotor extends View {
       ctx.stroke();
       ctx.globalAlpha = 1;
       const [x, y] = [plane.toX(sd * Math.cos(LABELS_AT)), plane.toY(sd * Math.sin(LABELS_AT))];
+      if (sd < 3 && rx < 1.7 * rem * sd) continue; // no room: one label names the rest
       const words = `${sd} sd`;
       const w = ctx.measureText(words).width + 0.5 * rem;
       ctx.fillStyle = theme.backgroundText;
@@ -537,7 +540,7 @@ class Rotor extends View {
     const { rem } = theme;
     const hue = hueOf(this.hues[this.examples[place]], theme);
     ctx.beginPath();
-    ctx.arc(x, y, 0.62 * rem, 0, 2 * Math.PI);
+    ctx.arc(x, y, 0.58 * rem, 0, 2 * Math.PI);
     ctx.fillStyle = theme.backgroundText;
     ctx.fill();
     ctx.lineWidth = 0.2 * rem;

@@ -1,0 +1,41 @@
+"""The README's code runs, its commands exist, its picture is there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dvae_core.__main__ import _parser
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    python -m dvae_core (.*?)(?:\s+#.*)?$", README, re.M)
+
+
+def test_the_ten_lines_run():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100)
+    assert answer.returncode == 0, answer.stderr
+    assert 0.5 < float(answer.stdout.splitlines()[-1]) <= 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_understood(command):
+    assert _parser().parse_args(shlex.split(command)).command
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) >= 7
+
+
+@pytest.mark.parametrize("target", re.findall(r"`?make ([a-z-]+)", README))
+def test_every_make_target_exists(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)h][^)]*)\)", README))
+def test_linked_files_exist(path):
+    assert (ROOT / path).is_file()
