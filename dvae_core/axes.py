@@ -13,7 +13,7 @@ Arrays are row-major with examples first, or members first and examples second: 
 shapes are written `" n"`. The shapes are checked in tests only; they cost nothing at run time.
 """
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64, Shaped
@@ -29,3 +29,8 @@ Codes: TypeAlias = Int64[np.ndarray, " n"]
 
 Auxiliary: TypeAlias = Shaped[np.ndarray, "n ..."]
 """u as labels `[n]` or as numbers `[n d_u]`."""
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as Table
+else:
+    Table = object  # pandas costs the app server 55 MB: whoever makes a table imports it there

@@ -37,7 +37,7 @@ def describe_device(device: torch.device) -> str:
     return f"CPU ({platform.machine()}, {threads} thread{'s' if threads > 1 else ''})"
 
 
-def choose_threads(madds_per_step: float, cores: int) -> int:
+def choose_threads(madds_per_step: float | int, cores: int) -> int:
     """Return the number of CPU threads for a training step of so many multiply-adds."""
     return int(min(max(madds_per_step // _MADDS_PER_THREAD, 1), cores))
 

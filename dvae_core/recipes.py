@@ -82,7 +82,7 @@ def for_dataset(
     beta * 2 * 0.2^2, where learned noise would move with beta (and a Bernoulli pseudo-likelihood is so flat on grey
     pictures that beta = 4 kills every latent of the digits). Pictures get relu nets, other data xtanh nets on
     whitened x. `beta` is used by the beta-VAE only. Latents default to the number of true factors where known,
-    else to min(10, d_x). Epochs default to about 3,000 steps (gauss-newton: 1,700), at least
+    else to min(10, d_x). Epochs default to about 3,000 steps (gauss-newton: 2,300), at least
     10 and at most 400.
 
     Raises:
@@ -111,7 +111,7 @@ def for_dataset(
     known_factors = min(10, dataset.d_x) if dataset.z is None else dataset.z.shape[1]
     batch = batch or min(256, max(16, dataset.n // 10))
     if epochs is None:  # a refined step costs five plain ones and gets there in fewer
-        epochs = int(min(max((1700 if refined else 3000) * batch // dataset.n, 10), 400))
+        epochs = int(min(max((2300 if refined else 3000) * batch // dataset.n, 10), 400))
     preprocess = "whiten" if likelihood == "gaussian" and dataset.d_x <= 500 else "standardise"
     if pictures and likelihood != "poisson":
         preprocess = "centre"  # pixels share a unit: scaling border pixels up would be noise

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from dvae_core.axes import Table
 from dvae_core.config import Config, ConfigError
 
 ACTIVE = ("queued", "warming", "running")
@@ -113,8 +113,10 @@ class Run:
             return dataclasses.replace(status, state="failed", message=message)
         return status
 
-    def history(self) -> pd.DataFrame:
+    def history(self) -> Table:
         """Return the rows written so far: one per logged step, member and split, in nats per example."""
+        import pandas as pd
+
         try:
             text = (self.path / "history.csv").read_text(encoding="utf-8")
         except FileNotFoundError:

@@ -52,10 +52,13 @@ def preview(dataset: Dataset) -> None:
         ui.plot(figures.raster(x, rate_hz=dataset.rate_hz, names=dataset.x_names, unit=unit), key="data.raster")
     cells = [st.container()] if dataset.z is None else st.columns(2)
     with cells[0]:
-        ui.plot(figures.data_scatter(x, hue, names, names=dataset.x_names, height=380), key="data.scatter")
+        ui.plot(
+            figures.data_scatter(x, hue, names, names=dataset.x_names, title="What the model sees", height=380),
+            key="data.scatter",
+        )
     if dataset.z is not None:
         with cells[1]:
-            title = "True factors, which the model never sees"
+            title = "What it never sees: the true factors"
             factors = figures.data_scatter(
                 dataset.z, hue, names, names=dataset.z_names, role="factor", title=title, height=380
             )

@@ -114,10 +114,7 @@ def lines(run: Run, beside: Run | None) -> None:
             scores[f"{name}, within u"] = within
         references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
     if not scores:
-        st.info(
-            "The scores of this run are being computed; they appear here when it has finished.",
-            icon=":material/hourglass_top:",
-        )
+        st.info("The scores are computed when training has finished.", icon=":material/hourglass_top:")
         return
     ui.plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)"), key="recover.lines")
 
@@ -132,9 +129,7 @@ try:
     run, member, method, beside = toolbar()
     found = read.recovery(run, member)
     if found is None:
-        st.info(
-            "The true factors of this data are unknown, so there is nothing to compare with.", icon=":material/help:"
-        )
+        st.info("The true factors of this data are unknown: there is nothing to compare with.", icon=":material/help:")
         ui.link("recover", "Open the talk's example", keep=(), run="talk-ivae")
     else:
         talk_figure(run, found, beside, method)

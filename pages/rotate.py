@@ -4,8 +4,9 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis import read
+from dvae_core.identify import matrices
 from dvae_core.runs import Run, RunError
-from pages.ui import code, jobs
+from pages.ui import badnews, before, code, jobs
 from pages.ui import page as ui
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
@@ -16,11 +17,6 @@ $$p(\tilde z) = N(0, I), \qquad x = f(z) = f(M^\top \tilde z).$$
 
 The rotated model (generator $f(M^\top \cdot)$, encoder mean $M\mu(x)$, covariance $M \Sigma(x) M^\top$) has the same
 $p(x)$ and the same ELBO, with other latents. With a conditional prior $p_\theta(z|u)$, held fixed, $p(x|u)$ changes."""
-FLAT = "**The likelihood does not notice.** All angles explain the data equally well; no amount of data picks one."
-BENT = (
-    "**Here the angle matters:** the prior p(z|u) is held fixed, and turning away from it costs likelihood. "
-    "Part of this is the prior's own shape; the Recover page asks whether the right axes were found."
-)
 
 
 def toolbar() -> tuple[Run, int, tuple[int, int], str]:
@@ -33,7 +29,10 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
     d = run.config.model.latents
     if d < 2:
         raise RunError("A rotation needs at least two latents and this run has one; pick another run.")
-    order = [int(i) for i in read.latent_table(run, member)["index"]]
+    if member in run.status().failed_members:
+        raise RunError("This member diverged: its weights are not finite and cannot be drawn; pick another member.")
+    table = read.latent_table(run, member)
+    order = [latent["index"] for latent in table]
     planes = [f"{min(i, j)}-{max(i, j)}" for n, i in enumerate(order) for j in order[n + 1 :]][:15]  # largest KL first
     with cells[2]:
         plane = ui.choice(
@@ -45,6 +44,11 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
             show=lambda p: "z{} and z{}".format(*(int(i) + 1 for i in p.split("-"))),
         )
     i, j = (int(k) for k in plane.split("-"))
+    if all(latent["dead"] for latent in table if latent["index"] in (i, j)):
+        st.info(
+            "Both latents of this plane are dead (KL below 0.01 nats): x does not depend on them, so turning them "
+            "changes nothing you can see.", icon=":material/info:",
+        )  # fmt: skip
     with cells[3]:
         points = ui.choice(
             st.segmented_control,
@@ -57,7 +61,7 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
 
 
 def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
-    """Mount the dial and its panels, and under them the curve against the angle."""
+    """Mount the dial and its panels, and under them M and what there is to see at this angle."""
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
     hue, names = read.hues(run)
@@ -70,55 +74,45 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
             shown |= {"hues": hue[rows], "hue_labels": names}
         if plan.tree["d_x"] == 2:
             shown |= {"x_points": latents["x"]}
+    d, key = run.config.model.latents, f"rotor.{run.id}.{member}.{plane}"
+    base = before.matrix(d)
+    before.menu(d, plane, key)
 
     @st.fragment
     def turn() -> None:
         start = ui.number("angle", 0.0, 0.0, 90.0)
         angle = rotor(
-            plan.tree, key=f"rotor.{run.id}.{member}.{plane}", member=member, plane=plane, angle=start, limit=90.0,
+            plan.tree, key=key, member=member, plane=plane, angle=start, limit=90.0, base=base,
             x_names=run.about.get("x_names", ()), **shown,
         )  # fmt: skip
         ui.remember("angle", f"{angle:g}")
-        curve(run, member, plane, angle)
+        R = matrices.rotation_matrix(d, angle, plane)
+        M = R if base is None else matrices.compose(base, R)
+        st.latex(figures.matrix_tex(M))
+        view = ui.choice(
+            st.segmented_control, "Look at", list(badnews.VIEWS), param="view", show=badnews.VIEWS.__getitem__
+        )
+        badnews.show(view, run, member, plane, M, angle)
+        if view == "curve":
+            badnews.offer(run, member, plane)
 
     turn()
 
 
-def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
-    """Draw log p(x), ELBO and MCC against the angle, where they are computed."""
-    found = run.analysis(curve_name(member, plane))
-    if found is None:
+def save(run: Run, member: int, plane: tuple[int, int]) -> None:
+    """Offer the twin as a run of its own."""
+    if badnews.is_conditional(run) or "before" in st.query_params:
         return
-    is_conditional = run.config.prior.kind == "conditional"
-    log_px = "log p(x|u)" if is_conditional else "log p(x)"
-    curves = {log_px: (found["log_px"], found["log_px_error"]), "ELBO": (found["elbo"], None)}
-    ui.plot(figures.rotation_curve(found["angle"], curves, at=angle, mcc=found.get("mcc")), key="rotation.curve")
-    st.markdown(BENT if is_conditional else FLAT)
-
-
-def curve_name(member: int, plane: tuple[int, int]) -> str:
-    """Name the analysis that holds the curve of one member and plane."""
-    return f"rotation-{member}-{plane[0]}-{plane[1]}"
-
-
-def ask(run: Run, member: int, plane: tuple[int, int]) -> None:
-    """Offer what takes a worker: the curve against the angle, and the twin as a run of its own."""
-    where = {"member_index": member, "i": plane[0], "j": plane[1]}
-    if run.analysis(curve_name(member, plane)) is None:
-        st.markdown("**What does the likelihood say about the angle?**")
-        jobs.ask(
-            run, "rotation", "Compute log p(x) at every angle", "Importance sampling log p(x), 0 to 90 degrees", **where
-        )
-    if run.config.prior.kind == "standard":
-        angle = ui.number("angle", 0.0, 0.0, 90.0)
-        title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
-        twin = next((r for r in ui.usable_runs() if r.title == title), None)
-        if twin is not None:
+    angle = ui.number("angle", 0.0, 0.0, 90.0)
+    title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
+    twin = next((r for r in ui.usable_runs() if r.title == title), None)
+    if twin is not None:
+        with st.container(horizontal=True):
             ui.link("traverse", f"Open the twin turned by {angle:g}°", keep=(), run=twin.id)
-        else:
-            jobs.ask(
-                run, "twin", "Save this twin as a run", "Saving the rotated model", **where, degrees=angle, title=title
-            )
+            ui.link("recover", "Is it closer to the true factors?", keep=(), run=twin.id, beside=run.id)
+    else:
+        where = {"member_index": member, "i": plane[0], "j": plane[1], "degrees": angle, "title": title}
+        jobs.ask(run, "twin", "Save this twin as a run", "Saving the rotated model", **where)
 
 
 ui.start(
@@ -129,13 +123,16 @@ ui.start(
 )
 try:
     run, member, plane, points = toolbar()
+    if badnews.is_conditional(run):
+        st.caption(badnews.CONDITIONAL)
     dial(run, member, plane, points)
-    ask(run, member, plane)
+    save(run, member, plane)
+    badnews.questions()
     code.show(
-        "import torch\nfrom dvae_core import runs\nfrom dvae_core.identify import rotate, rotation_matrix\n"
+        "from dvae_core import runs\nfrom dvae_core.identify.rotation import rotate, rotation_matrix\n"
         f"from dvae_core.train import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"
         f"twin = rotate(vae, rotation_matrix(vae.config.model.latents, 30.0, {plane}))  # same p(x), other latents"
     )
-except RunError as error:
+except ValueError as error:
     ui.problem(error)
 ui.foot("rotate")

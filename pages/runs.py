@@ -10,7 +10,7 @@ from pages.ui import code, controls, jobs
 from pages.ui import page as ui
 
 COLUMNS = {
-    "title": st.column_config.TextColumn("Run", width="medium"),
+    "title": st.column_config.TextColumn("Run", width=300),
     "model": "Model",
     "data": "Data",
     "members": st.column_config.NumberColumn("Members", help="Seeds trained together"),

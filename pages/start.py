@@ -39,7 +39,7 @@ def moving(run: Run) -> None:
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
     member = read.best_member(run)
-    latents = read.latent_table(run, member).head(4).to_dict("records")
+    latents = read.latent_table(run, member)[:4]
     lo, hi = read.slider_range(run, member, "posterior")
 
     @st.fragment

@@ -4,10 +4,11 @@ import streamlit as st
 
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from dvae_core.traverse import Plan
+from dvae_core.traverse import Plan, decode
 from pages.ui import code
 from pages.ui import page as ui
 from pages.ui.components.explorer import explorer
+from pages.ui.components.modes import MODES, modes_of, population
 from pages.ui.components.sheet import Cells, sheet
 from pages.ui.components.store import ship
 
@@ -19,48 +20,67 @@ Latents stand in the order of their KL to the prior. Below 0.01 nats a latent sa
 RANGES = {"prior": "Prior ± 3 sd", "posterior": "Posterior 1–99 %", "data": "Posterior min–max"}
 
 
-def start_point(run: Run, member: int) -> tuple[list[float] | None, list[float] | None]:
-    """Choose where the sliders start: the prior mean, or the encoding of a held-out example (drawn beside)."""
-    x, mu = read.examples(run, member, 1000)
-    row = st.columns([1, 3])[0].number_input(
-        "Example",
-        0,
-        len(x) - 1,
-        0,
-        help="Number of the held-out example",
-        persist_state="session",
-        key=f"traverse.row.{run.id}",
-    )
-    return mu[int(row)].tolist(), x[int(row)].tolist()
-
-
-def toolbar() -> tuple[Run, int, str, str]:
+def toolbar() -> tuple[Run, int, str]:
     """Show the choices of this page in one row."""
-    cells = st.columns([3, 2, 2, 2], vertical_alignment="top")
+    cells = st.columns([3, 2, 2], vertical_alignment="top")
     with cells[0]:
         run = ui.pick_run(prefer=lambda r: r.id == "digits-beta-vae")
     with cells[1]:
         member = ui.pick_member(run)
     with cells[2]:
         how = ui.choice(st.selectbox, "Range", list(RANGES), param="range", show=RANGES.__getitem__)
-    with cells[3]:
-        origin = ui.choice(st.segmented_control, "Start from", ["prior", "data"], param="from", show=str.capitalize)
-    return run, member, how, origin
+    return run, member, how
 
 
-def drag(run: Run, plan: Plan, member: int, how: str, origin: str) -> None:
-    """Mount the sliders and what they decode."""
+def example(run: Run, name: str, label: str, default: int = 0) -> int:
+    """Let the user pick a held-out example by its number."""
+    last, key = len(read.held_out(run)["x_rows"]) - 1, f"traverse.{name}.{run.id}"
+    return int(st.number_input(label, 0, last, min(default, last), persist_state="session", key=key))
+
+
+def drag(run: Run, plan: Plan, member: int, how: str) -> None:
+    """Mount what is moved and what it decodes, in a fragment: examples are chosen without a run of the whole page."""
     lo, hi = read.slider_range(run, member, how)  # type: ignore[arg-type]
-    latents = read.latent_table(run, member).to_dict("records")
-    background = read.held_out(run)["x"] if plan.tree["d_x"] == 2 else None
+    sliders = read.latent_table(run, member)
+    latents = read.held_out(run)
+    x, mu = latents["x"], latents["mu_z"][member][latents["x_rows"]]
+
+    def picked(row: int) -> None:
+        ui.remember("from", "data")
+        st.session_state[f"traverse.row.{run.id}"] = row
 
     @st.fragment
     def explore() -> None:
-        z0, reference = start_point(run, member) if origin == "data" else (None, None)
+        more: dict = {}
+        cells = st.columns([6, 2, 2], vertical_alignment="top")
+        with cells[0]:
+            mode = ui.choice(st.segmented_control, "Move", modes_of(run), param="mode", show=MODES.__getitem__)
+        if mode == "between":
+            with cells[1]:
+                a = example(run, "a", "Example A")
+            with cells[2]:
+                b = example(run, "b", "Example B", len(x) // 2)
+            more["ends"] = [(mu[k], x[k]) for k in (a, b)]
+        else:
+            origin = "data"
+            if mode != "betas":
+                with cells[1]:
+                    origin = ui.choice(
+                        st.segmented_control, "Start from", ["prior", "data"], param="from", show=str.capitalize
+                    )
+            row = 0
+            if origin == "data":
+                with cells[2]:
+                    row = example(run, "row", "Example")
+                more |= {"z0": mu[row].tolist(), "reference": x[row]}
+            if mode in {"members", "betas"}:
+                more["members"] = population(run, ui.member_names(run), row)
+            if mode == "twin":
+                more["plane"] = tuple(latent["index"] for latent in sliders[:2])
         explorer(
-            plan.tree, key=f"traverse.{run.id}", latents=latents, member=member, lo=lo, hi=hi, z0=z0,
-            reference=reference,
-            background=background, x_names=run.about.get("x_names", ()),
+            plan.tree, key=f"traverse.{run.id}", latents=sliders, member=member, lo=lo, hi=hi, mode=mode,  # type: ignore[arg-type]
+            background=x if plan.tree["d_x"] == 2 else None, x_names=run.about.get("x_names", ()), cloud=mu,
+            run_id=run.id, on_pick=picked, fallback=lambda z: decode(plan, member, [z])[0], **more,  # type: ignore[arg-type]
         )  # fmt: skip
 
     explore()
@@ -106,10 +126,10 @@ ui.start(
     maths=MATHS,
 )
 try:
-    run, member, how, origin = toolbar()
+    run, member, how = toolbar()
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
-    drag(run, plan, member, how, origin)
+    drag(run, plan, member, how)
     samples(run, plan, member)
     code.show(
         f"from dvae_core import runs, traverse\nfrom dvae_core.analysis import read\n\n{code.opening(run)}\n"

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from dvae_core.axes import Table
 from dvae_core.metrics import Score, align, mcc
 from dvae_core.runs import Run, RunError
 
 DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
 
 
-def member_table(run: Run) -> pd.DataFrame:
+def member_table(run: Run) -> Table:
     """Return one row per member: member, seed, beta, failed, elbo, recon, kl, and mcc_* where there is truth.
 
     ELBO and its parts are held-out, nats per example; columns are missing before there is anything to show.
     """
+    import pandas as pd
+
     config, failed = run.config, set(run.status().failed_members)
     table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
     table["failed"] = table["member"].isin(list(failed))
@@ -40,21 +42,19 @@ def best_member(run: Run) -> int:
 
     Choosing so rejects gross failures only: it says little about which latents are the factors.
     """
-    table = member_table(run)
-    if "elbo" not in table:
+    latents = run.latents()
+    if latents is None:
         return 0
-    elbo = table["elbo"].where(~table["failed"])
-    best = np.where(elbo.notna(), elbo, -np.inf).argmax()
-    return int(best)
+    elbo = np.where(np.isfinite(latents["elbo"]), latents["elbo"], -np.inf)
+    elbo[list(run.status().failed_members)] = -np.inf
+    return int(elbo.argmax())
 
 
-def latent_table(run: Run, member: int) -> pd.DataFrame:
+def latent_table(run: Run, member: int) -> list[dict[str, Any]]:
     """Return the member's latents by falling KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01)."""
     kl = _latents(run)["kl_latent"][member]
     order = np.argsort(-np.nan_to_num(kl, nan=-1.0), kind="stable")
-    return pd.DataFrame({
-        "index": order, "label": [f"z{i + 1}" for i in order], "kl": kl[order], "dead": ~(kl[order] >= DEAD_NATS)
-    })  # fmt: skip
+    return [{"index": int(i), "label": f"z{i + 1}", "kl": float(kl[i]), "dead": not kl[i] >= DEAD_NATS} for i in order]
 
 
 def slider_range(run: Run, member: int, how: Literal["prior", "posterior", "data"] = "prior") -> tuple[list, list]:
@@ -150,8 +150,10 @@ def comparable(runs: Sequence[Run], run: Run) -> list[Run]:
     return [run, *others]
 
 
-def run_table(runs: Sequence[Run]) -> pd.DataFrame:
+def run_table(runs: Sequence[Run]) -> Table:
     """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. A broken run says why."""
+    import pandas as pd
+
     return pd.DataFrame([_run_row(run) for run in runs])
 
 

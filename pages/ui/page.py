@@ -40,6 +40,9 @@ CHAPTERS: dict[str, list[Page]] = {
     ],
     "2 · Bad news": [
         Page("rotate", "Rotate", ":material/rotate_right:", "Turn the Gaussian prior: other latents, the same data."),
+        Page(
+            "any_prior", "Any prior", ":material/all_inclusive:", "Another prior does not help: turn it all the same."
+        ),
     ],
     "3 · Rescue": [
         Page("recover", "Recover", ":material/target:", "Recovered latents against the true factors."),
@@ -208,6 +211,7 @@ def _plan(path: str, version: int) -> Plan:
 def plot(figure: Any, *, key: str | None = None) -> None:
     """Show a plotly figure the way all pages do: no mode bar, the finding in its title read out as alternative text."""
     words = " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
+    words = words.replace("<br>", " ")
     st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=words or "Figure without a title")
 
 

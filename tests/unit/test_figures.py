@@ -40,6 +40,11 @@ def codes(n: int, labels: int = 5) -> np.ndarray:
     return np.arange(n) % labels
 
 
+def finding(fig: go.Figure) -> str:
+    """The title as it is read, whatever its line breaks."""
+    return fig.layout.title.text.replace("<br>", " ")
+
+
 ANGLES = np.arange(0.0, 91.0, 15.0)
 
 
@@ -100,7 +105,7 @@ def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> 
         assert fig.layout.annotations[0].text.endswith((".", "few rows", "first steps"))
     else:
         assert fig.layout.title.text
-        assert 48 <= fig.layout.margin.t <= 100
+        assert 48 <= fig.layout.margin.t <= 100 + 29 * fig.layout.title.text.count("<br>")
     if n == 0:
         assert is_sentence
     if n == 200:
@@ -126,6 +131,22 @@ def test_text_has_no_size_or_colour_of_its_own(name: str) -> None:
     layout = BUILDERS[name](50).to_plotly_json()["layout"]
     layout.pop("template", None)
     assert '"font": {"' not in json.dumps(layout, default=str)
+
+
+def test_long_titles_break_to_fit_half_a_column_and_the_plot_keeps_its_room() -> None:
+    plain = figures.kl_bars(np.ones((1, 2)), title="Short")
+    long = figures.kl_bars(np.ones((1, 2)), title="Turning changes log p(x|u) by 1.00 nats; the ELBO changes at β = 4")
+    lines = long.layout.title.text.split("<br>")
+    assert lines == ["Turning changes log p(x|u) by 1.00", "nats; the ELBO changes at β = 4"]
+    extra = long.layout.margin.t - plain.layout.margin.t
+    assert extra == long.layout.height - plain.layout.height == 29  # 1.3 lines of 22 pixels
+    assert long.layout.title.pad.t - plain.layout.title.pad.t >= 0.7 * 22
+    word = "a" * 60
+    assert figures.kl_bars(np.ones((1, 2)), title=word).layout.title.text == word
+    wide = four(50, title="t " * 40)
+    assert "<br>" not in wide.layout.title.text
+    (note,) = figures.sentence("Nothing is logged yet: the curves begin after the first steps.").layout.annotations
+    assert note.text == "Nothing is logged yet: the curves<br>begin after the first steps."
 
 
 def test_hues_are_the_same_everywhere() -> None:
@@ -193,7 +214,7 @@ def test_curves_held_out_solid_train_dotted_best_thick() -> None:
     curves = lines_of(fig)
     assert [c.line.dash for c in curves] == ["dot", "solid"] * 3
     assert [c.line.width for c in curves if c.line.dash == "solid"] == [1.2, 1.2, 3]  # the last has the best ELBO
-    assert fig.layout.title.text == "ELBO −2.98 ± 0.01 over 3 seeds"
+    assert finding(fig) == "ELBO −2.98 ± 0.01 over 3 seeds"
     assert fig.layout.title.subtitle.text.startswith("held-out, nats per example")
     assert "thick: seed 42" in {t.name for t in fig.data}
     assert fig.layout.yaxis.title.text == "ELBO (nats)"
@@ -212,10 +233,10 @@ def test_failed_members_are_crossed_and_named_not_dropped() -> None:
     (cross,) = [t for t in fig.data if t.marker.symbol == "x"]
     assert cross.text[0].strip() == "seed 41 failed"
     assert cross.x[0] == 90
-    assert fig.layout.title.text.endswith("over 2 seeds; seed 41 failed")
+    assert finding(fig).endswith("over 2 seeds; seed 41 failed")
     assert len([c for c in lines_of(fig) if c.line.color == figures.COLOURS["bad"]]) == 2
     named = figures.training_curves(history(3), failed=(0, 1, 2), metric="kl_1")
-    assert named.layout.title.text == "KL of z1: no member has a finite value"
+    assert finding(named) == "KL of z1: no member has a finite value"
     assert len([t for t in named.data if t.marker.symbol == "x"]) == 3
 
 
@@ -224,15 +245,15 @@ def test_members_with_other_betas_have_other_colours() -> None:
     assert len({c.line.color for c in lines_of(fig)}) == 3
     assert {"β = 0.5", "β = 1", "β = 4", "held-out", "train"} == {t.name for t in fig.data if t.name}
     split = figures.training_split(history(3, betas=(0.5, 1, 4)))
-    assert split.layout.title.text == "KL 3.99 nats at β = 0.5, 0.50 nats at β = 4"
+    assert finding(split) == "KL 3.99 nats at β = 0.5, 0.50 nats at β = 4"
 
 
 def test_split_shows_both_parts_over_the_same_steps() -> None:
     fig = figures.training_split(history(3), steps=5000)
-    assert fig.layout.title.text == "ELBO = −0.99 (reconstruction) − 1.99 (KL)"
+    assert finding(fig) == "ELBO = −0.99 (reconstruction) − 1.99 (KL)"
     assert list(fig.layout.xaxis.range) == list(fig.layout.xaxis2.range) == [0, 5050]
     lost = figures.training_split(history(1, broken=0))
-    assert lost.layout.title.text == "No member has a finite bound"
+    assert finding(lost) == "No member has a finite bound"
 
 
 def test_steps_fix_the_axis_while_training() -> None:
@@ -251,13 +272,13 @@ def test_kl_bars_are_ordered_and_dead_ones_hatched() -> None:
     assert dead.marker.color == figures.COLOURS["reference"]
     assert dead.base == pytest.approx(-dead.y[0])  # below the axis: its height means nothing
     assert fig.layout.shapes[0].y0 == figures.DEAD_NATS
-    assert fig.layout.title.text == "The 2 members use 2 of 3 latents each"
+    assert finding(fig) == "The 2 members use 2 of 3 latents each"
     assert list(fig.layout.xaxis.ticktext) == ["seed 1", "seed 2"]
 
 
 def test_kl_bars_of_a_whole_diverged_member() -> None:
     fig = figures.kl_bars(np.array([[np.nan, np.inf]]))
-    assert fig.layout.title.text == "The member uses 0 of 2 latents"
+    assert finding(fig) == "The member uses 0 of 2 latents"
 
 
 # --- points -----------------------------------------------------------------------------------------------------------
@@ -289,7 +310,7 @@ def test_four_panels_share_rows_and_state_what_they_found() -> None:
     z = points(3000)
     hat = align(z, -z[:, ::-1])
     fig = figures.four_panels(z, z**3, hat, None, codes(3000), list("abcde"), selected=[0, 5])
-    assert fig.layout.title.text == "Mean correlation with the factors: iVAE 1.00"
+    assert finding(fig) == "Mean correlation with the factors: iVAE 1.00"
     assert "1,500 of 3,000 rows" in fig.layout.title.subtitle.text
     a = [t for t in fig.data if t.name == "a"]
     assert len(a) == 3
@@ -298,18 +319,18 @@ def test_four_panels_share_rows_and_state_what_they_found() -> None:
     assert a[0].selectedpoints == (0,)  # row 5 has been thinned away or is another code
     assert "not available" in {note.text for note in fig.layout.annotations}
     unknown = figures.four_panels(None, z, z, z)
-    assert unknown.layout.title.text == "The same rows and hues, in the data and in the latents"
+    assert finding(unknown) == "The same rows and hues, in the data and in the latents"
     diverged = figures.four_panels(z, z, np.full_like(z, np.nan), z, titles=["1", "2", "3", "4"])
     assert {"diverged", "4"} <= {note.text for note in diverged.layout.annotations}
     short = figures.four_panels(z, z, align(z, z[:, :1]), z)  # a column of NaN where no latent is left
-    assert short.layout.title.text == "Mean correlation with the factors: iVAE 0.50, VAE 1.00"
+    assert finding(short) == "Mean correlation with the factors: iVAE 0.50, VAE 1.00"
 
 
 def test_histograms_count_every_row_and_name_constants() -> None:
     x = np.column_stack([np.arange(100.0), np.ones(100)])
     fig = figures.column_histograms(x, names=["speed (cm/s)", "flat"])
     assert [t.y.sum() for t in fig.data] == [100, 100]
-    assert fig.layout.title.text == "1 of 2 columns constant over 100 rows"
+    assert finding(fig) == "1 of 2 columns constant over 100 rows"
     assert fig.layout.xaxis.title.text == "speed (cm/s)"
     many = figures.column_histograms(points(10, 40))
     assert len(many.data) == 12
@@ -357,7 +378,7 @@ def test_recovery_frames_the_diagonal_and_prints_correlations() -> None:
     assert sum(text.startswith("<b>r = 0.9") for text in texts) == 2
     assert fig.layout.yaxis.title.text == "latent −z2"
     assert fig.layout.xaxis3.title.text == "factor s1"
-    assert fig.layout.title.text.startswith("MCC 0.9")
+    assert finding(fig).startswith("MCC 0.9")
     fits = [t for t in fig.data if t.mode == "lines"]
     assert len(fits) == 2
     dots = next(t for t in fig.data if t.mode == "markers")
@@ -368,7 +389,7 @@ def test_recovery_frames_the_diagonal_and_prints_correlations() -> None:
 def test_recovery_with_too_few_latents_and_too_many_factors() -> None:
     fig = recovery(300, 2, 1)
     assert "no latent left" in {note.text for note in fig.layout.annotations}
-    assert "0.00" in fig.layout.title.text
+    assert "0.00" in finding(fig)
     large = recovery(3000, 7, 7)
     assert len({(t.xaxis, t.yaxis) for t in large.data}) == 25
     assert "the first 5 of 7 factors" in large.layout.title.subtitle.text
@@ -387,42 +408,56 @@ def test_correlations_after_matching_are_positive_on_the_diagonal() -> None:
     np.testing.assert_array_equal(before.z, matrix)
     np.testing.assert_array_equal(after.z, [[0.9, 0.1, 0.0], [-0.2, 0.8, -0.3]])
     assert list(after.x) == ["−z2", "z1", "z3"]
-    assert fig.layout.title.text == "MCC 0.85: matched correlations 0.80 to 0.90"
+    assert finding(fig) == "MCC 0.85: matched correlations 0.80 to 0.90"
     missing = figures.correlation_matrices(matrix[:, :1], (-1, 0), (0, 1))
-    assert "0.00 to 0.80" in missing.layout.title.text
+    assert "0.00 to 0.80" in finding(missing)
 
 
 def test_mcc_lines_show_each_seed_the_mean_and_the_references() -> None:
     fig = figures.mcc_lines({"iVAE": [0.95, 0.9, None], "VAE": [0.7]}, {"raw x": 0.86, "u only": None})
-    assert fig.layout.title.text == "iVAE (0.93) beats every reference"
+    assert finding(fig) == "iVAE (0.93) beats every reference"
     assert [shape.line.dash for shape in fig.layout.shapes] == ["dash"]
     assert list(fig.layout.yaxis.ticktext) == ["raw x", "VAE", "iVAE (1 failed)"]
     assert fig.layout.annotations[0].text == "0.93 ± 0.02"
     sober = figures.mcc_lines({"VAE": [0.7]}, {"raw x": 0.86})
-    assert sober.layout.title.text == "VAE (0.70) does not beat raw x (0.86)"
+    assert finding(sober) == "VAE (0.70) does not beat raw x (0.86)"
     lost = figures.mcc_lines({"VAE": [None, float("nan")]}, {"raw x": 0.86})
     assert lost.layout.annotations[0].text == "no finite score"
-    assert figures.mcc_lines({"VAE": [0.7]}, {}).layout.title.text == "VAE reaches MCC 0.70"
+    assert finding(figures.mcc_lines({"VAE": [0.7]}, {})) == "VAE reaches MCC 0.70"
     assert list(fig.layout.xaxis.range) == [0, 1.01]
+
+
+def test_references_are_not_drawn_across_scores_they_do_not_apply_to() -> None:
+    scores = {"iVAE": [0.8], "iVAE, within u": [0.95], "VAE": [0.7], "VAE, within u": [0.3]}
+    fig = figures.mcc_lines(scores, {"raw x": 0.86, "PCA": 0.5})
+    labels = ["VAE, within u", "iVAE, within u", "raw x", "PCA", "VAE", "iVAE"]
+    assert list(fig.layout.yaxis.ticktext) == labels
+    assert [(shape.y0, shape.y1) for shape in fig.layout.shapes] == [(2, 5.5), (3, 5.5)]  # from each diamond up
+    heights = {trace.hovertemplate.split(":")[0]: trace.y[0] for trace in fig.data if trace.mode != "lines"}
+    assert [heights[label] for label in labels] == list(range(6))
+    assert finding(fig) == "iVAE (0.80) does not beat raw x (0.86)"  # nor is 0.95 within u compared with raw x
+    assert "no reference is computed within u" in fig.layout.title.subtitle.text.replace("<br>", " ")
+    alone = figures.mcc_lines({"iVAE, within u": [0.95]}, {"raw x": 0.86})
+    assert finding(alone) == "iVAE, within u reaches MCC 0.95"
 
 
 def test_rotation_curve_says_what_is_flat_and_what_bends() -> None:
     flat = (np.full(7, -2.0) + 0.01 * np.cos(ANGLES), np.full(7, 0.02))
     bent = (-2 - np.sin(np.radians(2 * ANGLES)) ** 2, None)
     fig = figures.rotation_curve(ANGLES, {"log p(x)": flat}, at=30.0, mcc=np.abs(np.cos(np.radians(ANGLES))))
-    assert fig.layout.title.text == "Turning leaves log p(x) unchanged (to 0.02 nats)"
+    assert finding(fig) == "Turning leaves log p(x) unchanged (to 0.02 nats)"
     assert "MCC 1.00 at 0°, 0.00 at 90°" in fig.layout.title.subtitle.text
     assert fig.layout.yaxis.range[1] >= 0.5  # Monte Carlo noise is not magnified
     assert {shape.x0 for shape in fig.layout.shapes} == {30.0}
     both = figures.rotation_curve(ANGLES, {"log p(x)": flat, "log p(x|u)": bent})
-    assert both.layout.title.text == (
+    assert finding(both) == (
         "Turning leaves log p(x) unchanged (to 0.02 nats); turning changes log p(x|u) by 1.00 nats"
     )
     only = figures.rotation_curve(ANGLES, {"log p(x|u)": bent})
-    assert only.layout.title.text == "Turning changes log p(x|u) by 1.00 nats"
+    assert finding(only) == "Turning changes log p(x|u) by 1.00 nats"
     assert only.layout.title.subtitle.text == ""
     noisy = (bent[0], np.full(7, 0.5))  # the same curve, known too badly to say that it bends
-    assert "unchanged (to 1 nats)" in figures.rotation_curve(ANGLES, {"log p(x)": noisy}).layout.title.text
+    assert "unchanged (to 1 nats)" in finding(figures.rotation_curve(ANGLES, {"log p(x)": noisy}))
     lost = figures.rotation_curve(ANGLES, {"ELBO": (np.full(7, np.nan), None)})
     assert "diverged" in lost.layout.annotations[0].text
 

@@ -1,12 +1,25 @@
 """The rotated twin is a model of its own that nothing observable tells from the original."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import ortho_group
 
 from dvae_core.config import ConditionalPrior, Config, GaussianLikelihood, MlpNet, ModelConfig, TrainConfig
-from dvae_core.identify import rotate, rotation_matrix
+from dvae_core.identify.matrices import (
+    compose,
+    entangles,
+    from_text,
+    orthogonality_defect,
+    random_orthogonal,
+    reflection,
+    require_orthogonal,
+    undo,
+)
+from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.models import Sizes, Vae, initialise, log_px
 
 N, D = 200, 4
@@ -100,3 +113,82 @@ def test_rotation_matrix():
         rotation_matrix(3, 10, (1, 1))
     with pytest.raises(ValueError, match="two different axes"):
         rotation_matrix(2, 10, (0, 2))
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_random_orthogonal_matrices_are_orthogonal_of_both_kinds(d):
+    found = [random_orthogonal(d, seed) for seed in range(20)]
+    assert max(map(orthogonality_defect, found)) < 1e-14 * d
+    assert {round(float(np.linalg.det(M))) for M in found} == {-1, 1}
+    np.testing.assert_array_equal(random_orthogonal(d, 3), found[3])
+
+
+def test_random_orthogonal_is_uniform():
+    """Entries of a Haar matrix in the plane: M[0, 0] = cos of a uniform angle, so its square has mean 1/2."""
+    first = np.array([random_orthogonal(2, seed)[0, 0] for seed in range(400)])
+    assert np.mean(first**2) == pytest.approx(0.5, abs=0.07)  # std of cos^2 is .354: 4 standard errors
+    assert abs(np.mean(first)) < 0.15  # std .707: 4 standard errors; 0 only with the signs made unique
+
+
+def test_matrices_compose_in_order_and_undo():
+    A, B = rotation_matrix(3, 30, (0, 1)), reflection(3, 2)
+    np.testing.assert_allclose(compose(A, B), B @ A)
+    np.testing.assert_allclose(compose(A, B, undo(compose(A, B))), np.eye(3), atol=1e-15)
+    np.testing.assert_array_equal(compose(B, B), np.eye(3))
+    assert np.linalg.det(B) == -1
+    np.testing.assert_allclose(compose(*[rotation_matrix(2, 15)] * 6), rotation_matrix(2, 90), atol=1e-15)
+
+
+@torch.no_grad()
+def test_a_reflection_has_a_twin_too():
+    vae, x, u, eps = build()
+    twin = rotate(vae, reflection(D, 1))
+    assert (vae.elbo(x, u, eps).elbo - twin.elbo(x, u, eps).elbo).abs().max() < 1e-8
+    np.testing.assert_allclose(twin.encode(x).mu[..., 1], -vae.encode(x).mu[..., 1])
+
+
+def test_a_pasted_matrix_is_read_or_refused_in_words():
+    np.testing.assert_allclose(from_text("0.6 -0.8\n0.8 0.6"), [[0.6, -0.8], [0.8, 0.6]], atol=1e-15)
+    np.testing.assert_allclose(from_text("[[0, 1], [1, 0]]".replace("], [", "; ")), [[0, 1], [1, 0]])
+    rounded = from_text("0.86603 -0.5; 0.5 0.86603", d=2)  # five digits: defect 1e-5
+    assert orthogonality_defect(rounded) < 1e-14
+    for text, words in (
+        ("1 0.5\n0 1", r"not orthogonal: \|\|M\^T M - I\|\| = 0.75"),  # M^T M - I = [[0, .5], [.5, .25]]
+        ("1 0 0\n0 1 0", "M must be square; got 2 x 3"),
+        ("1 0\n0", "rows of equal length"),
+        ("", "rows of equal length"),
+        ("a b\nc d", "plain numbers"),
+        ("nan 0\n0 1", "not orthogonal"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            from_text(text)
+    with pytest.raises(ValueError, match="3 x 3 for a model with 3 latents; got 2 x 2"):
+        from_text("1 0\n0 1", d=3)
+
+
+def test_what_is_no_matrix_at_all():
+    with pytest.raises(ValueError, match=r"axis among 0..1; got 2"):
+        reflection(2, 2)
+    with pytest.raises(ValueError, match="at least 1 dimension; got 0"):
+        random_orthogonal(0)
+    with pytest.raises(ValueError, match="nothing to compose"):
+        compose()
+    with pytest.raises(ValueError, match="two different axes"):  # one latent: nothing to turn
+        rotation_matrix(1, 30)
+    require_orthogonal(np.eye(1))
+
+
+def test_only_0_and_90_degrees_leave_the_axes_alone():
+    assert not entangles(rotation_matrix(2, 0))
+    assert not entangles(rotation_matrix(2, 90))
+    assert entangles(rotation_matrix(2, 1))
+    assert not entangles(rotation_matrix(3, 45, (0, 1)))  # the third latent stays apart
+    assert entangles(random_orthogonal(3))
+
+
+def test_what_pages_import_stays_light():
+    modules = "any_prior, darmois, independence, linear_gaussian, marginals, matrices, two_sample"
+    heavy = "{'torch', 'scipy', 'sklearn'}"
+    code = f"import sys; from dvae_core.identify import {modules}; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()", found.stdout

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+SHARED = ("decode", "draw", "plane", "view")
+PARTS = {"explorer": ("screen", "film", "pad", "export"), "rotor": ("dial",)}
 
 
 def script(name: str) -> str:
-    """The JavaScript of one component, one ES module without a build step: arithmetic, drawing, then its own file."""
-    return "\n".join((HERE / part).read_text(encoding="utf-8") for part in ("decode.js", "draw.js", f"{name}.js"))
+    """The JavaScript of one component as one ES module without a build step: what all share, then its own files."""
+    parts = [*SHARED, *PARTS.get(name, ()), name]
+    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in parts)
 
 
 def style(name: str) -> str:

@@ -99,23 +99,33 @@ export const ACTIVATIONS = {
 
 // --- the two heavy loops
 
-// y += h @ W for W [nIn, nOut] at offset w. Eight rows at a time: y is read and written once for eight products
-// (0.63 ms for 256 x 4096 in Node 20 on a shared 2-core machine, against 0.76 ms with four).
+// y += h @ W for W [nIn, nOut] at offset w. Rows whose h is 0 are left out (half of them after a relu), the others taken eight
+// at a time, filled up with one that is 0: y is read and written once for eight products.
+let rows = new Int32Array(4096);
 function addMatvec(h, hAt, W, w, nIn, nOut, y, yAt) {
-  let i = 0;
-  for (; i + 7 < nIn; i += 8) {
-    const a0 = h[hAt + i], a1 = h[hAt + i + 1], a2 = h[hAt + i + 2], a3 = h[hAt + i + 3];
-    const a4 = h[hAt + i + 4], a5 = h[hAt + i + 5], a6 = h[hAt + i + 6], a7 = h[hAt + i + 7];
-    const p0 = w + i * nOut, p1 = p0 + nOut, p2 = p1 + nOut, p3 = p2 + nOut;
-    const p4 = p3 + nOut, p5 = p4 + nOut, p6 = p5 + nOut, p7 = p6 + nOut;
+  if (rows.length < nIn + 8) rows = new Int32Array(nIn + 8);
+  let n = 0;
+  let zero = -1;
+  for (let i = 0; i < nIn; i++) {
+    if (h[hAt + i] !== 0) rows[n++] = i;
+    else zero = i;
+  }
+  if (zero >= 0) while (n % 8 > 2) rows[n++] = zero;
+  let k = 0;
+  for (; k + 7 < n; k += 8) {
+    const i0 = rows[k], i1 = rows[k + 1], i2 = rows[k + 2], i3 = rows[k + 3], i4 = rows[k + 4], i5 = rows[k + 5], i6 = rows[k + 6], i7 = rows[k + 7];
+    const a0 = h[hAt + i0], a1 = h[hAt + i1], a2 = h[hAt + i2], a3 = h[hAt + i3];
+    const a4 = h[hAt + i4], a5 = h[hAt + i5], a6 = h[hAt + i6], a7 = h[hAt + i7];
+    const p0 = w + i0 * nOut, p1 = w + i1 * nOut, p2 = w + i2 * nOut, p3 = w + i3 * nOut;
+    const p4 = w + i4 * nOut, p5 = w + i5 * nOut, p6 = w + i6 * nOut, p7 = w + i7 * nOut;
     for (let o = 0; o < nOut; o++) {
       y[yAt + o] += a0 * W[p0 + o] + a1 * W[p1 + o] + a2 * W[p2 + o] + a3 * W[p3 + o]
         + (a4 * W[p4 + o] + a5 * W[p5 + o] + a6 * W[p6 + o] + a7 * W[p7 + o]);
     }
   }
-  for (; i < nIn; i++) {
-    const a = h[hAt + i];
-    const p = w + i * nOut;
+  for (; k < n; k++) {
+    const a = h[hAt + rows[k]];
+    const p = w + rows[k] * nOut;
     for (let o = 0; o < nOut; o++) y[yAt + o] += a * W[p + o];
   }
 }
@@ -296,10 +306,7 @@ export function decodeInto(model, m, z, out) {
         break;
       case "conv_transpose": {
         let W = s.packed.get(m);
-        if (!W) {
-          s.packed.clear(); // one member at a time is looked at
-          s.packed.set(m, (W = packKernel(s.weight, m * s.cIn * s.cOut * s.k * s.k, s)));
-        }
+        if (!W) s.packed.set(m, (W = packKernel(s.weight, m * s.cIn * s.cOut * s.k * s.k, s)));
         convTranspose(h, s, W, s.bias, m * s.cOut, y);
         [h, y] = [y, h];
         break;

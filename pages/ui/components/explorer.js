@@ -1,13 +1,13 @@
-// One slider per latent; the picture, plane or bars of E[x | z] follow every input event, and a filmstrip of all latents
-// under them. Needs decode.js and draw.js in front of it.
+// Latents under the finger: sliders, a pad, a walk between two examples, or the betas of a population, and E[x | z] of one
+// member, of all members, or of the rotated twin, decoded at every input event. Needs the shared files in front of it.
 
 const VIEWS = new WeakMap(); // parentElement -> Explorer
-const FRAME_BUDGET_MS = 8; // for the filmstrip, beside the picture itself, in one display frame
-const AUTOPLAY_BUDGET_MS = 4;
 const AUTOPLAY_PERIOD_S = 9;
 const AUTOPLAY_REACH = 0.85; // of the slider
-const CURVE_POINTS = 61;
-const GAP_REM = 0.12; // between pictures of a row
+const DEAD_NATS = 0.01; // as dvae_core.analysis.read
+const REST_MS = 120; // without a new picture: the finger rests
+const MOST_ROWS = 24; // of small planes; with all betas, of rows
+const WORDS = { picture: "Picture", plane: "Point in the plane", bars: "Bars" };
 
 class Explorer extends View {
   constructor(root) {
@@ -15,7 +15,6 @@ class Explorer extends View {
     this.z = null;
     this.rev = null;
     this.autoplay = "idle"; // idle -> running -> over
-    this.pumping = { cursor: 0 };
     const stop = () => this.endAutoplay();
     for (const type of ["pointerdown", "keydown", "wheel", "touchstart"]) root.addEventListener(type, stop, { passive: true });
     this.visible = true;
@@ -35,18 +34,29 @@ class Explorer extends View {
     this.setState = setState; // a fresh closure on every call
     this.data = data;
     this.theme = themeOf(this.root);
+    // What else is moved: the way between two examples (0..1), the twin's angle, which beta. Python only keeps it.
+    this.side ??= { t: 0, angle: 30, beta: 0, ...data.side };
+    this.sentSide ??= JSON.stringify(this.side);
     if (!this.z || this.z.length !== data.d_z || this.rev !== data.rev) {
       if (this.rev !== null) this.endAutoplay(false); // Python moves the sliders now
       this.z = Float64Array.from(data.z);
       this.rev = data.rev;
       this.sent = null;
     }
+    this.z0 = Float64Array.from(data.z0);
     // Anything that changes what stands on the page builds it anew; a member or a z does not.
-    const shape = JSON.stringify([data.plan, data.latents, data.lo, data.hi, data.x_names, data.filmstrip, data.reference === null, data.background]);
+    const shape = JSON.stringify([
+      data.plan, data.latents, data.lo, data.hi, data.x_names, data.filmstrip, data.exports, data.reference === null, data.background,
+      data.mode, data.members, data.ends, data.plane, data.cloud,
+    ]);
     const example = JSON.stringify(data.reference);
     if (this.example !== example) {
       this.example = example;
       this.reference = numbersOf(data.reference);
+      this.fresh = true;
+    }
+    if (this.member !== data.member) {
+      this.member = data.member;
       this.fresh = true;
     }
     if (this.shape !== shape) {
@@ -54,17 +64,12 @@ class Explorer extends View {
       this.build();
       this.fresh = true;
     }
-    if (this.member !== data.member) {
-      this.member = data.member;
-      this.fresh = true;
-    }
-    this.z0 = Float64Array.from(data.z0);
     this.follow(data.plan, () => {
+      if (this.told) this.tell("");
       this.fresh = true;
       this.relay();
     });
-    this.showSliders();
-    this.staleExcept(-1);
+    this.place();
     if (this.model) this.relay();
     if (data.autoplay && this.autoplay === "idle") {
       const still = globalThis.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -75,33 +80,76 @@ class Explorer extends View {
     if (!data.autoplay) this.endAutoplay(false);
   }
 
+  /** Nothing can be drawn here: Python may draw it in our place. */
+  fail(sentence) {
+    super.fail(sentence);
+    this.tell(sentence);
+  }
+
+  tell(sentence) {
+    this.told = sentence;
+    this.setState("failed", { plan: this.planId, sentence });
+  }
+
   // --- what stands on the page
 
   build() {
     const { data } = this;
-    this.kind = data.x_shape ? "picture" : data.d_x === 2 ? "plane" : "bars";
+    const focused = this.root.getRootNode().activeElement?.getAttribute("aria-roledescription");
+    this.kind = kindOf(data);
     this.names = namesOf(data, data.x_names);
     this.background = numbersOf(data.background);
-    this.moved = data.latents[0]?.index ?? 0;
+    this.cloud = numbersOf(data.cloud);
+    this.ends = data.ends?.map(({ z, x }) => ({ z: Float64Array.from(z), x: numbersOf(x) }));
+    this.order = data.members.map((_, m) => m).sort((a, b) => data.members[a].beta - data.members[b].beta);
+    this.side.beta = Math.min(this.side.beta, Math.max(0, this.order.length - 1));
+    if (!data.latents.some(({ index }) => index === this.moved)) this.moved = data.latents[0].index;
+    this.M = data.plane && rotation(this.side.angle, data.d_z, ...data.plane);
+    this.sliders = [];
+    this.pad = this.film = this.given = this.change = null;
 
+    const controls = this.controls();
+    this.figure = this.display();
+    if (data.filmstrip) this.film = this.makeFilm();
+    this.exports = data.exports ? new Exports(this) : null;
+    this.body.replaceChildren(controls, this.figure, ...(this.film ? [this.film.node] : []), ...(this.exports ? [this.exports.node] : []));
+    this.body.dataset.kind = this.kind;
+    this.body.dataset.mode = data.mode;
+    // Few controls leave room for the film under them.
+    this.body.classList.toggle("aside", this.film !== null && (data.mode === "between" || data.mode === "betas" || (this.kind === "plane" && data.latents.length <= 4)));
+    if (focused && this.pad) this.pad.canvas.focus({ preventScroll: true });
+  }
+
+  controls() {
+    const { data } = this;
     const reset = element("button", { type: "button", textContent: "Reset", title: "Back to where it started" });
     reset.addEventListener("click", () => {
       this.z.set(this.z0);
-      this.showSliders();
-      this.staleExcept(-1);
+      Object.assign(this.side, { t: 0, beta: 0 });
+      this.place();
       this.request();
       this.send();
     });
     this.hint = element("p", { class: "hint", textContent: "Moving by itself. Touch a slider to take over.", hidden: this.autoplay !== "running" });
-    this.sliders = data.latents.map((latent) => this.slider(latent));
-    const controls = element(
-      "section", { class: "controls", "aria-label": "Latents" },
-      element("header", {}, element("h3", { textContent: "Latents" }), reset),
-      element("div", { class: "sliders" }, ...this.sliders.map((s) => s.row)), this.hint,
-    );
-    this.body.replaceChildren(controls, this.display(), ...(data.filmstrip ? [this.film()] : []));
-    this.body.dataset.kind = this.kind;
-    this.body.classList.toggle("aside", this.kind === "plane" && data.latents.length <= 4); // room beside the plane
+    const parts = [];
+    let title = "Latents";
+    if (data.mode === "between") {
+      title = "Between two examples";
+      parts.push(this.sideSlider("t", { label: "From A to B", max: 1, step: 0.01, words: (t) => `${Math.round(100 * t)} %` }));
+    } else if (data.mode === "betas") {
+      title = "\u03B2 of the population";
+      parts.push(this.sideSlider("beta", { label: "\u03B2", max: this.order.length - 1, step: 1, words: (k) => short(data.members[this.order[k]].beta) }));
+      this.facts = element("dl", { "aria-live": "polite" });
+      parts.push(this.facts);
+    } else if (data.mode === "pad") {
+      this.pad = new Pad(this);
+      parts.push(this.pad.node);
+    } else {
+      if (data.mode === "twin") parts.push(this.sideSlider("angle", { label: `Angle, ${data.plane.map((k) => this.labelOf(k)).join(" and ")}`, max: 90, step: 1, words: (a) => `${short(a)}\u00B0` }));
+      this.sliders = data.latents.map((latent) => this.slider(latent));
+      parts.push(element("div", { class: "sliders" }, ...this.sliders.map((s) => s.row)));
+    }
+    return element("section", { class: "controls", "aria-label": title }, element("header", {}, element("h3", { textContent: title }), reset), ...parts, this.hint);
   }
 
   slider(latent) {
@@ -133,118 +181,236 @@ class Explorer extends View {
     return { latent, row, input, value };
   }
 
+  /** A slider for what is no latent, from 0 up. */
+  sideSlider(name, { label, max, step, words }) {
+    const input = element("input", { type: "range", min: 0, max, step, "aria-label": label });
+    const value = element("output", { class: "value" });
+    input.addEventListener("input", () => {
+      this.side[name] = Number(input.value);
+      this.place();
+      this.request();
+      this.sendLater();
+    });
+    input.addEventListener("change", () => this.send());
+    this.sideShown = () => {
+      input.value = this.side[name];
+      value.textContent = words(this.side[name]);
+      input.setAttribute("aria-valuetext", value.textContent);
+      fill(input, 0, max, this.side[name]);
+    };
+    return element("label", { class: "row side" }, element("span", { class: "name" }, element("b", { textContent: label })), input, value);
+  }
+
   display() {
+    const { data, kind } = this;
     const figure = element("figure", { class: "display" });
-    const caption = element("figcaption");
-    this.main = pictureCanvas("Decoded x", "main");
-    if (this.kind === "picture") {
-      const [height, width] = this.data.x_shape;
-      this.main.style.aspectRatio = `${width} / ${height}`;
-      this.bitmap = new Bitmap(this.data.x_shape);
-      const shown = element("div", { class: "pictures" }, element("div", { class: "shown" }, this.main, element("span", { textContent: "decoded, E[x|z]" })));
-      if (this.reference) {
-        this.given = pictureCanvas("The data example", "side");
-        this.change = pictureCanvas("Difference, decoded minus data", "side");
-        for (const canvas of [this.given, this.change]) canvas.style.aspectRatio = `${width} / ${height}`;
-        this.givenBitmap = new Bitmap(this.data.x_shape);
-        this.changeBitmap = new Bitmap(this.data.x_shape);
-        shown.append(element(
-          "div", { class: "sides" },
-          element("div", { class: "shown" }, this.given, element("span", { textContent: "data, x" })),
-          element("div", { class: "shown" }, this.change, element("span", { textContent: "difference, within \u00B10.5" })),
-        ));
-      }
-      figure.append(shown);
-    } else {
-      figure.append(this.main);
-      if (this.kind === "plane") {
-        this.plane = new Plane(this.main, { xName: this.names[0], yName: this.names[1] });
-        caption.append(legendEntry(0, COLOURS.reconstruction, "decoded, f(z)"), (this.swept = legendEntry("line", COLOURS.latent, "")));
-        if (this.background) caption.append(legendEntry(0, COLOURS.data, "data"));
-        if (this.reference) caption.append(legendEntry("cross", COLOURS.data, "this example"));
-      } else {
-        caption.append(legendEntry(1, COLOURS.reconstruction, "decoded, E[x|z]"));
-        if (this.reference) caption.append(legendEntry("tick", COLOURS.data, "this example"));
-      }
-      figure.append(caption);
-    }
+    const many = data.mode === "members";
+    this.screens = many
+      ? data.members.map(({ label }, member) => new Screen(this, { member, small: true, name: label }))
+      : data.mode === "twin"
+        ? [new Screen(this, { name: "Original" }), new Screen(this, { turned: true, name: "Rotated twin" })]
+        : [new Screen(this)];
+    if (many) {
+      figure.append(element("div", { class: "many" }, ...this.screens.map(({ canvas, name }) => shown(canvas, name))));
+      figure.append(element("p", { class: "caption", textContent: "Each slider moves the latent of the same number in every member. Trained on the same data, they need not agree on what it means." }));
+    } else if (data.mode === "twin") {
+      const words = ["original, f(z)", "rotated twin, f(M\u1D40z)"];
+      figure.append(element("div", { class: "pair" }, ...this.screens.map(({ canvas }, k) => shown(canvas, words[k]))));
+      figure.append(element("p", { class: "caption", textContent: "Two models with the same p(x), one set of sliders: the same numbers mean something else in each." }));
+    } else if (kind === "picture") figure.append(this.pictures());
+    else figure.append(this.screens[0].canvas);
+    if (kind === "picture") return figure;
+    const legend = element("figcaption");
+    if (kind === "plane") legend.append(legendEntry(0, COLOURS.reconstruction, "decoded, f(z)"), (this.swept = legendEntry("line", COLOURS.latent, "")));
+    else legend.append(legendEntry(1, COLOURS.reconstruction, "decoded, E[x|z]"));
+    if (kind === "plane" && this.background) legend.append(legendEntry(0, COLOURS.data, "data"));
+    if (this.reference && !(many && kind === "bars")) legend.append(legendEntry(kind === "plane" ? "cross" : "tick", COLOURS.data, "this example"));
+    if (kind === "plane" && data.mode === "between") legend.append(legendEntry("cross", COLOURS.data, "the examples A and B"));
+    figure.append(legend);
     return figure;
   }
 
-  film() {
-    const rows = this.data.latents.filter((_, r) => this.kind !== "plane" || r < 24);
-    this.strips = rows.map((latent) => {
-      const canvas = pictureCanvas(`What ${latent.label} changes: x decoded at ${STEPS} values from ${short(this.data.lo[latent.index])} to ${short(this.data.hi[latent.index])}`);
-      const strip = { latent, canvas };
-      if (this.kind === "plane") strip.plane = new Plane(canvas, { bare: true });
-      else {
-        strip.cells = Array.from({ length: STEPS }, (_, step) => ({ strip, step, stale: true }));
-        if (this.kind === "bars") strip.heat = new Heat(STEPS, this.data.d_x);
-        canvas.title = "Click a step to go there";
-        canvas.addEventListener("click", (event) => {
-          const step = Math.floor((event.offsetX / canvas.clientWidth) * STEPS);
-          this.move(latent.index, this.stepValue(latent.index, Math.max(0, Math.min(STEPS - 1, step))));
-          this.send();
-        });
-      }
-      return strip;
-    });
-    this.cells = this.kind === "plane" ? [] : this.strips.flatMap((strip) => strip.cells);
-    const title = {
-      picture: "Each row moves one latent from left to right, the others stay where the sliders are",
-      plane: "Each panel moves one latent through its range, the others stay where the sliders are",
-      bars: this.data.likelihood === "poisson"
-        ? "Each row moves one latent from left to right; lines are neurons, orange above and purple below their rate in the middle"
-        : "Each row moves one latent from left to right; lines are dimensions, orange above and purple below the middle, each by its own largest change",
-    }[this.kind];
-    const grid = element("div", { class: `film-${this.kind}` });
-    if (this.kind === "plane") {
-      grid.append(...this.strips.map(({ latent, canvas }) => element("figure", { class: latent.dead ? "dead" : "" }, canvas, element("figcaption", { textContent: latent.dead ? `${latent.label}, dead` : latent.label }))));
-    } else {
-      for (const { latent, canvas } of this.strips) {
-        grid.append(element("span", { class: latent.dead ? "name dead" : "name", textContent: latent.dead ? `${latent.label}, dead` : latent.label }), canvas);
-      }
-      const [lo, hi] = [this.data.lo, this.data.hi];
-      const same = lo.every((v) => v === lo[0]) && hi.every((v) => v === hi[0]);
-      const ends = same
-        ? [short(lo[0]), short((lo[0] + hi[0]) / 2), short(hi[0])]
-        : ["lowest", "middle", "highest"];
-      grid.append(element("span"), element("div", { class: "ends", "aria-hidden": "true" }, ...ends.map((textContent) => element("span", { textContent }))));
+  /** The decoded picture, with what it is compared to. */
+  pictures() {
+    const row = element("div", { class: "pictures" }, shown(this.screens[0].canvas, "decoded, E[x|z]"));
+    if (this.data.mode === "between") {
+      this.given = [new Given(this, "Example A", "data, A"), new Given(this, "Example B", "data, B")];
+      this.change = new Given(this, "Difference, decoded here minus decoded at A", "change since A, within \u00B10.5");
+    } else if (this.reference) {
+      this.given = [new Given(this, "The data example", "data, x")];
+      this.change = new Given(this, "Difference, decoded minus data", "difference, within \u00B10.5");
     }
-    return element("section", { class: "film", "aria-label": "Filmstrip" }, element("p", { class: "caption", textContent: title }), grid);
+    if (this.given) row.append(element("div", { class: "sides" }, ...this.given.map(({ node }) => node), this.change.node));
+    return row;
+  }
+
+  makeFilm() {
+    const { data, kind } = this;
+    const { lo, hi, latents, mode } = data;
+    const across = { picture: "from left to right", plane: "through its range", bars: "from left to right" }[kind];
+    const lines = { picture: "", plane: "", bars: data.likelihood === "poisson"
+      ? ". Lines are neurons, orange above and purple below their rate in the middle"
+      : ". Lines are dimensions, orange above and purple below the middle, each by its own largest change" }[kind];
+    const range = (i) => ({
+      own: () => i,
+      at: (share) => this.with(i, lo[i] + share * (hi[i] - lo[i])),
+      mark: () => (this.z[i] - lo[i]) / (hi[i] - lo[i]),
+      go: (share) => {
+        this.move(i, lo[i] + share * (hi[i] - lo[i]));
+        this.send();
+      },
+    });
+    const same = lo.every((v) => v === lo[0]) && hi.every((v) => v === hi[0]);
+    const ends = same ? [short(lo[0]), short((lo[0] + hi[0]) / 2), short(hi[0])] : ["lowest", "middle", "highest"];
+    if (mode === "sliders" || mode === "pad") {
+      const rows = latents.slice(0, kind === "plane" ? MOST_ROWS : undefined).map(({ index, label, dead }) => ({ ...range(index), label, dead }));
+      return new Film(this, { rows, ends, title: () => `Each ${kind === "plane" ? "panel" : "row"} moves one latent ${across}, the others stay where the sliders are${lines}` });
+    }
+    if (mode === "betas") {
+      const member = this.shownMember();
+      const { kl_latent: kl } = data.members[member];
+      const sorted = latents.map(({ index }) => index).sort((a, b) => kl[b] - kl[a]).slice(0, MOST_ROWS);
+      const rows = sorted.map((i) => ({ ...range(i), go: null, member: () => member, label: this.labelOf(i), dead: kl[i] < DEAD_NATS, note: `KL ${number(kl[i])}` }));
+      return new Film(this, { rows, ends, title: () => `The latents of this member, largest KL first, each ${across}, the others at ${data.members[member].mu ? "the example's posterior mean" : "the prior mean"}${lines}` });
+    }
+    if (kind === "plane") return null; // the panels above show the curves
+    if (mode === "between") {
+      const row = { label: "A to B", own: () => "t", at: (share) => this.between(share), mark: () => this.side.t, go: (share) => { this.go(share); this.place(); this.request(); this.send(); } };
+      return new Film(this, { rows: [row], ends: ["A", "half way", "B"], title: () => `A straight line in latent space, decoded at ${STEPS} places${lines}` });
+    }
+    // members, twin: what was moved last, in each of them
+    const moving = { own: () => this.moved, at: (share) => this.walkAt(share), mark: () => range(this.moved).mark(), go: (share) => range(this.moved).go(share) };
+    const rows = mode === "twin"
+      ? [{ ...moving, label: "Original" }, { ...moving, label: "Twin", turned: true }]
+      : data.members.map(({ label }, m) => ({ ...moving, label, member: () => m }));
+    return new Film(this, { rows, ends, title: () => `${this.labelOf(this.moved)} moves ${across} in ${mode === "twin" ? "both models" : "every member"}, the other latents stay where the sliders are${lines}` });
+  }
+
+  // --- where things are
+
+  labelOf(i) {
+    return this.data.latents.find(({ index }) => index === i)?.label ?? `z${i + 1}`;
+  }
+
+  /** z with latent i at a value. */
+  with(i, value) {
+    const z = this.z.slice();
+    z[i] = value;
+    return z;
+  }
+
+  between(t) {
+    const [a, b] = this.ends;
+    return a.z.map((v, i) => v + t * (b.z[i] - v));
+  }
+
+  shownMember() {
+    return this.data.mode === "betas" ? this.order[this.side.beta] : this.member;
+  }
+
+  /** z at a share of what was moved last. */
+  walkAt(share) {
+    if (this.data.mode === "between") return this.between(share);
+    const i = this.moved;
+    const [lo, hi] = [Math.min(this.data.lo[i], this.z[i]), Math.max(this.data.hi[i], this.z[i])];
+    return this.with(i, lo + share * (hi - lo));
+  }
+
+  /** What an animation shows: with betas the rows are the point of it. */
+  get displayed() {
+    return this.data.mode === "betas" ? this.body : this.figure;
+  }
+
+  movedName() {
+    return { between: "the way from A to B", betas: "\u03B2" }[this.data.mode] ?? this.labelOf(this.moved);
   }
 
   // --- moving
 
-  stepValue(i, step) {
-    return this.data.lo[i] + ((this.data.hi[i] - this.data.lo[i]) * step) / (STEPS - 1);
+  /** Go to a share of what was moved last, without telling anyone. */
+  go(share) {
+    if (this.data.mode === "between") this.side.t = share;
+    else if (this.data.mode === "betas") this.side.beta = Math.round(share * (this.order.length - 1));
+    else this.z = this.walkAt(share);
+    this.place();
+  }
+
+  position() {
+    return { z: this.z.slice(), side: { ...this.side } };
+  }
+
+  restore({ z, side }) {
+    this.z = z;
+    this.side = side;
+    this.place();
   }
 
   move(i, value) {
     this.z[i] = value;
-    this.moved = i;
+    if (this.moved !== i) {
+      this.moved = i;
+      if (this.data.mode === "members" || this.data.mode === "twin") {
+        this.film?.describe();
+        this.film?.stale(null);
+      }
+    }
     this.showSliders();
-    this.staleExcept(i);
+    this.film?.stale(i); // a latent's own row does not depend on where its slider is
     this.request();
   }
 
-  /** A latent's own row does not depend on where its slider is. */
-  staleExcept(i) {
-    for (const cell of this.cells ?? []) if (cell.strip.latent.index !== i) cell.stale = true;
+  /** Go to a data point of the cloud in all latents, and let Python know which. */
+  pick(row) {
+    this.z.set(this.cloud.subarray(row * this.data.d_z, (row + 1) * this.data.d_z));
+    this.place();
+    this.request();
+    this.send();
+    this.setState("picked", { row, count: (this.count = (this.count ?? 0) + 1) });
+  }
+
+  /** After z or side changed as a whole: all that follows from them, except pixels. */
+  place() {
+    const { data } = this;
+    if (data.mode === "between") this.z = this.between(this.side.t);
+    if (data.plane) this.M = rotation(this.side.angle, data.d_z, ...data.plane);
+    if (data.mode === "betas") this.placeBeta();
+    this.sideShown?.();
+    this.showSliders();
+    if (data.mode !== "between") this.film?.stale(null);
+  }
+
+  placeBeta() {
+    const member = this.shownMember();
+    const { recon, kl, kl_latent, mu } = this.data.members[member];
+    this.z = Float64Array.from(mu ?? this.z0);
+    if (this.betaShown === member && this.film) return;
+    this.betaShown = member;
+    const nats = (value) => (value === null ? "not known" : `${number(value, 1)} nats`);
+    const used = kl_latent.filter((nats) => nats >= DEAD_NATS).length;
+    const facts = [["reconstruction, E[log p(x|z)]", nats(recon)], ["KL to the prior", nats(kl)], ["latents in use", `${used} of ${kl_latent.length}`]];
+    this.facts.replaceChildren(...facts.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
+    if (!this.film) return;
+    const before = this.film.node;
+    this.film = this.makeFilm();
+    before.replaceWith(this.film.node);
+    if (this.model && this.scale) {
+      this.film.lay();
+      this.film.draw(Infinity);
+    }
   }
 
   showSliders() {
-    for (const { latent, input, value } of this.sliders) {
+    for (const slider of this.sliders) {
+      const { latent, input, value } = slider;
       const i = latent.index;
       const v = this.z[i];
+      if (slider.shown === v) continue;
+      slider.shown = v;
       // A data example may lie beyond the range; the native slider would silently show its end.
       const lo = Math.min(this.data.lo[i], v);
       const hi = Math.max(this.data.hi[i], v);
       [input.min, input.max, input.value] = [lo, hi, v];
-      const at = (x) => `${(((Math.max(lo, Math.min(hi, x)) - lo) / (hi - lo)) * 100).toFixed(2)}%`;
-      input.style.setProperty("--from", at(Math.min(0, v)));
-      input.style.setProperty("--to", at(Math.max(0, v)));
-      input.style.setProperty("--zero", at(0));
+      fill(input, lo, hi, v);
       const text = number(v);
       if (value.textContent !== text) value.textContent = text;
     }
@@ -259,9 +425,12 @@ class Explorer extends View {
   send() {
     clearTimeout(this.sending);
     this.timers.delete(this.sending);
+    this.describe();
+    const side = JSON.stringify(this.side);
+    if (this.sentSide !== side) this.setState("side", { ...this.side });
+    this.sentSide = side;
     const z = Array.from(this.z, (v) => Number(v.toFixed(3)));
     const text = JSON.stringify(z);
-    this.describe();
     if (this.sent === text) return; // change follows the debounce after a short drag: one message is enough
     this.sent = text;
     // Python drops what was meant for an older push (rev); the count makes a return to an earlier z news as well.
@@ -270,7 +439,7 @@ class Explorer extends View {
 
   describe() {
     const where = this.data.latents.map(({ index, label }) => `${label} = ${number(this.z[index])}`).join(", ");
-    this.main.setAttribute("aria-label", `${{ picture: "Picture", plane: "Point in the plane", bars: "Bars" }[this.kind]} decoded from ${where}`);
+    for (const { canvas, name } of this.screens) canvas.setAttribute("aria-label", `${name ? `${name}: ` : ""}${WORDS[this.kind]} decoded from ${where}`);
   }
 
   endAutoplay(tell = true) {
@@ -286,13 +455,15 @@ class Explorer extends View {
     const middle = (this.data.lo[i] + this.data.hi[i]) / 2;
     const half = ((this.data.hi[i] - this.data.lo[i]) / 2) * AUTOPLAY_REACH;
     const from = Math.asin(Math.max(-1, Math.min(1, (this.z0[i] - middle) / half)));
-    this.z[i] = middle + half * Math.sin(from + (2 * Math.PI * (now - this.started)) / 1000 / AUTOPLAY_PERIOD_S);
-    this.moved = i;
-    this.showSliders();
-    this.staleExcept(i);
+    this.move(i, middle + half * Math.sin(from + (2 * Math.PI * (now - this.started)) / 1000 / AUTOPLAY_PERIOD_S));
   }
 
   // --- drawing
+
+  /** E[x | z] of a member (null: the one that is shown), of the original or of its rotated twin. */
+  decode(z, out, member = null, turned = false) {
+    return decodeInto(this.model, member ?? this.shownMember(), turned ? applyTransposed(this.M, z) : z, out);
+  }
 
   /** After a new size, theme, decoder or member: everything is painted again. */
   relay() {
@@ -300,78 +471,69 @@ class Explorer extends View {
     this.theme = themeOf(this.root);
     if (this.fresh) {
       this.fresh = false;
-      this.x = new Float32Array(this.data.d_x);
-      this.scratch = new Float32Array(this.data.d_x);
-      this.survey();
-      this.staleExcept(-1);
+      this.scale = this.survey();
     }
-    if (this.kind === "plane") this.layPlanes();
-    if (this.kind === "picture") this.layStrips();
-    for (const cell of this.cells ?? []) cell.stale = true;
-    if (this.given) {
-      const ctx = fit(this.given);
-      if (ctx) this.givenBitmap.show(this.reference).paint(ctx, 0, 0, this.given.clientWidth, this.given.clientHeight);
-    }
+    for (const screen of this.screens) screen.lay();
+    this.film?.lay();
+    this.pad?.lay();
+    if (this.data.mode === "between") this.given?.forEach((given, k) => given.show(this.ends[k].x));
+    else this.given?.[0].show(this.reference);
     this.describe();
     this.request();
   }
 
-  decode(z, out) {
-    return decodeInto(this.model, this.member, z, out);
-  }
-
   /** Decode each latent's range once at z0: the axes and colour scales that then hold still. */
   survey() {
-    if (this.kind === "picture") return;
-    const middle = this.decode(this.z0, new Float32Array(this.data.d_x)).slice();
+    if (this.kind === "picture") return {};
+    const middle = this.decode(this.z0, new Float32Array(this.data.d_x));
     const samples = [middle];
-    const z = this.z0.slice();
-    for (const { index } of this.data.latents) {
-      for (let step = 0; step < STEPS; step++) {
-        z[index] = this.stepValue(index, step);
-        samples.push(this.decode(z, new Float32Array(this.data.d_x)).slice());
-      }
-      z[index] = this.z0[index];
+    const walk = (at) => {
+      for (let step = 0; step < STEPS; step++) samples.push(this.decode(at(step / (STEPS - 1)), new Float32Array(this.data.d_x)));
+    };
+    for (const { index: i } of this.data.latents) {
+      const z = this.z0.slice();
+      walk((share) => {
+        z[i] = this.data.lo[i] + share * (this.data.hi[i] - this.data.lo[i]);
+        return z;
+      });
     }
     if (this.reference) samples.push(this.reference);
     if (this.kind === "plane") {
-      const pairs = this.background ?? Float32Array.from(samples.flatMap((x) => Array.from(x)));
-      this.range = rangeOf(pairs);
-      this.range = grown(this.range, middle[0], middle[1]);
-      if (this.reference) this.range = grown(this.range, this.reference[0], this.reference[1]);
-    } else {
-      // Rates run away at the ends of a range: nine in ten samples fit at first, and the axis grows when it must.
-      const lo = quantile(samples.map((x) => Math.min(0, ...x)), 0.1);
-      const hi = quantile(samples.map((x) => Math.max(0, ...x)), 0.9);
-      this.limits = [lo < 0 ? lo * 1.05 : 0, hi > 0 ? hi * 1.05 : lo < 0 ? 0 : 1];
-      this.heatOf = heatScale(this.data, samples, middle);
+      let range = rangeOf(this.background ?? Float32Array.from(samples.flatMap((x) => Array.from(x))));
+      for (const x of [middle, ...(this.reference ? [this.reference] : [])]) range = grown(range, x[0], x[1]);
+      return { range };
+    }
+    // Rates run away at the ends of a range: nine in ten samples fit at first, and the axis grows when it must.
+    const lo = quantile(samples.map((x) => Math.min(0, ...x)), 0.1);
+    const hi = quantile(samples.map((x) => Math.max(0, ...x)), 0.9);
+    return { limits: [lo < 0 ? lo * 1.05 : 0, hi > 0 ? hi * 1.05 : lo < 0 ? 0 : 1], heatOf: heatScale(this.data, samples, middle) };
+  }
+
+  /** Axes that no longer hold what is decoded grow. */
+  grow() {
+    const { scale } = this;
+    if (this.kind === "plane") {
+      const before = scale.range;
+      for (const { x } of this.screens) scale.range = grown(scale.range, x[0], x[1]);
+      if (scale.range === before) return;
+      for (const screen of this.screens) screen.lay();
+      this.film?.lay();
+    } else if (this.kind === "bars") {
+      let [lo, hi] = scale.limits;
+      for (const { x } of this.screens) for (const v of x) [lo, hi] = [Math.min(lo, v), Math.max(hi, v)];
+      if (lo < scale.limits[0]) scale.limits[0] = lo * 1.15;
+      if (hi > scale.limits[1]) scale.limits[1] = hi * 1.15;
     }
   }
 
-  /** Rows of pictures are as high as their cells are wide, by the shape of x. */
-  layStrips() {
-    const [rows, columns] = this.data.x_shape;
-    for (const { canvas } of this.strips ?? []) {
-      const cell = canvas.clientWidth / STEPS - GAP_REM * this.theme.rem;
-      canvas.style.height = `${(cell * rows) / columns + 0.55 * this.theme.rem}px`;
-    }
-  }
-
-  layPlanes() {
-    const rows = this.background ? thin(this.background.length / 2, 5000) : [];
-    const { rem } = this.theme;
-    this.plane.range = this.range;
-    this.plane.lay(this.theme, (ctx) => {
-      if (this.background) this.plane.stamp(ctx, this.background, rows, sprite(0, COLOURS.data, 0.14 * rem, this.theme.dark ? 0.5 : 0.3));
-      if (this.reference) this.plane.cross(ctx, this.reference[0], this.reference[1], 0.5 * rem, COLOURS.data, this.theme);
-    });
-    const few = this.background ? thin(rows.length, 800) : [];
-    for (const { plane } of this.strips ?? []) {
-      plane.range = this.range;
-      plane.lay(this.theme, (ctx) => {
-        if (this.background) plane.stamp(ctx, this.background, few, sprite(0, COLOURS.data, 0.09 * rem, this.theme.dark ? 0.5 : 0.3));
-      });
-    }
+  /** The screens as z has them now. */
+  paint() {
+    for (const screen of this.screens) screen.decode(this.z);
+    this.grow();
+    for (const screen of this.screens) screen.draw();
+    if (this.swept) this.swept.lastChild.textContent = this.data.mode === "between" ? "x from A to B" : `x as ${this.labelOf(this.moved)} moves`;
+    if (this.change) this.change.showDifference(this.screens[0].x, this.data.mode === "between" ? this.decode(this.ends[0].z, (this.xA ??= new Float32Array(this.data.d_x))) : this.reference);
+    this.pad?.draw();
   }
 
   draw(now) {
@@ -379,132 +541,38 @@ class Explorer extends View {
     const playing = this.autoplay === "running" && this.visible;
     if (playing) this.sweep(now);
     const began = performance.now();
-    this.decode(this.z, this.x);
-    this[`draw_${this.kind}`]();
-    this.root.dataset.ms = (performance.now() - began).toFixed(2);
+    this.paint();
+    this.painted = performance.now();
+    this.cost = this.painted - began;
+    this.root.dataset.ms = this.cost.toFixed(2);
     this.root.dataset.frames = Number(this.root.dataset.frames ?? 0) + 1;
-    if (this.strips && this.kind !== "plane") {
-      const left = pump(this.cells, this.pumping, playing ? AUTOPLAY_BUDGET_MS : FRAME_BUDGET_MS, (cell) => this.drawCell(cell));
-      this.markStrips();
-      if (left) this.request();
-    }
     if (playing) this.request();
+    this.drawFilm();
   }
 
-  draw_picture() {
-    const ctx = fit(this.main);
-    if (!ctx) return;
-    this.bitmap.show(this.x).paint(ctx, 0, 0, this.main.clientWidth, this.main.clientHeight);
-    if (!this.reference) return;
-    const side = fit(this.change);
-    if (side) this.changeBitmap.showDifference(this.x, this.reference, 0.5, this.theme).paint(side, 0, 0, this.change.clientWidth, this.change.clientHeight);
+  /** The film gets the time between frames; beside a slow decoder it waits until the finger rests. */
+  drawFilm() {
+    if (!this.film || this.filming) return;
+    this.filming = true;
+    const run = (deadline) => {
+      this.filming = false;
+      if (!this.model || this.closed) return;
+      const resting = performance.now() - this.painted > REST_MS;
+      if (!resting && this.cost > FILM_BUDGET_MS) {
+        this.filming = true;
+        this.later(REST_MS, () => run(deadline));
+      } else if (this.film?.draw(resting ? 2 * FILM_BUDGET_MS : Math.min(FILM_BUDGET_MS, deadline.timeRemaining()))) this.drawFilm();
+    };
+    if (globalThis.requestIdleCallback) requestIdleCallback(run, { timeout: REST_MS });
+    else this.later(0, () => run({ timeRemaining: () => FILM_BUDGET_MS }));
   }
+}
 
-  draw_plane() {
-    const range = grown(this.range, this.x[0], this.x[1]);
-    if (range !== this.range) {
-      this.range = range;
-      this.layPlanes();
-    }
-    const { rem } = this.theme;
-    const label = this.data.latents.find(({ index }) => index === this.moved)?.label ?? "";
-    this.swept.lastChild.textContent = `x as ${label} moves`;
-    if (this.plane.box) {
-      const ctx = this.plane.begin();
-      this.plane.curve(ctx, this.curveOf(this.moved), COLOURS.latent, 0.22 * rem);
-      this.plane.dot(ctx, this.x[0], this.x[1], 0.55 * rem, COLOURS.reconstruction, this.theme);
-      this.plane.end();
-    }
-    for (const { latent, plane } of this.strips ?? []) {
-      if (!plane.box) continue;
-      const ctx = plane.begin();
-      const pairs = this.curveOf(latent.index);
-      plane.curve(ctx, pairs, latent.dead ? COLOURS.reference : COLOURS.latent, 0.16 * rem);
-      const every = (CURVE_POINTS - 1) / (STEPS - 1);
-      ctx.fillStyle = latent.dead ? COLOURS.reference : COLOURS.latent;
-      for (let k = 0; k < STEPS; k++) {
-        const at = 2 * Math.round(k * every);
-        ctx.beginPath();
-        ctx.arc(plane.toX(pairs[at]), plane.toY(pairs[at + 1]), 0.2 * rem, 0, 2 * Math.PI);
-        ctx.fill();
-      }
-      plane.dot(ctx, this.x[0], this.x[1], 0.34 * rem, COLOURS.reconstruction, this.theme);
-      plane.end();
-    }
-  }
-
-  curveOf(i) {
-    const pairs = new Float32Array(2 * CURVE_POINTS);
-    const z = this.z.slice();
-    const lo = Math.min(this.data.lo[i], z[i]);
-    const hi = Math.max(this.data.hi[i], z[i]);
-    for (let k = 0; k < CURVE_POINTS; k++) {
-      z[i] = lo + ((hi - lo) * k) / (CURVE_POINTS - 1);
-      this.decode(z, this.scratch);
-      pairs[2 * k] = this.scratch[0];
-      pairs[2 * k + 1] = this.scratch[1];
-    }
-    return pairs;
-  }
-
-  draw_bars() {
-    let [lo, hi] = this.limits;
-    for (const v of this.x) [lo, hi] = [Math.min(lo, v), Math.max(hi, v)];
-    if (lo < this.limits[0] || hi > this.limits[1]) this.limits = [Math.min(lo * 1.15, this.limits[0]), Math.max(hi * 1.15, this.limits[1])];
-    const poisson = this.data.likelihood === "poisson";
-    drawBars(this.main, this.theme, {
-      x: this.x, reference: this.reference, names: this.names, limits: this.limits, colour: COLOURS.reconstruction,
-      unit: poisson ? "rate, counts per bin" : "E[x|z]", indexName: poisson ? "neuron" : "dimension of x",
-    });
-  }
-
-  drawCell({ strip, step }) {
-    const { latent, canvas } = strip;
-    const z = this.z.slice();
-    z[latent.index] = this.stepValue(latent.index, step);
-    this.decode(z, this.scratch);
-    const width = canvas.clientWidth / STEPS;
-    if (this.kind === "picture") {
-      const gap = GAP_REM * this.theme.rem;
-      const [rows, columns] = this.data.x_shape;
-      const ctx = fit(canvas);
-      if (ctx) this.bitmap.show(this.scratch).paint(ctx, step * width + gap / 2, 0, width - gap, ((width - gap) * rows) / columns);
-    } else {
-      strip.heat.column(step, this.scratch, this.heatOf(this.theme));
-    }
-    strip.touched = true;
-  }
-
-  /** Heat strips as a whole, and under each row a mark where its slider is. */
-  markStrips() {
-    const { rem } = this.theme;
-    for (const strip of this.strips) {
-      const { canvas, latent } = strip;
-      const at = (this.z[latent.index] - this.data.lo[latent.index]) / (this.data.hi[latent.index] - this.data.lo[latent.index]);
-      if (!strip.touched && strip.at === at) continue;
-      strip.touched = false;
-      strip.at = at;
-      const ctx = fit(canvas);
-      if (!ctx) continue;
-      const { clientWidth: w, clientHeight: h } = canvas;
-      const floor = h - 0.5 * rem;
-      if (strip.heat) {
-        strip.heat.paint(ctx, 0, 0, w, floor - 0.05 * rem);
-        ctx.strokeStyle = this.theme.line;
-        ctx.lineWidth = 1;
-        ctx.strokeRect(0.5, 0.5, w - 1, floor - 0.05 * rem - 1);
-      }
-      ctx.clearRect(0, floor, w, 0.5 * rem);
-      // steps stand in the middle of their cells
-      const x = ((Math.max(0, Math.min(1, at)) * (STEPS - 1) + 0.5) / STEPS) * w;
-      ctx.fillStyle = latent.dead ? COLOURS.reference : COLOURS.latent;
-      ctx.beginPath();
-      ctx.moveTo(x, floor + 0.02 * rem);
-      ctx.lineTo(x + 0.42 * rem, h);
-      ctx.lineTo(x - 0.42 * rem, h);
-      ctx.fill();
-    }
-  }
+/** Colour a slider's track from 0 to its value. */
+function fill(input, lo, hi, v) {
+  const at = (x) => `${(((Math.max(lo, Math.min(hi, x)) - lo) / (hi - lo || 1)) * 100).toFixed(2)}%`;
+  input.style.setProperty("--from", at(Math.min(0, v)));
+  input.style.setProperty("--to", at(Math.max(0, v)));
 }
 
 export default function ({ data, parentElement, setStateValue }) {

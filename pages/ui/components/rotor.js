@@ -1,5 +1,5 @@
 // Turn the latents: z~ = M z. The prior's circles stay, the data x = f(M^T z~) stay, what a latent means does not.
-// Needs decode.js and draw.js in front of it.
+// Needs the shared files in front of it.
 
 const ROTORS = new WeakMap(); // parentElement -> Rotor
 const TURN_BUDGET_MS = 6; // of one display frame, for pictures decoded anew while turning
@@ -88,7 +88,11 @@ class Rotor extends View {
       this.panel(`Rotated ${TILDE} = M z`, "the very same circles", this.tCanvas),
     ];
     if (data.twin) panels.push(this.dataPanel());
-    this.turnable(this.tCanvas);
+    turnable(this, this.tCanvas, () => {
+      const { left, top } = this.tCanvas.getBoundingClientRect();
+      const { box } = this.tPlane;
+      return [left + box.x + box.w / 2, top + box.y + box.h / 2];
+    });
 
     const legend = element("div", { class: "legend" });
     [...this.groups.keys()].sort((a, b) => a - b).slice(0, 12).forEach((hue) => {
@@ -97,8 +101,9 @@ class Rotor extends View {
     if (this.groups.size > 12) legend.append(element("span", { textContent: `and ${this.groups.size - 12} more` }));
     this.legendHues = legend;
 
+    this.dial = new Dial(this);
     this.body.replaceChildren(
-      element("div", { class: "top" }, this.dialPanel(), element("div", { class: "views" }, element("div", { class: "scatters" }, ...panels), legend)),
+      element("div", { class: "top" }, this.dial.panel, element("div", { class: "views" }, element("div", { class: "scatters" }, ...panels), legend)),
       ...(data.twin ? [this.strips()] : []),
     );
     this.body.dataset.kind = this.kind ?? "prior";
@@ -135,103 +140,6 @@ class Rotor extends View {
       element("p", { class: "caption", textContent: `x = f(M\u1D40${TILDE}) along each rotated latent, through the prior mean: this does change with the angle` }),
       grid,
     );
-  }
-
-  dialPanel() {
-    this.wedge = svg("path", { class: "wedge" });
-    this.arm = svg("g", { class: "arm" }, svg("line", { x1: 0, y1: 0, x2: 0.86, y2: 0 }), svg("circle", { cx: 0.86, cy: 0, r: 0.13 }));
-    const quarterOnly = this.data.limit <= 90;
-    const marks = svg("g", { class: "marks" });
-    for (let a = 0; a <= Math.min(345, this.data.limit); a += 15) {
-      const [c, s] = [Math.cos((a * Math.PI) / 180), Math.sin((a * Math.PI) / 180)];
-      const long = a % 45 === 0;
-      marks.append(svg("line", { x1: (long ? 0.94 : 1) * 0.97 * c, y1: -(long ? 0.94 : 1) * 0.97 * s, x2: 1.04 * c, y2: -1.04 * s }));
-      if (quarterOnly ? a % 15 === 0 : long) {
-        const label = svg("text", { x: 1.21 * c, y: -1.21 * s });
-        label.textContent = String(a);
-        marks.append(label);
-      }
-    }
-    const face = this.data.limit >= 360
-      ? svg("circle", { class: "face", r: 0.86 })
-      : svg("path", { class: "face", d: arcPath(this.data.limit, 0.86) });
-    const box = quarterOnly ? "-0.2 -1.4 1.65 1.65" : "-1.42 -1.42 2.84 2.84";
-    this.dial = element("div", {
-      class: quarterOnly ? "dial quarter" : "dial", role: "slider", tabIndex: 0, "aria-label": "Angle of rotation", "aria-valuemin": 0, "aria-valuemax": this.data.limit,
-    }, svg("svg", { viewBox: box, "aria-hidden": "true" }, face, this.wedge, marks, this.arm));
-    this.turnable(this.dial);
-    this.dial.addEventListener("keydown", (event) => {
-      const step = event.shiftKey ? 15 : 1;
-      const to = {
-        ArrowRight: this.angle + step, ArrowUp: this.angle + step, ArrowLeft: this.angle - step, ArrowDown: this.angle - step,
-        PageUp: this.angle + 15, PageDown: this.angle - 15, Home: 0, End: this.data.limit,
-      }[event.key];
-      if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      this.turnTo(Math.round(to));
-      this.sendLater();
-    });
-    this.readout = element("output", { class: "readout" });
-    const size = this.data.base && this.data.d_z <= 4 ? this.data.d_z : 2;
-    this.entries = Array.from({ length: size * size }, () => element("td"));
-    const rows = Array.from({ length: size }, (_, r) => element("tr", {}, ...this.entries.slice(r * size, (r + 1) * size)));
-    this.facts = { det: element("span"), error: element("span") };
-    return element(
-      "div", { class: "turner" }, this.dial, this.readout,
-      element("div", { class: size > 2 ? "matrix large" : "matrix" }, element("b", { textContent: "M =" }), element("table", { "aria-label": "The matrix M" }, element("tbody", {}, ...rows))),
-      element("dl", {},
-        element("dt", { textContent: "det M" }), element("dd", {}, this.facts.det),
-        element("dt", { textContent: "\u2016M\u1D40M \u2212 I\u2016" }), element("dd", {}, this.facts.error)),
-    );
-  }
-
-  /** Drag the dial, or the rotated cloud itself, around its centre. */
-  turnable(node) {
-    const centre = () => {
-      const box = node.getBoundingClientRect();
-      if (node === this.tCanvas) return [box.left + this.tPlane.box.x + this.tPlane.box.w / 2, box.top + this.tPlane.box.y + this.tPlane.box.h / 2];
-      const [x, y, w, h] = node.firstChild.getAttribute("viewBox").split(" ").map(Number);
-      return [box.left + (-x / w) * box.width, box.top + (-y / h) * box.height];
-    };
-    const at = (event) => {
-      const [x, y] = centre();
-      return (Math.atan2(y - event.clientY, event.clientX - x) * 180) / Math.PI;
-    };
-    let last = null; // angle under the finger
-    let free = 0; // the angle before snapping
-    node.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      node.setPointerCapture(event.pointerId);
-      last = at(event);
-      if (node === this.dial) {
-        this.dial.focus({ preventScroll: true });
-        this.turnTo(snapAngle(this.nearest(last)));
-      }
-      free = this.angle;
-    });
-    node.addEventListener("pointermove", (event) => {
-      if (last === null) return;
-      const now = at(event);
-      free += ((now - last + 540) % 360) - 180;
-      last = now;
-      if (this.data.limit >= 360) free = ((free % 360) + 360) % 360;
-      this.turnTo(snapAngle(free));
-      this.sendLater();
-    });
-    const release = () => {
-      if (last === null) return;
-      last = null;
-      this.send();
-    };
-    node.addEventListener("pointerup", release);
-    node.addEventListener("pointercancel", release);
-  }
-
-  /** The allowed angle for a place on the dial: beyond a limit, the nearer end. */
-  nearest(degrees) {
-    const a = ((degrees % 360) + 360) % 360;
-    if (a <= this.data.limit) return a;
-    return a - this.data.limit < 360 - a ? this.data.limit : 0;
   }
 
   // --- numbers
@@ -327,19 +235,7 @@ class Rotor extends View {
         after[k + 1] = c * before[k] + e * before[k + 1];
       }
     }
-    const words = `${short(this.angle)}\u00B0`;
-    this.readout.textContent = words;
-    this.dial.setAttribute("aria-valuenow", String(Number(this.angle.toFixed(1))));
-    this.dial.setAttribute("aria-valuetext", `${Number(this.angle.toFixed(1))} degrees`);
-    this.arm.setAttribute("transform", `rotate(${-this.angle})`);
-    this.wedge.setAttribute("d", arcPath(Math.min(this.angle, 359.9), 0.86));
-    const size = Math.sqrt(this.entries.length);
-    const which = size === d ? [...Array(d).keys()] : [i, j];
-    this.entries.forEach((cell, k) => {
-      cell.textContent = number(M[which[Math.floor(k / size)] * d + which[k % size]], 3);
-    });
-    this.facts.det.textContent = number(determinant(M, d), 3);
-    this.facts.error.textContent = tiny(orthogonalityError(M, d));
+    this.dial.show(this.angle, M);
     for (const { cells } of this.stripRows ?? []) for (const cell of cells) cell.stale = true;
     for (const job of this.twins ?? []) job.stale = true;
     this.worst = 0;
@@ -688,12 +584,6 @@ class Rotor extends View {
     this.dataHeat.paint(ctx, 0, 1.9 * rem, w, h - 1.9 * rem);
     this.examples.forEach((_, place) => this.tag(ctx, ((place + 0.5) * w) / this.examples.length, 0.85 * rem, place));
   }
-}
-
-/** A wedge from 0 to an angle (counter-clockwise on the screen), radius r about the origin. */
-function arcPath(degrees, r) {
-  const a = (degrees * Math.PI) / 180;
-  return `M0,0L${r},0A${r},${r},0,${degrees > 180 ? 1 : 0},0,${r * Math.cos(a)},${-r * Math.sin(a)}Z`;
 }
 
 export default function ({ data, parentElement, setStateValue }) {

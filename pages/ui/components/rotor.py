@@ -62,7 +62,7 @@ def rotor(
         hue_labels: K names for the legend.
         x_points: [n, 2] what the data panel shows where d_x = 2; None shows f(points).
         x_names: Names of the d_x dimensions.
-        angle: Degrees, counter-clockwise, held within 0..limit. Another angle than in the run before turns the dial there.
+        angle: Degrees, counter-clockwise, held within 0..limit. Another angle than in the run before turns the dial.
         limit: Largest angle; 360 is a full turn without end, 90 a quarter dial for a curve over 0..90 degrees.
         plane: The two latents (0-based) that turn.
         base: [d, d] orthogonal, applied before the rotation: a reflection, a random M, rotations in other planes.

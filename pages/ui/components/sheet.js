@@ -1,5 +1,5 @@
 // A sheet of examples: given ones and decoded ones, line under line; for 2-D data a scatter panel for each kind.
-// Needs decode.js and draw.js in front of it.
+// Needs the shared files in front of it.
 
 const SHEETS = new WeakMap(); // parentElement -> Sheet
 const SHEET_BUDGET_MS = 12;
@@ -108,13 +108,7 @@ class Sheet extends View {
       this.bitmap.show(x).paint(ctx, box.x, box.y, box.w, box.h);
       return;
     }
-    const [lo, hi] = this.limits;
-    const at = (v) => box.h - 1 - ((Math.max(lo, Math.min(hi, v)) - lo) / (hi - lo)) * (box.h - 2);
-    const slot = box.w / x.length;
-    ctx.fillStyle = this.colourOf(row);
-    for (let i = 0; i < x.length; i++) ctx.fillRect(box.x + i * slot + 0.1 * slot, Math.min(at(0), at(x[i])), Math.max(0.5, slot * 0.8), Math.max(1, Math.abs(at(x[i]) - at(0))));
-    ctx.fillStyle = this.theme.line;
-    ctx.fillRect(box.x, at(0), box.w, 1);
+    smallBars(ctx, box, x, this.limits, this.colourOf(row), this.theme);
   }
 
   // --- 2-D data: one panel per row

@@ -1,4 +1,4 @@
-// The invisible mount that brings a decoder to the page. Needs decode.js and draw.js in front of it.
+// The invisible mount that brings a decoder to the page. Needs the shared files in front of it.
 
 const STORES = new WeakMap(); // parentElement -> id held
 

@@ -1,0 +1,43 @@
+"""Arrays and tables in, plotly figures out. No files, no models, no randomness.
+
+One colour, one meaning, on every page (`COLOURS`), and a second cue beside it: a symbol, a dash, a hatch, a word.
+Titles state the finding. Backgrounds are transparent and text has no colour of its own, so the app's light and dark
+themes both fit. Large inputs are thinned to evenly spaced rows, and the subtitle says so. What there is too little of
+becomes a figure with one sentence in it.
+"""
+
+from dvae_core.figures.any_prior import QUARTERS, stage
+from dvae_core.figures.data import column_histograms, picture_sheet, raster
+from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
+from dvae_core.figures.rotation import matrix_tex, rotation_curve, rotation_story, which_is_true
+from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter
+from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
+from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
+
+__all__ = [
+    "COLOURS",
+    "DEAD_NATS",
+    "HUES",
+    "POINTS",
+    "QUARTERS",
+    "SYMBOLS",
+    "column_histograms",
+    "correlation_matrices",
+    "data_scatter",
+    "four_panels",
+    "hue_colours",
+    "kl_bars",
+    "latent_scatter",
+    "matrix_tex",
+    "mcc_lines",
+    "picture_sheet",
+    "raster",
+    "recovery_scatter",
+    "rotation_curve",
+    "rotation_story",
+    "sentence",
+    "stage",
+    "training_curves",
+    "training_split",
+    "which_is_true",
+]

@@ -1,0 +1,242 @@
+"""What was recovered: factors against latents, their correlations, and scores beside what needs no model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Real
+from plotly.subplots import make_subplots
+
+from dvae_core.figures.scatter import dots, say
+from dvae_core.figures.style import (
+    COLOURS,
+    DIVERGING,
+    FAINT,
+    FULL_LINE,
+    OUTLINE,
+    Hue,
+    evenly,
+    filled,
+    finish,
+    join,
+    number,
+    pearson,
+    sentence,
+    span_of,
+    thinned,
+)
+
+GRID_FACTORS = 5  # a recovery grid shows at most 5 x 5 panels
+WITHIN_U = "within u"  # how rows of `mcc_lines` end whose scores are of residuals
+
+
+def recovery_scatter(
+    z_true: Real[np.ndarray, "n d_z"],
+    z_hat: Real[np.ndarray, "n d_hat"],
+    matching: Sequence[int],
+    signs: Sequence[int],
+    hue: Hue = None,
+    hue_names: Sequence[str] = (),
+    *,
+    matrix: Real[np.ndarray, "d_z d_hat"] | None = None,
+    curves: Sequence[Sequence[Any] | None] = (),
+    names: Sequence[str] = (),
+    method: str = "Pearson",
+    title: str | None = None,
+    height: int | None = None,
+) -> go.Figure:
+    """Draw factors (across) against latents (up), in matched order: what was recovered lies on the framed diagonal.
+
+    Args:
+        z_true: True factors.
+        z_hat: Latents, same rows, as the model has them.
+        matching: For each factor its latent, -1 for none (`Score.matching`).
+        signs: For each factor +1 or -1 (`Score.signs`); latents are drawn times their sign.
+        hue: Integer codes or numbers, one a row, or None.
+        hue_names: Names of the codes, or the one name of the numbers.
+        matrix: Signed correlations to print; None computes Pearson's on all rows.
+        curves: For each factor None or a fitted curve (latent times its sign, factor), as
+            `monotone_fit(sign * z_hat_k, z_true_i)` returns.
+        names: Names of the factors; filled s1, ...
+        method: Name of the correlation printed.
+        title: Replaces the title that states the finding.
+        height: In pixels; None for 190 a row of panels.
+    """
+    n, d = z_true.shape
+    if n < 3:
+        return sentence("Too few rows to compare factors and latents: at least three are needed.")
+    if not np.isfinite(z_hat).all():
+        return sentence("This member diverged: it has no latents to compare with the factors.")
+    names = filled(names, d, "s")
+    matrix = pearson(z_true, z_hat) if matrix is None else matrix
+    shown = min(d, GRID_FACTORS)
+    rows = evenly(n, max(200, min(2000, 12_000 // shown**2)))
+    fig = make_subplots(
+        shown, shown, horizontal_spacing=0.04, vertical_spacing=0.03, shared_xaxes=True, shared_yaxes=True
+    )
+    for line, column in np.ndindex(shown, shown):
+        k, sign = matching[line], signs[line] or 1
+        here = {"row": line + 1, "col": column + 1}
+        on_diagonal = line == column
+        if k < 0:
+            say(fig, "no latent left", **here)
+        else:
+            points = np.column_stack([z_true[:, column], z_hat[:, k] * sign])
+            faded, legend = 0.8 if on_diagonal else 0.25, line + column == 0
+            for trace in dots(points, hue, hue_names, rows, COLOURS["factor"], size=4, opacity=faded, legend=legend):
+                fig.add_trace(trace, **here)
+            curve = curves[column] if on_diagonal and column < len(curves) else None
+            if curve is not None:
+                corners = evenly(len(curve[0]), 300)
+                fig.add_scatter(
+                    x=np.asarray(curve[1])[corners], y=np.asarray(curve[0])[corners], mode="lines", hoverinfo="skip",
+                    line={"color": COLOURS["bad"], "width": 2}, name="monotone fit", showlegend=column == 0, **here,
+                )  # fmt: skip
+            printed = number(float(matrix[column, k] * sign))
+            fig.add_annotation(
+                text=f"<b>r = {printed}</b>" if on_diagonal else printed, showarrow=False, x=0.03, y=0.98,
+                xref="x domain", yref="y domain", xanchor="left", yanchor="top", **here,
+            )  # fmt: skip
+        frame: dict[str, Any] = {"showline": True, "mirror": True, "linewidth": 1, "linecolor": FAINT}
+        if on_diagonal:
+            frame |= {"linewidth": 3, "linecolor": COLOURS["factor"]}
+        fig.update_xaxes(**frame, **here)
+        fig.update_yaxes(**frame, **here)
+    for i in range(shown):
+        k = matching[i]
+        low, span = span_of(z_true[:, i])
+        fig.update_xaxes(range=[low - 0.05 * span, low + 1.05 * span], col=i + 1)
+        fig.update_xaxes(title=f"factor {names[i]}", row=shown, col=i + 1)
+        if k >= 0:
+            low, span = span_of(z_hat[:, k] * (signs[i] or 1))
+            fig.update_yaxes(range=[low - 0.05 * span, low + 1.05 * span], row=i + 1)
+        label = f"latent {'−' if signs[i] < 0 else ''}z{k + 1}" if k >= 0 else "no latent"
+        fig.update_yaxes(title=label, row=i + 1, col=1)
+    taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
+    each = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, taken, strict=True))
+    found = f"MCC {np.mean(taken):.2f}: " + (
+        each if d <= GRID_FACTORS else f"from {min(taken):.2f} to {max(taken):.2f}"
+    )
+    more = f"the first {shown} of {d} factors" if shown < d else ""
+    note = join(f"{method} correlations", more, thinned(n, rows))
+    return finish(fig, title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
+
+
+def correlation_matrices(
+    matrix: Real[np.ndarray, "d_z d_hat"],
+    matching: Sequence[int],
+    signs: Sequence[int],
+    *,
+    names: Sequence[str] = (),
+    title: str | None = None,
+    height: int | None = None,
+) -> go.Figure:
+    """Draw the signed correlations as they come, and with latents in the factors' order and sign.
+
+    Args:
+        matrix: Signed correlations (`Score.matrix`).
+        matching: For each factor its latent, -1 for none.
+        signs: For each factor +1 or -1.
+        names: Names of the factors; filled s1, ...
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    d, d_hat = matrix.shape
+    if not matrix.size:
+        return sentence("No correlations to show.")
+    names = filled(names, d, "s")
+    sign = {k: s or 1 for k, s in zip(matching, signs, strict=True) if k >= 0}
+    order = [*sign, *(k for k in range(d_hat) if k not in sign)]
+    after = matrix[:, order] * [sign.get(k, 1) for k in order]
+    latents = [f"z{k + 1}" for k in range(d_hat)]
+    matched = [f"{'−' if sign.get(k, 1) < 0 else ''}{latents[k]}" for k in order]
+    fig = make_subplots(1, 2, subplot_titles=["before matching", "after matching"], horizontal_spacing=0.16)
+    for col, (values, across) in enumerate(((matrix, latents), (after, matched)), 1):
+        fig.add_heatmap(
+            z=values, x=across, y=names, coloraxis="coloraxis", texttemplate="%{z:.2f}" if d_hat <= 12 else None,
+            hovertemplate="%{y}, %{x}: %{z:.3f}<extra></extra>", xgap=2, ygap=2, row=1, col=col,
+        )  # fmt: skip
+        fig.update_xaxes(title="latent", showgrid=False, row=1, col=col)
+        fig.update_yaxes(title="factor" if col == 1 else None, autorange="reversed", showgrid=False, row=1, col=col)
+    bar = {"title": {"text": "correlation", "side": "right"}, "thickness": 12, "tickvals": [-1, -0.5, 0, 0.5, 1]}
+    fig.update_layout(coloraxis={"colorscale": DIVERGING, "cmin": -1, "cmax": 1, "colorbar": bar})
+    taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
+    found = f"MCC {np.mean(taken):.2f}: matched correlations {min(taken):.2f} to {max(taken):.2f}"
+    return finish(fig, title or found, height=height or int(np.clip(170 + 36 * d, 270, 700)), panels=True)
+
+
+def mcc_lines(
+    scores: Mapping[str, Sequence[float | None]],
+    references: Mapping[str, float | None],
+    *,
+    measure: str = "MCC",
+    title: str | None = None,
+    height: int | None = None,
+) -> go.Figure:
+    """Draw each seed's score as a dot, the mean as a bar, and what no model is needed for as dashed lines.
+
+    Args:
+        scores: For each model (or model and measure) the scores of its seeds; None or NaN for a failed one. Names that
+            end in "within u" are scores of what u leaves over. No reference is computed on that, so these rows lie
+            below the references, no line crosses them, and the title does not compare them.
+        references: For each reference its score; None where it does not apply.
+        measure: Name of the score on the axis.
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    lines = {name: float(v) for name, v in references.items() if v is not None and np.isfinite(v)}
+    seeds = {name: [float(v) for v in values if v is not None and np.isfinite(v)] for name, values in scores.items()}
+    if not lines and not any(seeds.values()):
+        return sentence("No scores yet: they are computed when training ends.")
+    within = [name for name in seeds if name.endswith(WITHIN_U)]
+    compared = [name for name in seeds if name not in within]
+    rows = [*reversed(within), *lines, *reversed(compared)]  # from the bottom up
+    fig = go.Figure()
+    for y, (name, value) in enumerate(lines.items(), len(within)):
+        dashed = {"color": COLOURS["reference"], "dash": "dash", "width": 1}
+        fig.add_shape(type="line", x0=value, x1=value, y0=y, y1=len(rows) - 0.5, line=dashed)
+        fig.add_scatter(
+            x=[value], y=[y], mode="markers+text", text=[f" {value:.2f}"], textposition="middle right",
+            marker={"symbol": "diamond", "size": 9, "color": COLOURS["reference"]}, showlegend=False, cliponaxis=False,
+            hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
+        )  # fmt: skip
+    for name, values in seeds.items():
+        y = rows.index(name, 0 if name in within else len(within) + len(lines))
+        if not values:
+            fig.add_annotation(x=0.02, y=y, text="no finite score", showarrow=False, xanchor="left")
+            continue
+        spread = 0.12 * (np.arange(len(values)) % 5 - 2) if len(values) > 1 else np.zeros(1)  # apart, not at random
+        fig.add_scatter(
+            x=values, y=y + spread, mode="markers",
+            marker={"size": 8, "color": COLOURS["latent"], "line": OUTLINE, "opacity": 0.8},
+            showlegend=False, cliponaxis=False, hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
+        )  # fmt: skip
+        mean, std = np.mean(values), np.std(values)
+        fig.add_scatter(
+            x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS["latent"], "width": 4},
+            showlegend=False, hovertemplate=f"{name}: mean %{{x:.3f}}<extra></extra>",
+        )  # fmt: skip
+        text = f"{mean:.2f} ± {std:.2f}"
+        fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
+    lost = {name: len(scores[name]) - len(values) for name, values in seeds.items()}
+    labels = [f"{name} ({lost[name]} failed)" if lost.get(name) else name for name in rows]
+    fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[0, 1.01])
+    fig.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=labels, range=[-0.6, len(rows) - 0.4], showgrid=False, title=""
+    )
+    found = f"No finite {measure} yet"
+    means = {name: float(np.mean(seeds[name])) for name in compared or within if seeds[name]}
+    if means:
+        best = max(means, key=means.__getitem__)
+        floor = max(lines, key=lines.__getitem__) if lines and compared else None
+        if floor is None:
+            found = f"{best} reaches {measure} {means[best]:.2f}"
+        elif means[best] <= lines[floor]:
+            found = f"{best} ({means[best]:.2f}) does not beat {floor} ({lines[floor]:.2f})"
+        else:
+            verb = "beats" if min(seeds[best]) > lines[floor] else "tops"
+            found = f"{best} ({means[best]:.2f}) {verb} every reference"
+    note = "dot: a seed, bar: mean ± std, diamond: what needs no model"
+    note = join(note, f"no reference is computed {WITHIN_U}" if lines and within else "")
+    return finish(fig, title or found, note, height=height or 110 + 34 * len(rows), right=120)

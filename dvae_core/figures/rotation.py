@@ -1,0 +1,186 @@
+"""What changes, and what does not, as latents turn."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Real, Shaped
+from plotly.colors import hex_to_rgb
+from plotly.subplots import make_subplots
+
+from dvae_core.figures.scatter import dots
+from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, evenly, finish, join, number, sentence
+
+
+def rotation_curve(
+    angle_deg: Real[np.ndarray, " t"],
+    curves: Mapping[str, tuple[Shaped[np.ndarray, " t"], Shaped[np.ndarray, " t"] | None]],
+    *,
+    at: float | None = None,
+    mcc: Real[np.ndarray, " t"] | None = None,
+    thin: Collection[str] = (),
+    note: str = "",
+    title: str | None = None,
+    height: int = 340,
+) -> go.Figure:
+    """Draw what changes, and what does not, as the latents turn: nats relative to angle 0, and MCC beside it.
+
+    Args:
+        angle_deg: Angles in degrees, ascending.
+        curves: By name (mean, standard error or None), nats per example; the band is +- 2 standard errors.
+        at: Where the dial stands, degrees.
+        mcc: MCC at each angle where the truth is known; it gets a panel of its own.
+        thin: Names of curves drawn thin, without markers, and left out of the title: closed forms, or what misleads.
+        note: Goes in front of the second line.
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    if not len(angle_deg) or not curves:
+        return sentence("The curve against the angle is not computed yet.", height=height)
+    if not all(np.isfinite(mean).all() for mean, _ in curves.values()):
+        return sentence("This member diverged: its curve has values that are not finite.", height=height)
+    panels = 1 if mcc is None else 2
+    fig = make_subplots(1, panels, horizontal_spacing=0.16, column_widths=[0.6, 0.4][:panels])
+    reach, flat, bent = 0.5, {}, {}
+    for i, (name, (mean, error)) in enumerate(curves.items()):
+        change = np.asarray(mean, float) - mean[0]
+        band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
+        colour, dash = HUES[i % len(HUES)], ("solid", "dash", "dot", "dashdot")[i % 4]
+        both = np.concatenate([change + band, (change - band)[::-1]])
+        there_and_back = np.concatenate([angle_deg, angle_deg[::-1]])
+        if error is not None:
+            red, green, blue = hex_to_rgb(colour)
+            fig.add_scatter(
+                x=there_and_back, y=both, fill="toself", fillcolor=f"rgba({red},{green},{blue},0.2)", mode="lines",
+                line={"width": 0}, hoverinfo="skip", showlegend=False, row=1, col=1,
+            )  # fmt: skip
+        fig.add_scatter(
+            x=angle_deg, y=change, mode="lines" if name in thin else "lines+markers", name=name, row=1, col=1,
+            line={"color": colour, "dash": dash, "width": 1.2 if name in thin else 2},
+            marker={"symbol": SYMBOLS[i % 10], "size": 6},
+            hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
+        )  # fmt: skip
+        reach = max(reach, float(np.nanmax(np.abs(both))))
+        # Two estimates differ by 3 standard errors of their difference once in 370; 0.02 nats nobody can see.
+        is_flat = (np.abs(change) <= np.maximum(0.02, 1.5 * np.hypot(band, band[0]))).all()
+        if name not in thin:
+            (flat if is_flat else bent)[name] = float(np.abs(change).max())
+    fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
+    if mcc is not None:
+        fig.add_scatter(
+            x=angle_deg, y=mcc, mode="lines+markers", name="MCC", showlegend=False,
+            line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
+            hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", row=1, col=2,
+        )  # fmt: skip
+        fig.update_yaxes(title="MCC", range=[0, 1.02], row=1, col=2)
+    ends = [float(angle_deg[0]), float(angle_deg[-1])]
+    fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
+    if at is not None:
+        fig.add_vline(x=at, line={"color": COLOURS["bad"], "dash": "dot", "width": 2})
+    if any(error is not None for _, error in curves.values()):
+        note = join(note, "band: ± 2 standard errors (Monte Carlo)")
+    if mcc is not None and np.isfinite(mcc).any():
+        low = int(np.nanargmin(mcc))
+        note = join(f"MCC {mcc[0]:.2f} at {angle_deg[0]:g}°, {mcc[low]:.2f} at {angle_deg[low]:g}°", note)
+    words = []
+    if flat:
+        words.append(f"turning leaves {' and '.join(flat)} unchanged (to {max(flat.values()):.1g} nats)")
+    if bent:
+        each = (f"{name} by {number(change)} nats" for name, change in bent.items())
+        words.append(f"turning changes {' and '.join(each)}")
+    return finish(fig, title or f"T{'; '.join(words)[1:]}", note, height=height)
+
+
+def rotation_story(
+    found: Mapping[str, Shaped[np.ndarray, "..."]], *, conditional: bool = False, at: float | None = None
+) -> go.Figure:
+    """Draw the curve that says it all, from a rotation analysis or from the exact model's `curves`.
+
+    Standard prior: log p(x) and the ELBO of a full-covariance q are flat, that of the best diagonal q bends, and its
+    closed form lies thin beside it. Conditional prior: log p(x|u) with the prior refitted at every angle, and thin with
+    the prior held fixed, which bends even where nothing is identified. What is missing in `found` is left out.
+
+    Args:
+        found: Arrays by name: angle, log_px, and what more there is, each with <name>_error beside it or not.
+        conditional: Whether log_px is log p(x|u).
+        at: Where the dial stands, degrees.
+    """
+    curves, thin, note = {}, [], ""
+    fixed = "log p(x|u), prior held fixed"
+
+    def add(label: str, name: str) -> None:
+        if name in found:
+            curves[label] = (found[name], found.get(f"{name}_error"))
+
+    if "log_pxu_refitted" in found:
+        add("log p(x|u), prior refitted", "log_pxu_refitted")
+        add(fixed, "log_pxu_fixed")
+        add("refitted, whitened within u", "log_pxu_refitted_whitened")
+        thin = [name for name in (fixed, "refitted, whitened within u") if name in curves]
+    else:
+        add("log p(x|u)" if conditional else "log p(x)", "log_px")
+        add("ELBO (full q)" if "elbo_full" in found else "ELBO", "elbo_full" if "elbo_full" in found else "elbo")
+        add("ELBO (diagonal q)", "elbo_diagonal")
+        if "gap_closed_form" in found and "elbo_full" in found:
+            curves["its closed form"] = (found["elbo_full"] - found["gap_closed_form"], None)
+            thin = ["its closed form"]
+            gap = found["elbo_full"] - found["elbo_diagonal"]
+            most = int(gap.argmax())
+            where = f"{number(float(gap[0]))} nats at 0°, {number(float(gap[most]))} at {found['angle'][most]:g}°"
+            note = f"a diagonal q loses {where}"
+    return rotation_curve(found["angle"], curves, at=at, mcc=found.get("mcc"), thin=thin, note=note)
+
+
+def which_is_true(
+    points: Shaped[np.ndarray, "n d"],
+    M: Shaped[np.ndarray, "d d"],
+    hue: Hue = None,
+    hue_names: Sequence[str] = (),
+    *,
+    plane: tuple[int, int] = (0, 1),
+    swapped: bool = False,
+    titles: tuple[str, str] = ("Model A", "Model B"),
+    title: str = "Two models of the same data: which one is the true one?",
+    height: int = 380,
+) -> go.Figure:
+    """Draw the latents of a model and of its rotated twin beside each other, without saying which is which.
+
+    Args:
+        points: Latents of the model, one row an example.
+        M: Orthogonal; the twin's latents are M z.
+        hue: Integer codes or numbers, one a row, or None.
+        hue_names: Names of the codes, or the one name of the numbers.
+        plane: The two latents shown.
+        swapped: Put the twin on the left.
+        titles: Of the two panels.
+        title: Of the figure.
+        height: In pixels.
+    """
+    if len(points) < 2 or not np.isfinite(points).all():
+        return sentence("There is nothing to compare: too few rows, or the member diverged.", height=height)
+    clouds = [points[:, plane], (points @ M.T)[:, plane]][:: -1 if swapped else 1]
+    rows = evenly(len(points), 1500)
+    reach = 1.06 * float(max(np.abs(cloud).max() for cloud in clouds))
+    fig = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.12)
+    for col, cloud in enumerate(clouds, 1):
+        for trace in dots(cloud, hue, hue_names, rows, COLOURS["latent"], legend=col == 1):
+            fig.add_trace(trace, 1, col)
+        fig.update_xaxes(title=f"z{plane[0] + 1}", range=[-reach, reach], constrain="domain", row=1, col=col)
+        same = {"scaleanchor": f"x{col if col > 1 else ''}", "scaleratio": 1, "constrain": "domain"}
+        fig.update_yaxes(title=f"z{plane[1] + 1}", range=[-reach, reach], row=1, col=col, **same)
+    return finish(fig, title, height=height, panels=True)
+
+
+def matrix_tex(M: Shaped[np.ndarray, "d d"]) -> str:
+    """Write an orthogonal matrix for a page: its entries (up to 4 by 4), det M, and the size of M^T M - I."""
+    defect = float(np.linalg.norm(M.T @ M - np.eye(len(M))))
+    facts = rf"\det M = {np.linalg.det(M):+.0f}, \quad \lVert M^\top M - I \rVert = {_scientific(defect)}"
+    if len(M) > 4:
+        return facts
+    entries = r" \\ ".join(" & ".join(f"{v:.2f}".replace("-0.00", "0.00") for v in row) for row in M.tolist())
+    return rf"M = \begin{{pmatrix}} {entries} \end{{pmatrix}}, \quad {facts}"
+
+
+def _scientific(value: float) -> str:
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return "0" if value == 0 else rf"{mantissa} \cdot 10^{{{int(exponent)}}}"

@@ -1,0 +1,271 @@
+"""How training went, member by member: bounds against the step, and which latents came to carry something."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Real
+from plotly.subplots import make_subplots
+
+from dvae_core.axes import Table
+from dvae_core.figures.style import COLOURS, HUES, OUTLINE, filled, finish, join, number, sentence
+
+DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
+WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
+
+
+def training_curves(
+    history: Table,
+    *,
+    metric: str = "elbo",
+    failed: Sequence[int] = (),
+    steps: int | None = None,
+    highlight: int | None = None,
+    title: str | None = None,
+    height: int = 320,
+) -> go.Figure:
+    """Draw one thin line a member against the step: held-out solid, train dotted.
+
+    Args:
+        history: Columns step, member, seed, beta, split ("train" or "held_out") and the metric, nats per example.
+        metric: Column to draw: "elbo", "recon", "kl", "kl_1", ...
+        failed: Members to mark with a cross and name; members with values that are not finite are marked too.
+        steps: Where the step axis ends; None for the last step so far. Give it while a run is at work.
+        highlight: A member to draw thick; None for the best held-out one where the metric is "elbo".
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    members = _members(history, metric, failed)
+    if not members:
+        return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
+    good = [m for m in members if m.is_good]
+    if highlight is None and metric == "elbo" and len(good) > 1 and not _betas_differ(members):
+        highlight = max(good, key=lambda m: m.last).member
+    fig = make_subplots(1, 1)
+    note = join("held-out, nats per example", _draw_members(fig, members, metric, highlight, steps, col=1))
+    _draw_legend(fig, members, highlight)
+    lost, values = [m.name for m in members if not m.is_good], [m.last for m in good]
+    failures = f"; {' and '.join(lost) if len(lost) <= 2 else f'{len(lost)} members'} failed" if lost else ""
+    what = _word(metric)[0].upper() + _word(metric)[1:]
+    if not good:
+        found = f"{_word(metric)}: no member has a finite value"
+    elif len(good) == 1:
+        found = f"{what} {number(values[0])}{failures}"
+    elif _betas_differ(good):
+        found = f"{what} {number(min(values))} to {number(max(values))} over {len(good)} members{failures}"
+    else:
+        mean, std = number(float(np.mean(values))), number(float(np.std(values)))
+        found = f"{what} {mean} ± {std} over {len(good)} seeds{failures}"
+    return finish(fig, title or found, note, height=height)
+
+
+def training_split(
+    history: Table,
+    *,
+    failed: Sequence[int] = (),
+    steps: int | None = None,
+    highlight: int | None = None,
+    title: str | None = None,
+    height: int = 320,
+) -> go.Figure:
+    """Draw reconstruction and KL side by side: what the ELBO is made of (elbo = recon - kl).
+
+    Args:
+        history: As `training_curves`; columns recon and kl.
+        failed: Members to mark with a cross and name.
+        steps: Where the step axes end.
+        highlight: A member to draw thick.
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    parts = [_members(history, metric, failed) for metric in ("recon", "kl")]
+    if not all(parts):
+        return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
+    fig = make_subplots(1, 2, shared_xaxes=True, horizontal_spacing=0.16)
+    notes = [
+        _draw_members(fig, members, metric, highlight, steps, col=col)
+        for col, (members, metric) in enumerate(zip(parts, ("recon", "kl"), strict=True), 1)
+    ]
+    _draw_legend(fig, parts[0], highlight)
+    good = [(r.last, k.last, k.beta) for r, k in zip(*parts, strict=True) if r.is_good and k.is_good]
+    if not good:
+        found = "No member has a finite bound"
+    elif _betas_differ(parts[0]):
+        ends = sorted(good, key=lambda part: part[2])
+        found = "KL " + ", ".join(f"{number(kl)} nats at β = {beta:g}" for _, kl, beta in (ends[0], ends[-1]))
+    else:
+        recon, kl, _ = np.median(good, axis=0)
+        found = f"ELBO = {number(recon)} (reconstruction) − {number(kl)} (KL)"
+    return finish(fig, title or found, join("held-out, nats per example", max(notes, key=len)), height=height)
+
+
+def kl_bars(
+    kl_latent: Real[np.ndarray, "p d_z"],
+    *,
+    labels: Sequence[str] = (),
+    names: Sequence[str] = (),
+    title: str | None = None,
+    height: int = 300,
+) -> go.Figure:
+    """Draw the KL of each latent, member by member, largest first; dead latents (< 0.01 nats) grey and hatched.
+
+    Args:
+        kl_latent: Mean KL of each latent's posterior against its prior, nats per example.
+        labels: Names of the members ("seed 3", "β = 4"); filled "member 1", ...
+        names: Names of the latents; filled z1, ...
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    p, d = kl_latent.shape
+    if not kl_latent.size:
+        return sentence("No latents yet: train for a moment.", height=height)
+    names = filled(names, d, "z")
+    labels = list(labels) or [f"member {m + 1}" for m in range(p)]
+    kl_latent = np.where(np.isfinite(kl_latent), kl_latent, np.nan)
+    order = np.argsort(-np.nan_to_num(kl_latent, nan=-1.0), axis=1, kind="stable")
+    kl = np.take_along_axis(kl_latent, order, 1)
+    at = np.arange(p)[:, None] * (d + 1.0) + np.arange(d)
+    dead = ~(kl >= DEAD_NATS)
+    top = max(1.2 * float(np.nan_to_num(kl).max()), 0.05)
+    tile = 0.07 * top  # dead latents have no height to hatch: a tile under the axis stands for them
+    fig = go.Figure()
+    for is_dead, name in ((False, "carries information"), (True, f"dead (below {DEAD_NATS:g} nats)")):
+        chosen = np.argwhere(dead == is_dead)
+        if not len(chosen):
+            continue
+        who = [names[order[m, k]] for m, k in chosen]
+        about = [(w, labels[m], float(kl[m, k])) for w, (m, k) in zip(who, chosen, strict=True)]
+        heights = np.full(len(who), tile) if is_dead else kl[dead == is_dead]
+        colour, pattern = ("reference", {"shape": "/", "fillmode": "replace"}) if is_dead else ("latent", {})
+        fig.add_bar(
+            x=at[dead == is_dead], y=heights, base=-tile if is_dead else 0, name=name, width=0.9,
+            customdata=about, cliponaxis=False, constraintext="none",
+            marker={"color": COLOURS[colour], "line": OUTLINE, "pattern": pattern},
+            text=who if p * d <= 24 and not is_dead else None, textposition="outside", textangle=0,
+            hovertemplate="%{customdata[0]}, %{customdata[1]}: %{customdata[2]:.4f} nats<extra></extra>",
+        )  # fmt: skip
+    if dead.any() and p * d <= 24:
+        for m, k in np.argwhere(dead):
+            fig.add_annotation(x=at[m, k], y=0, text=names[order[m, k]], showarrow=False, yanchor="bottom")
+    fig.add_hline(y=DEAD_NATS, line={"color": COLOURS["bad"], "dash": "dash", "width": 1})
+    fig.update_xaxes(
+        title="latents of each member, largest KL first", tickvals=at.mean(1), ticktext=labels, showgrid=False,
+        range=[-0.8, float(at.max()) + 0.8],
+    )  # fmt: skip
+    fig.update_yaxes(title="KL (nats/example)", range=[-1.2 * tile if dead.any() else 0, top])
+    alive = (~dead).sum(1)
+    count = f"{alive.min()}" if alive.min() == alive.max() else f"{alive.min()} to {alive.max()}"
+    found = f"The member uses {count} of {d} latents" if p == 1 else f"The {p} members use {count} of {d} latents each"
+    return finish(fig, title or found, height=height)
+
+
+class _Member(NamedTuple):
+    """One member's curves of one metric: steps and values, finite ones only."""
+
+    member: int
+    beta: float
+    name: str
+    colour: str
+    held_out: tuple[np.ndarray, np.ndarray]
+    train: tuple[np.ndarray, np.ndarray]
+    failed: bool
+
+    @property
+    def last(self) -> float:
+        """The last finite held-out value."""
+        return float(self.held_out[1][-1])
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the member has a number to report."""
+        return not self.failed and len(self.held_out[1]) > 0
+
+
+def _members(history: Table, metric: str, failed: Sequence[int]) -> list[_Member]:
+    if not len(history) or metric not in history:
+        return []
+    names = ("member", "seed", "beta", "step", metric)
+    member, seed, beta, step, value = (np.asarray(history[name], float) for name in names)
+    held_out, finite = np.asarray(history["split"] == "held_out"), np.isfinite(value)
+    order, betas, found = np.argsort(step, kind="stable"), np.unique(beta).tolist(), []
+    for m in np.unique(member):
+        mine = order[member[order] == m]
+        test, train = (mine[finite[mine] & (held_out[mine] == side)] for side in (True, False))
+        own, name = float(beta[mine[0]]), f"seed {int(seed[mine[0]])}"
+        found.append(
+            _Member(
+                member=int(m),
+                beta=own,
+                name=f"β = {own:g}, {name}" if len(betas) > 1 else name,
+                colour=HUES[betas.index(own) % len(HUES)],
+                held_out=(step[test], value[test]),
+                train=(step[train], value[train]),
+                failed=bool(not finite[mine].all() or int(m) in failed),
+            )
+        )
+    return found
+
+
+def _betas_differ(members: Sequence[_Member]) -> bool:
+    return len({m.beta for m in members}) > 1
+
+
+def _word(metric: str) -> str:
+    return WORDS.get(metric, f"KL of z{metric.removeprefix('kl_')}")
+
+
+def _draw_members(
+    fig: go.Figure,
+    members: Sequence[_Member],
+    metric: str,
+    highlight: int | None,
+    steps: int | None,
+    *,
+    col: int,
+) -> str:
+    """Draw all members' curves into one panel with its axes; return a note if the start runs off the axis."""
+    end = max([steps or 1, *(float(curve[0][-1]) for m in members for curve in (m.held_out, m.train) if len(curve[0]))])
+    for m in members:
+        colour = COLOURS["bad"] if m.failed else m.colour
+        for (step, value), split, dash in ((m.train, "train", "dot"), (m.held_out, "held-out", "solid")):
+            thick = split == "held-out" and m.member == highlight
+            fig.add_scatter(
+                x=step, y=value, mode="lines", showlegend=False, opacity=1.0 if split == "held-out" else 0.6,
+                line={"color": colour, "width": 3 if thick else 1.2, "dash": dash}, row=1, col=col,
+                hovertemplate=f"{m.name}, {split}<br>step %{{x}}: %{{y:.4g}}<extra></extra>",
+            )  # fmt: skip
+        if m.failed and len(m.held_out[0]):
+            at = float(m.held_out[0][-1])
+            fig.add_scatter(
+                x=[at], y=[m.last], mode="markers+text", showlegend=False, cliponaxis=False, row=1, col=col,
+                marker={"symbol": "x", "size": 11, "color": COLOURS["bad"]}, text=[f" {m.name} failed "],
+                textposition="top left" if at > 0.6 * end else "top right",
+                hovertemplate=f"{m.name} failed after step {at:.0f}<extra></extra>",
+            )  # fmt: skip
+    curves = [curve for m in members for curve in (m.held_out, m.train)]
+    step, value = (np.concatenate([curve[k] for curve in curves]) for k in (0, 1))
+    low, high = 0.0, 1.0
+    if len(value):  # the range of everything after the first tenth of the steps, so that the start does not flatten it
+        later = value[step >= 0.1 * step.max()]
+        low, high = np.quantile(later, [0.005, 0.995]) if len(later) > 20 else (later.min(), later.max())
+        pad = 0.08 * (high - low) or 0.5
+        low, high = float(low - pad), float(high + pad)
+    fig.update_xaxes(title="step", range=[0, end * 1.01], row=1, col=col)
+    fig.update_yaxes(title=f"{_word(metric)} (nats)", range=[low, high], row=1, col=col)
+    runs_off = bool(((value < low) | (value > high)).any())
+    return "the start runs off the axis" if runs_off else ""
+
+
+def _draw_legend(fig: go.Figure, members: Sequence[_Member], highlight: int | None) -> None:
+    differ = _betas_differ(members)
+    of_betas = {m.beta: m.colour for m in sorted(members, key=lambda m: m.beta)} if differ else {}
+    entries = [(f"β = {beta:g}", colour, "solid", 1.5) for beta, colour in of_betas.items()]
+    plain = COLOURS["reference"] if differ else HUES[0]
+    entries.append(("held-out", plain, "solid", 1.5))
+    entries += [("train", plain, "dot", 1.5)] if any(len(m.train[0]) for m in members) else []
+    chosen = [m for m in members if m.member == highlight and len(members) > 1]
+    entries += [(f"thick: {m.name}", m.colour, "solid", 4) for m in chosen]
+    for name, colour, dash, width in entries:
+        line = {"color": colour, "dash": dash, "width": width}
+        fig.add_scatter(x=[None], y=[None], mode="lines", line=line, name=name, row=1, col=1)

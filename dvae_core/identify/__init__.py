@@ -1,0 +1,11 @@
+"""Non-identifiability made concrete: models with other latents that nothing observable tells apart.
+
+| module | holds |
+|---|---|
+| `matrices` | orthogonal matrices: rotations, reflections, products, and how far from orthogonal a matrix is |
+| `rotation` | the rotated twin of a trained model (the one module here that imports torch) |
+| `linear_gaussian` | the exact model x = W z + b + noise: every curve against the angle in closed form |
+| `any_prior` | any factorial prior carried to a Gaussian, rotated, and carried back |
+| `independence` | HSIC with a permutation p-value; the Darmois construction |
+| `two_sample` | the energy test between z and M z' |
+"""

@@ -1,0 +1,36 @@
+"""How well latents match true factors: arrays in, `Score` out, each with what it is blind to and its reference lines.
+
+A mean correlation coefficient (MCC) is easy to have: a random rotation of the truth scores 0.73 in five dimensions, and
+an encoder that only copies u can reach 0.9. So every score here travels with what such shortcuts would score.
+"""
+
+from dvae_core.metrics.matching import independent_mcc, rotation_mcc
+from dvae_core.metrics.recovery import (
+    Curve,
+    Interval,
+    align,
+    mcc,
+    mcc_interval,
+    mcc_within_u,
+    monotone_fit,
+    r2_affine,
+)
+from dvae_core.metrics.score import Method, Score
+from dvae_core.metrics.shortcuts import floors, u_only
+
+__all__ = [
+    "Curve",
+    "Interval",
+    "Method",
+    "Score",
+    "align",
+    "floors",
+    "independent_mcc",
+    "mcc",
+    "mcc_interval",
+    "mcc_within_u",
+    "monotone_fit",
+    "r2_affine",
+    "rotation_mcc",
+    "u_only",
+]

@@ -1,0 +1,277 @@
+"""How well latents match true factors, and in which order, with which sign and through which curve."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from dvae_core.metrics.matching import assign, matched, notes_on
+from dvae_core.metrics.score import MIN_ROWS, Method, Score, checked, correlations, is_constant, standardise
+
+
+def mcc(
+    z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_hat"], *, method: Method = "pearson"
+) -> Score:
+    """Mean correlation coefficient between true factors and recovered latents.
+
+        MCC = max over assignments pi of mean_i |corr(z_true_i, z_hat_pi(i))|
+
+    Blind to order, sign, scale and offset of the latents; not to rotation. Chance is high: independent factors of equal
+    variance rotated at random score 0.90 (d=2), 0.73 (d=5), 0.60 (d=10); see `rotation_mcc`. Where u moves the means,
+    copying u scores high too; see `u_only` and `mcc_within_u`.
+
+    Args:
+        z_true: Ground-truth factors. Need not be standardised.
+        z_hat: Recovered latents, same rows. With more latents than factors the best d_z are taken; with fewer, the
+            factors left over count 0.
+        method: "pearson" (linear) or "spearman" (monotone).
+
+    Returns:
+        Score in [0, 1]; `matrix` holds the signed correlations, d_z by d_hat.
+
+    Raises:
+        ValueError: If row counts differ, rows are too few, a value is not finite, or a factor is constant (its
+            correlation is undefined). A constant latent (dead) scores 0 and is named in `Score.notes`.
+
+    References:
+        Hyvarinen & Morioka 2016 (TCL); Khemakhem et al. 2020 (iVAE), section 5.
+
+    Example:
+        >>> z = np.random.default_rng(0).standard_normal((100, 2))
+        >>> round(mcc(z, -2 * z[:, [1, 0]] + 3).value, 6)
+        1.0
+    """
+    z_true, z_hat = checked(z_true, z_hat, method)
+    return matched(z_true, z_hat, method)
+
+
+def mcc_within_u(
+    z_true: Float[np.ndarray, "n d_z"],
+    z_hat: Float[np.ndarray, "n d_hat"],
+    u: Int[np.ndarray, " n"],
+    *,
+    method: Method = "pearson",
+) -> Score:
+    """MCC of what is left when both sides lose their mean given u, so that copying u earns nothing.
+
+        mcc(z_true - mean(z_true | u), z_hat - mean(z_hat | u))
+
+    The matching is made anew on the residuals. Labels with large within-u variance weigh most (residuals are pooled,
+    not standardised per label). Blind to what u explains, besides what `mcc` is blind to.
+
+    Args:
+        z_true: Ground-truth factors.
+        z_hat: Recovered latents, same rows.
+        u: Label codes, same rows. Rows that are alone with their label have no residual and are left out.
+        method: "pearson" or "spearman" (of the residuals).
+
+    Returns:
+        Score in [0, 1]. A latent that is a function of u has no residual: it scores 0 and is named in the notes.
+
+    Raises:
+        ValueError: As `mcc`; also if every label has a single row, or a factor is constant within every label.
+    """
+    z_true, z_hat = checked(z_true, z_hat, method, allow_constant=True)
+    if len(u) != len(z_true):
+        raise ValueError(
+            f"u must have the {len(z_true):,} rows of z_true; got {len(u):,}. Pass the u of the same rows."
+        )
+    _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
+    keep = counts[codes] > 1
+    if keep.sum() < MIN_ROWS:
+        raise ValueError(
+            f"Within-u correlations need labels that repeat; {len(counts):,} labels on {len(u):,} rows leave "
+            f"{keep.sum()} rows that share theirs. Use coarser labels."
+        )
+    true, hat = (_less_group_means(z[keep], codes[keep]) for z in (z_true, z_hat))
+    # A residual is nought relative to the column it was left by, not to itself: rounding would correlate.
+    if (nought := is_constant(true, z_true[keep])).any():
+        i = int(np.flatnonzero(nought)[0])
+        raise ValueError(
+            f"Factor {i + 1} of {z_true.shape[1]} is constant within every label of u, so nothing of it is left to "
+            "match; leave it out, or use mcc."
+        )
+    hat[:, is_constant(hat, z_hat[keep])] = 0.0
+    score = matched(true, hat, method, dead="a function of u")
+    alone = int((~keep).sum())
+    notes = (*score.notes, f"{alone:,} rows were alone with their label and left out.") if alone else score.notes
+    return replace(score, notes=notes, blind_to=f"what u explains; {score.blind_to}")
+
+
+def _less_group_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return z less its mean per code (0..K-1)."""
+    counts, residual = np.bincount(codes), z.astype(float)
+    for _ in range(2):  # the second pass takes what the first left by rounding: a copy of u becomes exactly 0
+        sums = np.zeros((len(counts), z.shape[1]))
+        np.add.at(sums, codes, residual)
+        residual = residual - (sums / np.maximum(counts, 1)[:, None])[codes]
+    return residual
+
+
+def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_hat"]) -> Score:
+    """R^2 of the best affine map from latents to factors: tells "right up to affine" from "right up to permutation".
+
+        R^2_i = 1 - sum (z_true_i - A z_hat - c)^2 / sum (z_true_i - mean)^2, averaged over factors
+
+    Fitted by least squares on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... (in a time series these are neighbours;
+    the few coefficients keep that harmless). Blind to any invertible affine map of the latents, rotation included.
+
+    Args:
+        z_true: Ground-truth factors.
+        z_hat: Recovered latents, same rows.
+
+    Returns:
+        Score up to 1, negative where the map does worse than the mean; `matrix` holds the weights in standardised
+        units, `matching` each factor's heaviest latent.
+
+    Raises:
+        ValueError: As `mcc`; also with fewer than 2 (d_hat + 2) rows.
+    """
+    z_true, z_hat = checked(z_true, z_hat, "pearson")
+    n, d_hat = z_hat.shape
+    if n < 2 * (d_hat + 2):
+        raise ValueError(
+            f"An affine map of {d_hat} latents needs at least {2 * (d_hat + 2)} rows; got {n}. Score more rows."
+        )
+    dead = is_constant(z_hat, z_hat)
+    true, hat = standardise(z_true), standardise(z_hat)
+    design = np.column_stack([hat, np.ones(n)])
+    weights = np.linalg.lstsq(design[::2], true[::2], rcond=None)[0]  # [d_hat + 1, d_z]
+    error = true[1::2] - design[1::2] @ weights
+    spread = true[1::2] - true[::2].mean(0)
+    r2 = 1 - (error**2).sum(0) / np.maximum((spread**2).sum(0), np.finfo(float).tiny)
+    matrix = weights[:-1].T
+    heaviest = np.abs(matrix).argmax(1)
+    signs = np.sign(matrix[np.arange(len(matrix)), heaviest]).astype(int)
+    return Score(
+        value=float(r2.mean()),
+        matrix=matrix,
+        matching=tuple(heaviest.tolist()),
+        signs=tuple(signs.tolist()),
+        per_factor=tuple(r2.tolist()),
+        method="least squares",
+        notes=notes_on(n, dead, "constant"),
+        blind_to="any invertible affine map of the latents, rotation included",
+        chance="0 for latents that know nothing of the factors; 1 for any rotation of the truth",
+    )
+
+
+class Interval(NamedTuple):
+    """A bootstrap interval: the score itself, the mean over resamples, and the bounds at `level`."""
+
+    value: float
+    mean: float
+    low: float
+    high: float
+    level: float
+
+
+def mcc_interval(
+    z_true: Float[np.ndarray, "n d_z"],
+    z_hat: Float[np.ndarray, "n d_hat"],
+    *,
+    method: Method = "pearson",
+    n_boot: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+    block: int = 1,
+) -> Interval:
+    """Bootstrap interval of `mcc`: rows are drawn with replacement and the matching is redone each time.
+
+    Says how much the score hangs on these rows, not how much it varies over seeds of the model. Assumes independent
+    rows; in a time series draw blocks longer than its memory, or the interval is too narrow.
+
+    Args:
+        z_true: Ground-truth factors.
+        z_hat: Recovered latents, same rows.
+        method: "pearson" or "spearman".
+        n_boot: Number of resamples.
+        seed: Of the resampling.
+        level: Coverage aimed at (percentile interval).
+        block: Rows drawn together, in their order; 1 for independent rows.
+
+    Returns:
+        The score, the mean over resamples, and the bounds.
+
+    Raises:
+        ValueError: As `mcc`; also for a level outside (0, 1), no resamples, or a block longer than the data.
+    """
+    z_true, z_hat = checked(z_true, z_hat, method)
+    n = len(z_true)
+    if not 0 < level < 1:
+        raise ValueError(f"The level must lie between 0 and 1, such as 0.95; got {level}.")
+    if n_boot < 1 or not 1 <= block <= n:
+        raise ValueError(f"n_boot must be 1 or more and block 1 to {n}; got {n_boot} and {block}.")
+    value = matched(z_true, z_hat, method).value
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(n_boot):
+        starts = rng.integers(0, n, -(-n // block))
+        rows = ((starts[:, None] + np.arange(block)) % n).ravel()[:n]  # blocks wrap round the end
+        matrix, _ = correlations(z_true[rows], z_hat[rows], method)
+        values.append(assign(np.abs(matrix))[1].sum() / z_true.shape[1])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(np.mean(values)), float(low), float(high), level)
+
+
+def align(
+    z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_hat"], *, method: Method = "pearson"
+) -> Float[np.ndarray, "n d_z"]:
+    """Return the latents in the factors' order and sign, with mean 0 and standard deviation 1.
+
+    Args:
+        z_true: Ground-truth factors.
+        z_hat: Recovered latents, same rows.
+        method: How they are matched, see `mcc`.
+
+    Returns:
+        One column a factor; a factor without a latent (d_hat < d_z) has NaN, a dead latent 0.
+
+    Raises:
+        ValueError: As `mcc`.
+    """
+    score = mcc(z_true, z_hat, method=method)
+    hat = standardise(np.asarray(z_hat, float))
+    out = np.full(np.shape(z_true), np.nan)
+    for i, (k, sign) in enumerate(zip(score.matching, score.signs, strict=True)):
+        if k >= 0:
+            out[:, i] = hat[:, k] * sign
+    return out
+
+
+class Curve(NamedTuple):
+    """A monotone curve by its corners, x ascending; `r2` is the share of variance it explains in its own sample."""
+
+    x: np.ndarray
+    y: np.ndarray
+    is_increasing: bool
+    r2: float
+
+
+def monotone_fit(z_hat: Float[np.ndarray, " n"], z_true: Float[np.ndarray, " n"]) -> Curve:
+    """Fit the best monotone curve from one latent to one factor: the pointwise nonlinearity the theorem leaves free.
+
+    Isotonic regression (least squares) in both directions; the better one is kept. Fitted and judged on the same rows,
+    so `r2` flatters a little, the more the fewer the rows.
+
+    Args:
+        z_hat: One recovered latent.
+        z_true: One factor, same rows.
+
+    Returns:
+        The curve's corners; straight lines between them.
+
+    Raises:
+        ValueError: If lengths differ, rows are too few, a value is not finite, or the factor is constant.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    true, hat = checked(np.reshape(z_true, (-1, 1)), np.reshape(z_hat, (-1, 1)), "pearson")
+    y, x = true[:, 0], hat[:, 0]
+    curves = []
+    for is_increasing in (True, False):
+        fit = IsotonicRegression(increasing=is_increasing).fit(x, y)
+        r2 = 1 - np.square(y - fit.predict(x)).mean() / y.var()
+        curves.append(Curve(fit.X_thresholds_, fit.y_thresholds_, is_increasing, float(r2)))
+    return max(curves, key=lambda curve: curve.r2)

@@ -1,0 +1,41 @@
+"""What the explorer can do with a run: its modes by name, and what the modes over members write beside each of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dvae_core.analysis import read
+from dvae_core.runs import Run
+
+MODES = {
+    "sliders": "Sliders",
+    "pad": "Pad",
+    "between": "Between two examples",
+    "members": "All members",
+    "twin": "Rotated twin",
+    "betas": "All β",
+}
+
+
+def modes_of(run: Run) -> list[str]:
+    """Return what this run can show: a pad needs two latents, a twin also p(z) = N(0, I)."""
+    config = run.config
+    two = config.model.latents > 1
+    missing = {
+        "pad": not two,
+        "members": config.members < 2,
+        "twin": not two or config.prior.kind != "standard",
+        "betas": len(set(config.train.betas)) < 2,
+    }
+    return [mode for mode in MODES if not missing.get(mode)]
+
+
+def population(run: Run, names: Sequence[str], row: int) -> list[dict[str, Any]]:
+    """Return the explorer's `members`: name, beta, reconstruction, KL, and how each encodes one held-out row of x."""
+    latents, table = read.held_out(run), read.member_table(run).reindex(columns=["beta", "recon", "kl"])
+    row = latents["x_rows"][row]
+    return [
+        about | {"label": name, "kl_latent": kl, "mu": mu[row]}
+        for about, name, kl, mu in zip(
+            table.to_dict("records"), names, latents["kl_latent"], latents["mu_z"], strict=True
+        )
+    ]
