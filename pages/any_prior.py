@@ -102,7 +102,7 @@ def say(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
         f"| Marginals are the prior's (KS, p) | | {ks} |\n"
         f"| Components independent (HSIC, p) | {verdict.independence_before.p_value:.2f} "
         f"| {verdict.independence.p_value:.2f} |\n"
-        f"| Mean log p (nats) | {before.value:.2f} ± {before.error:.2f} | {after.value:.2f} ± {after.error:.2f} |\n"
+        f"| Mean log p, ± standard error (nats) | {before.value:.2f} ± {before.error:.2f} | {after.value:.2f} ± {after.error:.2f} |\n"
         f"| log p(z) = log p(g(z)) + log\\|det J\\|, largest error | | {verdict.identity_error:.0e} nats |\n"
         f"| **MCC with z** | 1.00 | **{verdict.mcc.value:.2f}** |"
     )

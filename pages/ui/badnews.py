@@ -164,9 +164,8 @@ def exact(angle: float) -> None:
     s2 = cells[1].slider("Posterior variance of z2", 0.01, 1.0, 0.05, 0.01, key="exact.s2")
     moved = cells[2].toggle("Observe u: it moves the variances of p(z|u)", key="exact.u")
     model = linear_gaussian.from_posterior((s1, s2))
-    # Two values of u: variances (1, 0.1) and (0.1, 1).
-    more = {"prior_var": matrices.rotation_matrix(2, 0.0) * 0.9 + 0.1} if moved else {}
-    found = linear_gaussian.curves(model, step=5.0, **more)
+    variances = matrices.rotation_matrix(2, 0.0) * 0.9 + 0.1 if moved else None  # (1, 0.1) and (0.1, 1)
+    found = linear_gaussian.curves(model, step=5.0, prior_var=variances)
     ui.plot(figures.rotation_story(found, conditional=moved, at=angle), key="rotation.exact")
     if moved:
         st.caption("u takes two values; the prior's variances are (1, 0.1) for one and (0.1, 1) for the other.")
@@ -181,10 +180,10 @@ def questions() -> None:
             "PCA, so the **ELBO of a diagonal q** bends where log p(x) is flat (see the curve; Rolinek et al. 2019). "
             "The approximation chose these axes, not the data: the factors may lie anywhere else."
         )
-    with right.expander("“So use a non-Gaussian prior?”"):
+    with left.expander("“So use a non-Gaussian prior?”"):
         st.markdown("Any factorial prior can be carried to a Gaussian, turned there, and carried back.")
         ui.link("any_prior", "Turn any prior")
-    with left.expander("“So more data?”"):
+    with right.expander("“So more data?”"):
         st.markdown(
             "No. The model and its twin give *every* x the same density, so their log-likelihoods are equal on ten "
             "examples and on ten million. More data pins down p(x), about which the two agree."

@@ -37,7 +37,7 @@ from dvae_core.train import train
 
 pytestmark = pytest.mark.statistical
 MEANS = np.array([[-3.0, 0.0], [1.0, 2.0], [2.0, -2.5]])
-EQUAL, UNEQUAL = np.ones((3, 2)), np.tile([0.3, 2.0], (3, 1))
+EQUAL = np.ones((3, 2))
 MODULATED = np.array([[0.2, 1.0], [1.0, 0.3], [2.0, 2.0]])
 LINEAR = LinearGaussian(np.array([[1.0, 0.4], [-0.3, 1.2], [0.5, 0.5]]), np.zeros(3), np.full(3, 0.05))
 

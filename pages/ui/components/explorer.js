@@ -5,6 +5,7 @@ const VIEWS = new WeakMap(); // parentElement -> Explorer
 const AUTOPLAY_PERIOD_S = 9;
 const AUTOPLAY_REACH = 0.85; // of the slider
 const DEAD_NATS = 0.01; // as dvae_core.analysis.read
+const FILM_EVERY_MS = 50; // while something moves: painting the strips takes the browser time as well
 const REST_MS = 120; // without a new picture: the finger rests
 const MOST_ROWS = 24; // of small planes; with all betas, of rows
 const WORDS = { picture: "Picture", plane: "Point in the plane", bars: "Bars" };
@@ -557,11 +558,15 @@ class Explorer extends View {
     const run = (deadline) => {
       this.filming = false;
       if (!this.model || this.closed) return;
-      const resting = performance.now() - this.painted > REST_MS;
-      if (!resting && this.cost > FILM_BUDGET_MS) {
+      const now = performance.now();
+      const resting = now - this.painted > REST_MS;
+      if (!resting && (this.cost > FILM_BUDGET_MS || now - (this.filmed ?? 0) < FILM_EVERY_MS)) {
         this.filming = true;
-        this.later(REST_MS, () => run(deadline));
-      } else if (this.film?.draw(resting ? 2 * FILM_BUDGET_MS : Math.min(FILM_BUDGET_MS, deadline.timeRemaining()))) this.drawFilm();
+        this.later(FILM_EVERY_MS, () => run({ timeRemaining: () => FILM_BUDGET_MS }));
+        return;
+      }
+      this.filmed = now;
+      if (this.film?.draw(resting ? 2 * FILM_BUDGET_MS : Math.min(FILM_BUDGET_MS, deadline.timeRemaining()))) this.drawFilm();
     };
     if (globalThis.requestIdleCallback) requestIdleCallback(run, { timeout: REST_MS });
     else this.later(0, () => run({ timeRemaining: () => FILM_BUDGET_MS }));

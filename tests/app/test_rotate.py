@@ -1,0 +1,136 @@
+"""Rotate: the maps before the dial, the four views under it, and what it says of runs it does not suit."""
+
+import json
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dvae_core import runs
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.info, at.warning, at.error, at.caption)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def button(at: AppTest, label: str):
+    return next(b for b in at.button if b.label == label)
+
+
+def check(at: AppTest) -> None:
+    assert not at.exception, [e.message for e in at.exception]
+    assert not at.error, [e.value for e in at.error]
+
+
+def test_the_full_curve_has_the_diagonal_elbo_and_its_closed_form(store, visit):
+    run = runs.find("vae")
+    found = dict(run.analysis("rotation-0-0-1"))
+    n = len(found["angle"])
+    full = {"elbo_full": np.zeros(n), "elbo_diagonal": -np.arange(n) / 10, "gap_closed_form": np.arange(n) / 10}
+    run.write_npz("analysis/rotation-0-0-1.npz", {**found, **full, "notes": np.array(["A note."])})
+    at = visit("rotate", run="vae", member="0")
+    check(at)
+    (chart,) = at.get("plotly_chart")
+    names = [trace.get("name") for trace in json.loads(chart.proto.spec)["data"]]
+    assert [name for name in names if name and name != "MCC"] == [
+        "log p(x)", "ELBO (full q)", "ELBO (diagonal q)", "its closed form",
+    ]  # fmt: skip
+    assert "A note." in words(at)
+
+
+def test_maps_before_the_dial_are_kept_in_the_link_and_undone(store, visit):
+    at = visit("rotate", run="vae", angle="30")
+    button(at, "Reflect z1").click().run()
+    button(at, "Random M").click().run()
+    button(at, "Keep this turn").click().run()
+    check(at)
+    assert at.query_params["before"] == "reflect 0|random 1|turn 0 1 30"
+    assert at.query_params["angle"] == "0"
+    assert r"\det M" in at.latex[0].value
+    button(at, "Undo the last").click().run()
+    assert at.query_params["before"] == "reflect 0|random 1"
+    button(at, "Remove all").click().run()
+    check(at)
+    assert "before" not in at.query_params
+    assert r"\begin{pmatrix} 1.00 & 0.00 \\ 0.00 & 1.00 \end{pmatrix}" in at.latex[0].value
+
+
+def test_a_pasted_matrix_is_used_or_refused_with_its_defect(store, visit):
+    at = visit("rotate", run="vae")
+    at.text_area(key="before.text").set_value("1 2\n3 4").run()
+    button(at, "Use it").click().run()
+    assert "||M^T M - I|| =" in at.error[0].value
+    assert "before" not in at.query_params
+    at.text_area(key="before.text").set_value("0.6 -0.8\n0.8 0.6").run()
+    button(at, "Use it").click().run()
+    check(at)
+    assert at.query_params["before"] == "paste 0.6 -0.8;0.8 0.6"
+    assert "0.60 & -0.80" in at.latex[0].value
+
+
+@pytest.mark.parametrize("before", ["nonsense", "reflect 9", "paste 1 2;3 4", "turn 0 0 30", "random", "reflect x"])
+def test_a_map_in_the_link_that_is_none_is_refused_in_words(before, store, visit):
+    at = visit("rotate", run="vae", before=before)
+    check(at)
+    assert "left out" in at.warning[0].value
+
+
+def test_the_two_sample_test_collects_p_values_and_says_what_they_are(store, visit):
+    at = visit("rotate", run="vae", view="test", angle="45")
+    assert "p-value is uniform" in words(at)
+    button(at, "Draw and test").click().run()
+    button(at, "Draw and test").click().run()
+    check(at)
+    listed = next(c.value for c in at.caption if c.value.startswith("All p-values so far"))
+    assert listed.split(". energy")[0].count(",") == 1
+
+
+@pytest.mark.parametrize(("member", "answer"), [("0", "A is the true one"), ("1", "Nobody can tell")])
+def test_which_is_true_is_asked_before_it_is_told(member, answer, store, visit):
+    at = visit("rotate", run="vae", view="guess", member=member, angle="45")
+    check(at)
+    assert "came out of training" not in words(at)
+    assert "nats" in words(at)
+    button(at, answer).click().run()
+    check(at)
+    assert "came out of training" in words(at)
+    assert ("With the true factors at hand" in words(at)) == (member == "0")  # where the curve is computed
+    button(at, "Ask again").click().run()
+    assert "came out of training" not in words(at)
+
+
+def test_a_conditional_prior_says_what_turning_means(store, visit):
+    assert "not N(0, I)" in words(visit("rotate", run="ivae"))
+    assert "can be told apart" in words(visit("rotate", run="ivae", view="guess"))
+    assert "about N(0, I), a plain VAE's" in words(visit("rotate", run="ivae", view="test"))
+
+
+def test_the_exact_model_is_flat_and_bent_in_closed_form(store, visit):
+    at = visit("rotate", run="vae", view="exact")
+    check(at)
+    layout = json.loads(at.get("plotly_chart")[0].proto.spec)["layout"]
+    assert "0.85 nats" in layout["title"]["text"].replace("<br>", " ")  # the golden 0.854 at 45 degrees
+    at.toggle(key="exact.u").set_value(True).run()
+    check(at)
+    layout = json.loads(at.get("plotly_chart")[0].proto.spec)["layout"]
+    assert "prior refitted" in layout["title"]["text"].replace("<br>", " ")
+
+
+def test_a_diverged_member_and_dead_latents_are_said(store, visit):
+    run = runs.find("vae")
+    latents = dict(run.latents())
+    latents["kl_latent"] = np.zeros_like(latents["kl_latent"])
+    run.write_npz("latents.npz", latents)
+    at = visit("rotate", run="vae", member="0")
+    check(at)
+    assert "Both latents of this plane are dead" in words(at)
+    run.set_status(failed_members=[0])
+    assert "diverged" in visit("rotate", run="vae", member="0").error[0].value
+
+
+def test_listeners_questions_are_answered(store, visit):
+    labels = [e.label for e in visit("rotate", run="vae").expander]
+    assert [label for label in labels if label.startswith("“")] == [
+        "“But VAEs do give nice axes!”", "“So use a non-Gaussian prior?”", "“So more data?”", "“So what helps?”",
+    ]  # fmt: skip
