@@ -686,7 +686,7 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     def places() -> list:
         box = page.locator(".dial").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        angles = np.radians([*range(2, 60, 4), 59.2])
+        angles = np.radians([*range(2, 60, 4), 60.3])
         return [(x + 70 * np.cos(a), y - 70 * np.sin(a)) for a in angles]
 
     sent, pauses, drawn = drag(page, places)
