@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.identify import matrices
 from dvae_core.runs import Run, RunError
@@ -88,7 +87,6 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         ui.remember("angle", f"{angle:g}")
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)
-        st.latex(figures.matrix_tex(M))
         view = ui.choice(
             st.segmented_control, "Look at", list(badnews.VIEWS), param="view", show=badnews.VIEWS.__getitem__
         )

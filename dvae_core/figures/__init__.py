@@ -9,7 +9,7 @@ becomes a figure with one sentence in it.
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.data import column_histograms, picture_sheet, raster
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
-from dvae_core.figures.rotation import matrix_tex, rotation_curve, rotation_story, which_is_true
+from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
 from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
@@ -28,7 +28,6 @@ __all__ = [
     "hue_colours",
     "kl_bars",
     "latent_scatter",
-    "matrix_tex",
     "mcc_lines",
     "picture_sheet",
     "raster",

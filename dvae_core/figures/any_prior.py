@@ -56,6 +56,6 @@ def stage(
     for k, which in enumerate("xy"):
         low, span = span_of(values[:, k])
         reach = {"range": [low - 0.04 * span, low + 1.04 * span], "domain": MAIN, "nticks": 5}
-        fig.update_layout({f"{which}axis": {"title": {"text": axis[k], "standoff": 4}, **reach}})
+        fig.update_layout({f"{which}axis": {"title": axis[k], **reach}})
         fig.update_layout({f"{which}axis2": {"domain": MARGIN, "visible": False}})
     return finish(fig, title, note, height=height, line=line)

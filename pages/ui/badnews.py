@@ -14,6 +14,7 @@ from pages.ui import page as ui
 
 VIEWS = {"curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "exact": "Exact model"}
 FLAT = "**The likelihood does not notice.** All angles explain the data equally well; no amount of data picks one."
+DIAGONAL = "Only the bound of a diagonal q prefers some angles: that is the approximation speaking, not the data."
 BENT = (
     "**Here the angle matters:** turning away from the axes of p(z|u) costs likelihood. Held fixed, part of this is "
     "the prior's own shape; refitted at every angle, it bends only if the axes matter."
@@ -52,11 +53,10 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     if found is None:
         return
     ui.plot(figures.rotation_story(found, conditional=is_conditional(run), at=angle), key="rotation.curve")
-    st.markdown(BENT if is_conditional(run) else FLAT)
+    st.markdown(BENT if is_conditional(run) else f"{FLAT} {DIAGONAL}" if "elbo_diagonal" in found else FLAT)
     if "before" in st.query_params:
         st.caption("The curve is that of the dial alone, without the maps before it.")
-    for note in found.get("notes", []):
-        st.caption(str(note))
+    st.caption(" ".join(str(note) for note in found.get("notes", [])))
 
 
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
@@ -83,9 +83,11 @@ def test(run: Run, M: Any) -> None:
         pressed.append(two_sample.rotated_prior_test(M, seed=len(pressed)))
     if pressed:
         last = pressed[-1]
-        chance = "chance gives as much or more" if last.p_value > 0.05 else "rare, and due about once in 20 presses"
-        st.markdown(f"**p = {last.p_value:.2f}**: energy distance {last.statistic:.4f}, {chance}.")
-        st.caption(f"All p-values so far: {', '.join(f'{t.p_value:.2f}' for t in pressed[-20:])}. {last.method}.")
+        st.markdown(
+            f"**p = {last.p_value:.2f}**: that share of random relabellings of the two clouds puts them at least as "
+            f"far apart (squared energy distance {last.statistic:.4f})."
+        )
+        st.caption(f"p-values so far: {', '.join(f'{t.p_value:.2f}' for t in pressed[-20:])} ({last.method}).")
     st.caption(two_sample.NULL_NOTE)
 
 

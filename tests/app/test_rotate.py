@@ -47,13 +47,11 @@ def test_maps_before_the_dial_are_kept_in_the_link_and_undone(store, visit):
     check(at)
     assert at.query_params["before"] == "reflect 0|random 1|turn 0 1 30"
     assert at.query_params["angle"] == "0"
-    assert r"\det M" in at.latex[0].value
     button(at, "Undo the last").click().run()
     assert at.query_params["before"] == "reflect 0|random 1"
     button(at, "Remove all").click().run()
     check(at)
     assert "before" not in at.query_params
-    assert r"\begin{pmatrix} 1.00 & 0.00 \\ 0.00 & 1.00 \end{pmatrix}" in at.latex[0].value
 
 
 def test_a_pasted_matrix_is_used_or_refused_with_its_defect(store, visit):
@@ -66,7 +64,6 @@ def test_a_pasted_matrix_is_used_or_refused_with_its_defect(store, visit):
     button(at, "Use it").click().run()
     check(at)
     assert at.query_params["before"] == "paste 0.6 -0.8;0.8 0.6"
-    assert "0.60 & -0.80" in at.latex[0].value
 
 
 @pytest.mark.parametrize("before", ["nonsense", "reflect 9", "paste 1 2;3 4", "turn 0 0 30", "random", "reflect x"])
@@ -82,8 +79,8 @@ def test_the_two_sample_test_collects_p_values_and_says_what_they_are(store, vis
     button(at, "Draw and test").click().run()
     button(at, "Draw and test").click().run()
     check(at)
-    listed = next(c.value for c in at.caption if c.value.startswith("All p-values so far"))
-    assert listed.split(". energy")[0].count(",") == 1
+    listed = next(c.value for c in at.caption if c.value.startswith("p-values so far"))
+    assert listed.split(" (")[0].count(",") == 1
 
 
 @pytest.mark.parametrize(("member", "answer"), [("0", "A is the true one"), ("1", "Nobody can tell")])

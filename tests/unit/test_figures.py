@@ -64,6 +64,13 @@ def four(n: int, **more: object) -> go.Figure:
     return figures.four_panels(z, np.tanh(z), -z, z @ np.array([[0.7, -0.7], [0.7, 0.7]]), codes(n), **more)  # type: ignore[arg-type]
 
 
+def story(n: int) -> dict[str, np.ndarray]:
+    """A rotation analysis as pages read it."""
+    gap, flat = np.sin(np.deg2rad(2 * ANGLES))[:n], np.zeros(7)[:n]
+    found = {"log_px": flat, "elbo_full": flat, "elbo_diagonal": -gap, "gap_closed_form": gap, "mcc": 1 - gap / 3}
+    return {"angle": ANGLES[:n], "log_px_error": flat + 0.001, **found}
+
+
 BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "training_curves": lambda n: figures.training_curves(history(n, 30) if n else pd.DataFrame()),
     "training_curves one point": lambda n: figures.training_curves(history(n, 1)),
@@ -81,6 +88,9 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "recovery_scatter wide": lambda n: recovery(n, 3, 1, hue=codes(n)),
     "correlation_matrices": lambda n: figures.correlation_matrices(points(6, 6)[:n], range(6)[:n], [1] * min(n, 6)),
     "mcc_lines": lambda n: figures.mcc_lines({"iVAE": points(n)[:, 0].tolist()}, {"raw x": 0.5 if n else None}),
+    "stage": lambda n: figures.stage(points(n), points(n), title="5. Back: g(z)", axis=["g1", "g2"]),
+    "rotation_story": lambda n: figures.rotation_story(story(n), at=10.0),
+    "which_is_true": lambda n: figures.which_is_true(points(n), np.eye(2)[::-1], codes(n)),
     "rotation_curve": lambda n: figures.rotation_curve(
         ANGLES[:n], {"log p(x)": (points(7)[:n, 0], np.full(7, 0.1)[:n])}, mcc=ANGLES[:n] / 90, at=10.0
     ),
@@ -466,3 +476,44 @@ def test_importing_figures_stays_light() -> None:
     code = "import sys, dvae_core.figures; print([m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_rotation_story_bends_only_the_diagonal_bound() -> None:
+    fig = figures.rotation_story(story(7))
+    assert [t.name for t in fig.data if t.name and t.name != "MCC"] == [
+        "log p(x)", "ELBO (full q)", "ELBO (diagonal q)", "its closed form",
+    ]  # fmt: skip
+    left, changed = finding(fig).split("; ")
+    assert left == "Turning leaves log p(x) and ELBO (full q) unchanged (to 0 nats)"
+    assert changed == "turning changes ELBO (diagonal q) by 1.00 nats"
+    assert "a diagonal q loses 0.00 nats at 0°, 1.00 at 45°" in fig.layout.title.subtitle.text.replace("<br>", " ")
+
+
+def test_a_prior_held_fixed_is_thin_and_does_not_flatten_the_refitted_curve() -> None:
+    bent = -np.sin(np.deg2rad(2 * ANGLES))
+    found = {"angle": ANGLES, "log_px": bent, "log_pxu_refitted": 0.2 * bent, "log_pxu_fixed": 50 * bent}
+    fig = figures.rotation_story(found, conditional=True)
+    refitted, fixed = (t for t in fig.data if t.name)
+    assert (refitted.name, fixed.name) == ("log p(x|u), prior refitted", "log p(x|u), prior held fixed")
+    assert fixed.line.width < refitted.line.width
+    assert fig.layout.yaxis.range[1] < 1
+    assert "runs off, to −50.0 nats" in fig.layout.title.subtitle.text.replace("<br>", " ")
+
+
+def test_which_is_true_gives_nothing_away() -> None:
+    z, M = points(100), np.array([[0.6, -0.8], [0.8, 0.6]])
+    fig, other = (figures.which_is_true(z, M, swapped=s) for s in (False, True))
+    assert (fig.data[0].x == other.data[1].x).all()
+    assert (fig.data[1].y == other.data[0].y).all()
+    assert fig.layout.xaxis.range == fig.layout.xaxis2.range
+    assert fig.data[1].x == pytest.approx((z @ M.T)[:, 0], abs=1e-5)
+    assert {a.text for a in fig.layout.annotations} == {"Model A", "Model B"}
+
+
+def test_stages_keep_each_points_hue() -> None:
+    z = points(400)
+    before, after = (figures.stage(p, z, title="t", axis=["a", "b"]) for p in (z, -z))
+    for one, other in zip(before.data[:4], after.data[:4], strict=True):
+        assert (one.customdata == other.customdata).all()
+        assert (one.marker.color, one.marker.symbol) == (other.marker.color, other.marker.symbol)
+    assert {trace.name for trace in before.data[:4]} == set(figures.QUARTERS)

@@ -580,7 +580,7 @@ function fill(input, lo, hi, v) {
   input.style.setProperty("--to", at(Math.max(0, v)));
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data: [data], parentElement, setStateValue }) {
   let view = VIEWS.get(parentElement);
   if (!view || view.closed) {
     view = new Explorer(parentElement.querySelector(".dv"));

@@ -586,7 +586,7 @@ class Rotor extends View {
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data: [data], parentElement, setStateValue }) {
   let view = ROTORS.get(parentElement);
   if (!view || view.closed) {
     view = new Rotor(parentElement.querySelector(".dv"));

@@ -105,26 +105,28 @@ def rotor(
     about = {"id": None, "d_x": 0, "x_shape": None, "likelihood": None} if plan is None else plan
     _view(
         key=pushed.widget,
-        data={
-            "plan": about["id"],
-            "d_z": d,
-            "d_x": about["d_x"],
-            "x_shape": about["x_shape"],
-            "likelihood": about["likelihood"],
-            "member": 0 if plan is None else assets.member_of(plan, member),
-            "points": assets.packed(table[keep]),
-            "hues": codes,
-            "hue_labels": assets.texts(hue_labels),
-            "x_points": assets.packed(None if x_table is None else x_table[keep]),
-            "x_names": assets.texts(x_names),
-            "angle": pushed.sent,
-            "rev": pushed.rev,
-            "limit": float(limit),
-            "plane": [int(i), int(j)],
-            "base": None if base is None else _orthogonal(base, d),
-            "twin": twin,
-            "reach": float(reach),
-        },
+        data=[  # one dict in a list: in a bare dict streamlit looks for tables, and imports pandas for it (55 MB)
+            {
+                "plan": about["id"],
+                "d_z": d,
+                "d_x": about["d_x"],
+                "x_shape": about["x_shape"],
+                "likelihood": about["likelihood"],
+                "member": 0 if plan is None else assets.member_of(plan, member),
+                "points": assets.packed(table[keep]),
+                "hues": codes,
+                "hue_labels": assets.texts(hue_labels),
+                "x_points": assets.packed(None if x_table is None else x_table[keep]),
+                "x_names": assets.texts(x_names),
+                "angle": pushed.sent,
+                "rev": pushed.rev,
+                "limit": float(limit),
+                "plane": [int(i), int(j)],
+                "base": None if base is None else _orthogonal(base, d),
+                "twin": twin,
+                "reach": float(reach),
+            }
+        ],
         on_angle_change=pushed.remember,
     )
     return pushed.value

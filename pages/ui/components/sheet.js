@@ -153,7 +153,7 @@ class Sheet extends View {
   }
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data: [data], parentElement }) {
   let view = SHEETS.get(parentElement);
   if (!view || view.closed) {
     view = new Sheet(parentElement.querySelector(".dv"));

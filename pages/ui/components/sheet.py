@@ -68,18 +68,20 @@ def sheet(
         raise ValueError(f"A sheet needs at least one row and one column; {len(rows)} rows and {columns} columns came.")
     _view(
         key=key,
-        data={
-            "plan": plan["id"],
-            "d_z": plan["d_z"],
-            "d_x": plan["d_x"],
-            "x_shape": plan["x_shape"],
-            "likelihood": plan["likelihood"],
-            "member": assets.member_of(plan, member),
-            "rows": [_row(plan, row) for row in rows],
-            "columns": int(columns),
-            "paired": paired,
-            "x_names": assets.texts(x_names),
-        },
+        data=[  # one dict in a list: in a bare dict streamlit looks for tables, and imports pandas for it (55 MB)
+            {
+                "plan": plan["id"],
+                "d_z": plan["d_z"],
+                "d_x": plan["d_x"],
+                "x_shape": plan["x_shape"],
+                "likelihood": plan["likelihood"],
+                "member": assets.member_of(plan, member),
+                "rows": [_row(plan, row) for row in rows],
+                "columns": int(columns),
+                "paired": paired,
+                "x_names": assets.texts(x_names),
+            }
+        ],
     )
 
 
