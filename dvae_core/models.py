@@ -422,7 +422,17 @@ def initialise(vae: Vae, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | 
 
     The linear paths start as a transposed pair: encoder A = V D^-1 Q on the leading principal components of x (unit
     variance, random orthogonal Q per member), decoder A's pseudo-inverse. Member m's weights depend on its seed only.
+
+    Raises:
+        ValueError: If x is not what the likelihood describes.
     """
+    kind, low, high = vae.config.model.likelihood.kind, float(x.min()), float(x.max())
+    if kind == "poisson" and low < 0:
+        raise ValueError(f"A Poisson likelihood needs counts, and the smallest x is {low:g}; choose the Gaussian one.")
+    if kind == "bernoulli" and not 0 <= low <= high <= 1:
+        raise ValueError(
+            f"A Bernoulli likelihood needs x between 0 and 1, and x lies in {low:g} to {high:g}; choose Gaussian."
+        )
     _fit_preprocessing(vae, x)
     if u is not None and not vae.sizes.labels:
         vae.u_mean.copy_(u.mean(0))

@@ -228,6 +228,19 @@ def test_more_importance_samples_never_lower_the_bound_on_average():
     assert (error > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "x", "words"),
+    [
+        (PoissonLikelihood(), [[-1.0, 2.0]], "needs counts, and the smallest x is -1"),
+        (BernoulliLikelihood(), [[0.0, 16.0]], "between 0 and 1, and x lies in 0 to 16"),
+    ],
+)
+def test_x_that_the_likelihood_does_not_describe_is_refused(likelihood, x, words):
+    config = Config(model=ModelConfig(likelihood=likelihood, preprocess="standardise"))
+    with pytest.raises(ValueError, match=words):
+        initialise(Vae(config, Sizes(2)), torch.tensor(x).expand(10, -1))
+
+
 def test_latents_can_outnumber_dimensions():
     config = dataclasses.replace(Config(), model=ModelConfig(latents=6, preprocess="whiten"))
     vae = Vae(config, Sizes(2))
