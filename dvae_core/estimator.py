@@ -78,16 +78,16 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         random_state: int = 0,
         folder: str | Path | None = None,
     ) -> None:
-        self.model = model
+        self.model: ModelName = model
         self.latents = latents
         self.beta = beta
         self.members = members
-        self.likelihood = likelihood
-        self.posterior = posterior
+        self.likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = likelihood
+        self.posterior: Literal["diagonal", "full", "gauss-newton"] | None = posterior
         self.epochs = epochs
         self.batch = batch
         self.lr = lr
-        self.split = split
+        self.split: Literal["random", "blocks"] = split
         self.random_state = random_state
         self.folder = folder
 
@@ -146,7 +146,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Return E[x|z] `[n d_x]` of latents `[n d_z]`."""
         check_is_fitted(self)
-        z = torch.tensor(check_array(Z, dtype=np.float64))
+        z = torch.tensor(check_array(Z, dtype="float64"))
         if z.shape[1] != self.config_.model.latents:
             raise ValueError(f"The model has {self.config_.model.latents} latents and Z has {z.shape[1]} columns.")
         with torch.no_grad():
