@@ -4,6 +4,7 @@ A mean correlation coefficient (MCC) is easy to have: a random rotation of the t
 an encoder that only copies u can reach 0.9. So every score here travels with what such shortcuts would score.
 """
 
+from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, partners, udr
 from dvae_core.metrics.matching import independent_mcc, rotation_mcc
 from dvae_core.metrics.recovery import (
     Curve,
@@ -21,16 +22,21 @@ from dvae_core.metrics.shortcuts import floors, u_only
 __all__ = [
     "Curve",
     "Interval",
+    "Ladder",
     "Method",
     "Score",
     "align",
     "floors",
     "independent_mcc",
+    "ladder",
     "mcc",
     "mcc_interval",
     "mcc_within_u",
     "monotone_fit",
+    "pair_mcc",
+    "partners",
     "r2_affine",
     "rotation_mcc",
     "u_only",
+    "udr",
 ]

@@ -1,0 +1,248 @@
+"""Do two sets of latents agree, and up to which change? For everyone who has no true factors to compare with.
+
+Agreement says that whatever chose these latents chose them again. It does not say that they are right.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from dvae_core.metrics.matching import assign, matched
+from dvae_core.metrics.recovery import monotone_fit
+from dvae_core.metrics.score import Method, Score, checked, correlations, is_constant
+
+Rung = Literal["identity", "permutation", "monotone", "orthogonal", "affine"]
+
+POINTWISE: tuple[Rung, ...] = ("identity", "permutation", "monotone")
+LINEAR: tuple[Rung, ...] = ("identity", "permutation", "orthogonal", "affine")
+RUNGS: tuple[Rung, ...] = ("identity", "permutation", "monotone", "orthogonal", "affine")
+REACHED = 0.95  # R^2 from which a rung counts
+LASSO_ALPHA = 0.1  # of UDR, with standardised codes
+UDR_DEAD_NATS = 0.01  # latents of a smaller mean KL are masked
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """How well one set of latents is predicted from another by ever freer maps.
+
+    Attributes:
+        r2: Held-out R^2 of each rung, mean over the latents predicted; NaN where a rung does not apply.
+        per_latent: The same for each latent predicted; NaN for constant ones, which are left out of the mean.
+        pointwise: Lowest rung of identity, permutation, monotone with R^2 >= 0.95; None if none reaches it.
+        linear: The same of identity, permutation, orthogonal, affine.
+        matching: For each latent predicted the index of its partner, -1 for none (of the permutation rung).
+        notes: Sentences about this very comparison.
+    """
+
+    r2: dict[Rung, float]
+    per_latent: dict[Rung, Float[np.ndarray, " d"]]
+    pointwise: Rung | None
+    linear: Rung | None
+    matching: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def ladder(
+    z_from: Float[np.ndarray, "n d_from"], z_to: Float[np.ndarray, "n d_to"], *, same_axes: bool = True
+) -> Ladder:
+    """Predict one set of latents from another by ever freer maps: the indeterminacy ladder.
+
+        identity      z_to = z_from
+        permutation   + sign, scale and offset: z_to_i = a_i z_from_pi(i) + b_i
+        monotone      z_to_i = h_i(z_from_pi(i)), h_i monotone: order and a pointwise change, what theorem 2 leaves free
+        orthogonal    z_to = s M z_from, M orthogonal, s one common scale, both sides standardised first
+        affine        z_to = A z_from + c: what the theorem with monotonic statistics (k = 1, T = z) leaves free
+
+    Each rung is fitted on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... From permutation on there are two branches:
+    monotone, and orthogonal within affine. The monotone rung is scored in normal scores of z_to: its scale is then
+    free as well, and a few rows far out do not decide. Blind to whether either side is right. The mean over latents
+    forgives one that fails among many that agree (a turn by 20 degrees in one plane of five dimensions has R^2 0.95):
+    look at `per_latent` too.
+
+    Args:
+        z_from: Latents of one model.
+        z_to: Latents of another on the same rows; constant ones are left out.
+        same_axes: Whether column i means the same on both sides; False leaves the identity out.
+
+    Returns:
+        R^2 of every rung (up to 1, negative where a map does worse than the mean) and the lowest rung of each branch.
+
+    Raises:
+        ValueError: If row counts differ, a value is not finite, all latents of one side are constant, or there are
+            fewer than 2 (d_from + 2) rows.
+    """
+    a, b = checked(z_from, z_to, "pearson", allow_constant=True)
+    n, d_from, d_to = len(a), a.shape[1], b.shape[1]
+    if n < 2 * (d_from + 2):
+        raise ValueError(
+            f"An affine map of {d_from} latents needs at least {2 * (d_from + 2)} rows; got {n}. Use more rows."
+        )
+    a, b = a.astype(float), b.astype(float)
+    fit_a, test_a, fit_b, test_b = a[::2], a[1::2], b[::2], b[1::2]
+    dead = is_constant(fit_b, b) | is_constant(test_b, b)
+    if dead.all() or is_constant(fit_a, a).all():
+        raise ValueError("All latents of one side are constant, so there is nothing to compare; leave it out.")
+    spread = np.where(dead, 1.0, ((test_b - fit_b.mean(0)) ** 2).sum(0))
+
+    def r2_of(guess: np.ndarray) -> np.ndarray:
+        return np.where(dead, np.nan, 1 - ((test_b - guess) ** 2).sum(0) / spread)
+
+    per_latent: dict[Rung, np.ndarray] = {}
+    comparable = same_axes and d_from == d_to
+    per_latent["identity"] = r2_of(test_a) if comparable else np.full(d_to, np.nan)
+    matrix, _ = correlations(fit_b, fit_a, "pearson")
+    matching, _ = assign(np.abs(matrix))
+    guess = np.tile(fit_b.mean(0), (len(test_b), 1))
+    for i, k in enumerate(matching):
+        if k >= 0 and not dead[i]:
+            centred = fit_a[:, k] - fit_a[:, k].mean()
+            slope = centred @ fit_b[:, i] / max(centred @ centred, np.finfo(float).tiny)
+            guess[:, i] += slope * (test_a[:, k] - fit_a[:, k].mean())
+    per_latent["permutation"] = r2_of(guess)
+    by_rank, _ = assign(np.abs(correlations(fit_b, fit_a, "spearman")[0]))
+    per_latent["monotone"] = np.where(dead, np.nan, 0.0)
+    for i, k in enumerate(by_rank):
+        if k >= 0 and not dead[i]:
+            per_latent["monotone"][i] = _monotone_r2(fit_a[:, k], fit_b[:, i], test_a[:, k], test_b[:, i])
+    standard_a, standard_b = _standardiser(fit_a), _standardiser(fit_b)
+    A, B = standard_a(fit_a), standard_b(fit_b)
+    left, singular, right = np.linalg.svd(A.T @ B, full_matrices=False)
+    turned = standard_a(test_a) @ (left @ right) * (singular.sum() / (A**2).sum())
+    per_latent["orthogonal"] = r2_of(turned * fit_b.std(0) + fit_b.mean(0))
+    weights = np.linalg.lstsq(np.column_stack([A, np.ones(len(A))]), B, rcond=None)[0]
+    mapped = np.column_stack([standard_a(test_a), np.ones(len(test_a))]) @ weights
+    per_latent["affine"] = r2_of(mapped * fit_b.std(0) + fit_b.mean(0))
+
+    r2: dict[Rung, float] = {rung: float(np.mean(values[~dead])) for rung, values in per_latent.items()}
+    notes = []
+    if dead.any():
+        notes.append(f"Latent {', '.join(str(i + 1) for i in np.flatnonzero(dead))} is constant and left out.")
+    if d_from != d_to:
+        notes.append(f"{d_from} latents on one side and {d_to} on the other: those without a partner count 0.")
+    return Ladder(r2, per_latent, lowest(r2, POINTWISE), lowest(r2, LINEAR), tuple(matching.tolist()), tuple(notes))
+
+
+def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_b: np.ndarray) -> float:
+    """Return the held-out R^2 of an isotonic fit to the normal scores of b."""
+    from scipy.special import ndtri
+
+    values, count = np.unique(fit_b, return_counts=True)
+    middle = (np.cumsum(count) - 0.5 * count) / len(fit_b)  # the share below, ties shared
+    fit_score, test_score = (ndtri(np.interp(b, values, middle)) for b in (fit_b, test_b))
+    curve = monotone_fit(fit_a, fit_score)
+    error = test_score - np.interp(test_a, curve.x, curve.y)
+    return float(1 - (error**2).sum() / ((test_score - fit_score.mean()) ** 2).sum())
+
+
+def lowest(r2: Mapping[Rung, float], branch: tuple[Rung, ...]) -> Rung | None:
+    """Return the first rung of a branch with R^2 >= 0.95, None if there is none."""
+    return next((rung for rung in branch if r2[rung] >= REACHED), None)
+
+
+def _standardiser(fitted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    mean, std = fitted.mean(0), fitted.std(0)
+    std = np.where(is_constant(fitted, fitted) | (std == 0), 1.0, std)
+    return lambda z: (z - mean) / std
+
+
+def pair_mcc(a: Float[np.ndarray, "n d_a"], b: Float[np.ndarray, "n d_b"], *, method: Method = "pearson") -> Score:
+    """MCC of two sets of latents, the same from either side: the sum of matched |correlations| over the larger d.
+
+    A latent that has no partner, or is constant, counts 0. Blind to what `mcc` is blind to, and to whether either is
+    right. Chance is that of `mcc`: two sets that differ by a random rotation score 0.90 (d=2), 0.73 (d=5), 0.60 (d=10).
+
+    Args:
+        a: Latents of one model.
+        b: Latents of another, same rows.
+        method: "pearson" or "spearman".
+
+    Returns:
+        Score in [0, 1]; `matrix` has the larger side in rows.
+
+    Raises:
+        ValueError: If row counts differ, there are fewer than 3 rows, or a value is not finite.
+    """
+    a, b = checked(a, b, method, allow_constant=True)
+    return matched(a, b, method) if a.shape[1] >= b.shape[1] else matched(b, a, method)
+
+
+def partners(
+    z: Float[np.ndarray, "p n d"], *, alive: Bool[np.ndarray, "p d"] | None = None, method: Method = "pearson"
+) -> Float[np.ndarray, "p p d"]:
+    """Per-latent stability: how strongly latent k of member i comes back in member j, matched one to one.
+
+        strength[i, j, k] = |corr(z_i,k , z_j,pi(k))|,   pi the best assignment between members i and j
+
+    A latent that comes back in every seed has a row of ones. Blind to rotation as little as MCC is: a latent that mixes
+    with another in another seed falls below 1.
+
+    Args:
+        z: Latents of every member, same rows.
+        alive: Which latents carry anything; the others are NaN and match nothing. None for all.
+        method: "pearson" or "spearman".
+
+    Returns:
+        Strengths in [0, 1]; the diagonal i = j is 1; 0 where no partner is left, NaN for latents that are not alive.
+
+    Raises:
+        ValueError: If a value is not finite or there are fewer than 3 rows.
+    """
+    p, _, d = z.shape
+    kept = np.ones((p, d), bool) if alive is None else alive
+    out = np.full((p, p, d), np.nan)
+    for i in range(p):
+        for j in range(p):
+            mine, theirs = np.flatnonzero(kept[i]), np.flatnonzero(kept[j])
+            if not len(mine):
+                continue
+            out[i, j, mine] = 0.0
+            if len(theirs):
+                one, other = checked(z[i][:, mine], z[j][:, theirs], method, allow_constant=True)
+                out[i, j, mine] = assign(np.abs(correlations(one, other, method)[0]))[1]
+    return out
+
+
+def udr(z: Float[np.ndarray, "p n d"], kl_latent: Float[np.ndarray, "p d"]) -> Float[np.ndarray, " p"]:
+    """Unsupervised disentanglement ranking: how much each member's latents come back in the others', one to one.
+
+        R = |Lasso coefficients| of member j's codes on member i's
+        UDR_ij = 1/2 [ mean over columns of max^2 / sum + mean over rows of max^2 / sum ],   UDR_j = median over i != j
+
+    Codes are standardised, latents of a mean KL up to 0.01 nats masked; disentanglement_lib's form (the paper pools the
+    two sums). Ranks members without truth; assumes that disentangled models look alike and entangled ones do not.
+
+    Args:
+        z: Posterior means of every member, same rows.
+        kl_latent: Mean KL of every latent, nats.
+
+    Returns:
+        One score a member, about 0 to 1; NaN for a single member.
+
+    References:
+        Duan et al. 2020, Unsupervised model selection for variational disentangled representation learning.
+    """
+    from sklearn.linear_model import Lasso
+
+    p = len(z)
+    alive = kl_latent > UDR_DEAD_NATS
+    codes = [_standardiser(m)(m) for m in z.astype(float)]
+    pairs = np.full((p, p), np.nan)
+    for i in range(p):
+        for j in range(p):
+            if i == j:
+                continue
+            if not (alive[i].any() and alive[j].any()):
+                pairs[i, j] = 0.0
+                continue
+            fit = Lasso(alpha=LASSO_ALPHA, max_iter=2000).fit(codes[i][:, alive[i]], codes[j][:, alive[j]])
+            R = np.abs(np.atleast_2d(fit.coef_)).T  # latents of i by latents of j
+            shares = []
+            for axis in (0, 1):
+                total = R.sum(axis)
+                share = np.divide(R.max(axis) ** 2, total, out=np.zeros_like(total), where=total > 0)
+                shares.append(share.mean())
+            pairs[i, j] = 0.5 * sum(shares)
+    return np.array([np.median(np.delete(pairs[:, j], j)) if p > 1 else np.nan for j in range(p)])
