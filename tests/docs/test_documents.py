@@ -1,0 +1,47 @@
+"""The documents beside the README: the notebook runs and says what it promises, links lead somewhere."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+NOTEBOOK = ROOT / "docs/first_model.ipynb"
+
+
+def _cells():
+    return json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+
+
+def test_the_notebook_is_kept_without_outputs():
+    assert all(cell["outputs"] == [] for cell in _cells() if cell["cell_type"] == "code")
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_the_ivae_beats_the_vae():
+    code = "\n".join("".join(cell["source"]) for cell in _cells() if cell["cell_type"] == "code")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = dict(re.findall(r"^(raw x|VAE MCC|iVAE MCC): ([\d.]+)$", done.stdout, re.M))
+    assert float(said["iVAE MCC"]) > max(float(said["VAE MCC"]), float(said["raw x"])) + 0.1
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document):
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_named_modules_exist(document):
+    for path in re.findall(
+        r"`((?:dvae_core|pages|tests|benchmarks|docs)/[\w/.]+\.(?:py|md|js|ipynb|png))`",
+        document.read_text(encoding="utf-8"),
+    ):
+        assert (ROOT / path).exists(), f"{document.name} names {path}"
