@@ -5,6 +5,7 @@ Ctrl-C or kill leaves a run that `train --resume` continues.
 """
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -16,9 +17,11 @@ from types import FrameType
 from tqdm import tqdm
 
 from dvae_core import recipes, runs
-from dvae_core.config import Config, ConfigError, DigitsData, FileData
+from dvae_core.config import Config, ConfigError, FileData, data_from_text
 from dvae_core.data import DataError
 from dvae_core.runs import Run, RunError
+
+BUILT_IN = ("sources", "neurons", "digits", "sprites")  # data drawn here or shipped with a package
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,8 +71,10 @@ def _new_run(options: argparse.Namespace) -> Run:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    if options.data == "digits" and not Path("digits").exists():
-        data = DigitsData(split=options.split)
+    word = options.data.partition(",")[0]
+    if word in BUILT_IN and not Path(options.data).exists():
+        data = data_from_text(options.data)
+        data = dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
     else:
         x, u, z = (
             tuple(n for part in given or () for n in part.split(",") if n)
@@ -181,7 +186,7 @@ def _examples(options: argparse.Namespace) -> int:
     from dvae_core.train import train
 
     folder = Path(options.out) if options.out else runs.examples_folder()
-    for name in recipes.RECIPES:
+    for name in recipes.SHIPPED:
         if (folder / name).exists():
             shutil.rmtree(folder / name)
         began = time.time()
@@ -210,7 +215,11 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
     train.set_defaults(command=_train)
-    train.add_argument("--data", help="a file or folder (npz, npy, csv, tsv, parquet, mat), or the word digits")
+    train.add_argument(
+        "--data",
+        help="a file or folder (npz, npy, csv, tsv, parquet, mat), or built-in data with "
+        f"settings: {', '.join(BUILT_IN)}, such as sprites,side=32,correlation=0.5",
+    )
     train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
     train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
     train.add_argument("--out", metavar="DIR", help="the new run's folder")

@@ -96,6 +96,20 @@ class DigitsData(_Checked):
 
 
 @dataclass(frozen=True)
+class SpritesData(_Checked):
+    """White shapes on black in the manner of dSprites: shape, scale, orientation, x and y are known."""
+
+    kind: Literal["sprites"] = "sprites"
+    n: int = setting(10_000, "Pictures", min=10, max=737_280)
+    side: int = setting(64, "Side in pixels", "64 is that of dSprites; 32 trains four times as fast", min=16, max=128)
+    grid: Literal["dsprites", "continuous"] = setting("dsprites", "Factors", "On the grid of dSprites, or continuous")
+    u: Literal["shape", "none"] = setting("shape", "u", "The shape as a label, or no auxiliary variable")
+    correlation: float = setting(0.0, "Correlation of factors", "0 in the original", min=-0.2, max=0.95)
+    seed: int = setting(0, "Data seed", min=0)
+    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
+
+
+@dataclass(frozen=True)
 class FileData(_Checked):
     """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
 
@@ -108,7 +122,24 @@ class FileData(_Checked):
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-Data = SourcesData | NeuronsData | DigitsData | FileData
+Data = SourcesData | NeuronsData | DigitsData | SpritesData | FileData
+
+
+def data_from_text(text: str) -> Data:
+    """Read a data source written as in links and on the command line: "sprites,side=32,correlation=0.5".
+
+    Raises:
+        ConfigError: If it names a kind or setting that does not exist, or a value that is out of range.
+    """
+    kind, *pairs = text.split(",")
+    tree: dict[str, Any] = {"kind": kind}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            tree[name] = json.loads(value)
+        except json.JSONDecodeError:
+            tree[name] = value
+    return _build(Data, tree, "data")
 
 
 # --- model ---

@@ -8,16 +8,18 @@ from dvae_core.data import DataError, Dataset
 from pages.ui import code, controls, files
 from pages.ui import page as ui
 
-SOURCES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "file": "My file"}
+SOURCES = controls.KIND_NAMES
 WORDS = {
     "sources": "Independent factors whose mean or variance changes with u, mixed by a random nonlinear f.",
     "neurons": "Spike counts of a population driven by a few factors.",
     "digits": "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
+    "sprites": "White shapes on black, as in dSprites: shape, scale, orientation, x and y are the true factors.",
     "file": "Rows are examples. Choose what is x, what is u, and the true factors if you know them.",
 }
 DIALS = {
     "sources": ["n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"],
     "neurons": ["n_latents", "n_neurons", "segments", "per_segment", "seed"],
+    "sprites": ["n", "side", "grid", "u", "correlation", "seed"],
 }
 MORE = ["d_x", "activation", "observation_noise", "correlation", "continuous_u"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import streamlit as st
 
-from dvae_core import recipes, runs
+from dvae_core import config, recipes, runs
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -22,12 +22,15 @@ from dvae_core.config import (
     NeuronsData,
     PoissonLikelihood,
     SourcesData,
+    SpritesData,
 )
 from dvae_core.data import Dataset
 
 T = TypeVar("T")
-KINDS: dict[str, type] = {"sources": SourcesData, "neurons": NeuronsData, "digits": DigitsData, "file": FileData}
-KIND_NAMES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "file": "My file"}
+KINDS: dict[str, type] = {
+    "sources": SourcesData, "neurons": NeuronsData, "digits": DigitsData, "sprites": SpritesData, "file": FileData,
+}  # fmt: skip
+KIND_NAMES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "sprites": "Sprites", "file": "My file"}
 
 
 def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any) -> Any:
@@ -96,20 +99,13 @@ def data_from_text(text: str) -> Data:
     Raises:
         ConfigError: If it names a kind, setting or file that does not exist. Only files in the store can be named.
     """
-    kind, *pairs = text.split(",")
-    tree: dict[str, Any] = {"kind": kind}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            tree[name] = json.loads(value)
-        except json.JSONDecodeError:
-            tree[name] = value
-    if kind == "file":
-        path = data_folder() / Path(str(tree.get("path", ""))).name
+    data = config.data_from_text(text)
+    if isinstance(data, FileData):
+        path = data_folder() / Path(data.path).name
         if not path.is_file():
             raise ConfigError("The file this link names is not here; choose it again on the Data page.")
-        tree["path"] = str(path)
-    return Config.from_json(json.dumps({"data": tree})).data
+        data = dataclasses.replace(data, path=str(path))
+    return data
 
 
 def chosen_data() -> Data:
@@ -148,6 +144,8 @@ def data_label(data: Data) -> str:
         return f"{data.n_neurons} neurons, {data.n_latents} factors"
     if isinstance(data, DigitsData):
         return "handwritten digits"
+    if isinstance(data, SpritesData):
+        return f"sprites of {data.side} pixels"
     return Path(data.path).stem
 
 

@@ -8,14 +8,13 @@ import pytest
 from dvae_core import recipes, runs
 from dvae_core.config import ConfigError, ConvNet, DigitsData, FileData, NeuronsData, SourcesData
 from dvae_core.data import Dataset
-from dvae_core.recipes import RECIPES, TITLES, dataset_of, for_dataset, recipe
+from dvae_core.recipes import RECIPES, SHIPPED, TITLES, dataset_of, for_dataset, recipe
 from dvae_core.train import train
 
-SHIPPED = list(RECIPES)
 FILE = FileData(path="not read")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_for_five_steps(name, tmp_path):
     config = recipe(name)
     run = runs.create(tmp_path / "run", config)

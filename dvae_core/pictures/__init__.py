@@ -1,0 +1,9 @@
+"""Pictures drawn here, with the factors that made them kept: the offline stand-in for dSprites and CelebA *with truth*.
+
+Everything is closed-form geometry on whole arrays of pictures; a seed fixes everything.
+"""
+
+from dvae_core.pictures.factors import uniform_factors
+from dvae_core.pictures.sprite import DSPRITES_SIZES, SHAPES, draw_sprites, sprites
+
+__all__ = ["DSPRITES_SIZES", "SHAPES", "draw_sprites", "sprites", "uniform_factors"]
