@@ -6,21 +6,28 @@ batch 64: 1.9 ms batched, 4.5 ms vmap, 11.5 ms loop). `draw` fills one member's 
 
 import itertools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 def xtanh(a: Tensor) -> Tensor:
     """tanh(a) + 0.1 a: the usual mixing nonlinearity of nonlinear ICA; never flat, so it can be inverted."""
-    return torch.tanh(a) + 0.1 * a
+    return _TanhAndSlope.apply(a, 0.1)[0]
+
+
+def tanh(a: Tensor) -> Tensor:
+    """Hyperbolic tangent, six times faster on a CPU than torch's and right to 2e-7."""
+    return _TanhAndSlope.apply(a, 0.0)[0]
 
 
 ACTIVATIONS = {
     "xtanh": xtanh,
-    "tanh": torch.tanh,
+    "tanh": tanh,
     "relu": torch.relu,
     "leaky": lambda a: F.leaky_relu(a, 0.1),
     "silu": F.silu,
@@ -28,20 +35,42 @@ ACTIVATIONS = {
 }
 
 
-def slope(name: str, a: Tensor) -> Tensor:
-    """The derivative of an activation at a, itself differentiable: what a Jacobian through the decoder needs."""
-    if name == "xtanh":
-        return 1.1 - torch.tanh(a).square()
-    if name == "tanh":
-        return 1 - torch.tanh(a).square()
+def with_slope(name: str, a: Tensor) -> tuple[Tensor, Tensor]:
+    """An activation at a and its derivative there, both differentiable: what a Jacobian through the decoder needs."""
+    if name in ("xtanh", "tanh"):
+        return _TanhAndSlope.apply(a, 0.1 if name == "xtanh" else 0.0)
+    h = ACTIVATIONS[name](a)
     if name == "relu":
-        return (a > 0).to(a.dtype)
+        return h, (a > 0).to(a.dtype)
     if name == "leaky":
-        return torch.where(a > 0, 1.0, 0.1).to(a.dtype)
+        return h, torch.where(a > 0, 1.0, 0.1).to(a.dtype)
     s = torch.sigmoid(a) if name == "silu" else 0.5 * (1 + torch.erf(a / math.sqrt(2)))
     if name == "silu":
-        return s * (1 + a * (1 - s))
-    return s + a * torch.exp(-0.5 * a.square()) / math.sqrt(2 * math.pi)
+        return h, s * (1 + a * (1 - s))
+    return h, s + a * torch.exp(-0.5 * a.square()) / math.sqrt(2 * math.pi)
+
+
+class _TanhAndSlope(torch.autograd.Function):
+    """(tanh(a) + c a, its derivative). tanh(a) = 1 - 2 sigmoid(-2a): torch's sigmoid takes a sixth of its tanh."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, c: float) -> tuple[Tensor, Tensor]:
+        t = torch.rsub(torch.sigmoid(-2 * a), 1, alpha=2)
+        slope = torch.rsub(t * t, 1 + c)
+        ctx.save_for_backward(t, slope)
+        ctx.c = c
+        ctx.set_materialize_grads(False)
+        return (torch.add(t, a, alpha=c) if c else t), slope
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, grad_slope: Tensor | None) -> tuple[Tensor | None, None]:
+        t, slope = ctx.saved_tensors
+        whole = None if grad is None else grad * slope
+        if grad_slope is not None:  # d slope / da = -2 t (1 - t^2)
+            bend = torch.ops.aten.tanh_backward(grad_slope, t).mul_(t)
+            whole = -2 * bend if whole is None else whole.add_(bend, alpha=-2)
+        return whole, None
 
 
 class Linear(nn.Module):
@@ -108,21 +137,22 @@ class Mlp(nn.Module):
         self.last = Linear(p, sizes[-1], d_out, gain=last_gain)
         self.activation = activation
 
-    def forward(self, h: Float[Tensor, "p n d_in"]) -> Float[Tensor, "p n d_out"]:
-        """Apply the layers in order."""
-        act = ACTIVATIONS[self.activation]
-        for layer in self.hidden:
-            h = act(layer(h))
-        return self.last(h)
+    def forward(
+        self, h: Float[Tensor, "p n d_in"], skip: Linear | None = None, beside: Tensor | None = None
+    ) -> Float[Tensor, "p n d_out"]:
+        """Apply the layers in order; a linear `skip` of `beside` (else of h) is added to the first outputs."""
+        weights = [w for layer in (*self.hidden, self.last) for w in (layer.weight, layer.bias)]
+        if skip is None:
+            return _MlpPass.apply(self.activation, h, None, None, *weights)
+        return _MlpPass.apply(self.activation, h, h if beside is None else beside, skip.weight, *weights)
 
     def with_jacobian(self, z: Float[Tensor, "p n d_in"]) -> tuple[Tensor, Tensor]:
         """Return the output [p, n, d_out] and its Jacobian [p, n, d_in, d_out], as products of the layers' matrices."""
         p, n, d_in = z.shape
         h, tangent = z, None  # tangent[p, n, i] = dh / dz_i; None stands for the identity
         for layer in self.hidden:
-            a = layer(h)
-            tangent = _push(tangent, layer.get_parameter("weight"), n) * slope(self.activation, a)[:, :, None]
-            h = ACTIVATIONS[self.activation](a)
+            h, slope = with_slope(self.activation, layer(h))
+            tangent = _push(tangent, layer.get_parameter("weight"), n) * slope[:, :, None]
         jacobian = _push(tangent, self.last.weight, n)
         return self.last(h), jacobian.expand(p, n, d_in, -1)
 
@@ -131,3 +161,154 @@ def _push(tangent: Tensor | None, weight: Tensor, n: int) -> Tensor:
     if tangent is None:
         return weight[:, None]  # the identity times the weights: the same for every example
     return torch.bmm(tangent.flatten(1, 2), weight).unflatten(1, (n, -1))
+
+
+class _MlpPass(torch.autograd.Function):
+    """The whole of `Mlp.forward` as one node with its gradient written out.
+
+    What autograd records one small kernel at a time (8 members, 64 units, batch 64: 60 of them, half the step) is here
+    a matrix product, a bias and an activation a layer, and the same again backwards.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, name: str, x: Tensor, beside: Tensor | None, skip: Tensor | None, *weights: Tensor) -> Tensor:
+        inputs, kept = [x], []  # of each layer; what each activation's derivative needs
+        scale = -2 if name in ("xtanh", "tanh") else 1  # tanh(a) = 1 - 2 sigmoid(-2a), see above
+        *hidden, last = zip(weights[::2], weights[1::2], strict=True)
+        for weight, bias in hidden:
+            a = torch.baddbmm(bias[:, None], inputs[-1], weight, beta=scale, alpha=scale)
+            h, keep = _activate(name, a)
+            inputs.append(h)
+            kept.append(keep)
+        out = torch.baddbmm(last[1][:, None], inputs[-1], _wide(last[0]))
+        if skip is not None and beside is not None:
+            out[..., : skip.shape[-1]] += torch.bmm(beside, _wide(skip))
+        ctx.save_for_backward(beside, skip, *weights[::2], *inputs, *kept)
+        ctx.name = name
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        beside, skip, *rest = ctx.saved_tensors
+        layers = (len(rest) + 1) // 3
+        weights, inputs, kept = rest[:layers], rest[layers : 2 * layers], rest[2 * layers :]
+        _, needs_x, needs_beside, *_ = ctx.needs_input_grad
+        grad = grad.contiguous()
+        grad_beside = grad_skip = None
+        if skip is not None:
+            direct = grad[..., : skip.shape[-1]]
+            grad_skip = _outer(beside, direct)
+            grad_beside = torch.bmm(direct, skip.mT) if needs_beside else None
+        grads: list[Tensor | None] = []
+        for i in reversed(range(layers)):
+            grads += [grad.sum(1), _outer(inputs[i], grad)]
+            if i == 0 and not needs_x:
+                break
+            grad = torch.bmm(grad, weights[i].mT)
+            if i > 0:
+                grad = _activation_gradient(ctx.name, grad, kept[i - 1])
+        return None, (grad if needs_x else None), grad_beside, grad_skip, *reversed(grads)
+
+
+def _activate(name: str, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the activation and what its derivative needs; for tanh and xtanh `a` is -2 times the argument."""
+    if name in ("xtanh", "tanh"):
+        t = torch.rsub(torch.sigmoid(a), 1, alpha=2)
+        return (torch.add(t, a, alpha=-0.05) if name == "xtanh" else t), t
+    h = ACTIVATIONS[name](a)
+    return h, h if name in ("relu", "leaky") else a  # the sign of h is that of a
+
+
+def _activation_gradient(name: str, grad: Tensor, kept: Tensor) -> Tensor:
+    aten = torch.ops.aten
+    if name in ("xtanh", "tanh"):
+        through = aten.tanh_backward(grad, kept)
+        return through.add_(grad, alpha=0.1) if name == "xtanh" else through
+    if name == "relu":
+        return aten.threshold_backward(grad, kept, 0)
+    if name == "leaky":
+        return aten.leaky_relu_backward(grad, kept, 0.1, False)
+    return aten.silu_backward(grad, kept) if name == "silu" else aten.gelu_backward(grad, kept)
+
+
+def _is_narrow(d_in: int, d_out: int) -> bool:
+    return d_out <= 16 and d_in >= 4 * d_out
+
+
+def _wide(weight: Tensor) -> Tensor:
+    """The same weights, laid out so that a product with few outputs runs along the long axis: 33 us become 17."""
+    return weight.mT.contiguous().mT if _is_narrow(*weight.shape[1:]) else weight
+
+
+def _outer(h: Tensor, grad: Tensor) -> Tensor:
+    """The gradient h^T grad [p, d_in, d_out] of weights, computed along its longer axis (35 us become 8)."""
+    if _is_narrow(h.shape[-1], grad.shape[-1]):
+        return torch.bmm(grad.mT, h).mT
+    return torch.bmm(h.mT, grad)
+
+
+# --- Gaussian densities, each one node with its gradient written out: on 64 rows dispatch is what costs ---
+
+
+def gaussian_log_density(x: Tensor, mu: Tensor, log_std: Tensor) -> Tensor:
+    """Log N(x; mu, diag(std^2)) summed over the last axis; `log_std` broadcasts against x and mu."""
+    return _GaussianLogDensity.apply(x, mu, log_std)
+
+
+def gaussian_kl(mu: Tensor, var: Tensor, prior_mu: Tensor, prior_logvar: Tensor) -> Tensor:
+    """KL(N(mu, var) || N(prior_mu, prior_var)) of every latent, all of one shape.
+
+    1/2 [ var / prior_var - 1 - log(var / prior_var) + (mu - prior_mu)^2 / prior_var ]
+    """
+    return _GaussianKl.apply(mu, var, prior_mu, prior_logvar)
+
+
+class _GaussianLogDensity(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mu: Tensor, log_std: Tensor) -> Tensor:
+        precision = torch.exp(-log_std)  # of the residual: 1 / std
+        residual = (x - mu).mul_(precision)
+        squares = torch.linalg.vecdot(residual, residual)
+        ctx.save_for_backward(residual, precision, squares)
+        d = residual.shape[-1]
+        log_norm = log_std.sum(-1) * (d // log_std.shape[-1]) + 0.5 * math.log(2 * math.pi) * d
+        return torch.add(-log_norm, squares, alpha=-0.5)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        residual, precision, squares = ctx.saved_tensors
+        needs_x, needs_mu, needs_std = ctx.needs_input_grad
+        grad_x = grad_mu = grad_std = None
+        if needs_std and precision.shape[-1] == 1:
+            grad_std = ((squares - residual.shape[-1]) * grad)[..., None].sum_to_size(precision.shape)
+        elif needs_std:
+            grad_std = ((residual.square() - 1) * grad[..., None]).sum_to_size(precision.shape)
+        if needs_x or needs_mu:
+            grad_mu = residual * (grad[..., None] * precision)
+            grad_x = -grad_mu if needs_x else None
+        return grad_x, (grad_mu if needs_mu else None), grad_std
+
+
+class _GaussianKl(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, mu: Tensor, var: Tensor, prior_mu: Tensor, prior_logvar: Tensor) -> Tensor:
+        precision = torch.exp(-prior_logvar)
+        pull = (mu - prior_mu).mul_(precision)
+        ratio = var * precision
+        kl = torch.addcmul(ratio - 1, pull, mu - prior_mu).sub_(torch.log(ratio)).mul_(0.5)
+        ctx.save_for_backward(mu, var, prior_mu, precision, pull)
+        return kl
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        mu, var, prior_mu, precision, pull = ctx.saved_tensors
+        grad_mu = grad * pull
+        grad_var = (precision - 1 / var).mul_(grad).mul_(0.5)
+        grad_prior_mu = -grad_mu if ctx.needs_input_grad[2] else None
+        grad_logvar = None
+        if ctx.needs_input_grad[3]:
+            grad_logvar = torch.addcmul(var * precision - 1, pull, mu - prior_mu).mul_(grad).mul_(-0.5)
+        return grad_mu, grad_var, grad_prior_mu, grad_logvar

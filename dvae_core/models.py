@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dvae_core import likelihoods
 from dvae_core.config import ConditionalPrior, Config, ConvNet, GaussianLikelihood, PoissonLikelihood
 from dvae_core.device import generator
-from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp
+from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp, gaussian_kl, tanh
 from dvae_core.priors import ConditionalNormal, StandardNormal
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC
@@ -86,14 +86,13 @@ class Elbo:
 
 def kl_to_prior(q: Posterior, prior_mu: Tensor, prior_logvar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """KL(q || prod_i N(mu_i, var_i)) in closed form: total [p, n], per latent [p, n, d], dependence [p, n]."""
-    # per latent: 1/2 [ var_q / var - 1 - log(var_q / var) + (mu_q - mu)^2 / var ]
-    log_ratio = torch.log(q.var) - prior_logvar
-    kl_latent = 0.5 * (torch.exp(log_ratio) - 1 - log_ratio + (q.mu - prior_mu).square() * torch.exp(-prior_logvar))
+    var = q.var
+    kl_latent = gaussian_kl(q.mu, var, prior_mu, prior_logvar)
+    total = kl_latent.sum(-1)
     if q.factor.dim() == q.mu.dim():
-        dependence = torch.zeros_like(q.log_det)
-    else:  # total correlation of a Gaussian: 1/2 sum log var_i - log |det F|
-        dependence = 0.5 * torch.log(q.var).sum(-1) - q.log_det
-    return kl_latent.sum(-1) + dependence, kl_latent, dependence
+        return total, kl_latent, torch.zeros_like(q.log_det)
+    dependence = 0.5 * torch.log(var).sum(-1) - q.log_det  # total correlation of a Gaussian
+    return total + dependence, kl_latent, dependence
 
 
 class Encoder(nn.Module):
@@ -132,13 +131,12 @@ class Encoder(nn.Module):
             if u is None:
                 raise ValueError("This encoder is q(z|x,u): it needs u.")
             h = torch.cat([h, u], -1)
-        out = self.mlp(h)
-        d = self.d_z
-        mu = out[..., :d] if self.skip is None else out[..., :d] + self.skip(x)
+        out = self.mlp(h, self.skip, x)
         if self.kind == "gauss-newton":
-            return mu, None
-        log_std, below = out[..., d : 2 * d] - 1, out[..., 2 * d :]
-        log_std = LOG_STD_Z * torch.tanh(log_std / LOG_STD_Z)
+            return out, None
+        d = self.d_z
+        mu, log_std, below = out.split((d, d, out.shape[-1] - 2 * d), -1)
+        log_std = LOG_STD_Z * tanh((log_std - 1) / LOG_STD_Z)
         std, log_det = torch.exp(log_std), log_std.sum(-1)
         if self.kind == "diagonal":
             return mu, Posterior(mu, std, log_det)
@@ -200,7 +198,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None]:
         """Return (mean, logit or log rate [p, n, d_x]; log std [p, n, d_x] or None)."""
-        h = self.mlp(z)
+        h = self.mlp(z, self.skip)
         if self.convs is not None:
             act = ACTIVATIONS[self.activation]
             h = act(h).unflatten(-1, self.small)
@@ -211,8 +209,6 @@ class Generator(nn.Module):
             parts[0] = parts[0] + self.bias[:, None]
         else:
             parts = list(h.chunk(2, -1)) if self.two_heads else [h]
-            if self.skip is not None:
-                parts[0] = parts[0] + self.skip(z)
         return parts[0], (parts[1] if self.two_heads else None)
 
     def with_jacobian(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -281,9 +277,13 @@ class Vae(nn.Module):
 
     def encode(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
         """q_phi(z|x), or q_phi(z|x,u) if the encoder sees u (gauss-newton sees u through the prior)."""
-        mu, q = self.encoder(self.preprocess(x), self.standardise_u(u))
+        h = self.preprocess(x)
+        return self._encode(h, self._target(x, h), u)
+
+    def _encode(self, h: Tensor, target: Tensor, u: Tensor | None) -> Posterior:
+        mu, q = self.encoder(h, self.standardise_u(u))
         if q is None:
-            q = self.gauss_newton(x, u, mu)
+            q = self.gauss_newton(target, u, mu)
         if not self.config.model.rotation:
             return q
         M = self.rotation  # the rotated twin: mean M mu, factor M F (never a fresh Cholesky factor of M S M^T)
@@ -295,7 +295,7 @@ class Vae(nn.Module):
         mu, _ = self.encoder(self.preprocess(x), self.standardise_u(u))
         return mu @ self.rotation.T if self.config.model.rotation else mu
 
-    def gauss_newton(self, x: Float[Tensor, "p n d_x"], u: Tensor | None, mu: Tensor) -> Posterior:
+    def gauss_newton(self, target: Float[Tensor, "p n d_x"], u: Tensor | None, mu: Tensor) -> Posterior:
         """Refine the encoder's guess on the decoder, and take the decoder's own curvature as covariance.
 
             H = J W J^T + Lambda_u,   m <- m + H^-1 [ J e - Lambda_u (m - mu_u) ],   q(z|x,u) = N(m, H^-1)
@@ -309,7 +309,7 @@ class Vae(nn.Module):
         m = mu
         steps = REFINE_TRAINING if self.training else REFINE_TESTING
         for _ in range(steps):
-            H, gradient = self._curvature(x, m)
+            H, gradient = self._curvature(target, m)
             gradient = gradient - precision * (m - prior_mu)
             L = torch.linalg.cholesky(H + torch.diag_embed(precision))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
@@ -317,24 +317,24 @@ class Vae(nn.Module):
             m = m + move / length.clamp_min(
                 1.0
             )  # no step is longer than 1: far from the mode the model is not quadratic
-        H, _ = self._curvature(x, m)
+        H, _ = self._curvature(target, m)
         L = torch.linalg.cholesky(H + torch.diag_embed(precision))
         identity = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(L)
         factor = torch.linalg.solve_triangular(L.mT, identity, upper=True)  # H^-1 = L^-T L^-1
         return Posterior(m, factor, -torch.log(torch.diagonal(L, dim1=-2, dim2=-1)).sum(-1))
 
-    def _curvature(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def _curvature(self, target: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return J W J^T [p, n, d, d] and J e [p, n, d] of the likelihood at z."""
         mean, log_std, J = self.generator.with_jacobian(z)
         kind = self.config.model.likelihood.kind
         if kind == "gaussian":
             log_std = self.log_std_x[:, None, :] if log_std is None else log_std
             W = torch.exp(-2 * likelihoods.bounded_log_std(log_std)).expand_as(mean)
-            e = (self.preprocess(x) - mean) * W
+            e = (target - mean) * W
         else:
             expected = torch.exp(mean) if kind == "poisson" else torch.sigmoid(mean)
             W = expected if kind == "poisson" else expected * (1 - expected)
-            e = x - expected
+            e = target - expected
         return (J * W[:, :, None]) @ J.mT, (J @ e[..., None])[..., 0]
 
     def prior(self, z_like: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -355,19 +355,33 @@ class Vae(nn.Module):
 
     def log_px_z(self, x: Float[Tensor, "p n d_x"], z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n"]:
         """Log p_theta(x|z), nats per example."""
+        return self._log_px_z(self._target(x), z)
+
+    def _log_px_z(self, target: Tensor, z: Tensor) -> Tensor:
         mean, log_std = self.generator(self.unrotate(z))
         kind = self.config.model.likelihood.kind
         if kind == "bernoulli":
-            return likelihoods.bernoulli(x, mean)
+            return likelihoods.bernoulli(target, mean)
         if kind == "poisson":
-            return likelihoods.poisson(x, mean)
+            return likelihoods.poisson(target, mean)
         log_std = self.log_std_x[:, None, :] if log_std is None else log_std
-        return likelihoods.gaussian(self.preprocess(x), mean, likelihoods.bounded_log_std(log_std)) + self.x_log_det
+        return likelihoods.gaussian(target, mean, likelihoods.bounded_log_std(log_std)) + self.x_log_det
 
-    def elbo(self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"]) -> Elbo:
-        """One-sample ELBO; `eps` is drawn by the caller. The KL is in closed form."""
-        q = self.encode(x, u)
-        recon = self.log_px_z(x, q.sample(eps))
+    def elbo(
+        self,
+        x: Float[Tensor, "p n d_x"],
+        u: Tensor | None,
+        eps: Float[Tensor, "p n d_z"],
+        h: Float[Tensor, "p n d_x"] | None = None,
+    ) -> Elbo:
+        """One-sample ELBO; `eps` is drawn by the caller. The KL is in closed form.
+
+        `h` is x preprocessed, where the caller has it: training does that once, not at every step.
+        """
+        h = self.preprocess(x) if h is None else h
+        target = self._target(x, h)
+        q = self._encode(h, target, u)
+        recon = self._log_px_z(target, q.sample(eps))
         return Elbo(recon, *kl_to_prior(q, *self.prior(q.mu, u)))
 
     # --- around it ---
@@ -378,6 +392,12 @@ class Vae(nn.Module):
             x = torch.sqrt(x)
         x = x - self.x_mean
         return x @ self.x_forward if self.x_forward.dim() == 2 else x * self.x_forward
+
+    def _target(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+        """What the likelihood describes: preprocessed x (h, if at hand) if it is Gaussian, else x itself."""
+        if not isinstance(self.config.model.likelihood, GaussianLikelihood):
+            return x
+        return self.preprocess(x) if h is None else h
 
     def standardise_u(self, u: Tensor | None) -> Tensor | None:
         """Centre and scale u where it is numbers; labels (one-hot) pass unchanged."""
