@@ -7,8 +7,8 @@ from dvae_core.runs import Run, RunError
 from dvae_core.traverse import Plan, decode
 from pages.ui import code
 from pages.ui import page as ui
-from pages.ui.components.explorer import explorer
-from pages.ui.components.modes import MODES, modes_of, population
+from pages.ui.components.explorer import explorer, set_latent
+from pages.ui.components.modes import MODES, coloured, modes_of, nearest, population
 from pages.ui.components.sheet import Cells, sheet
 from pages.ui.components.store import ship
 
@@ -38,16 +38,18 @@ def example(run: Run, name: str, label: str, default: int = 0) -> int:
     return int(st.number_input(label, 0, last, min(default, last), persist_state="session", key=key))
 
 
+def take(run: Run, row: int) -> None:
+    """Start from this held-out example from now on."""
+    ui.remember("from", "data")
+    st.session_state[f"traverse.row.{run.id}"] = row
+
+
 def drag(run: Run, plan: Plan, member: int, how: str) -> None:
     """Mount what is moved and what it decodes, in a fragment: examples are chosen without a run of the whole page."""
     lo, hi = read.slider_range(run, member, how)  # type: ignore[arg-type]
     sliders = read.latent_table(run, member)
     latents = read.held_out(run)
     x, mu = latents["x"], latents["mu_z"][member][latents["x_rows"]]
-
-    def picked(row: int) -> None:
-        ui.remember("from", "data")
-        st.session_state[f"traverse.row.{run.id}"] = row
 
     @st.fragment
     def explore() -> None:
@@ -80,7 +82,8 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
         explorer(
             plan.tree, key=f"traverse.{run.id}", latents=sliders, member=member, lo=lo, hi=hi, mode=mode,  # type: ignore[arg-type]
             background=x if plan.tree["d_x"] == 2 else None, x_names=run.about.get("x_names", ()), cloud=mu,
-            run_id=run.id, on_pick=picked, fallback=lambda z: decode(plan, member, [z])[0], **more,  # type: ignore[arg-type]
+            run_id=run.id, on_pick=lambda row: take(run, row), fallback=lambda z: decode(plan, member, [z])[0],  # type: ignore[arg-type]
+            **coloured(run), **more,
         )  # fmt: skip
 
     explore()
@@ -97,26 +100,30 @@ def samples(run: Run, plan: Plan, member: int) -> None:
         options = ["data", *map(str, range(len(labels)))]
         with choice:
             picked = ui.choice(
-                st.selectbox,
-                "u",
-                options,
-                param="u",
-                show=lambda i: "all" if i == "data" else labels[int(i)],
+                st.selectbox, "u", options, param="u", show=lambda i: "all" if i == "data" else labels[int(i)]
             )
         label = None if picked == "data" else int(picked)
     many = 1500 if plan.tree["d_x"] == 2 else 24
     x, mu = read.examples(run, member, many, label)
     z = read.prior_samples(run, member, many, label=label)
-    given = Cells("data x", x=x)
+    given = Cells("data x", x=x, at=mu)
     rebuilt, drawn = Cells("reconstruction", z=mu), Cells(f"samples, z ~ {prior}", z=z, colour="prior")
+
+    def go(row: int, z: list[float]) -> None:
+        if row < 2:  # data or its reconstruction
+            take(run, nearest(run, member, z))
+        set_latent(f"traverse.{run.id}", z)
+
+    shared: dict = {"member": member, "x_names": names, "on_pick": go}
     if plan.tree["d_x"] == 2:
-        sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, drawn], member=member, x_names=names)
+        sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, drawn], **shared)
         return
     left, right = st.columns(2, gap="large")
     with left:
-        sheet(plan.tree, key=f"recon.{run.id}", rows=[given, rebuilt], member=member, x_names=names)
+        sheet(plan.tree, key=f"recon.{run.id}", rows=[given, rebuilt], **shared)
     with right:
-        sheet(plan.tree, key=f"prior.{run.id}", rows=[given, drawn], member=member, paired=False, x_names=names)
+        shared |= {"paired": False, "on_pick": lambda row, z: go(2 * row, z)}
+        sheet(plan.tree, key=f"prior.{run.id}", rows=[given, drawn], **shared)
 
 
 ui.start(

@@ -109,6 +109,8 @@ def choice(
         value = st.session_state[key]
         remember(param, str(now if value is None else value))  # a segmented control can be clicked empty
 
+    if widget is st.segmented_control:
+        more.setdefault("wrap", True)  # in a column Streamlit would rather scroll sideways
     value = widget(label, options, format_func=show, key=key, on_change=moved, **more)
     return now if value is None else value
 

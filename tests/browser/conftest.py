@@ -28,25 +28,30 @@ def _free_port() -> int:
         return s.getsockname()[1]
 
 
+def _wait_for(url: str, log: Path) -> str:
+    deadline = time.time() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+                return url
+        except OSError:
+            assert time.time() < deadline, log.read_text()
+            time.sleep(0.1)
+
+
 @pytest.fixture(scope="session")
-def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """Start a server nobody has visited yet, with an empty store; returns its address."""
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start a server nobody has visited yet, with a store that is empty or filled by `fill`; returns its address."""
     servers: list[subprocess.Popen] = []
 
-    def start() -> str:
+    def start(fill: Callable[[Path], None] = lambda store: None) -> str:
         port, store = _free_port(), tmp_path_factory.mktemp("store")
+        fill(store)
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
         with open(store / "server.log", "wb") as log:
             environment = {**os.environ, "DVAE_RUNS": str(store)}
             servers.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
-        url, deadline = f"http://127.0.0.1:{port}", time.time() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
-                    return url
-            except OSError:
-                assert time.time() < deadline, (store / "server.log").read_text()
-                time.sleep(0.1)
+        return _wait_for(f"http://127.0.0.1:{port}", store / "server.log")
 
     yield start
     for server in servers:
@@ -120,3 +125,58 @@ def visitor(chromium, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     yield result
     result.shot("last-" + re.sub(r"\W+", "-", request.node.name))
     context.close()
+
+
+# --- the components on a page of their own
+
+TALL = {"width": 1280, "height": 1400}
+
+
+@pytest.fixture(scope="session")
+def components_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of components_page.py."""
+    port, log = _free_port(), tmp_path_factory.mktemp("components") / "server.log"
+    script = Path(__file__).with_name("components_page.py")
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    with log.open("wb") as out:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def shared_context(chromium) -> Iterator:
+    """One context keeps Streamlit's scripts in its cache."""
+    context = chromium.new_context(viewport=TALL)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(chromium, shared_context, components_url: str) -> Iterator[Callable]:
+    """Open a page of the components; afterwards no exception may be on it, nor an error in the console."""
+    opened = []
+
+    def go(name: str, wait: str = "canvas", **context):
+        page = (chromium.new_context(viewport=TALL, **context) if context else shared_context).new_page()
+        page.set_default_timeout(20_000)
+        page.sent, errors = [], []
+        page.on("websocket", lambda ws: ws.on("framesent", lambda frame: page.sent.append(frame)))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        opened.append((page, errors))
+        page.goto(f"{components_url}/?page={name}")
+        page.get_by_text("script runs:").wait_for()
+        page.locator(f".dv {wait}").first.wait_for()
+        page.wait_for_timeout(400)  # the first frames of everything on it
+        return page
+
+    yield go
+    for page, errors in opened:
+        assert page.locator("[data-testid=stException]").count() == 0
+        assert errors == []
+        page.close()

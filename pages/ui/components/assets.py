@@ -9,7 +9,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 SHARED = ("decode", "draw", "plane", "view")
-PARTS = {"explorer": ("screen", "film", "pad", "export"), "rotor": ("dial",)}
+PARTS = {"explorer": ("screen", "rates", "film", "pad", "export"), "rotor": ("dial",)}
 
 
 def script(name: str) -> str:

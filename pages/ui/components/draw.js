@@ -310,15 +310,18 @@ function smallBars(ctx, box, x, [lo, hi], colour, theme) {
   ctx.fillRect(box.x, at(0), box.w, 1);
 }
 
-/** Columns of numbers as a heat picture: rows are dimensions, colour(value, dimension, out, p). */
+/** Columns of numbers as a heat picture: rows are dimensions (in `order`), colour(value, dimension, out, p). */
 class Heat {
   constructor(columns, rows) {
     this.bitmap = new Bitmap([rows, columns, 3]);
   }
 
-  column(c, x, colour) {
+  column(c, x, colour, order = null) {
     const { image, width, height } = this.bitmap;
-    for (let r = 0; r < height; r++) colour(x[r], r, image.data, 4 * (r * width + c));
+    for (let r = 0; r < height; r++) {
+      const i = order ? order[r] : r;
+      colour(x[i], i, image.data, 4 * (r * width + c));
+    }
   }
 
   paint(ctx, x, y, width, height) {

@@ -8,7 +8,6 @@ const DEAD_NATS = 0.01; // as dvae_core.analysis.read
 const FILM_EVERY_MS = 50; // while something moves: painting the strips takes the browser time as well
 const REST_MS = 120; // without a new picture: the finger rests
 const MOST_ROWS = 24; // of small planes; with all betas, of rows
-const WORDS = { picture: "Picture", plane: "Point in the plane", bars: "Bars" };
 
 class Explorer extends View {
   constructor(root) {
@@ -24,11 +23,39 @@ class Explorer extends View {
       if (this.visible && this.autoplay === "running") this.request();
     });
     this.watcher.observe(root);
+    this.takeDrops();
     const closeView = this.close;
     this.close = () => {
       closeView();
       this.watcher.disconnect();
     };
+  }
+
+  /** An example dragged here from a sheet of the same decoder. */
+  takeDrops() {
+    this.root.addEventListener("dragover", (event) => event.dataTransfer.types.includes(DRAGGED) && event.preventDefault());
+    this.root.addEventListener("drop", (event) => {
+      const { plan, z } = JSON.parse(event.dataTransfer.getData(DRAGGED) || "{}");
+      if (plan !== this.planId || z.length !== this.z.length || this.data.mode === "between" || this.data.mode === "betas") return;
+      event.preventDefault();
+      this.jump(z);
+    });
+  }
+
+  /** What Python moved from elsewhere on the page shall be seen. */
+  comeIntoView() {
+    const { top, bottom } = this.figure.getBoundingClientRect();
+    const edge = 6 * this.theme.rem;
+    if (bottom < edge || top > globalThis.innerHeight - edge) this.root.scrollIntoView({ block: "start", behavior: isStill() ? "auto" : "smooth" });
+  }
+
+  /** All latents at once, and Python hears of it. */
+  jump(z) {
+    this.endAutoplay(false);
+    this.z.set(z);
+    this.place();
+    this.request();
+    this.send();
   }
 
   update(data, setState) {
@@ -40,6 +67,7 @@ class Explorer extends View {
     this.sentSide ??= JSON.stringify(this.side);
     if (!this.z || this.z.length !== data.d_z || this.rev !== data.rev) {
       if (this.rev !== null) this.endAutoplay(false); // Python moves the sliders now
+      if (this.rev !== null) this.comeIntoView();
       this.z = Float64Array.from(data.z);
       this.rev = data.rev;
       this.sent = null;
@@ -48,7 +76,7 @@ class Explorer extends View {
     // Anything that changes what stands on the page builds it anew; a member or a z does not.
     const shape = JSON.stringify([
       data.plan, data.latents, data.lo, data.hi, data.x_names, data.filmstrip, data.exports, data.reference === null, data.background,
-      data.mode, data.members, data.ends, data.plane, data.cloud,
+      data.mode, data.members, data.ends, data.plane, data.cloud, data.hues,
     ]);
     const example = JSON.stringify(data.reference);
     if (this.example !== example) {
@@ -73,7 +101,7 @@ class Explorer extends View {
     this.place();
     if (this.model) this.relay();
     if (data.autoplay && this.autoplay === "idle") {
-      const still = globalThis.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      const still = isStill();
       this.autoplay = still ? "over" : "running";
       this.started = null;
       this.hint.hidden = still;
@@ -109,8 +137,11 @@ class Explorer extends View {
     this.sliders = [];
     this.pad = this.film = this.given = this.change = null;
 
+    const hasMap = this.cloud && data.latents.length > 1 && (data.mode === "sliders" || data.mode === "twin");
+    this.map = hasMap ? new LatentMap(this) : null;
     const controls = this.controls();
     this.figure = this.display();
+    if (this.map) (this.figure.querySelector(".sides") ?? controls).append(this.map.node);
     if (data.filmstrip) this.film = this.makeFilm();
     this.exports = data.exports ? new Exports(this) : null;
     this.body.replaceChildren(controls, this.figure, ...(this.film ? [this.film.node] : []), ...(this.exports ? [this.exports.node] : []));
@@ -118,7 +149,7 @@ class Explorer extends View {
     this.body.dataset.mode = data.mode;
     // Few controls leave room for the film under them.
     this.body.classList.toggle("aside", this.film !== null && (data.mode === "between" || data.mode === "betas" || (this.kind === "plane" && data.latents.length <= 4)));
-    if (focused && this.pad) this.pad.canvas.focus({ preventScroll: true });
+    if (focused) this.body.querySelector(`[aria-roledescription="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   controls() {
@@ -210,7 +241,7 @@ class Explorer extends View {
       ? data.members.map(({ label }, member) => new Screen(this, { member, small: true, name: label }))
       : data.mode === "twin"
         ? [new Screen(this, { name: "Original" }), new Screen(this, { turned: true, name: "Rotated twin" })]
-        : [new Screen(this)];
+        : [this.kind === "bars" && (data.likelihood === "poisson" || data.d_x > MOST_NAMED) ? new Rates(this) : new Screen(this)];
     if (many) {
       figure.append(element("div", { class: "many" }, ...this.screens.map(({ canvas, name }) => shown(canvas, name))));
       figure.append(element("p", { class: "caption", textContent: "Each slider moves the latent of the same number in every member. Trained on the same data, they need not agree on what it means." }));
@@ -219,8 +250,8 @@ class Explorer extends View {
       figure.append(element("div", { class: "pair" }, ...this.screens.map(({ canvas }, k) => shown(canvas, words[k]))));
       figure.append(element("p", { class: "caption", textContent: "Two models with the same p(x), one set of sliders: the same numbers mean something else in each." }));
     } else if (kind === "picture") figure.append(this.pictures());
-    else figure.append(this.screens[0].canvas);
-    if (kind === "picture") return figure;
+    else figure.append(this.screens[0].node ?? this.screens[0].canvas);
+    if (kind === "picture" || this.screens[0].node) return figure;
     const legend = element("figcaption");
     if (kind === "plane") legend.append(legendEntry(0, COLOURS.reconstruction, "decoded, f(z)"), (this.swept = legendEntry("line", COLOURS.latent, "")));
     else legend.append(legendEntry(1, COLOURS.reconstruction, "decoded, E[x|z]"));
@@ -241,7 +272,8 @@ class Explorer extends View {
       this.given = [new Given(this, "The data example", "data, x")];
       this.change = new Given(this, "Difference, decoded minus data", "difference, within \u00B10.5");
     }
-    if (this.given) row.append(element("div", { class: "sides" }, ...this.given.map(({ node }) => node), this.change.node));
+    const beside = this.given ? [...this.given.map(({ node }) => node), this.change.node] : [];
+    if (this.given || this.map) row.append(element("div", { class: this.map ? "sides wide" : "sides" }, ...beside));
     return row;
   }
 
@@ -362,10 +394,7 @@ class Explorer extends View {
 
   /** Go to a data point of the cloud in all latents, and let Python know which. */
   pick(row) {
-    this.z.set(this.cloud.subarray(row * this.data.d_z, (row + 1) * this.data.d_z));
-    this.place();
-    this.request();
-    this.send();
+    this.jump(this.cloud.subarray(row * this.data.d_z, (row + 1) * this.data.d_z));
     this.setState("picked", { row, count: (this.count = (this.count ?? 0) + 1) });
   }
 
@@ -440,7 +469,7 @@ class Explorer extends View {
 
   describe() {
     const where = this.data.latents.map(({ index, label }) => `${label} = ${number(this.z[index])}`).join(", ");
-    for (const { canvas, name } of this.screens) canvas.setAttribute("aria-label", `${name ? `${name}: ` : ""}${WORDS[this.kind]} decoded from ${where}`);
+    for (const screen of this.screens) screen.describe(where);
   }
 
   endAutoplay(tell = true) {
@@ -477,6 +506,7 @@ class Explorer extends View {
     for (const screen of this.screens) screen.lay();
     this.film?.lay();
     this.pad?.lay();
+    this.map?.lay();
     if (this.data.mode === "between") this.given?.forEach((given, k) => given.show(this.ends[k].x));
     else this.given?.[0].show(this.reference);
     this.describe();
@@ -507,7 +537,10 @@ class Explorer extends View {
     // Rates run away at the ends of a range: nine in ten samples fit at first, and the axis grows when it must.
     const lo = quantile(samples.map((x) => Math.min(0, ...x)), 0.1);
     const hi = quantile(samples.map((x) => Math.max(0, ...x)), 0.9);
-    return { limits: [lo < 0 ? lo * 1.05 : 0, hi > 0 ? hi * 1.05 : lo < 0 ? 0 : 1], heatOf: heatScale(this.data, samples, middle) };
+    const values = samples.flatMap((x) => Array.from(x));
+    const rates = [this.data.likelihood === "poisson" ? 0 : quantile(values, 0.01), quantile(values, 0.98)];
+    if (!(rates[1] > rates[0])) rates[1] = rates[0] + 1;
+    return { rates, limits: [lo < 0 ? lo * 1.05 : 0, hi > 0 ? hi * 1.05 : lo < 0 ? 0 : 1], heatOf: heatScale(this.data, samples, middle) };
   }
 
   /** Axes that no longer hold what is decoded grow. */
@@ -535,6 +568,7 @@ class Explorer extends View {
     if (this.swept) this.swept.lastChild.textContent = this.data.mode === "between" ? "x from A to B" : `x as ${this.labelOf(this.moved)} moves`;
     if (this.change) this.change.showDifference(this.screens[0].x, this.data.mode === "between" ? this.decode(this.ends[0].z, (this.xA ??= new Float32Array(this.data.d_x))) : this.reference);
     this.pad?.draw();
+    this.map?.draw();
   }
 
   draw(now) {
@@ -572,6 +606,8 @@ class Explorer extends View {
     else this.later(0, () => run({ timeRemaining: () => FILM_BUDGET_MS }));
   }
 }
+
+const isStill = () => globalThis.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Colour a slider's track from 0 to its value. */
 function fill(input, lo, hi, v) {

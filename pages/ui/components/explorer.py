@@ -16,6 +16,7 @@ _view = component(
 )
 
 MOST_POINTS = 5000
+MOST_ENCODED = 2000
 Mode = Literal["sliders", "pad", "between", "members", "twin", "betas"]
 
 
@@ -48,6 +49,9 @@ def explorer(
     filmstrip: bool = True,
     mode: Mode = "sliders",
     cloud: Any = None,
+    hues: Any = None,
+    hue_labels: Sequence[str] = (),
+    hues_ordered: bool = False,
     ends: Sequence[tuple[Any, Any]] | None = None,
     members: Sequence[dict[str, Any]] = (),
     plane: tuple[int, int] | None = None,
@@ -78,7 +82,11 @@ def explorer(
         mode: "sliders": one a latent. "pad": two latents at once. "between": the straight line between two examples.
             "members": the sliders move every member, side by side. "twin": the sliders move the original and its twin
             f(M^T z), with a slider for the angle. "betas": one slider over the members by their beta.
-        cloud: [n, d_z] encoded data in the pad; a click goes to the point in all latents.
+        cloud: [n, d_z] encoded data, thinned evenly to 2,000: points in the pad, and in a small map beside the sliders.
+            A click on a point goes to it in all latents; with as many rows in `background`, a click there as well.
+        hues: [n] codes 0..K-1 of the cloud's rows, which colour its points.
+        hue_labels: K names.
+        hues_ordered: Whether the codes have an order (bins of a number) and get shades in place of hues.
         ends: For "between": (z [d_z], x [d_x]) of example A and of example B.
         members: For "members" and "betas", one for each member of the plan: {"label": "seed 0"}, and for "betas" also
             "beta", "recon", "kl" (nats or None), "kl_latent" [d_z], "mu" [d_z] of the reference or None.
@@ -115,8 +123,16 @@ def explorer(
             raise ValueError(f"lo must lie below hi; {row['label']} has {ends_of[0][i]} and {ends_of[1][i]}.")
     if reference is not None:
         reference = assets.rows_of("reference", [reference], d_x)
+    given = mode in {"sliders", "pad", "twin"} and cloud is not None
+    encoded = assets.rows_of("cloud", cloud, d_z) if given else None
+    kept = assets.thinned(0 if encoded is None else len(encoded), MOST_ENCODED)
+    paired = encoded is not None and background is not None and len(background) == len(encoded) and d_x == 2
     if background is not None:
-        background = assets.rows_of("background", background, 2, most=MOST_POINTS) if d_x == 2 else None
+        background = (
+            assets.rows_of("background", background, 2, most=None if paired else MOST_POINTS) if d_x == 2 else None
+        )
+    if paired:
+        background = background[kept]  # pyright: ignore[reportOptionalSubscript]
 
     _check_mode(mode, plan, shown, ends, members, plane)
 
@@ -129,7 +145,7 @@ def explorer(
 
     def picked() -> None:
         if on_pick is not None and heard("picked") is not None:
-            on_pick(int(heard("picked")["row"]))
+            on_pick(int(kept[int(heard("picked")["row"])]))
 
     _view(
         key=pushed.widget,
@@ -153,7 +169,11 @@ def explorer(
                 "autoplay": autoplay and not pushed.touched,
                 "filmstrip": filmstrip,
                 "mode": mode,
-                "cloud": assets.packed(None if cloud is None or mode != "pad" else assets.rows_of("cloud", cloud, d_z)),
+                "cloud": assets.packed(None if encoded is None else encoded[kept]),
+                "paired": paired,
+                "hues": None if encoded is None or hues is None else [int(c) for c in np.asarray(hues)[kept]],
+                "hue_labels": assets.texts(hue_labels),
+                "hues_ordered": hues_ordered,
                 "ends": [_end(plan, *end) for end in ends] if ends and mode == "between" else None,
                 "members": [_member(row, d_z) for row in members] if mode in {"members", "betas"} else [],
                 "plane": list(plane) if plane and mode == "twin" else None,

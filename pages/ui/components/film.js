@@ -66,7 +66,16 @@ class Film {
         });
       }
     }
+    if (view.kind === "bars") for (const row of this.rows) row.order = data.d_x > MOST_NAMED ? this.orderOf(row) : null;
     this.stale(null);
+  }
+
+  /** Many lines are read only where neighbours do the same: each strip by where its lines are highest. */
+  orderOf(row) {
+    const { d_x } = this.view.data;
+    const table = new Float32Array(STEPS * d_x);
+    for (let step = 0; step < STEPS; step++) this.decode(row, row.at(step / (STEPS - 1)), table.subarray(step * d_x, (step + 1) * d_x));
+    return preferenceOrder(table, STEPS, d_x);
   }
 
   /** Small planes are drawn at once, cells for as long as the budget lasts: true when some are left. */
@@ -111,7 +120,7 @@ class Film {
     this.decode(row, row.at(step / (STEPS - 1)), this.x);
     row.touched = true;
     if (row.heat) {
-      row.heat.column(step, this.x, view.scale.heatOf(view.theme));
+      row.heat.column(step, this.x, view.scale.heatOf(view.theme), row.order);
       return;
     }
     const width = row.canvas.clientWidth / STEPS;

@@ -1,7 +1,10 @@
 """What the explorer can do with a run: its modes by name, and what the modes over members write beside each of them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from dvae_core.analysis import read
 from dvae_core.runs import Run
@@ -39,3 +42,25 @@ def population(run: Run, names: Sequence[str], row: int) -> list[dict[str, Any]]
             table.to_dict("records"), names, latents["kl_latent"], latents["mu_z"], strict=True
         )
     ]
+
+
+def coloured(run: Run) -> dict[str, Any]:
+    """Return the explorer's hues, hue_labels and hues_ordered for the rows of x: labels of u, or fifths of a number."""
+    latents = read.held_out(run)
+    hue, names = read.hues(run)
+    if hue is None:
+        return {}
+    hue = hue[latents["x_rows"]]
+    if run.about.get("has_labels"):
+        return {"hues": hue, "hue_labels": names}
+    edges = np.unique(np.quantile(hue, (0.2, 0.4, 0.6, 0.8)))
+    ends = [float(hue.min()), *edges.tolist(), float(hue.max())]
+    labels = [f"{names[0]} {a:.3g} to {b:.3g}" for a, b in pairwise(ends)]
+    return {"hues": np.searchsorted(edges, hue), "hue_labels": labels, "hues_ordered": True}
+
+
+def nearest(run: Run, member: int, z: Sequence[float]) -> int:
+    """Return the held-out example (by its number among x) whose posterior mean is nearest to z."""
+    latents = read.held_out(run)
+    far = np.square(latents["mu_z"][member][latents["x_rows"]] - np.asarray(z, np.float32)).sum(1)
+    return int(far.argmin())

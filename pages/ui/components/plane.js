@@ -191,6 +191,41 @@ class Plane {
   }
 }
 
+/** The point of pairs (x0, y0, ...) nearest to a place on the canvas within `most` pixels, -1 where there is none. */
+function nearestTo(plane, pairs, x, y, most = Infinity) {
+  let [best, least] = [-1, most];
+  for (let k = 0; k < pairs.length / 2; k++) {
+    const far = Math.hypot(plane.toX(pairs[2 * k]) - x, plane.toY(pairs[2 * k + 1]) - y);
+    if (far < least) [best, least] = [k, far];
+  }
+  return best;
+}
+
+/** The next point from point k to the right (1, 0), left, up (0, 1) or down; k itself where there is none. */
+function nextFrom(plane, pairs, k, [right, up]) {
+  const place = (i) => [plane.toX(pairs[2 * i]), -plane.toY(pairs[2 * i + 1])];
+  const [x, y] = place(k);
+  let [best, least] = [k, Infinity];
+  for (let i = 0; i < pairs.length / 2; i++) {
+    const [dx, dy] = [place(i)[0] - x, place(i)[1] - y];
+    const along = dx * right + dy * up;
+    const aside = Math.abs(dx * up) + Math.abs(dy * right);
+    if (along > 0.5 && aside <= along && along + aside < least) [best, least] = [i, along + aside];
+  }
+  return best;
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+
+/** A ring around the point that the keyboard is at. */
+function ring(ctx, plane, x, y, theme) {
+  ctx.beginPath();
+  ctx.arc(plane.toX(x), plane.toY(y), 0.55 * theme.rem, 0, 2 * Math.PI);
+  ctx.strokeStyle = theme.text;
+  ctx.lineWidth = 0.14 * theme.rem;
+  ctx.stroke();
+}
+
 /** A symbol drawn once, to be stamped thousands of times. radius in CSS pixels. */
 function sprite(symbol, colour, radius, alpha) {
   const size = 2 * Math.ceil(radius * 1.4 + 1);

@@ -1,6 +1,7 @@
 // One decoded x on a canvas: a picture, a point in the plane, or bars. Needs the shared files in front of it.
 
 const CURVE_POINTS = 61;
+const WORDS = { picture: "Picture", plane: "Point in the plane", bars: "Bars" };
 
 class Screen {
   /** member null follows the view's member; turned decodes through the rotated twin; small has neither axes nor names. */
@@ -13,10 +14,18 @@ class Screen {
       this.bitmap = new Bitmap(data.x_shape);
       this.canvas.style.aspectRatio = `${data.x_shape[1]} / ${data.x_shape[0]}`;
     } else if (kind === "plane") this.plane = new Plane(this.canvas, small ? { bare: true } : { xName: names[0], yName: names[1] });
+    if (this.plane && view.data.paired && !small && !turned) this.canvas.addEventListener("click", ({ offsetX, offsetY }) => {
+      const row = nearestTo(this.plane, view.background, offsetX, offsetY, PICK_REM * view.theme.rem);
+      if (row >= 0) view.pick(row);
+    });
   }
 
   decode(z, out = this.x) {
     return this.view.decode(z, out, this.member, this.turned);
+  }
+
+  describe(where) {
+    this.canvas.setAttribute("aria-label", `${this.name ? `${this.name}: ` : ""}${WORDS[this.view.kind]} decoded from ${where}`);
   }
 
   /** What stays while z moves: axes, data, the example. */

@@ -11,15 +11,16 @@ class Sheet extends View {
     this.pumping = { cursor: 0 };
   }
 
-  update(data) {
+  update(data, setState) {
+    this.setState = setState; // a fresh closure on every call
     this.theme = themeOf(this.root);
-    const text = JSON.stringify([data.plan, data.member, data.rows, data.columns, data.paired, data.x_names]);
+    const text = JSON.stringify([data.plan, data.member, data.rows, data.columns, data.paired, data.x_names, data.pickable]);
     if (this.text !== text) {
       this.text = text;
       this.data = data;
       this.member = data.member;
       this.kind = kindOf(data);
-      this.rows = data.rows.map((row) => ({ ...row, x: numbersOf(row.x), z: numbersOf(row.z), decoded: row.x ? null : [] }));
+      this.rows = data.rows.map((row) => ({ ...row, x: numbersOf(row.x), z: numbersOf(row.z), at: numbersOf(row.at), decoded: row.x ? null : [] }));
       this.built = null;
     }
     this.follow(data.plan, () => {
@@ -28,6 +29,55 @@ class Sheet extends View {
       this.relay();
     });
     if (this.model) this.relay();
+  }
+
+  /** Where example k of a row lies in the latents, or null. */
+  latentsOf(row, k) {
+    const { d_z } = this.data;
+    const z = row.z ?? row.at;
+    return z ? Array.from(z.subarray(k * d_z, (k + 1) * d_z), (v) => Number(v.toFixed(4))) : null;
+  }
+
+  /** Python hears which example was taken. */
+  pick(row, k) {
+    const z = this.latentsOf(row, k);
+    if (z) this.setState("picked", { row: this.rows.indexOf(row), z, count: (this.count = (this.count ?? 0) + 1) });
+  }
+
+  /** Let examples of a canvas be clicked, taken by keys, or dragged away. exampleAt(event) -> k or -1, step(k, arrow) -> k. */
+  listen(canvas, row, { exampleAt, step, show, name }) {
+    if (!this.data.pickable || !(row.z ?? row.at)) return;
+    let at = -1;
+    const words = canvas.getAttribute("aria-label");
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    canvas.setAttribute("aria-label", `${words}. Arrow keys choose one, Enter moves the sliders there.`);
+    canvas.classList.add("pickable");
+    canvas.title = "Click: the sliders go there. Or drag it to them.";
+    const goTo = (k) => {
+      show(at, k);
+      at = k;
+      if (k >= 0) canvas.setAttribute("aria-description", name(k));
+    };
+    canvas.addEventListener("click", (event) => {
+      const k = exampleAt(event);
+      if (k >= 0) this.pick(row, k);
+    });
+    canvas.addEventListener("blur", () => goTo(-1));
+    canvas.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "Enter" && at >= 0) this.pick(row, at);
+      else if (ARROWS[event.key]) goTo(step(at, ARROWS[event.key]));
+      else return;
+      event.preventDefault();
+    });
+    canvas.draggable = true;
+    canvas.addEventListener("dragstart", (event) => {
+      const k = exampleAt(event);
+      if (k < 0) return event.preventDefault();
+      event.dataTransfer.setData(DRAGGED, JSON.stringify({ plan: this.planId, z: this.latentsOf(row, k) }));
+      event.dataTransfer.effectAllowed = "copy";
+    });
   }
 
   colourOf(row) {
@@ -74,7 +124,18 @@ class Sheet extends View {
         if (group >= 0 && next !== group) name.classList.add("apart");
         if (group >= 0 && next !== group) line.canvas.classList.add("apart");
         group = next;
-        grid.append(name, line.canvas);
+        const { row, from, to, canvas } = line;
+        this.listen(canvas, row, {
+          exampleAt: ({ offsetX }) => Math.max(from, Math.min(to - 1, from + Math.floor((offsetX / canvas.clientWidth) * columns))),
+          step: (k, [right, up]) => (k < 0 ? from : Math.max(from, Math.min(to - 1, k + right - up))),
+          show: (before, k) => {
+            line.at = k - from;
+            for (const cell of this.cells) if (cell.line === line && (cell.column === before - from || cell.column === k - from)) cell.stale = true;
+            this.request();
+          },
+          name: (k) => `number ${k + 1}`,
+        });
+        grid.append(name, canvas);
       }
       this.cells = this.lines.flatMap((line) => Array.from({ length: line.to - line.from }, (_, column) => ({ line, column })));
       this.body.replaceChildren(grid);
@@ -104,11 +165,13 @@ class Sheet extends View {
     if (!ctx) return;
     const x = this.exampleOf(row, from + column);
     const box = { x: column * width + this.gap / 2, y: 0, w: width - this.gap, h: canvas.clientHeight };
-    if (this.bitmap) {
-      this.bitmap.show(x).paint(ctx, box.x, box.y, box.w, box.h);
-      return;
-    }
-    smallBars(ctx, box, x, this.limits, this.colourOf(row), this.theme);
+    ctx.clearRect(column * width, 0, width, box.h);
+    if (this.bitmap) this.bitmap.show(x).paint(ctx, box.x, box.y, box.w, box.h);
+    else smallBars(ctx, box, x, this.limits, this.colourOf(row), this.theme);
+    if (line.at !== column) return;
+    ctx.strokeStyle = COLOURS.latent;
+    ctx.lineWidth = 0.2 * this.theme.rem;
+    ctx.strokeRect(box.x + ctx.lineWidth / 2, box.y + ctx.lineWidth / 2, box.w - ctx.lineWidth, box.h - ctx.lineWidth);
   }
 
   // --- 2-D data: one panel per row
@@ -128,6 +191,19 @@ class Sheet extends View {
         for (let k = 0; k < row.count; k++) xy.set(this.exampleOf(row, k), 2 * k);
         pairs.set(row, xy);
       }
+      for (const panel of this.panels) {
+        const { row, canvas, plane } = panel;
+        const own = pairs.get(row);
+        this.listen(canvas, row, {
+          exampleAt: ({ offsetX, offsetY }) => nearestTo(plane, own, offsetX, offsetY, this.theme.rem),
+          step: (k, way) => (k < 0 ? 0 : nextFrom(plane, own, k, way)),
+          show: (_, k) => {
+            panel.at = k;
+            this.showPanel(panel);
+          },
+          name: (k) => `${number(own[2 * k])}, ${number(own[2 * k + 1])}`,
+        });
+      }
       this.body.replaceChildren(element("div", { class: "panels" }, ...this.panels.map(({ row, canvas }) => {
         const title = element("figcaption", {}, legendEntry(0, this.colourOf(row), `${row.label}, ${row.count} points`));
         return element("figure", {}, title, canvas);
@@ -137,13 +213,20 @@ class Sheet extends View {
       const all = (given.length ? given : this.panels).flatMap(({ row }) => Array.from(pairs.get(row)));
       this.range = rangeOf(all, 0.15);
     }
-    for (const { row, plane } of this.panels) {
+    for (const panel of this.panels) {
+      const { row, plane } = panel;
       plane.range = this.range;
       const point = sprite(0, this.colourOf(row), 0.15 * this.theme.rem, row.count > 800 ? 0.45 : 0.75);
-      if (!plane.lay(this.theme, (ctx) => plane.stamp(ctx, pairs.get(row), thin(row.count, 5000), point))) continue;
-      plane.begin();
-      plane.end();
+      if (plane.lay(this.theme, (ctx) => plane.stamp(ctx, pairs.get(row), thin(row.count, 5000), point))) this.showPanel(panel);
     }
+  }
+
+  showPanel({ row, plane, at = -1 }) {
+    if (!plane.box) return;
+    const ctx = plane.begin();
+    const own = this.pairs.get(row);
+    if (at >= 0) ring(ctx, plane, own[2 * at], own[2 * at + 1], this.theme);
+    plane.end();
   }
 
   draw() {
@@ -153,12 +236,12 @@ class Sheet extends View {
   }
 }
 
-export default function ({ data: [data], parentElement }) {
+export default function ({ data: [data], parentElement, setStateValue }) {
   let view = SHEETS.get(parentElement);
   if (!view || view.closed) {
     view = new Sheet(parentElement.querySelector(".dv"));
     SHEETS.set(parentElement, view);
   }
-  view.update(data);
+  view.update(data, setStateValue);
   return view.close;
 }

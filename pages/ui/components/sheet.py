@@ -1,9 +1,10 @@
 """A sheet of examples, given or decoded in the browser: data beside reconstructions or beside prior samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import streamlit as st
 from streamlit.components.v2 import component
 
 from pages.ui.components import assets
@@ -24,12 +25,14 @@ class Cells:
         label: Words at the row.
         x: [k, d_x] in the model's units (pictures in [0, 1]).
         z: [k, d_z]. Exactly one of x and z.
+        at: [k, d_z], where a given x lies in the latents: what a click on it tells.
         colour: What the row is; by default "data" for x and "reconstruction" for z.
     """
 
     label: str
     x: Any = None
     z: Any = None
+    at: Any = None
     colour: Literal["data", "reconstruction", "prior", "latent", "factor"] | None = None
 
 
@@ -42,6 +45,7 @@ def sheet(
     columns: int = 8,
     paired: bool = True,
     x_names: Sequence[str] = (),
+    on_pick: Callable[[int, list[float]], None] | None = None,
 ) -> None:
     """Show rows of examples under each other: pictures, small bars, or for 2-D data one scatter panel a row.
 
@@ -54,6 +58,8 @@ def sheet(
         paired: With more cells than columns, line 1 of every row comes first, then line 2 (examples stay over their
             reconstructions); False shows one row after the other.
         x_names: Names of the d_x dimensions.
+        on_pick: Called with the row's number and the latents of the example that was clicked (or taken by arrow keys
+            and Enter), before the next run. Examples with known latents can also be dragged into an explorer.
 
     Raises:
         ValueError: If a row has not exactly one of x and z, or a size does not fit the plan.
@@ -66,6 +72,12 @@ def sheet(
     """
     if columns < 1 or not rows:
         raise ValueError(f"A sheet needs at least one row and one column; {len(rows)} rows and {columns} columns came.")
+
+    def picked() -> None:
+        news = st.session_state[key]["picked"]
+        if on_pick is not None and news is not None:
+            on_pick(int(news["row"]), [float(v) for v in news["z"]])
+
     _view(
         key=key,
         data=[  # one dict in a list: in a bare dict streamlit looks for tables, and imports pandas for it (55 MB)
@@ -80,8 +92,10 @@ def sheet(
                 "columns": int(columns),
                 "paired": paired,
                 "x_names": assets.texts(x_names),
+                "pickable": on_pick is not None,
             }
         ],
+        on_picked_change=picked,
     )
 
 
@@ -91,10 +105,16 @@ def _row(plan: dict[str, Any], row: Cells) -> dict[str, Any]:
     most = MOST_POINTS if plan["d_x"] == 2 and not plan["x_shape"] else MOST_CELLS
     x = None if row.x is None else assets.rows_of(f"x of row {row.label!r}", row.x, plan["d_x"], most=most)
     z = None if row.z is None else assets.rows_of(f"z of row {row.label!r}", row.z, plan["d_z"], most=most)
+    at = None if row.at is None else assets.rows_of(f"at of row {row.label!r}", row.at, plan["d_z"], most=most)
+    if at is not None and (x is None or len(at) != len(x)):
+        raise ValueError(
+            f"Row {row.label!r} says where its x lie, for {len(at)} of them; it needs x, and one for each."
+        )
     return {
         "label": str(row.label),
         "colour": row.colour or ("data" if z is None else "reconstruction"),
         "count": len(x if x is not None else z),  # pyright: ignore[reportArgumentType]
         "x": assets.packed_x(plan, x),
         "z": assets.packed(z),
+        "at": assets.packed(at),
     }
