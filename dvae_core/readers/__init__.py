@@ -1,7 +1,8 @@
-"""Files to Datasets: `read` by suffix, `inspect` for what can be chosen.
+"""Files and folders to Datasets: `read`, and `inspect` for what can be chosen.
 
 Every reader keeps the same promises: no pickle is ever opened, nothing is loaded that would exceed the memory budget,
-and whatever is wrong with a file becomes a DataError of one sentence.
+and whatever is wrong with a file becomes a DataError of one sentence. Axis order, sampling rate, units and licence
+found with the data are kept in the Dataset (`rate_hz`, `meta`).
 """
 
 from collections.abc import Sequence
@@ -9,16 +10,17 @@ from pathlib import Path
 from types import ModuleType
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers import arrays, mat
-from dvae_core.readers.arrays import Variable
+from dvae_core.readers import arrays, mat, tracking
+from dvae_core.readers.common import GIB, Ask, Variable
 
-__all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read"]
+__all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
 
-SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".parquet", ".mat")
-GIB = 2**30
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat")
 
+_MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
 _MAGIC = {".npz": (b"PK\x03\x04", b"PK\x05\x06"), ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",)}
+_NO_DATA = ("readme", "license", "licence", "requirements")  # texts that lie beside data
 
 
 def read(
@@ -30,20 +32,32 @@ def read(
     budget_bytes: int = 2 * GIB,
     rate_hz: float | None = None,
     x_shape: tuple[int, ...] | None = None,
+    rows: int | None = None,
+    bin_s: float | None = None,
+    smooth_s: float | None = None,
+    min_speed: float | None = None,
+    time: str | None = None,
 ) -> Dataset:
-    """Read a data file; rows are examples.
+    """Read a data file or folder; rows are examples.
 
-    Variables (.npz, .npy, .mat) or columns (.csv, .tsv, .txt, .parquet) are chosen by name; several names are put side
-    by side. Without names, each format has a default, and `meta["notes"]` says what it took.
+    Variables or columns are chosen by name; several names are put side by side. Without names, each format has a
+    default, and `meta["notes"]` says what it took. What MATLAB keeps in structs has dotted names (beh.pupil.area), and
+    NAME[:3] stands for the first three columns. Event times (spikes) become counts in bins, with behaviour brought to
+    the same bins; `meta["bins"]` records how.
 
     Args:
-        path: The file; its suffix decides the reader.
+        path: The file, whose suffix decides the reader, or a folder that holds one data file or one known layout.
         x: Names for the data.
         u: Names for the auxiliary variable. One column of whole numbers or text is labels.
         z: Names for the true factors.
         budget_bytes: Memory that the arrays may take; checked before they are read.
         rate_hz: Sampling rate, which also says that rows are in time order.
         x_shape: (H, W) or (H, W, 3) where rows of x are flattened pictures.
+        rows: Read so many rows at most: the first ones; of pictures, drawn at random with a fixed seed.
+        bin_s: Width of bins for event times in seconds (0.1 unless given). With it, any x is taken for event times.
+        smooth_s: Rates instead of counts, smoothed with a Gaussian of this standard deviation in seconds.
+        min_speed: Keep only rows where the animal moves at least so fast, in the recording's unit.
+        time: Name of the variable with the times of u, where it is not called t, time or timestamps.
 
     Returns:
         The data, with the file's name as source.
@@ -54,27 +68,63 @@ def read(
 
     Example:
         >>> read("s1_data.mat", x="spikes", u="vel")  # doctest: +SKIP
+        >>> read("hippocampus-linear", bin_s=0.1, min_speed=50.0)  # doctest: +SKIP
     """
-    path = Path(path)
-    chosen = {"x": _names(x), "u": _names(u), "z": _names(z)}
-    return _reader(path).read(path, **chosen, budget_bytes=budget_bytes, rate_hz=rate_hz, x_shape=x_shape)
+    if rows is not None and rows < 1:
+        raise DataError(f"At least one row must be read; got rows={rows}.")
+    ask = Ask(_names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape, rows, bin_s, smooth_s, min_speed, time)
+    module, found = _reader(Path(path))
+    return module.read(found, ask)
 
 
 def inspect(path: str | Path) -> list[Variable]:
     """List the variables or columns that can be chosen, from headers and a first look only; DataErrors as in `read`."""
-    path = Path(path)
-    return _reader(path).inspect(path)
+    module, found = _reader(Path(path))
+    return module.inspect(found)
+
+
+def within(root: str | Path, path: str | Path) -> Path:
+    """Return the path, absolute and free of links, if it lies in the folder `root`; a relative one starts there.
+
+    Raises:
+        DataError: If it leads out of the folder.
+    """
+    root = Path(root).resolve()
+    try:
+        found = (root / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a zero byte
+        raise DataError("That is no path; give a file or folder in the data folder.") from error
+    if not found.is_relative_to(root):
+        raise DataError(f"{Path(path).name or 'That path'} is outside the data folder; copy it there, or drop it here.")
+    return found
 
 
 def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given or ())
 
 
-def _reader(path: Path) -> ModuleType:
+def _reader(path: Path) -> tuple[ModuleType, Path]:
+    """Return the module for this file or folder, and the file itself if it is the only one in a folder."""
+    try:
+        if not path.is_dir():
+            return _file_reader(path), path
+        if tracking.files(path):
+            return tracking, path
+        found = sorted(f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) and f.is_file())
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path.name or 'It'} cannot be opened; check the path.") from error
+    found = [f for f in found if f.stem.lower() not in _NO_DATA]
+    if len(found) == 1:
+        return _file_reader(found[0]), found[0]
+    what = f"{len(found)} data files ({', '.join(f.name for f in found[:6])})" if found else "no data file"
+    raise DataError(f"{path.name} is a folder with {what}; give one data file ({', '.join(SUFFIXES)}).")
+
+
+def _file_reader(path: Path) -> ModuleType:
     """Return the module for this file, once its first bytes look like what its name says."""
     suffix = path.suffix.lower()
-    if path.is_dir():
-        raise DataError(f"{path.name} is a folder; give one data file ({', '.join(SUFFIXES)}).")
     try:
         with open(path, "rb") as file:
             start = file.read(1024)
@@ -84,19 +134,29 @@ def _reader(path: Path) -> ModuleType:
         raise DataError(f"{path.name} is empty; copy or download it again.")
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         raise DataError(f"{path.name} is a web page, not data (often a failed download); fetch the file itself.")
-    if suffix in _PICKLES or (start[0] == 0x80 and start[1] in range(2, 6)):
+    if suffix in _PICKLES or (start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         raise DataError(
             f"{path.name} is in a format that can run code when opened, so it is refused; in the program that made it, "
             "save plain arrays with numpy.savez(file, x=x, u=u)."
         )
-    if suffix not in SUFFIXES:
+    if suffix not in (*SUFFIXES, *_MORE):
         raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")
     if not start.startswith(_MAGIC.get(suffix, b"")):
         raise DataError(f"{path.name} does not hold what {suffix} files hold; check what it is and rename it.")
     if suffix in (".npz", ".npy"):
         return arrays
     if suffix == ".mat":
-        return mat
+        return _matlab(path, start)
+    if suffix == tracking.SUFFIX:
+        return tracking
     from dvae_core.readers import tables  # not at the top: pandas and pyarrow take their time to import
 
     return tables
+
+
+def _matlab(path: Path, start: bytes) -> ModuleType:
+    if start.startswith((b"MATLAB 7.3", b"\x89HDF")) or start[124:128] in (b"\x00\x02IM", b"\x02\x00MI"):
+        raise DataError(
+            f"{path.name} is a MATLAB 7.3 file, which is not read here; save it again with save(..., '-v7')."
+        )
+    return mat

@@ -1,7 +1,12 @@
-"""Tables with named columns: .csv, .tsv, .txt and .parquet."""
+"""Tables with named columns: .csv, .tsv, .txt, .arff and .parquet.
+
+The header of an ARFF is read here and its rows by pandas, as those of a CSV: scipy.io.arff goes row by row in Python,
+and answers damaged files with a dozen kinds of exception.
+"""
 
 import csv
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers.arrays import MAX_LABELS, Variable, assemble, check_budget, check_names, describe, reading
+from dvae_core.readers.common import (
+    MAX_LABELS,
+    Ask,
+    Variable,
+    assemble,
+    check_budget,
+    check_names,
+    describe,
+    reading,
+    rows_note,
+)
 
 MAX_COLUMNS = 20_000
 
@@ -29,39 +44,35 @@ def inspect(path: Path) -> list[Variable]:
     return [describe(name, (rows,), kind) for name, kind in types.items() if kind]
 
 
-def read(
-    path: Path,
-    *,
-    x: tuple[str, ...],
-    u: tuple[str, ...],
-    z: tuple[str, ...],
-    budget_bytes: int,
-    rate_hz: float | None,
-    x_shape: tuple[int, ...] | None,
-) -> Dataset:
+def read(path: Path, ask: Ask) -> Dataset:
     """Read a table.
 
     By default a column called u, label or segment (or u1, u2, ...) is u, z1.. or s1.. are the true factors, and the
-    other columns of numbers are x. One column of text or whole numbers in u is labels; several columns are numbers.
+    other columns of numbers are x; in an ARFF whose last attribute is nominal, that one is u. One column of text or
+    whole numbers in u is labels; several columns are numbers.
     """
+    default_u = ""
     if path.suffix.lower() == ".parquet":
         rows, types = _parquet_types(path)
-        x, u, z, notes = _choose(path, types, x, u, z)
+        x, u, z, notes = _choose(path, types, ask)
         wanted = list(dict.fromkeys((*x, *u, *z)))
-        check_budget(path, 8 * rows * len(wanted), budget_bytes)
-        # text stays a dictionary: a long text that repeats is stored once, in memory as in the file
-        texts = [name for name in wanted if types[name] == "str"]
-        with reading(path, pa.ArrowException):
-            frame = pq.ParquetFile(path, read_dictionary=texts).read(wanted).to_pandas(ignore_metadata=True)
+        part = None if ask.rows is None or ask.rows >= rows else ask.rows
+        check_budget(path, 8 * (part or rows) * len(wanted), ask.budget_bytes)
+        frame = _read_parquet(path, wanted, [name for name in wanted if types[name] == "str"], part)
     else:
-        check_budget(path, path.stat().st_size, budget_bytes)
-        lines, fields = _count_lines(path), _first_line(path)[1]
-        check_budget(path, path.stat().st_size + 8 * lines * len(fields), budget_bytes)
-        frame = _read_text(path)
-        types = _types(frame)
-        if not x:
-            _refuse_strays(path, frame, [name for name, kind in types.items() if kind == "str" and name not in u])
-        x, u, z, notes = _choose(path, types, x, u, z)
+        layout = _layout(path)
+        rows = max(1, _count_lines(path) - layout.header_lines)
+        part = None if ask.rows is None or ask.rows >= rows else ask.rows
+        size = path.stat().st_size * (part or rows) // rows + 8 * (part or rows) * len(layout.fields)
+        check_budget(path, size, ask.budget_bytes)
+        frame = _read_text(path, part)
+        types, default_u = _types(frame), layout.default_u
+        if not ask.x:
+            mixed = [name for name, kind in types.items() if kind == "str" and name not in (*ask.u, default_u)]
+            _refuse_strays(path, frame, mixed)
+        x, u, z, notes = _choose(path, types, ask, default_u)
+    if part is not None:
+        notes += rows_note(rows, np.arange(part))
     _refuse_missing(path, frame, (*x, *u, *z))
     labels: tuple[str, ...] = ()
     if len(u) == 1 and types[u[0]] == "str":
@@ -71,18 +82,37 @@ def read(
         if types[name] == "str":
             raise DataError(_not_numbers(path, name, frame[name]))
     arrays = {name: frame[name].to_numpy() for name in (*x, *u, *z)}
-    return assemble(path, arrays, x, u, z, notes, u_labels=labels, rate_hz=rate_hz, x_shape=x_shape)
+    return assemble(path, arrays, x, u, z, notes, u_labels=labels, rate_hz=ask.rate_hz, x_shape=ask.x_shape)
+
+
+def _read_parquet(path: Path, wanted: list[str], texts: list[str], rows: int | None) -> pd.DataFrame:
+    with reading(path, pa.ArrowException):
+        # text stays a dictionary: a long text that repeats is stored once, in memory as in the file
+        file = pq.ParquetFile(path, read_dictionary=texts)
+        if rows is None:
+            return file.read(wanted).to_pandas(ignore_metadata=True)
+        batches, have = [], 0
+        for batch in file.iter_batches(min(rows, 2**16), columns=wanted):
+            batches.append(batch)
+            have += len(batch)
+            if have >= rows:
+                break
+        return pa.Table.from_batches(batches)[:rows].to_pandas(ignore_metadata=True)
 
 
 def _choose(
-    path: Path, types: dict[str, str], x: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]
+    path: Path, types: dict[str, str], ask: Ask, default_u: str = ""
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], list[str]]:
     """Return the columns for x, u and z, chosen or by the rule of `read`, and notes on what the rule took."""
+    x, u, z = ask.x, ask.u, ask.z
     check_names(path, (*x, *u, *z), [name for name, kind in types.items() if kind])
     notes = []
     many_u, many_z = ([name for name in types if p.fullmatch(name) and name not in x] for p in (_U_MANY, _Z))
     one_u = [name for name in types if _U_ONE.fullmatch(name) and name not in x]
     numeric = {name for name, kind in types.items() if kind and kind != "str"}
+    if not u and default_u and default_u not in x:
+        u = (default_u,)
+        notes.append(f"u is {default_u}, the nominal attribute at the end")
     if not u and (one_u or many_u):
         u = tuple(one_u[:1] or many_u)
         notes.append(f"u is {', '.join(u)}, by name")
@@ -123,37 +153,81 @@ def _parquet_types(path: Path) -> tuple[int, dict[str, str]]:
     return rows, {name: kind for name, kind in types.items() if not re.fullmatch(r"__index_level_\d+__", name)}
 
 
-def _first_line(path: Path) -> tuple[str, list[str]]:
-    """Return the separator and the fields of the first line."""
+@dataclass(frozen=True)
+class _Layout:
+    """How a text file is laid out: what separates values, names of the columns, and lines before the rows."""
+
+    separator: str
+    fields: list[str]
+    header_lines: int
+    is_arff: bool = False
+    default_u: str = ""
+
+
+def _layout(path: Path) -> _Layout:
+    if path.suffix.lower() == ".arff":
+        layout = _arff_layout(path)
+    else:
+        with reading(path), open(path, encoding="utf-8-sig", newline="") as file:
+            line = file.readline(2**22)
+            separator = "\t" if path.suffix.lower() == ".tsv" else max(",\t;", key=line.count)
+            fields = next(csv.reader([line], delimiter=separator), [])
+        layout = _Layout(separator, fields, 0 if all(_is_number(field) for field in fields) else 1)
+    if len(layout.fields) > MAX_COLUMNS:
+        raise DataError(
+            f"{path.name} has {len(layout.fields):,} columns where {MAX_COLUMNS:,} can be read; save it as .npz."
+        )
+    return layout
+
+
+_ATTRIBUTE = re.compile(r"""@attribute\s+(?:'([^']*)'|"([^"]*)"|(\S+))\s*(.*)""", re.IGNORECASE)
+
+
+def _arff_layout(path: Path) -> _Layout:
+    fields, lines, kind = [], 0, ""
     with reading(path), open(path, encoding="utf-8-sig", newline="") as file:
-        line = file.readline(2**22)
-        separator = "\t" if path.suffix.lower() == ".tsv" else max(",\t;", key=line.count)
-        fields = next(csv.reader([line], delimiter=separator), [])
-    if len(fields) > MAX_COLUMNS:
-        raise DataError(f"{path.name} has {len(fields):,} columns where {MAX_COLUMNS:,} can be read; save it as .npz.")
-    return separator, fields
+        while line := file.readline(2**20):
+            lines += 1
+            word = line.strip()
+            if word.lower().startswith("@data"):
+                return _Layout(",", fields, lines, True, fields[-1] if kind.startswith("{") else "")
+            if not word or word[0] == "%" or word.lower().startswith("@relation"):
+                continue
+            match = _ATTRIBUTE.match(word)
+            if match is None or len(fields) > MAX_COLUMNS:
+                raise ValueError(f"line {lines} is no @ATTRIBUTE")
+            fields.append(next(name for name in match.groups()[:3] if name is not None))
+            kind = match[4]
+        raise ValueError("it has no @DATA")
 
 
 def _read_text(path: Path, rows: int | None = None) -> pd.DataFrame:
-    separator, fields = _first_line(path)
-    headless = all(_is_number(field) for field in fields)
+    layout = _layout(path)
+    names = None if layout.header_lines else [f"x{i + 1}" for i in range(len(layout.fields))]
+    how: dict[str, Any] = {"header": 0 if layout.header_lines else None, "names": names}
+    if layout.is_arff:
+        if len(set(layout.fields)) < len(layout.fields) or not layout.fields:
+            raise DataError(f"{path.name} has no attributes, or two of one name; correct and save it again.")
+        how = {"header": None, "names": layout.fields, "skiprows": layout.header_lines, "comment": "%",
+               "quotechar": "'", "na_values": ["?"]}  # fmt: skip
     with reading(path):
         frame = pd.read_csv(
             path,
-            sep=separator,
-            header=None if headless else 0,
-            names=[f"x{i + 1}" for i in range(len(fields))] if headless else None,
+            sep=layout.separator,
             nrows=rows,
             encoding="utf-8-sig",
             compression=None,
             skipinitialspace=True,
             low_memory=False,
+            **how,
         )
     if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of what the header does not name
-        raise DataError(f"{path.name} has rows with more values than its {len(fields)} columns; check the separators.")
+        raise DataError(
+            f"{path.name} has rows with more values than its {len(layout.fields)} columns; check the separators."
+        )
     if frame.empty:
         raise DataError(f"{path.name} has a header but no rows; save it again with its data.")
-    frame.attrs["header lines"] = 0 if headless else 1
+    frame.attrs["header lines"] = layout.header_lines
     return frame
 
 

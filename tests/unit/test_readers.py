@@ -211,7 +211,11 @@ def test_mat_numbers_are_those_of_scipy(tmp_path, compressed, dtype):
     savemat(tmp_path / "a.mat", {"note": "text", "box": {"a": 1}, "x": array, "tiny": 3.0}, do_compression=compressed)
     data = readers.read(tmp_path / "a.mat")
     np.testing.assert_array_equal(data.x, loadmat(tmp_path / "a.mat")["x"])
-    assert {v.name: v.shape for v in readers.inspect(tmp_path / "a.mat")} == {"x": (7, 5), "tiny": (1, 1)}
+    assert {v.name: v.shape for v in readers.inspect(tmp_path / "a.mat")} == {
+        "x": (7, 5),
+        "box.a": (1, 1),
+        "tiny": (1, 1),
+    }
 
 
 def test_mat_turns_arrays_to_where_u_has_a_row_an_example(tmp_path):
@@ -372,7 +376,7 @@ GIB = 2**30
 # name: (write the file in a folder, arguments of read, what the sentence says)
 DANGERS = {
     "missing": (lambda d: d / "a.npz", {}, r"a\.npz cannot be opened \(No such file"),
-    "folder": (lambda d: d, {}, "is a folder; give one data file"),
+    "folder": (lambda d: d, {}, "is a folder with no data file; give one data file"),
     "empty npz": (lambda d: write(d / "a.npz", b""), {}, "is empty"),
     "empty csv": (lambda d: write(d / "a.csv", b""), {}, "is empty"),
     "blank csv": (lambda d: write(d / "a.csv", b"\n\n"), {}, r"a\.csv is damaged or not a \.csv file"),

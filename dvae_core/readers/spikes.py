@@ -1,0 +1,112 @@
+"""Spike times to counts in bins, rates smoothed on request, behaviour brought to the same bins."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Integer, Real, Shaped, UInt16
+
+MAX_BINS = 10_000_000
+
+
+def bin_edges(start: float | int, stop: float | int, width_s: float | int) -> Float64[np.ndarray, " edges"]:
+    """Return the edges of whole bins of equal width from `start` on; what is left before `stop` makes no bin.
+
+    Raises:
+        ValueError: If no bin, or more than 10 million, would fit, or the width is not above 0.
+    """
+    if not (np.isfinite(width_s) and width_s > 0):
+        raise ValueError(f"A bin must be wider than 0 s; got {width_s}.")
+    if not np.isfinite([start, stop]).all():
+        raise ValueError("Times must be finite, but some are not; remove them first.")
+    count = (stop - start) / width_s
+    if not 1 - 1e-9 <= count <= MAX_BINS:
+        raise ValueError(
+            f"{start:.6g} to {stop:.6g} s makes {count:,.3g} bins of {width_s:g} s where 1 to {MAX_BINS:,} can be "
+            "made; choose another width."
+        )
+    return start + width_s * np.arange(int(count + 1e-9) + 1)
+
+
+def bin_spikes(
+    times: Sequence[Real[np.ndarray, " _"]], edges: Float64[np.ndarray, " edges"]
+) -> UInt16[np.ndarray, "n units"]:
+    """Count spikes in bins of equal width: column i counts the times of unit i with edge <= time < next edge.
+
+    Args:
+        times: For each unit its times, in any order; those outside the edges are not counted.
+        edges: As from `bin_edges`.
+    """
+    bins = len(edges) - 1
+    counts = np.zeros((bins, len(times)), np.uint16)
+    for unit, spikes in enumerate(times):
+        where = np.searchsorted(edges, np.asarray(spikes, np.float64), side="right") - 1
+        where = where[(where >= 0) & (where < bins)]
+        counts[:, unit] = np.minimum(np.bincount(where, minlength=bins), np.iinfo(np.uint16).max)
+    return counts
+
+
+def smooth_rates(
+    counts: Integer[np.ndarray, "n units"], width_s: float | int, sigma_s: float | int
+) -> Float64[np.ndarray, "n units"]:
+    """Return firing rates in spikes a second: counts convolved with a Gaussian of standard deviation `sigma_s`.
+
+    The kernel is cut at 4 standard deviations and divided by what of it lies inside the recording, so that a constant
+    rate stays constant up to the ends. Smoothing looks into the future as much as into the past, and makes neighbouring
+    rows more alike: hold out blocks.
+
+    Raises:
+        ValueError: If a width is not above 0.
+    """
+    if not (np.isfinite([width_s, sigma_s]).all() and width_s > 0 and sigma_s > 0):
+        raise ValueError(f"Bins and smoothing must be wider than 0 s; got {width_s:g} and {sigma_s:g}.")
+    reach = min(int(np.ceil(4 * sigma_s / width_s)), len(counts) - 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * width_s / sigma_s) ** 2)
+    inside = np.convolve(np.ones(len(counts)), kernel)[reach : reach + len(counts)]
+    rates = np.empty(counts.shape)
+    for unit in range(counts.shape[1]):
+        rates[:, unit] = np.convolve(counts[:, unit], kernel)[reach : reach + len(counts)] / inside / width_s
+    return rates
+
+
+def at_bins(
+    clock: Real[np.ndarray, " samples"],
+    values: Shaped[np.ndarray, "samples d"],
+    edges: Float64[np.ndarray, " edges"],
+    *,
+    nearest: bool = False,
+) -> tuple[Shaped[np.ndarray, "n d"], Shaped[np.ndarray, " n"]]:
+    """Bring samples of behaviour to the bins: their mean in each bin, or the sample nearest to its middle.
+
+    Bins without a sample are interpolated linearly between the samples around them, unless these are further apart than
+    both 5 bins and 5 typical sampling steps: then nobody was watching. Not for angles: the mean of 359 and 1 degree is
+    180.
+
+    Args:
+        clock: Times of the samples, in seconds.
+        values: The samples.
+        edges: As from `bin_edges`.
+        nearest: For labels, whose mean means nothing.
+
+    Returns:
+        Values at the bins, and for which bins they are known.
+    """
+    order = np.argsort(clock, kind="stable")
+    clock, values = np.asarray(clock, np.float64)[order], values[order]
+    centres = (edges[1:] + edges[:-1]) / 2
+    after = np.searchsorted(clock, centres).clip(1, max(1, len(clock) - 1))
+    before = after - 1
+    after = np.minimum(after, len(clock) - 1)
+    step = max(np.median(np.diff(clock)) if len(clock) > 1 else 0.0, edges[1] - edges[0])
+    known = (centres >= clock[0] - step) & (centres <= clock[-1] + step) & (clock[after] - clock[before] <= 5 * step)
+    if nearest:
+        closer = np.where(centres - clock[before] <= clock[after] - centres, before, after)
+        return values[closer], known
+    which = np.searchsorted(edges, clock, side="right") - 1
+    inside = (which >= 0) & (which < len(centres))
+    count = np.bincount(which[inside], minlength=len(centres))
+    out = np.empty((len(centres), values.shape[1]))
+    for column in range(values.shape[1]):
+        numbers = values[:, column].astype(np.float64)
+        total = np.bincount(which[inside], numbers[inside], minlength=len(centres))
+        out[:, column] = np.where(count > 0, total / np.maximum(count, 1), np.interp(centres, clock, numbers))
+    return out, known | (count > 0)
