@@ -1,4 +1,4 @@
-"""The command line: `python -m dvae_core train | score | encode | analyse | list | examples`.
+"""The command line: `python -m dvae_core inspect | train | score | encode | analyse | list | examples`.
 
 The same for people, scripts and cluster jobs. A wrong file or option is one sentence on stderr and exit code 2;
 Ctrl-C or kill leaves a run that `train --resume` continues.
@@ -13,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tqdm import tqdm
 
-from dvae_core import recipes, runs
+from dvae_core import readers, recipes, runs
 from dvae_core.config import Config, ConfigError, FileData, data_from_text
 from dvae_core.data import DataError
 from dvae_core.runs import Run, RunError
@@ -76,18 +77,48 @@ def _config(options: argparse.Namespace) -> Config:
         data = data_from_text(options.data)
         data = dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
     else:
-        x, u, z = (
-            tuple(n for part in given or () for n in part.split(",") if n)
-            for given in (options.x, options.u, options.z)
-        )
+        x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
         data = FileData(
-            path=str(Path(options.data).absolute()), x=x, u=u, z=z, split=options.split, rate_hz=options.rate
+            path=str(Path(options.data).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options)
         )
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
     return recipes.for_dataset(
         data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
         encoder=options.encoder, device=options.device, **given,
     )  # fmt: skip
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how a file is to be read, in the words of `readers.read`."""
+    names = {"rate_hz": "rate", "rows": "rows", "bin_s": "bin", "smooth_s": "smooth", "min_speed": "min_speed",
+             "time": "time"}  # fmt: skip
+    return {name: getattr(options, option) for name, option in names.items()}
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Say what a file or folder holds, and what it is as a Dataset."""
+    path = Path(options.path)
+    for v in readers.inspect(path):
+        shape = " x ".join(f"{side:,}" for side in v.shape)
+        print(f"{v.name:32s} {shape:>20s}  {v.dtype:8s} {v.kind:7s} {v.note}".rstrip())
+    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
+    data = readers.read(path, x=x, u=u, z=z, **_reading(options))
+    print(f"\n{data.name}: {data.n:,} rows")
+    pixels = "" if data.x_shape is None else f", pictures of {' x '.join(map(str, data.x_shape))}"
+    print(f"  x     {data.d_x:,} columns of {data.x.dtype}{pixels}")
+    if data.u is not None:
+        u_words = f"{data.n_labels} labels" if data.has_labels else f"{data.u.shape[1]} numbers"
+        print(f"  u     {u_words}: {', '.join((data.u_labels if data.has_labels else data.u_names)[:12])}")
+    if data.z is not None:
+        print(f"  z     {data.z.shape[1]} true factors: {', '.join(data.z_names[:12])}")
+    print(f"  rate  {'unknown' if data.rate_hz is None else f'{data.rate_hz:g} Hz'}")
+    for key, text in data.meta.items():
+        print(f"  {key}: {text}")
+    return 0
+
+
+def _split_names(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(name for part in given or () for name in part.split(",") if name)
 
 
 def _stop_on_signals(run: Run) -> None:
@@ -134,9 +165,9 @@ def _encode(options: argparse.Namespace) -> int:
     if out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
     data = run.config.data
-    x, u = (data.x, data.u) if isinstance(data, FileData) else ((), ())
-    u = u if compute.needs_u(run.config) else ()
-    latents = compute.encode_only(run, recipes.read(Path(options.data), x=x or None, u=u or None))
+    how = data if isinstance(data, FileData) else FileData()
+    how = dataclasses.replace(how, u=how.u if compute.needs_u(run.config) else (), z=(), rows=None)
+    latents = compute.encode_only(run, recipes.read_file(how, Path(options.data)))
     if out.suffix == ".npz":
         np.savez_compressed(out, allow_pickle=False, **latents)
     else:
@@ -209,9 +240,25 @@ def _existing(path: str) -> Run:
     return run
 
 
+def _reading_options(parser: argparse.ArgumentParser) -> None:
+    for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
+        parser.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")
+    parser.add_argument("--rate", type=float, help="sampling rate in Hz, if rows are in time order")
+    parser.add_argument("--rows", type=int, help="read so many rows: the first; of pictures, drawn at random")
+    parser.add_argument("--bin", type=float, metavar="S", help="count event times in bins of S seconds (default 0.1)")
+    parser.add_argument("--smooth", type=float, metavar="S", help="rates by a Gaussian of S seconds instead of counts")
+    parser.add_argument("--min-speed", type=float, help="running periods only: rows at least so fast")
+    parser.add_argument("--time", metavar="NAME", help="variable with the times of u, if not t, time or timestamps")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dvae_core", description=(__doc__ or "").split("\n\n")[1])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    inspect = commands.add_parser("inspect", help="say what a file or folder holds, and read it")
+    inspect.set_defaults(command=_inspect)
+    inspect.add_argument("path", metavar="PATH")
+    _reading_options(inspect)
 
     train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
     train.set_defaults(command=_train)
@@ -234,10 +281,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how q is found (default: full; pictures: diagonal)",
     )
     train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
-    for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
-        train.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")
+    _reading_options(train)
     train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
-    train.add_argument("--rate", type=float, help="sampling rate in Hz, if rows are in time order")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch", type=int)
     train.add_argument("--lr", type=float)

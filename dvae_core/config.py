@@ -119,6 +119,11 @@ class FileData(_Checked):
     u: tuple[str, ...] = setting((), "Columns of u")
     z: tuple[str, ...] = setting((), "Columns of true factors")
     rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
+    rows: int | None = setting(None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1)
+    bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9)
+    smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9)
+    min_speed: float | None = setting(None, "Least speed", "Running periods only, in the recording's unit", min=0)
+    time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time")
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
@@ -301,7 +306,13 @@ class Config(_Checked):
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
         tree = dataclasses.asdict(self)
         del tree["train"]["device"]
+        for name in _LATER_SETTINGS:  # where they say nothing, keys stay what they were before there were any
+            if tree["data"].get(name, "") is None:
+                del tree["data"][name]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+
+
+_LATER_SETTINGS = ("rows", "bin_s", "smooth_s", "min_speed", "time")
 
 
 def _build(hint: Any, value: Any, where: str) -> Any:

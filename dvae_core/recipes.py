@@ -16,6 +16,7 @@ from dvae_core.config import (
     ConvNet,
     Data,
     DigitsData,
+    FileData,
     GaussianLikelihood,
     Likelihood,
     MlpNet,
@@ -49,7 +50,19 @@ def dataset_of(data: Data) -> Dataset:
         return builtin.digits()
     if isinstance(data, SpritesData):
         return sprites(**_arguments(data))
-    return read(Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz)
+    return read_file(data)
+
+
+def read_file(data: FileData, path: Path | None = None) -> Dataset:
+    """Read the file of a config, or another one (`path`) in the same way.
+
+    Raises:
+        DataError: If it cannot be read as asked.
+    """
+    return read(
+        path or Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz,
+        rows=data.rows, bin_s=data.bin_s, smooth_s=data.smooth_s, min_speed=data.min_speed, time=data.time,
+    )  # fmt: skip
 
 
 def _is_binary(dataset: Dataset) -> bool:

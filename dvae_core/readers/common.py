@@ -98,8 +98,8 @@ def licence_beside(path: Path) -> dict[str, str]:
     """Return the licence that a README or LICENSE beside the data states, as meta; {} where none does."""
     folder = path if path.is_dir() else path.parent
     found = (
-        (folder / "README.md", re.compile(r"(?im)^\W*licen[cs]e\W*:\s*(.{2,200})$")),
-        (folder / "README.txt", re.compile(r"(?im)^\W*licen[cs]e\W*:\s*(.{2,200})$")),
+        (folder / "README.md", re.compile(r"(?im)^\W*licen[cs]e\W*:\s*(.{2,200})")),
+        (folder / "README.txt", re.compile(r"(?im)^\W*licen[cs]e\W*:\s*(.{2,200})")),
         *((folder / name, re.compile(r"(?m)^\s*(\S.{1,200})$")) for name in ("LICENSE", "LICENSE.txt", "LICENSE.md")),
     )
     for file, pattern in found:
@@ -151,7 +151,7 @@ def choose(
     if ask.x:
         return ask.x, chosen_u, chosen_z, notes
     if x or "x" not in available:
-        notes += [f"x is {name}" for name in x or default(X_NAMES)]
+        notes += [f"x is {', '.join(names)}" for names in (x or default(X_NAMES),) if names]
     chosen_x = x or default(X_NAMES)
     if not chosen_x:
         taken = (*chosen_u, *chosen_z)

@@ -61,6 +61,8 @@ def recording(path: Path) -> Recording:
     groups: dict[str, list[_Entry]] = {}
     with reading(path), open(path, "rb") as file:
         for entry in _entries(path, file):
+            if entry.load is _too_many:  # what was seen of it is not all
+                groups = {name: found for name, found in groups.items() if re.split(r"[.{]", name)[0] != entry.name}
             groups.setdefault(entry.name, []).append(entry)
     variables, opaque = [], {}
     for name, entries in groups.items():
@@ -216,7 +218,7 @@ def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] 
         return
     for count, entry in enumerate(_walk(stream, order, flags, shape, name, stream.position + length, 0)):
         if count >= MAX_PARTS:
-            yield _Entry(name, shape, f"struct or cell of more than {MAX_PARTS:,} parts", _nothing)
+            yield _Entry(name, shape, f"struct or cell of more than {MAX_PARTS:,} parts", _too_many)
             return
         yield entry
 
@@ -273,6 +275,10 @@ def _walk(
 
 
 def _nothing(*_: Any) -> np.ndarray:
+    return np.zeros((0, 0))
+
+
+def _too_many(*_: Any) -> np.ndarray:
     return np.zeros((0, 0))
 
 

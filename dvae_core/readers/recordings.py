@@ -171,6 +171,7 @@ def _rows(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[str,
         if name in columns:
             arrays[name] = arrays[name][:, : columns[name]]
     notes = notes + turned + rows_note(shape[axes[x[0]]], kept, at_random=pictures)
+    notes += _step_of_the_clock(recording, ask, shape)
     if speed:
         notes += _only_moving(recording, arrays, (*x, *u, *z), arrays[speed[0]], ask.min_speed)
     if recording.matlab:
@@ -179,6 +180,19 @@ def _rows(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[str,
         recording.path, arrays, x, u, z, notes, rate_hz=ask.rate_hz or recording.rate_hz, x_shape=ask.x_shape,
         meta=recording.meta,
     )  # fmt: skip
+
+
+def _step_of_the_clock(recording: Recording, ask: Ask, shape: tuple[int, ...]) -> list[str]:
+    """Return a note where a variable looks like the clock of x: its unit is unknown, so the rate is not set by it."""
+    clock = next((v for v in recording.variables if v.name in CLOCKS and max(v.shape) in shape), None)
+    if clock is None or ask.rate_hz or recording.rate_hz or not 2 < max(clock.shape) == prod(clock.shape) < 10**7:
+        return []
+    times = recording.load({clock.name: Part()})[clock.name].ravel().astype(np.float64)
+    steps = np.diff(times)
+    step = float(np.median(steps))
+    if not (step > 0 and np.ptp(steps) < 0.01 * step):
+        return []
+    return [f"{clock.name} goes up by {step:.4g}: a rate of {1 / step:.6g} Hz, if that is seconds (--rate)"]
 
 
 def _axes(
@@ -195,7 +209,7 @@ def _axes(
     elif not others:
         wide = len(first) == 2 and first[1] > first[0] > 1
         note = f"{x[0]} has more columns than rows; rows are taken for examples, so turn it if they are not"
-        return axes, [note] * wide
+        return axes, [note] if wide else []
     n = next((count for count in counts if all(count in shapes[name] for name in shapes)), None)
     turned = []
     for name, shape in shapes.items():
@@ -253,6 +267,8 @@ def _only_moving(
 def _binned(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[str, Variable]) -> Dataset:
     x, u, z, columns, notes = choice
     path, width = recording.path, ask.bin_s if ask.bin_s is not None else BIN_S
+    if not width > 0:
+        raise DataError(f"A bin must be wider than 0 s; got {width:g}.")
     behaviour = tuple(dict.fromkeys((*u, *z, *_speed(recording, ask))))
     clocks = {}
     for name in behaviour:

@@ -273,13 +273,6 @@ def test_real_mat_files_hold_what_scipy_finds(name):
     np.testing.assert_array_equal(readers.read(path, x=largest).x, expected[largest].astype(np.float32))
 
 
-def test_nested_and_foreign_layouts_say_what_they_are():
-    with pytest.raises(DataError, match=r"beh of spont_.* is a MATLAB struct, not plain numbers"):
-        readers.read(shared("stringer-format/spont_SYNTHETIC_2000-01-01.mat"), x="Fsp", u="beh")
-    with pytest.raises(DataError, match=r"no numbers that could be x; it has nothing\."):
-        readers.read(shared("hippocampus-linear/spikes.mat"))
-
-
 def test_pixel_faces_have_factors():
     data = readers.read(shared("pixel-faces/pixel_faces_64x64.npz"))
     assert (data.n, data.x_shape, data.x_scale, data.z.shape) == (6144, (64, 64, 3), 1 / 255, (6144, 6))
