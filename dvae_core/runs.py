@@ -141,6 +141,10 @@ class Run:
         """Return the held-out scores (analysis/score.json), None where they are not computed yet."""
         return self._json("analysis/score.json")
 
+    def record(self, name: str) -> dict[str, Any] | None:
+        """Return analysis/<name>.json, None where it is not computed yet."""
+        return self._json(f"analysis/{name}.json")
+
     def analysis(self, name: str) -> dict[str, np.ndarray] | None:
         """Return analysis/<name>.npz as arrays, None where it is not computed yet."""
         return self._npz(self.path / "analysis" / f"{name}.npz")

@@ -308,6 +308,41 @@ def twin(
     yield 1.0
 
 
+def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Iterator[float]:
+    """Score one member by MIG, DCI, SAP and their kin (see `metrics.literature`), on held-out posterior means.
+
+    Writes analysis/disentanglement-<member>.json: for each score its value, matrix (factors by latents), matching,
+    notes, what it is blind to and its chance level.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If the factors are unknown, there is no such member, or that member diverged.
+    """
+    dataset = dataset_of(run.config.data)
+    if dataset.z is None:
+        raise RunError("These scores compare latents with true factors, and this run's data has none.")
+    if not 0 <= member_index < run.config.members:
+        raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
+    yield 0.05
+    rows = split(dataset, run.config.data.split).held_out[:SCORED_ROWS]
+    with torch.no_grad():
+        codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
+    if not np.isfinite(codes).all():
+        raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
+    yield 0.2
+    scores = metrics.disentanglement(dataset.z[rows].astype(float), codes, fast=fast)
+    run.write_json(
+        f"analysis/disentanglement-{member_index}.json",
+        {
+            "scores": {name: vars(score) for name, score in scores.items()},
+            "factors": dataset.z_names, "rows": len(rows), "fast": fast, "codes": _codes(run.config),
+        },
+    )  # fmt: skip
+    yield 1.0
+
+
 def _log_px_in_parts(twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
     d = twin.config.model.latents
     noise = generator("rotation", "independent", k)
@@ -321,7 +356,11 @@ def _log_px_in_parts(twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, k: in
     return torch.cat(estimates, 1), torch.cat(errors, 1)
 
 
-ANALYSES: dict[str, Callable[..., Iterator[float]]] = {"rotation": rotation, "twin": twin}
+ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
+    "rotation": rotation,
+    "twin": twin,
+    "disentanglement": disentanglement,
+}
 
 
 def settings_of(analysis: Callable[..., Iterator[float]], given: dict[str, str]) -> dict[str, Any]:
@@ -331,4 +370,4 @@ def settings_of(analysis: Callable[..., Iterator[float]], given: dict[str, str])
     unknown = [k for k in given if k not in known]
     if unknown:
         raise ValueError(f"This analysis has no setting {unknown[0]!r}; known are {', '.join(known)}.")
-    return {k: known[k](v) for k, v in given.items()}
+    return {k: v.lower() in ("1", "true", "yes") if known[k] is bool else known[k](v) for k, v in given.items()}

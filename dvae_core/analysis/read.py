@@ -185,6 +185,11 @@ def _latents(run: Run) -> dict[str, np.ndarray]:
     return latents
 
 
+def literature_scores(run: Run, member: int) -> dict[str, Any] | None:
+    """Return what `compute.disentanglement` wrote about a member; None where it is not computed yet."""
+    return run.record(f"disentanglement-{member}")
+
+
 def progress(run: Run, analysis: str) -> float | None:
     """Return how far a running analysis is, 0..1; None where none has begun or it has ended."""
     try:

@@ -5,6 +5,17 @@ an encoder that only copies u can reach 0.9. So every score here travels with wh
 """
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, partners, udr
+from dvae_core.metrics.literature import (
+    Dci,
+    beta_vae,
+    dci,
+    disentanglement,
+    explicitness,
+    factor_vae,
+    mig,
+    modularity,
+    sap,
+)
 from dvae_core.metrics.matching import independent_mcc, rotation_mcc
 from dvae_core.metrics.recovery import (
     Curve,
@@ -21,22 +32,31 @@ from dvae_core.metrics.shortcuts import floors, u_only
 
 __all__ = [
     "Curve",
+    "Dci",
     "Interval",
     "Ladder",
     "Method",
     "Score",
     "align",
+    "beta_vae",
+    "dci",
+    "disentanglement",
+    "explicitness",
+    "factor_vae",
     "floors",
     "independent_mcc",
     "ladder",
     "mcc",
     "mcc_interval",
     "mcc_within_u",
+    "mig",
+    "modularity",
     "monotone_fit",
     "pair_mcc",
     "partners",
     "r2_affine",
     "rotation_mcc",
+    "sap",
     "u_only",
     "udr",
 ]

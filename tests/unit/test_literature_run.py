@@ -1,0 +1,37 @@
+"""The literature's scores of a trained member, from the command line to what pages read."""
+
+import pytest
+
+from dvae_core import runs
+from dvae_core.__main__ import main
+from dvae_core.analysis import compute, read
+from dvae_core.config import DigitsData, SourcesData
+from dvae_core.recipes import dataset_of, for_dataset
+from dvae_core.runs import RunError
+from dvae_core.train import train
+
+
+def trained(path, data, model):
+    run = runs.create(path, for_dataset(data, dataset_of(data), model, members=2, epochs=1))
+    for _ in train(run):
+        pass
+    return run
+
+
+def test_a_member_is_scored_by_the_command_line(tmp_path):
+    run = trained(tmp_path / "run", SourcesData(segments=3, per_segment=100), "vae")
+    assert read.literature_scores(run, 1) is None
+    assert main(["analyse", str(run.path), "disentanglement", "--set", "member_index=1", "--set", "fast=true"]) == 0
+    found = read.literature_scores(run, 1)
+    assert found["factors"] == ["s1", "s2"]
+    assert found["rows"] == 60
+    assert 0 <= found["scores"]["mig"]["value"] <= 1
+    assert len(found["scores"]["dci_completeness"]["matrix"]) == 2
+    with pytest.raises(RunError, match="members 0 to 1"):
+        list(compute.disentanglement(run, member_index=2))
+
+
+def test_without_true_factors_it_is_refused(tmp_path):
+    run = trained(tmp_path / "run", DigitsData(), "vae")
+    with pytest.raises(RunError, match="this run's data has none"):
+        list(compute.disentanglement(run))
