@@ -40,11 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
     run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
+    (run.path / "STOP").unlink(missing_ok=True)
     _stop_on_signals(run)
     from dvae_core.train import train  # torch: after the options are known to be right
 
-    with tqdm(unit="step", desc=run.id, disable=None if options.parent is None else True) as bar:
-        for progress in train(run, parent=options.parent):
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        for progress in train(run):
             bar.total = progress.steps
             bar.update(progress.step - bar.n)
             bar.set_postfix_str("held-out ELBO " + " ".join(f"{v:.2f}" for v in progress.elbo))
@@ -54,8 +55,7 @@ def _train(options: argparse.Namespace) -> int:
     from dvae_core.analysis import compute  # scikit-learn: its 1.5 s must not delay the first point of the curves
 
     compute.score(run)
-    if options.parent is None:
-        print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
+    print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
     return 0
 
 
@@ -288,7 +288,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--lr", type=float)
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
-    train.add_argument("--parent", type=int, help=argparse.SUPPRESS)
 
     score = commands.add_parser("score", help="score a run on its held-out rows")
     score.set_defaults(command=_score)

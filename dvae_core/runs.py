@@ -5,12 +5,17 @@
     history.csv           append-only rows          latents.npz           held-out posterior means, all members
     status.json           state, step, device       analysis/             scores and curves computed from the run
     log.txt               the worker's output       STOP                  present when somebody asked it to stop
+    SHA256SUMS            written when it ends      .lock                 held by the process that trains it
 
-Files are written under a temporary name and renamed, so a reader never sees half of one. No torch here: the app's
-server reads runs without it.
+Files are written under a temporary name and renamed, so a reader never sees half of one. Damage is noticed on reading:
+safetensors carry a digest, npz a CRC, and a finished run has SHA256SUMS (`sha256sum -c` reads it too). Who writes
+holds the lock; the system lets go of it when that process ends, and then a run that says "running" is lost, not
+running. No torch here: the app's server reads runs without it.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -19,20 +24,25 @@ import secrets
 import shutil
 import socket
 import time
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
+from dvae_core import files
 from dvae_core.axes import Table
 from dvae_core.config import Config, ConfigError
+from dvae_core.files import in_words, process_is_alive, write_atomically
+from dvae_core.locks import LockedError, is_locked, locked
 
+FORMAT = 1  # of the folder; raised only when an older reader would misread a newer run
 ACTIVE = ("queued", "warming", "running")
+STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
+SEALED = ("config.json", "history.csv", "weights.safetensors", "latents.npz")
+LOST = "The process that worked on it is gone without saying why"
 
 
 class RunError(ValueError):
@@ -41,9 +51,9 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Status:
-    """What a run is doing. `state`: queued, warming, running, stopped, failed or finished."""
+    """What a run is doing. `state`: new, queued, warming, running, stopped, failed, lost or finished."""
 
-    state: str = "queued"
+    state: str = "new"
     step: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -52,6 +62,7 @@ class Status:
     failed_members: tuple[int, ...] = ()
     pid: int | None = None
     host: str = ""
+    queued_at: float = 0.0
     updated: float = 0.0
 
     @property
@@ -83,9 +94,13 @@ class Run:
 
     @property
     def config(self) -> Config:
-        """The settings; a RunError if the file is missing or damaged."""
+        """The settings; a RunError if the file is missing or damaged, or a newer version wrote it."""
+        if (made := self.about.get("format", 0)) > FORMAT:
+            raise RunError(f"Run {self.id} has format {made}, this version reads up to {FORMAT}; update the software.")
         try:
-            return Config.from_json((self.path / "config.json").read_text(encoding="utf-8"))
+            return files.parsed(self.path / "config.json", Config.from_json)
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path} is not a readable run: config.json is missing.") from error
         except (OSError, UnicodeDecodeError, ConfigError) as error:
             raise RunError(f"{self.path} is not a readable run: {error}") from error
 
@@ -101,41 +116,85 @@ class Run:
 
     def status(self) -> Status:
         """Return the state, corrected where the process that should be working is gone."""
+        status = self.written_status()
+        if not status.is_active or status.pid is None or self.is_locked():
+            return status
+        # Not being written to: a worker is coming (its process is there), or nobody is.
+        here = status.host == socket.gethostname()
+        coming = process_is_alive(status.pid) if here else status.state == "queued"
+        if coming and status.state != "running":
+            return status
+        now = self.written_status()  # it may have ended between the two looks
+        if now != status:
+            return now
+        return dataclasses.replace(status, state="lost", message=f"{self._why_lost()}; nothing saved is lost.")
+
+    def written_status(self) -> Status:
+        """Return status.json as it stands; what a newer version added to it is left out."""
         raw = self._json("status.json")
         if raw is None:
             return Status(message="Nothing has happened to this run yet.")
-        known = {f.name for f in dataclasses.fields(Status)}
-        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known}
-        status = Status(**told)
-        gone = status.pid is not None and status.host == socket.gethostname() and not process_is_alive(status.pid)
-        if status.is_active and gone:
-            message = "The training process is gone without saying why; Resume goes on from its last checkpoint."
-            return dataclasses.replace(status, state="failed", message=message)
-        return status
+        kinds = {f.name: f.type for f in dataclasses.fields(Status)}
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in kinds}
+        if told.get("state") not in STATES or not all(_fits(v, kinds[k]) for k, v in told.items()):
+            raise RunError(f"status.json of run {self.id} is damaged; delete the run or restore the file.")
+        return Status(**told)
+
+    def _why_lost(self) -> str:
+        if not os.access(self.path, os.W_OK):
+            return "Its folder cannot be written to"
+        return "The disk is full" if shutil.disk_usage(self.path).free < 2**20 else LOST
+
+    def is_locked(self) -> bool:
+        """Whether a process is training the run now, on this machine or (in a shared store) on another."""
+        try:
+            return is_locked(self.path / ".lock")
+        except OSError as error:
+            raise self._cannot("look at the lock of", error) from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer of the run.
+
+        Raises:
+            RunError: If another process is, or the folder cannot be written to.
+        """
+        with told(self, "lock"), locked(self.path / ".lock"):
+            yield
 
     def history(self) -> Table:
         """Return the rows written so far: one per logged step, member and split, in nats per example."""
         import pandas as pd
 
-        try:
-            text = (self.path / "history.csv").read_text(encoding="utf-8")
-        except FileNotFoundError:
+        data = self._bytes("history.csv")
+        if data is None:
             return pd.DataFrame()
-        whole = text[: text.rfind("\n") + 1]  # a reader may come in the middle of a write
-        return pd.read_csv(io.StringIO(whole)) if whole else pd.DataFrame()
+        whole = data[: data.rfind(b"\n") + 1]  # a reader may come in the middle of a write
+        try:
+            return pd.read_csv(io.BytesIO(whole)) if whole else pd.DataFrame()
+        except (ValueError, UnicodeDecodeError) as error:
+            raise self._damaged("history.csv", error) from error
 
     def latents(self) -> dict[str, np.ndarray] | None:
         """Return latents.npz as arrays (see train.write_latents for names and shapes), None before the first."""
-        return self._npz(self.path / "latents.npz")
+        return self._npz("latents.npz")
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return every weight by name, each with a leading member axis (buffers without)."""
+        tensors = self.tensors("weights.safetensors")
+        if tensors is None:
+            raise RunError(f"Run {self.id} has no weights yet; let it train first.")
+        return tensors
+
+    def tensors(self, name: str) -> dict[str, np.ndarray] | None:
+        """Return a safetensors file as arrays once its digest is right, None where there is no such file."""
+        data = self._bytes(name)
+        if data is None:
+            return None
         try:
-            return load_file(self.path / "weights.safetensors")
-        except FileNotFoundError as error:
-            raise RunError(f"Run {self.id} has no weights yet; let it train first.") from error
-        except (SafetensorError, OSError, ValueError) as error:
-            raise RunError(f"The weights of run {self.id} are damaged ({error}); train it again.") from error
+            return files.tensors_from(data)
+        except ValueError as error:
+            raise self._damaged(name, error) from error
 
     def score(self) -> dict[str, Any] | None:
         """Return the held-out scores (analysis/score.json), None where they are not computed yet."""
@@ -147,17 +206,30 @@ class Run:
 
     def analysis(self, name: str) -> dict[str, np.ndarray] | None:
         """Return analysis/<name>.npz as arrays, None where it is not computed yet."""
-        return self._npz(self.path / "analysis" / f"{name}.npz")
+        return self._npz(f"analysis/{name}.npz")
 
     # --- writing ---
 
     def write(self, name: str, data: bytes | str) -> None:
-        """Write a file of the run whole or not at all."""
+        """Write a file of the run whole or not at all. Changing a sealed file breaks the seal: `seal` it again."""
+        if name in SEALED:
+            self.unseal()
         write_atomically(self.path / name, data)
+
+    def seal(self) -> None:
+        """Write SHA256SUMS over what does not change any more; from now on a changed file is a damaged one."""
+        self.unseal()
+        files = [name for name in SEALED if (self.path / name).is_file()]
+        lines = [f"{hashlib.sha256((self.path / name).read_bytes()).hexdigest()}  {name}\n" for name in files]
+        self.write("SHA256SUMS", "".join(lines))
+
+    def unseal(self) -> None:
+        """Remove SHA256SUMS, before anything it speaks of is written again."""
+        (self.path / "SHA256SUMS").unlink(missing_ok=True)
 
     def write_json(self, name: str, tree: Mapping[str, Any]) -> None:
         """Write a small JSON file; NaN becomes null, so that every reader can read it."""
-        self.write(name, json.dumps(_plain(tree), indent=1, allow_nan=False))
+        self.write(name, json.dumps(files.plain(tree), indent=1, allow_nan=False))
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays (never objects) as a compressed npz."""
@@ -166,83 +238,123 @@ class Run:
         self.write(name, buffer.getvalue())
 
     def write_tensors(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """Write arrays as safetensors."""
-        self.write(name, save({k: np.asarray(v, order="C") for k, v in tensors.items()}))
+        """Write arrays as safetensors, with a digest of all values and names in the header."""
+        self.write(name, files.tensors_to({k: np.asarray(v, order="C") for k, v in tensors.items()}))
 
     def set_status(self, **changes: Any) -> None:
         """Update status.json, keeping what is not named."""
-        old = self._json("status.json") or {}
+        path = self.path / "status.json"
+        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         self.write_json("status.json", {**old, **changes, "updated": time.time()})
+
+    def fail(self, message: str) -> None:
+        """Say why it ended; where even that cannot be written, `status` finds out by itself that it is lost."""
+        with contextlib.suppress(OSError):
+            self.set_status(state="failed", message=message)
 
     # --- reading helpers ---
 
+    def problem(self) -> str:
+        """Say what is wrong with the run's small files, which lists read; "" if nothing is."""
+        try:
+            _ = self.config, self.about, self.status(), self.score()
+        except RunError as error:
+            return str(error)
+        return ""
+
+    def check(self) -> None:
+        """Read everything there is; a RunError names the first file that is damaged."""
+        if problem := self.problem():
+            raise RunError(problem)
+        self.history()
+        for path in sorted(p for p in self.path.rglob("*.npz") if not p.name.startswith(".")):
+            self._npz(str(path.relative_to(self.path)))
+        for path in sorted(self.path.glob("*.safetensors")):
+            self.tensors(path.name)
+        for name in self._sums():
+            if self._bytes(name) is None:
+                raise RunError(f"{name} of run {self.id} is gone; restore it, or train the run again.")
+
     def _json(self, name: str) -> dict[str, Any] | None:
         try:
-            tree = json.loads((self.path / name).read_text(encoding="utf-8"))
+            tree = files.parsed(self.path / name, json.loads)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{name} of run {self.id} is damaged ({error}); delete the run or restore the file."
-            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(name, error) from error
         if not isinstance(tree, dict):
-            raise RunError(f"{name} of run {self.id} is damaged (not an object); delete the run or restore the file.")
-        return tree
+            raise self._damaged(name, "not an object")
+        return dict(tree)
 
-    def _npz(self, path: Path) -> dict[str, np.ndarray] | None:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except FileNotFoundError:
+    def _npz(self, name: str) -> dict[str, np.ndarray] | None:
+        data = self._bytes(name)
+        if data is None:
             return None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(
-                f"{path.name} of run {self.id} is damaged ({error}); resume or train the run again."
-            ) from error
+        try:
+            return files.arrays_from(data)
+        except ValueError as error:
+            raise self._damaged(name, error) from error
+
+    def _bytes(self, name: str) -> bytes | None:
+        """Return a file's contents, compared with SHA256SUMS where the run is sealed; None if there is no such file."""
+        for _ in range(2):
+            sums = self._sums()
+            try:
+                data = (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise self._cannot(f"read {name} of", error) from error
+            if sums.get(name) in (None, hashlib.sha256(data).hexdigest()):
+                return data
+            # Perhaps it was unsealed and rewritten between the two reads: look once more.
+        raise self._damaged(name, "it has changed since the run ended")
+
+    def _sums(self) -> dict[str, str]:
+        try:
+            return files.parsed(self.path / "SHA256SUMS", _digests)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self._damaged("SHA256SUMS", error) from error
+
+    def _damaged(self, name: str, why: object) -> RunError:
+        said = str(why).split("\n", 1)[0] or type(why).__name__
+        return RunError(f"{name} of run {self.id} is damaged ({said}); restore the file, or train the run again.")
+
+    def _cannot(self, what: str, error: OSError) -> RunError:
+        return RunError(f"Could not {what} run {self.id}: {in_words(error)}")
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _digests(text: str) -> dict[str, str]:
+    found = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
+    if not set(found) <= set(SEALED) or not all(re.fullmatch("[0-9a-f]{64}", v) for v in found.values()):
+        raise ValueError("not a list of digests")
+    return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from status.json is of the field's type."""
+    if isinstance(value, tuple) or value is None:
+        return hint not in (str, int, float) and all(isinstance(v, int) for v in value or ())
+    return isinstance(value, {str: str, float: int | float}.get(hint, int))
+
+
+class BusyError(RunError):
+    """Somebody else is writing to the run."""
+
+
+@contextmanager
+def told(run: Run, what: str) -> Iterator[None]:
+    """Turn what the system refuses into a RunError in words."""
     try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays and numpy numbers into what JSON has; NaN and infinities become None."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-def process_is_alive(pid: int) -> bool:
-    """Whether a process exists and is not a zombie waiting for its parent."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True  # no /proc here: the signal is all we know
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        yield
+    except LockedError as error:
+        status = run.written_status()
+        by = f" by process {status.pid} on {status.host}" if status.pid else ""
+        raise BusyError(f"{run.title} is being trained{by}; stop that first.") from error
+    except OSError as error:
+        raise run._cannot(what, error) from error
 
 
 # --- the store: a folder of runs ---
@@ -264,13 +376,30 @@ def examples() -> list[Run]:
 
 
 def list_runs(store: Path, *, newest_first: bool = True) -> list[Run]:
-    """Return the runs in a folder; a folder without config.json is not a run."""
-    if not store.is_dir():
+    """Return the runs in a folder, broken ones too: any folder that holds a file that only runs have."""
+    found: list[tuple[float, Run]] = []
+    try:
+        with os.scandir(store) as entries:
+            for entry in entries:
+                ours = not entry.name.startswith(".") and entry.is_dir()
+                if ours and (made := _made(entry.path)) is not None:
+                    found.append((made, Run(Path(entry.path))))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [Run(p.parent) for p in store.glob("*/config.json")]
-    if newest_first:
-        return sorted(found, key=lambda r: (r.path / "config.json").stat().st_mtime, reverse=True)
-    return sorted(found, key=lambda r: r.id)
+    except OSError as error:
+        raise RunError(f"The runs in {store} cannot be listed: {in_words(error)}") from error
+    found.sort(key=(lambda f: (-f[0], f[1].id)) if newest_first else (lambda f: f[1].id))
+    return [run for _, run in found]
+
+
+def _made(folder: str) -> float | None:
+    """Return when a run folder was made, None if it is none."""
+    for name in ("config.json", "about.json", "status.json", "weights.safetensors"):
+        try:
+            return os.stat(f"{folder}/{name}").st_mtime
+        except OSError:
+            continue
+    return None
 
 
 def find(run_id: str, store: Path | None = None) -> Run:
@@ -279,9 +408,10 @@ def find(run_id: str, store: Path | None = None) -> Run:
     Raises:
         RunError: If there is none. Ids are plain folder names, so a link cannot reach outside the store.
     """
-    for run in [*list_runs(store or default_store()), *examples()]:
-        if run.id == run_id:
-            return run
+    if run_id and Path(run_id).name == run_id and not run_id.startswith("."):
+        for folder in (store or default_store(), examples_folder()):
+            if _made(f"{folder}/{run_id}") is not None:
+                return Run(folder / run_id)
     raise RunError(f"There is no run called {run_id!r}; pick one from the Runs page.")
 
 
@@ -294,15 +424,25 @@ def create(path: Path, config: Config, *, title: str = "") -> Run:
     path = Path(path).absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(f"{path} already exists and is not empty; choose another folder, or resume the run in it.")
+    new = Run(path.with_name(f".new-{secrets.token_hex(6)}"))
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        run = Run(path)
-        run.write_json("about.json", {"title": title or path.name, "created": time.time()})
-        run.write("config.json", config.to_json())
-        run.write_json("status.json", dataclasses.asdict(Status(updated=time.time())))
+        new.path.mkdir(parents=True)
+        about = {"title": clean_title(title) or path.name, "created": time.time(), "format": FORMAT}
+        new.write_json("about.json", about)
+        new.write("config.json", config.to_json())
+        new.write_json("status.json", dataclasses.asdict(Status(updated=time.time())))
+        if path.exists():
+            path.rmdir()  # empty, as seen above
+        new.path.rename(path)  # all of it or nothing: no list ever shows half a run
     except OSError as error:
-        raise RunError(f"The run folder {path} cannot be written: {error.strerror}.") from error
-    return run
+        shutil.rmtree(new.path, ignore_errors=True)
+        raise RunError(f"The run folder {path} cannot be written: {in_words(error)}") from error
+    return Run(path)
+
+
+def clean_title(text: str) -> str:
+    """Return a title without control characters and without what pages would take for links or pictures."""
+    return re.sub(r"[\x00-\x1f\x7f\[\]<>`$\\]", "", text).strip()[:100]
 
 
 def new_path(store: Path, title: str) -> Path:
@@ -315,28 +455,38 @@ def rename(run: Run, title: str) -> None:
     """Change what a person calls the run; its id and links stay."""
     if run.is_shipped:
         raise RunError("Runs that came with the software keep their names.")
-    if not title.strip():
+    if not clean_title(title):
         raise RunError("A title needs at least one character.")
-    run.write_json("about.json", {**run.about, "title": title.strip()[:100]})
+    with told(run, "rename"):
+        run.write_json("about.json", {**run.about, "title": clean_title(title)})
+
+
+def repair(run: Run) -> None:
+    """Write a new status.json where it is damaged: finished if everything sealed is sound, else lost (resumable)."""
+    if run.is_shipped:
+        raise RunError("Runs that came with the software are not written to; install it again.")
+    run.config  # noqa: B018  what to train must be known
+    with run.lock(), told(run, "repair"):
+        run.write_json("status.json", {"state": "lost", "message": "status.json was damaged."})
+        if run._sums():
+            run.check()
+            steps = int(run.history()["step"].to_numpy().max())
+            run.set_status(state="finished", step=steps, steps=steps, message="status.json was damaged and rewritten.")
 
 
 def delete(run: Run) -> None:
-    """Remove the run's folder for good."""
+    """Remove the run's folder for good, unless somebody is writing to it."""
     if run.is_shipped:
         raise RunError("Runs that came with the software cannot be deleted here.")
-    status = run.status()
-    if status.is_active and status.pid is not None:
-        raise RunError(f"{run.title} is training; stop it first.")
-    if not (run.path / "config.json").is_file():
+    if _made(str(run.path)) is None:
         raise RunError(f"{run.path} is not a run, so it is not deleted.")
-    shutil.rmtree(run.path)
-
-
-def to_zip(run: Run) -> bytes:
-    """Return the run as a zip file, without what only resuming needs."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(run.path.rglob("*")):
-            if path.is_file() and path.name not in ("resume.safetensors", "STOP") and not path.name.endswith(".tmp"):
-                archive.write(path, f"{run.id}/{path.relative_to(run.path)}")
-    return buffer.getvalue()
+    try:
+        busy = run.status().is_active
+    except RunError:
+        busy = run.is_locked()  # a broken run can be deleted all the same
+    if busy:
+        raise BusyError(f"{run.title} is at work; stop it first.")
+    gone = run.path.with_name(f".gone-{secrets.token_hex(6)}")
+    with told(run, "delete"):
+        run.path.rename(gone)  # first out of sight: a list never shows half of it
+        shutil.rmtree(gone)

@@ -4,29 +4,31 @@ All members train in one program. The data is one tensor on the device, indexed 
 noise are functions of (seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
 """
 
+import hashlib
 import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from dvae_core.config import Config, ConvNet
 from dvae_core.data import Dataset, split
 from dvae_core.device import choose_device, choose_threads, describe_device, generator
+from dvae_core.files import in_words
 from dvae_core.models import Elbo, Sizes, Vae, initialise
 from dvae_core.recipes import dataset_of
-from dvae_core.runs import Run, RunError, process_is_alive
+from dvae_core.runs import Run, RunError
 
 BLOCK = 32  # steps whose noise is drawn at once
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
 CHECKPOINT_SECONDS = 10.0
 LIVE_SECONDS = 1.0
+LOOK_SECONDS = 0.1  # between two looks for STOP
 LATENT_ROWS = 5000
 
 
@@ -129,50 +131,49 @@ class Batches:
         self.block = (epoch, block)
 
 
-def train(run: Run, dataset: Dataset | None = None, *, parent: int | None = None) -> Iterator[Progress]:
+def train(
+    run: Run, dataset: Dataset | None = None, *, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[Progress]:
     """Train the population of `run`, from the start or from its last checkpoint, and keep its folder up to date.
 
     Args:
         run: A run made by `runs.create`, or a stopped one.
         dataset: The data, if already loaded; otherwise the config says what to load.
-        parent: Process id to watch; training stops (resumable) when that process is no longer our parent.
+        should_stop: Asked often; training stops (resumable) once it says so.
 
     Yields:
-        Progress at step 0 and at each logged step. Stopping (a STOP file in the folder, or closing the generator)
-        writes a checkpoint first.
+        Progress at step 0 and at each logged step. Stopping (a STOP file in the folder, `should_stop`, or closing the
+        generator) writes a checkpoint first.
 
     Raises:
         RunError: If the run is finished, in use by another process, or its data has changed.
         ValueError: If config and data do not fit, or the device is absent.
     """
-    _claim(run)
-    began = time.time()
-    run.set_status(
-        state="warming",
-        message="Loading the data and torch",
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        failed_members=[],
-    )
-    try:
-        yield from _train(run, dataset, began, parent)
-    except GeneratorExit:
-        raise
-    except (ValueError, RuntimeError, OSError) as error:
-        run.set_status(state="failed", message=_in_words(error))
-        raise
+    with run.lock():
+        status = run.status()
+        if status.state == "finished":
+            raise RunError(f"Run {run.id} is finished; there is nothing to resume.")
+        if status.state == "stopped":
+            (run.path / "STOP").unlink(missing_ok=True)  # it has been obeyed; in the queue it still counts
+        run.unseal()
+        run.set_status(
+            state="warming",
+            message="Loading the data",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            failed_members=[],
+        )
+        try:
+            yield from _train(run, dataset, time.time(), should_stop)
+        except GeneratorExit:
+            raise
+        except (ValueError, RuntimeError, OSError, MemoryError) as error:
+            run.fail(_in_words(error))
+            raise
+        (run.path / "STOP").unlink(missing_ok=True)
 
 
-def _claim(run: Run) -> None:
-    status = run.status()
-    if status.state == "finished":
-        raise RunError(f"Run {run.id} is finished; there is nothing to resume.")
-    if status.is_active and status.pid not in (None, os.getpid()) and process_is_alive(status.pid):
-        raise RunError(f"Run {run.id} is being trained by process {status.pid}; stop that first.")
-    (run.path / "STOP").unlink(missing_ok=True)
-
-
-def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) -> Iterator[Progress]:
+def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callable[[], bool]) -> Iterator[Progress]:
     config = run.config
     device = choose_device(config.train.device)
     dataset = dataset if dataset is not None else dataset_of(config.data)
@@ -206,15 +207,18 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
     )
 
     resume = _read_checkpoint(run)
+    sums = Sums(vae.p, config.model.latents, device)
     if resume is None:
         start, before, failed = 0, 0.0, {}
-        _trim_history(run, -1)
+        (run.path / "history.csv").unlink(missing_ok=True)
         history = History(run, config)
         history.add(0, held_out.elbo(vae), "held_out", before)
     else:
         start, before = int(resume["step"]), float(resume["seconds"])
         failed = {int(m): int(s) for m, s in resume["failed"]}
-        _trim_history(run, start)
+        run.write("history.csv", run.path.joinpath("history.csv").read_bytes()[: int(resume["history"][0])])
+        sums.total.copy_(torch.from_numpy(resume["sums"]))
+        sums.count = int(resume["count"])
         history = History(run, config)
     # After the first point of the curves: building an optimiser imports for 1.5 s.
     optimiser = torch.optim.Adam([flat.tensor], lr=config.train.lr, fused=True)
@@ -235,6 +239,10 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
                 "step": np.array(step),
                 "seconds": np.array(seconds()),
                 "failed": np.array(sorted(failed.items()), np.int64).reshape(-1, 2),
+                "sums": sums.total.cpu().numpy(),
+                "count": np.array(sums.count),
+                "key": np.array(int(config.key(), 16)),
+                "history": history.size_and_digest(),
                 **{f"adam.{k}": v for k, v in state.items()},
             },
         )
@@ -246,9 +254,8 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
         return before + time.time() - clock
 
     annealed = getattr(config.model.likelihood, "noise", None) == "annealed"
-    sums = Sums(vae.p, config.model.latents, device)
-    saved = shown = time.time()
-    step, stopped = start, False
+    saved = shown = looked = time.time()
+    step = start
     try:
         if resume is None:
             yield Progress(0, steps, 0.0, None, held_out.last, ())
@@ -279,24 +286,23 @@ def _train(run: Run, dataset: Dataset | None, began: float, parent: int | None) 
                     checkpoint(step)
                     saved = time.time()
                 yield Progress(step, steps, now, left, held_out.last, tuple(sorted(failed)))
-            stopped = step % 8 == 0 and _should_stop(run, parent)
-            if stopped and step < steps:
-                break
+            if time.time() - looked > LOOK_SECONDS:
+                looked = time.time()
+                if should_stop() or (run.path / "STOP").exists():
+                    break
     except GeneratorExit:
         checkpoint(step)
         run.set_status(state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.")
         raise
     checkpoint(step)
-    write_latents(run, vae, held_out, rows=LATENT_ROWS)
     if step < steps:
         run.set_status(state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.")
+        write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
     else:
+        write_latents(run, vae, held_out, rows=LATENT_ROWS)
+        run.seal()
         lost = f"{len(failed)} of {vae.p} members diverged and are shown as failed." if failed else ""
         run.set_status(state="finished", step=step, seconds=seconds(), message=lost, total_seconds=time.time() - began)
-
-
-def _should_stop(run: Run, parent: int | None) -> bool:
-    return (run.path / "STOP").exists() or (parent is not None and os.getppid() != parent)
 
 
 class HeldOut:
@@ -379,6 +385,11 @@ class History:
             ]
             self.path.write_text(",".join(names) + "\n", encoding="utf-8")
 
+    def size_and_digest(self) -> np.ndarray:
+        """Return the number of bytes written so far and the 32 bytes of their sha256."""
+        written = self.path.read_bytes()
+        return np.array([len(written), *hashlib.sha256(written).digest()])
+
     def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
         """Append one row per member; parts as from HeldOut.elbo."""
         lines = []
@@ -390,23 +401,20 @@ class History:
             file.write("\n".join(lines) + "\n")
 
 
-def _trim_history(run: Run, last_step: int) -> None:
-    """Drop rows after the checkpoint: the resumed run writes them again."""
-    path = run.path / "history.csv"
-    if last_step < 0:
-        path.unlink(missing_ok=True)
-    elif path.exists():
-        head, *rows = path.read_text(encoding="utf-8").splitlines()
-        kept = [r for r in rows if r and int(r.split(",", 1)[0]) <= last_step]
-        run.write("history.csv", "\n".join([head, *kept]) + "\n")
-
-
 def _read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
-    path = run.path / "resume.safetensors"
-    if not path.exists():
+    """Return the last checkpoint; None, to begin again (with the same result), where there is no sound one."""
+    try:
+        tensors = run.tensors("resume.safetensors")
+        if tensors is None or int(tensors["step"]) == 0:
+            return None
+        size, *digest = tensors["history"].tolist()
+        written = (run.path / "history.csv").read_bytes()[:size]
+        key = int(tensors["key"])
+    except (RunError, KeyError, FileNotFoundError):
         return None
-    tensors = load_file(path)
-    return tensors if int(tensors["step"]) > 0 else None
+    if key != int(run.config.key(), 16):
+        raise RunError(f"The settings of run {run.id} have changed since it began; start a new run with them.")
+    return tensors if list(hashlib.sha256(written).digest()) == digest else None
 
 
 def write_weights(run: Run, vae: Vae) -> None:
@@ -518,6 +526,9 @@ def _madds(vae: Vae, batch: int) -> float:
 
 
 def _in_words(error: Exception) -> str:
-    if "out of memory" in str(error).lower():
+    if isinstance(error, OSError):
+        said = in_words(error)
+        return f"{said[0].upper()}{said[1:]} What was saved before is still there: Retry goes on from it."
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "The device ran out of memory; try half the batch size, or fewer members."
     return str(error).split("\n", 1)[0]

@@ -1,9 +1,11 @@
 """Workbench: every run, to open, rename, download or delete."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
-from dvae_core import runs
+from dvae_core import archive, runs
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, jobs
@@ -48,8 +50,7 @@ def renaming(run: Run) -> None:
     with st.popover("Rename", icon=":material/edit:"):
         title = st.text_input("New name", run.title, max_chars=100, key=f"title.{run.id}")
         if st.button("Save", type="primary", key=f"save.{run.id}"):
-            runs.rename(run, title)
-            st.rerun()
+            attempt(lambda: runs.rename(run, title))
 
 
 def deleting(run: Run) -> None:
@@ -57,9 +58,38 @@ def deleting(run: Run) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown("The folder and everything in it is removed. This cannot be undone.")
         if st.button("Delete for good", type="primary", key=f"delete.{run.id}"):
-            runs.delete(run)
-            ui.remember("run", None)
-            st.rerun()
+
+            def gone() -> None:
+                runs.delete(run)
+                ui.remember("run", None)
+
+            attempt(gone)
+
+
+def repairing(run: Run) -> None:
+    """Offer to put right what can be: a damaged status, rewritten from what is there."""
+    if run.problem().startswith("status.json") and st.button("Repair", icon=":material/build:"):
+        attempt(lambda: runs.repair(run))
+
+
+def bringing() -> None:
+    """Take in a zip that Download zip made, here or elsewhere."""
+    with st.popover("Import", icon=":material/upload:"):
+        file = st.file_uploader(
+            "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
+        )
+        if file is not None and st.button("Take it in", type="primary", key="import.go"):
+            attempt(lambda: ui.remember("run", archive.unpack(file.getvalue(), runs.default_store()).id))
+
+
+def attempt(what: Callable[[], None]) -> None:
+    """Do it and show the page anew; a refusal is said here."""
+    try:
+        what()
+    except RunError as error:
+        ui.problem(error)
+    else:
+        st.rerun()
 
 
 def summary(run: Run) -> None:
@@ -88,10 +118,11 @@ def detail(run: Run) -> None:
             ui.problem(error)
         with st.container(horizontal=True):
             st.download_button(
-                "Download zip", lambda: runs.to_zip(run), f"{run.id}.zip", "application/zip",
+                "Download zip", lambda: archive.pack(run), f"{run.id}.zip", "application/zip",
                 icon=":material/download:", on_click="ignore",
             )  # fmt: skip
             if not run.is_shipped:
+                repairing(run)
                 renaming(run)
                 deleting(run)
         if run.is_shipped:
@@ -99,6 +130,8 @@ def detail(run: Run) -> None:
 
 
 ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
+bringing()
+jobs.queue()
 everything = ui.all_runs()
 if not everything:
     st.info("Nothing is trained yet.", icon=":material/info:")

@@ -66,4 +66,5 @@ with view:
         jobs.nothing_yet()
     else:
         jobs.live(run)
+    jobs.queue(besides=run)
 ui.foot("train")

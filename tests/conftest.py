@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
+os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=25, database=None)

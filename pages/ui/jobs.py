@@ -1,5 +1,7 @@
 """Training as the page sees it: start a run, poll its folder, stop it, go on. Every state has a face."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dvae_core import figures, jobs, runs
@@ -9,12 +11,16 @@ from dvae_core.runs import Run, RunError, Status
 from pages.ui import page as ui
 
 POLL_SECONDS = 0.5
+SHOWN = 8  # of the queue
+GO_ON = {"new": "Start", "stopped": "Resume", "lost": "Resume", "failed": "Retry"}
 FACES = {
+    "new": ("Not started", ":material/draft:", "gray"),
     "queued": ("Queued", ":material/schedule:", "gray"),
     "warming": ("Warming up", ":material/hourglass_top:", "orange"),
     "running": ("Training", ":material/directions_run:", "blue"),
     "stopped": ("Stopped", ":material/pause:", "gray"),
     "failed": ("Failed", ":material/error:", "red"),
+    "lost": ("Lost", ":material/help:", "red"),
     "finished": ("Finished", ":material/check:", "green"),
     "broken": ("Unreadable", ":material/error:", "red"),
 }
@@ -53,8 +59,8 @@ def live(run: Run) -> None:
     def panel() -> None:
         try:
             status = run.status()
-            if active and not status.is_active:
-                st.rerun()  # in full, before anything is drawn: it ends the polling, and a click on Resume is not lost
+            if active != status.is_active:
+                st.rerun()  # in full, before anything is drawn: it ends or begins the polling, and no click is lost
             _header(run, status)
             _curves(run, status)
         except RunError as error:
@@ -65,11 +71,6 @@ def live(run: Run) -> None:
 
 def nothing_yet() -> None:
     """Show what will stand here once something trains, and what is training now."""
-    busy = [run for run in runs.list_runs(runs.default_store()) if run.status().is_active]
-    if busy:
-        st.markdown("**Training now**")
-        for run in busy:
-            ui.link("train", run.title, run=run.id)
     with st.container(border=True):
         ui.plot(
             figures.sentence("Press Start training: the curves of all seeds grow here.", height=320), key="live.elbo"
@@ -84,29 +85,18 @@ def _header(run: Run, status: Status) -> None:
         st.text(run.title, width="content")
         st.caption(f"{run.config.model_name}, {run.config.members} members", width="content")
         st.space("stretch")
-        if status.is_active and status.state != "queued":
-            asked = (run.path / "STOP").exists()
-            st.button(
-                "Stopping ..." if asked else "Stop",
-                icon=":material/stop:",
-                on_click=jobs.stop,
-                args=(run,),
-                disabled=asked,
-            )
-        elif status.state in ("stopped", "failed", "queued") and st.button("Resume", icon=":material/play_arrow:"):
-            jobs.start(run)
-            st.rerun()
+        _buttons(run, status)
     share = status.step / status.steps if status.steps else 0.0
-    if status.state in ("queued", "warming"):
-        st.progress(0.0, status.message or "Waiting for a free worker")
-    elif status.state == "running":
-        left = status.seconds_left
-        ahead = "" if left is None else f" · {duration(left)} left"
-        st.progress(share, f"Step {status.step:,} of {status.steps:,}{ahead} · {status.device}")
-    elif status.state == "stopped":
-        st.progress(
-            share, f"Stopped at step {status.step:,} of {status.steps:,}. Resume goes on from here, bit for bit."
-        )
+    if status.is_active:
+        st.progress(share, _how_far(run, status))
+    elif status.state == "new":
+        st.caption("Nothing has been trained yet.")
+    elif status.state in ("stopped", "lost"):
+        said = "" if status.state == "stopped" else f"{status.message} "
+        at = f"Stopped at step {status.step:,} of {status.steps:,}. " if status.steps else ""
+        st.progress(share, f"{said}{at}Resume goes on from its last checkpoint, bit for bit.")
+        if status.state == "lost":
+            _log(run)
     elif status.state == "finished":
         st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
         with st.container(horizontal=True):
@@ -114,9 +104,83 @@ def _header(run: Run, status: Status) -> None:
                 ui.link(name)
     elif status.state == "failed":
         st.error(status.message or "Training failed without a message.", icon=":material/error:")
-        if tail := jobs.log_tail(run):
-            with st.expander("Last lines of the log"):
-                st.code(tail, language=None)
+        _log(run)
+
+
+def _buttons(run: Run, status: Status) -> None:
+    """Offer what makes sense now: Stop, or going on. What cannot be done is said by the next run of the page."""
+    if status.is_active and not (status.state == "queued" and status.pid is None):
+        asked = (run.path / "STOP").exists()
+        label = "Stopping ..." if asked else "Leave the queue" if status.state == "queued" else "Stop"
+        st.button(
+            label, icon=":material/stop:", on_click=_try, args=(jobs.stop, run), disabled=asked, key=f"stop.{run.id}"
+        )
+    elif status.state in GO_ON:
+        st.button(
+            GO_ON[status.state], icon=":material/play_arrow:", on_click=_try, args=(jobs.start, run), key=f"go.{run.id}"
+        )
+
+
+def _try(what: Callable[[Run], None], run: Run) -> None:
+    """Do what a button says; a refusal (a full disk, another server was first) is a sentence, not an exception."""
+    try:
+        what(run)
+    except RunError as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def _how_far(run: Run, status: Status) -> str:
+    """Say an active run's progress in a line."""
+    if status.state == "running":
+        left = "" if status.seconds_left is None else f" · {duration(status.seconds_left)} left"
+        return f"Step {status.step:,} of {status.steps:,}{left} · {status.device}"
+    if status.state == "queued" and (ahead := jobs.ahead(run)):
+        return f"Waiting for a free worker; {ahead} before it"
+    return status.message or "Waiting for a free worker"
+
+
+def _log(run: Run) -> None:
+    if tail := jobs.log_tail(run):
+        with st.expander("Last lines of the log"):
+            st.code(tail, language=None)
+
+
+def queue(*, besides: Run | None = None) -> None:
+    """Show all that is at work or waits, in its order, each with progress, time left and a Stop; polled."""
+    waiting = _active(besides)
+    if not waiting:
+        return
+    st.markdown("**At work and in the queue**")
+
+    @st.fragment(run_every=2 * POLL_SECONDS)
+    def panel() -> None:
+        now = _active(besides)
+        if [run for run, _ in now] != [run for run, _ in waiting]:
+            st.rerun()
+        for run, status in now[:SHOWN]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(status.state)
+                ui.link("train", run.title, run=run.id)
+                st.space("stretch")
+                _buttons(run, status)
+            st.progress(status.step / status.steps if status.steps else 0.0, _how_far(run, status))
+        if len(now) > SHOWN:
+            st.caption(f"and {len(now) - SHOWN:,} more.")
+
+    panel()
+
+
+def _active(besides: Run | None) -> list[tuple[Run, Status]]:
+    """Return what is at work, then what waits, in its order."""
+    found = []
+    for run in runs.list_runs(runs.default_store()):
+        try:
+            status = run.status()
+        except RunError:
+            continue  # a broken run is shown by the Runs page
+        if status.is_active and run != besides:
+            found.append((run, status))
+    return sorted(found, key=lambda item: (item[1].state == "queued", item[1].queued_at))
 
 
 def _curves(run: Run, status: Status) -> None:
@@ -163,9 +227,13 @@ def ask(run: Run, name: str, label: str, working: str, **settings: str | int | f
         waiting()
         return
     if st.session_state.pop(asked, None) == settings:
-        last = jobs.log_tail(run, 1).removeprefix("dvae_core: ")
-        st.error(f"The computation ended without a result. {last}", icon=":material/error:")
+        why = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        st.error(f"The computation ended without a result. {why}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):
+        try:
+            jobs.analyse(run, name, **settings)
+        except RunError as error:
+            ui.problem(error)
+            return
         st.session_state[asked] = settings
-        jobs.analyse(run, name, **settings)
         st.rerun()

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dvae_core import runs
+from dvae_core import jobs, runs
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
 from dvae_core.traverse import Plan, decoder_plan
@@ -60,6 +60,8 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
         # A server nobody has visited runs pages/<name>.py without app.py; go there, with everything in the link.
         st.switch_page("app.py", query_params={**st.query_params.to_dict(), "to": name})
+    if name in ("data", "train", "study", "runs"):
+        jobs.warm()  # on the way to the Start button
     for key in CARRIED:
         if key in st.query_params:
             st.session_state[f"carried.{key}"] = st.query_params[key]

@@ -176,17 +176,19 @@ def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
 @pytest.mark.parametrize(
     ("state", "word"),
     [
+        ("new", "Nothing"),
         ("queued", "Waiting"),
         ("warming", "Loading"),
         ("running", "Step"),
         ("stopped", "Stopped"),
         ("failed", "Boom"),
+        ("lost", "Gone"),
         ("finished", "steps in"),
     ],
 )
 def test_every_state_of_a_run_has_a_face(state, word, store, visit):
     run = runs.find("vae")
-    message = {"failed": "Boom.", "warming": "Loading torch"}.get(state, "")
+    message = {"failed": "Boom.", "lost": "Gone.", "warming": "Loading torch"}.get(state, "")
     run.set_status(state=state, pid=None, message=message, steps=100, step=40, seconds=3.0)
     at = visit("train", run="vae")
     check(at, "train")
@@ -194,7 +196,9 @@ def test_every_state_of_a_run_has_a_face(state, word, store, visit):
     assert word in words(at) + progress
     labels = [b.label for b in at.button]
     assert ("Stop" in labels) == (state in ("warming", "running"))
-    assert ("Resume" in labels) == (state in ("stopped", "failed", "queued"))
+    assert ("Resume" in labels) == (state in ("stopped", "lost"))
+    assert ("Retry" in labels) == (state == "failed")
+    assert ("Start" in labels) == (state == "new")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         fill(store)
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
         with open(store / "server.log", "wb") as log:
-            environment = {**os.environ, "DVAE_RUNS": str(store)}
+            environment = {**os.environ, "DVAE_RUNS": str(store), "DVAE_WARM": "1"}
             servers.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
         return _wait_for(f"http://127.0.0.1:{port}", store / "server.log")
 

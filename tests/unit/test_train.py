@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dvae_core import recipes, runs
@@ -88,13 +89,12 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
     finish(run)
     for name, weight in whole.weights().items():
         np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
-    columns = ["step", "member", "split"]
-    assert not run.history().duplicated(columns).any()
-    assert len(run.history()) >= len(whole.history()) - 4  # a stop between two rows costs at most one row of "train"
+    clock = ["seconds"]
+    pd.testing.assert_frame_equal(run.history().drop(columns=clock), whole.history().drop(columns=clock))
 
 
 def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
-    """kill -9 leaves no goodbye; the run is shown as failed, resumes, and equals the uninterrupted one."""
+    """kill -9 leaves no goodbye; the run is shown as lost, resumes, and equals the uninterrupted one."""
     config = config_for(epochs=60)
     whole = runs.create(tmp_path / "whole", config)
     finish(whole)
@@ -108,8 +108,7 @@ def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     assert run.status().step >= 100
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    assert run.status().state == "failed"
-    assert "Resume" in run.status().message
+    assert run.status().state == "lost"
     finish(run)
     for name, weight in whole.weights().items():
         np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
