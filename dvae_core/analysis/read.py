@@ -14,6 +14,15 @@ from dvae_core.runs import Run, RunError
 
 DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
 
+# What needs no model at all, as score["floors"] calls it, and in words.
+FLOORS = {
+    "raw_x": "x itself",
+    "pca": "PCA",
+    "fastica": "FastICA",
+    "u_only": "copying u",
+    "random_rotation": "random rotation",
+}
+
 
 def member_table(run: Run) -> Table:
     """Return one row per member: member, seed, beta, failed, elbo, recon, kl, and mcc_* where there is truth.

@@ -10,7 +10,7 @@ from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.data import column_histograms, picture_sheet, raster
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
-from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter
+from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
 from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
 
@@ -34,6 +34,7 @@ __all__ = [
     "recovery_scatter",
     "rotation_curve",
     "rotation_story",
+    "seed_panels",
     "sentence",
     "stage",
     "training_curves",

@@ -158,6 +158,47 @@ def four_panels(
     return finish(fig, title, note, height=height, panels=True, line=FULL_LINE)
 
 
+def seed_panels(
+    mu_z: Real[np.ndarray, "p n d_z"],
+    hue: Hue = None,
+    hue_names: Sequence[str] = (),
+    *,
+    titles: Sequence[str],
+    elbo: Real[np.ndarray, " p"] | None = None,
+    height: int = 380,
+    limit: int = 600,
+) -> go.Figure:
+    """Draw the same rows in the latents of several seeds, side by side, each with its bound: equal bounds, other axes.
+
+    The first two latents, standardised, each panel square.
+
+    Args:
+        mu_z: Posterior means, one set a seed.
+        hue: u: integer codes or numbers, one a row, or None.
+        hue_names: Names of the codes, or the one name of the numbers.
+        titles: One a seed.
+        elbo: Held-out ELBO of each, nats per example.
+        height: In pixels.
+        limit: Rows drawn.
+    """
+    if mu_z.shape[1] < 2:
+        return sentence("Too few rows to draw: at least two are needed.", height=height)
+    said = [name if elbo is None else f"{name}: {elbo[m]:.2f}" for m, name in enumerate(titles)]
+    fig = make_subplots(1, len(mu_z), subplot_titles=said, horizontal_spacing=0.06)
+    rows = evenly(mu_z.shape[1], limit)
+    for col, mu in enumerate(mu_z, 1):
+        if not np.isfinite(mu).all():
+            say(fig, "diverged", row=1, col=col)
+            continue
+        points, axis = _two(standard(mu), [f"z{k + 1} (std)" for k in range(mu.shape[1])])
+        for trace in dots(points, hue, hue_names, rows, COLOURS["latent"], legend=col == 1):
+            fig.add_trace(trace, 1, col)
+        _square(fig, points[rows], axis, row=1, col=col)
+    note = join("" if elbo is None else "above each panel: its held-out ELBO, nats", thinned(mu_z.shape[1], rows))
+    title = "The same rows in the latents of each seed"
+    return finish(fig, title, note, height=height, panels=True, line=FULL_LINE)
+
+
 def _plane(
     points: np.ndarray,
     hue: Hue,

@@ -91,7 +91,9 @@ def test(run: Run, M: Any) -> None:
     st.caption(two_sample.NULL_NOTE)
 
 
-def guess(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
+def guess(
+    run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
+) -> None:
     """Ask which of two unlabelled models is the true one, then say that nobody could know."""
     if is_conditional(run):
         st.info(
@@ -107,11 +109,11 @@ def guess(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     hue, names = read.hues(run)
     trained, twin = ("B", "A") if swapped else ("A", "B")
     labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
-    title = "Two models of the same data: which one is the true one?"
+    asks, tells = "Two models of the same data: which one is the true one?", "Neither can be told from the other"
     figure = figures.which_is_true(
         read.held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
         names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
-        title="Neither can be told from the other" if answer else title,
+        title=(tells if answer else asks) if title is None else title, height=height,
     )  # fmt: skip
     ui.plot(figure, key="rotation.guess")
     st.markdown(_scores(run, member, plane, angle))

@@ -32,7 +32,10 @@ class Page:
 
 
 CHAPTERS: dict[str, list[Page]] = {
-    "": [Page("start", "Start", ":material/home:", "A trained model to drag, and the three chapters.")],
+    "": [
+        Page("start", "Start", ":material/home:", "A trained model to drag, and the three chapters."),
+        Page("talk", "Give the talk", ":material/co_present:", "Three chapters, one idea a screen, arrow keys."),
+    ],
     "1 · Just do it": [
         Page("data", "Data", ":material/scatter_plot:", "Draw data with known factors, or bring your own file."),
         Page("train", "Train", ":material/model_training:", "Train VAE, beta-VAE or iVAE, many seeds at once."),
@@ -67,6 +70,8 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
             st.session_state[f"carried.{key}"] = st.query_params[key]
         elif f"carried.{key}" in st.session_state:
             st.query_params[key] = st.session_state[f"carried.{key}"]
+    if not headline:  # the page has a headline of its own
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(headline, anchor=False, width="stretch")
         if maths:
@@ -212,9 +217,9 @@ def _plan(path: str, version: int) -> Plan:
     return decoder_plan(Run(Path(path)))
 
 
-def plot(figure: Any, *, key: str | None = None) -> None:
+def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
     """Show a plotly figure the way all pages do: no mode bar, the finding in its title read out as alternative text."""
-    words = " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
+    words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
     st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=words or "Figure without a title")
 

@@ -60,7 +60,8 @@ class Rotor extends View {
   build() {
     const { data } = this;
     [this.i, this.j] = data.plane;
-    this.stripRows = this.twins = this.xCanvas = this.swarm = null; // of the panels before
+    this.twins = this.xCanvas = this.swarm = null; // of the panels before
+    this.stripRows = [];
     this.names = [this.i, this.j].map((k) => `z${sub(k)}`);
     this.tildes = [this.i, this.j].map((k) => `${TILDE}${sub(k)}`);
     this.kind = data.twin ? kindOf(data) : null;
@@ -104,9 +105,10 @@ class Rotor extends View {
     this.dial = new Dial(this);
     this.body.replaceChildren(
       element("div", { class: "top" }, this.dial.panel, element("div", { class: "views" }, element("div", { class: "scatters" }, ...panels), legend)),
-      ...(data.twin ? [this.strips()] : []),
+      ...(data.strips ? [this.strips()] : []),
     );
     this.body.dataset.kind = this.kind ?? "prior";
+    this.body.dataset.strips = data.strips ? "below" : "none";
   }
 
   panel(title, words, canvas, more) {
@@ -236,7 +238,7 @@ class Rotor extends View {
       }
     }
     this.dial.show(this.angle, M);
-    for (const { cells } of this.stripRows ?? []) for (const cell of cells) cell.stale = true;
+    for (const { cells } of this.stripRows) for (const cell of cells) cell.stale = true;
     for (const job of this.twins ?? []) job.stale = true;
     this.worst = 0;
   }
@@ -263,7 +265,7 @@ class Rotor extends View {
     this.zCanvas.setAttribute("aria-label", `Scatter of ${this.n} latents ${this.names.join(", ")} with circles of the standard normal prior`);
     this.tCanvas.setAttribute("aria-label", `The same latents rotated by ${turned}, with the same circles`);
     this.xCanvas?.setAttribute("aria-label", this.kind === "plane" ? "Scatter of the data, the same at every angle, with the curves that the rotated latents sweep" : "Examples decoded from the rotated latents, the same at every angle");
-    for (const { name, canvas } of this.stripRows ?? []) canvas.setAttribute("aria-label", `x decoded at ${STEPS} values of ${name} after a rotation by ${turned}`);
+    for (const { name, canvas } of this.stripRows) canvas.setAttribute("aria-label", `x decoded at ${STEPS} values of ${name} after a rotation by ${turned}`);
   }
 
   // --- drawing
@@ -333,7 +335,7 @@ class Rotor extends View {
       canvas.style.height = kind === "bars" ? "" : `${(cell * rows) / columns}px`;
       fit(canvas)?.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
     }
-    if (kind === "plane") this.layThumb(rem);
+    if (kind === "plane" && this.stripRows.length) this.layThumb(rem);
     for (const { cells } of this.stripRows) for (const cell of cells) cell.stale = true;
   }
 
@@ -474,7 +476,7 @@ class Rotor extends View {
     if (this.kind === "plane") {
       for (const { k, x } of this.checked) this.compare(this.decodeTwin(apply(this.M, this.latentOf(k))), x);
       const ctx = this.xPlane.begin();
-      this.stripRows.forEach((_, axis) => {
+      this.tildes.forEach((_, axis) => {
         const pairs = new Float32Array(2 * 61);
         for (let k = 0; k <= 60; k++) pairs.set(this.alongAxis(axis, ((k - 30) / 30) * this.data.reach), 2 * k);
         this.xPlane.curve(ctx, pairs, this.theme.backgroundText, 0.5 * rem);

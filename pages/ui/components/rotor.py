@@ -44,6 +44,7 @@ def rotor(
     plane: tuple[int, int] = (0, 1),
     base: Any = None,
     twin: bool = True,
+    strips: bool = True,
     reach: float = 3.0,
 ) -> float:
     """Draw a dial and linked panels of z, z~ = M z and x = f(z) = f(M^T z~); return the angle Python last heard of.
@@ -67,6 +68,7 @@ def rotor(
         plane: The two latents (0-based) that turn.
         base: [d, d] orthogonal, applied before the rotation: a reflection, a random M, rotations in other planes.
         twin: False leaves out the decoder: only z and z~.
+        strips: False leaves out the traversal strips and puts the dial beside the panels: one screen of a projector.
         reach: The strips run from -reach to reach.
 
     Returns:
@@ -124,6 +126,7 @@ def rotor(
                 "plane": [int(i), int(j)],
                 "base": None if base is None else _orthogonal(base, d),
                 "twin": twin,
+                "strips": twin and strips,
                 "reach": float(reach),
             }
         ],
