@@ -303,7 +303,9 @@ def _parser() -> argparse.ArgumentParser:
     analyse = commands.add_parser("analyse", help="compute something on a run, into its analysis folder")
     analyse.set_defaults(command=_analyse)
     analyse.add_argument("run", metavar="RUN")
-    analyse.add_argument("name", metavar="NAME", help="rotation, twin or disentanglement")
+    analyse.add_argument(
+        "name", metavar="NAME", help="rotation, twin, disentanglement, agreement, downstream or linear_ica"
+    )
     analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
 
     listing = commands.add_parser("list", help="list the runs in a folder")

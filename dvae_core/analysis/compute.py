@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from dvae_core import metrics, runs
-from dvae_core.analysis import angle
+from dvae_core.analysis import angle, recovered
+from dvae_core.analysis.agree import agreement
+from dvae_core.analysis.downstream import downstream
+from dvae_core.analysis.linear_ica import linear_ica
 from dvae_core.config import ConditionalPrior, Config, ConvNet
 from dvae_core.data import DataError, Dataset, split
 from dvae_core.device import choose_threads, generator
@@ -46,6 +49,11 @@ def score(run: Run) -> dict[str, Any]:
     mu, amortised, bound = encode(vae, dataset, rows)
     failed = set(run.status().failed_members)
     within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
+    z_true, varies, notes = None, np.zeros(0, bool), []
+    if dataset.z is not None:
+        varies, constant = recovered.scorable(dataset.z[rows], dataset.z_names)
+        notes += constant
+        z_true = dataset.z[rows][:, varies].astype(float) if varies.any() else None
 
     members = []
     for m in range(vae.p):
@@ -54,13 +62,16 @@ def score(run: Run) -> dict[str, Any]:
             "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
             "active_latents": int((bound[m, 2:] >= 0.01).sum()), **_NO_TRUTH,
         }  # fmt: skip
-        if dataset.z is not None and np.isfinite(mu[m]).all():
-            z_true, z_hat = dataset.z[rows].astype(float), mu[m].astype(float)
+        if z_true is not None and np.isfinite(mu[m]).all():
+            z_hat = mu[m].astype(float)
             record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
             record["mcc_spearman"] = metrics.mcc(z_true, z_hat, method="spearman").value
             record["mcc_encoder_only"] = metrics.mcc(z_true, amortised[m].astype(float)).value
             if within_codes is not None:
-                record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
+                try:
+                    record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
+                except ValueError as error:  # labels without repeats, or a factor that u determines: said in the notes
+                    notes += [f"within u: {error}"] if m == 0 else []
         members.append(record)
 
     good = [r for r in members if not r["failed"]]
@@ -71,23 +82,54 @@ def score(run: Run) -> dict[str, Any]:
         "std": {k: _over(good, k, np.std) for k in names},
         "members_failed": len(members) - len(good),
         "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
-        "notes": [],
+        "notes": notes,
         "held_out_rows": len(rows),
         "split": parts.how,
         "codes": _codes(run.config),
         "scikit_learn": sklearn.__version__,
     }
-    if dataset.z is not None:
+    if z_true is not None and dataset.z is not None:
         train = parts.train[:: max(1, len(parts.train) // SCORED_ROWS)]
         u = dataset.u
         lines = metrics.floors(
-            dataset.x_float(train), dataset.x_float(rows), dataset.z[train], dataset.z[rows],
+            dataset.x_float(train), dataset.x_float(rows), dataset.z[train][:, varies], dataset.z[rows][:, varies],
             None if u is None else u[train], None if u is None else u[rows],
         )  # fmt: skip
         result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
-        result["notes"] = [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
+        result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
+        recovery(run)
+    if vae.p - len(failed) > 1 and run.latents() is not None:
+        try:
+            for _ in agreement(run):
+                pass
+        except RunError as error:
+            result["notes"].append(f"agreement: {error}")
     run.write_json("analysis/score.json", result)
     return result
+
+
+def recovery(run: Run) -> None:
+    """Match every member's latents to the factors on the rows of latents.npz; write analysis/recovery.npz.
+
+    What it holds: `recovered.recover`, and `factors`, the indices of the factors that vary on these rows.
+    """
+    latents, about = run.latents(), run.about
+    if latents is None or "z_true" not in latents:
+        return
+    names = about.get("z_names") or [str(i + 1) for i in range(latents["z_true"].shape[1])]
+    varies, notes = recovered.scorable(latents["z_true"], names)
+    if not varies.any():
+        return
+    n = len(latents["index"])
+    T = recovered.gaussian_statistics(
+        run.config.prior.modulate if isinstance(run.config.prior, ConditionalPrior) else "mean"
+    )
+    found = recovered.recover(
+        latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
+        block=max(1, n // 100) if about.get("split") == "blocks" else 1,
+    )  # fmt: skip
+    about_it = {"factors": np.flatnonzero(varies), "notes": np.array(notes, dtype=str)}
+    run.write_npz("analysis/recovery.npz", found | about_it)
 
 
 def _codes(config: Config) -> str:
@@ -360,6 +402,9 @@ ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
     "rotation": rotation,
     "twin": twin,
     "disentanglement": disentanglement,
+    "agreement": agreement,
+    "downstream": downstream,
+    "linear_ica": linear_ica,
 }
 
 

@@ -8,8 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core.analysis.recovered import scorable
 from dvae_core.axes import Table
-from dvae_core.metrics import Score, align, mcc
+from dvae_core.metrics import Score, mcc
+from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
+from dvae_core.metrics.score import BLIND_TO
 from dvae_core.runs import Run, RunError
 
 DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
@@ -132,22 +135,144 @@ def prior_samples(run: Run, member: int, count: int, *, label: int | None = None
 
 @dataclass(frozen=True)
 class Recovery:
-    """True factors beside one member's latents, matched and signed, held-out rows only."""
+    """True factors beside one member's latents, matched and signed, held-out rows only.
+
+    Factors that are constant on these rows are left out and named in `notes`. `intervals` (by method: mean, low, high)
+    and what follows it are None until training has ended and the run is scored.
+    """
 
     z_true: np.ndarray
     z_hat: np.ndarray
     aligned: np.ndarray
     pearson: Score
     spearman: Score
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    curves: tuple[tuple[np.ndarray, np.ndarray] | None, ...] = ()
+    intervals: dict[str, tuple[float, float, float]] | None = None
+    ladder: dict[str, float] | None = None
+    A: np.ndarray | None = None
+    A_condition: float = np.nan
+    A_r2: float = np.nan
+    block_share: tuple[float, ...] = ()
 
 
 def recovery(run: Run, member: int) -> Recovery | None:
-    """Return what the Recover page draws for a member; None where the true factors are unknown."""
+    """Return what the Recover page draws for a member; None where no true factor is known (or none varies).
+
+    Read from analysis/recovery.npz where the run is scored; before, matched here and now (which loads scipy).
+    """
     latents = _latents(run)
     if "z_true" not in latents:
         return None
     z_true, z_hat = latents["z_true"].astype(float), latents["mu_z"][member].astype(float)
-    return Recovery(z_true, z_hat, align(z_true, z_hat), mcc(z_true, z_hat), mcc(z_true, z_hat, method="spearman"))
+    known = run.about.get("z_names") or []
+    names = tuple(known) if len(known) == z_true.shape[1] else tuple(f"s{i + 1}" for i in range(z_true.shape[1]))
+    varies, notes = scorable(z_true, names)
+    if not varies.any():
+        return None
+    z_true, names = z_true[:, varies], tuple(name for name, kept in zip(names, varies, strict=True) if kept)
+    found = run.analysis("recovery")
+    if found is None:
+        pearson, spearman = mcc(z_true, z_hat), mcc(z_true, z_hat, method="spearman")
+        return Recovery(z_true, z_hat, _aligned(z_hat, pearson), pearson, spearman, names, notes)
+    pearson, spearman = (_score(found, method, member, z_true.shape[1]) for method in ("pearson", "spearman"))
+    curves = []
+    for x, y in zip(found["curve_x"][member], found["curve_y"][member], strict=True):
+        kept = np.isfinite(x)
+        curves.append((x[kept], y[kept]) if kept.any() else None)
+    return Recovery(
+        z_true, z_hat, _aligned(z_hat, pearson), pearson, spearman, names, notes, tuple(curves),
+        intervals={m: tuple(found[f"interval_{m}"][member].tolist()) for m in ("pearson", "spearman")},
+        ladder=dict(zip(RUNGS, found["ladder"][member].tolist(), strict=True)),
+        A=found["A"][member], A_condition=float(found["A_condition"][member]), A_r2=float(found["A_r2"][member]),
+        block_share=tuple(found["block_share"][member].tolist()),
+    )  # fmt: skip
+
+
+def _score(found: dict[str, np.ndarray], method: str, member: int, d: int) -> Score:
+    matrix, matching = found[f"matrix_{method}"][member], found[f"matching_{method}"][member]
+    own = np.where(matching >= 0, np.abs(matrix[np.arange(d), matching]), 0.0)
+    return Score(
+        value=float(own.mean()), matrix=matrix, matching=tuple(matching.tolist()),
+        signs=tuple(found[f"signs_{method}"][member].tolist()), per_factor=tuple(own.tolist()), method=method,
+        notes=(), blind_to=BLIND_TO[method], chance="see the reference lines",
+    )  # fmt: skip
+
+
+def _aligned(z_hat: np.ndarray, score: Score) -> np.ndarray:
+    """Return the latents in the factors' order and sign, standardised; NaN where a factor has none."""
+    out = np.full((len(z_hat), len(score.matching)), np.nan)
+    for i, (k, sign) in enumerate(zip(score.matching, score.signs, strict=True)):
+        if k >= 0:
+            std = z_hat[:, k].std()
+            out[:, i] = sign * (z_hat[:, k] - z_hat[:, k].mean()) / (std if std > 0 else 1.0)
+    return out
+
+
+def capacity(run: Run) -> int:
+    """Return the number of weights of one member: its encoder, generator and prior together."""
+    return sum(int(np.prod(w.shape[1:])) for w in run.weights().values())
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the members of a run, and of another beside it, agree: analysis/agreement*.npz, see `agree.agreement`."""
+
+    names: tuple[str, ...]
+    of: np.ndarray
+    mcc: np.ndarray
+    within: np.ndarray | None
+    ladder: dict[str, np.ndarray]
+    strength: np.ndarray
+    udr: np.ndarray
+    kl: np.ndarray
+    rows: int
+    chance: float
+    notes: tuple[str, ...]
+
+    def pairs(self, one: int = 0, two: int = 0) -> np.ndarray:
+        """Return the pairs [k, 2] of different members (from, to), from run `one` to run `two` and back."""
+        i, j = np.nonzero(~np.eye(len(self.of), dtype=bool))
+        here = ((self.of[i] == one) & (self.of[j] == two)) | ((self.of[i] == two) & (self.of[j] == one))
+        return np.column_stack([i[here], j[here]])
+
+    def rungs(self, one: int = 0, two: int = 0) -> dict[str, dict[str, int]]:
+        """Count the lowest rung that each pair reaches, by branch ("pointwise", "linear"); "none" where none does."""
+        out: dict[str, dict[str, int]] = {}
+        for branch, names in (("pointwise", POINTWISE), ("linear", LINEAR)):
+            counts: dict[str, int] = dict.fromkeys([*names, "none"], 0)
+            for i, j in self.pairs(one, two):
+                counts[lowest({rung: float(r2[i, j]) for rung, r2 in self.ladder.items()}, names) or "none"] += 1
+            out[branch] = counts
+        return out
+
+
+def agreement(
+    run: Run, names: Sequence[str], other: Run | None = None, other_names: Sequence[str] = ()
+) -> Agreement | None:
+    """Return the Agreement of a run's members (and another's), None where it is not computed yet.
+
+    Args:
+        run: The run.
+        names: What its members are called.
+        other: Another run to compare with.
+        other_names: What its members are called.
+    """
+    found = run.analysis("agreement" if other is None else f"agreement-{other.id}")
+    if found is None:
+        return None
+    called = (names, other_names)
+    labels = [called[r][m] for r, m in zip(found["run"].tolist(), found["member"].tolist(), strict=True)]
+    within = found["mcc_within"]
+    off = ~np.eye(len(within), dtype=bool)
+    return Agreement(
+        names=tuple(labels), of=found["run"], mcc=found["mcc"],
+        within=within if np.isfinite(within[off]).all() else None,
+        ladder={rung: found["ladder"][:, :, r] for r, rung in enumerate(RUNGS)}, strength=found["strength"],
+        udr=found["udr"], kl=found["kl"], rows=int(found["rows"]), chance=float(found["chance"]),
+        notes=tuple(str(note) for note in found["notes"].tolist()),
+    )  # fmt: skip
 
 
 def comparable(runs: Sequence[Run], run: Run) -> list[Run]:

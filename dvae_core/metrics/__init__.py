@@ -4,7 +4,7 @@ A mean correlation coefficient (MCC) is easy to have: a random rotation of the t
 an encoder that only copies u can reach 0.9. So every score here travels with what such shortcuts would score.
 """
 
-from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, partners, udr
+from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
 from dvae_core.metrics.literature import (
     Dci,
     beta_vae,
@@ -53,10 +53,10 @@ __all__ = [
     "modularity",
     "monotone_fit",
     "pair_mcc",
-    "partners",
     "r2_affine",
     "rotation_mcc",
     "sap",
+    "strengths",
     "u_only",
     "udr",
 ]

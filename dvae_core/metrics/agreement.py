@@ -5,10 +5,10 @@ Agreement says that whatever chose these latents chose them again. It does not s
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from dvae_core.metrics.matching import assign, matched
 from dvae_core.metrics.recovery import monotone_fit
@@ -137,7 +137,7 @@ def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_
     return float(1 - (error**2).sum() / ((test_score - fit_score.mean()) ** 2).sum())
 
 
-def lowest(r2: Mapping[Rung, float], branch: tuple[Rung, ...]) -> Rung | None:
+def lowest(r2: Mapping[Any, float], branch: tuple[Rung, ...]) -> Rung | None:
     """Return the first rung of a branch with R^2 >= 0.95, None if there is none."""
     return next((rung for rung in branch if r2[rung] >= REACHED), None)
 
@@ -169,40 +169,24 @@ def pair_mcc(a: Float[np.ndarray, "n d_a"], b: Float[np.ndarray, "n d_b"], *, me
     return matched(a, b, method) if a.shape[1] >= b.shape[1] else matched(b, a, method)
 
 
-def partners(
-    z: Float[np.ndarray, "p n d"], *, alive: Bool[np.ndarray, "p d"] | None = None, method: Method = "pearson"
-) -> Float[np.ndarray, "p p d"]:
-    """Per-latent stability: how strongly latent k of member i comes back in member j, matched one to one.
+def strengths(
+    a: Float[np.ndarray, "n d_a"], b: Float[np.ndarray, "n d_b"], *, method: Method = "pearson"
+) -> Float[np.ndarray, " d_a"]:
+    """Per-latent stability: |correlation| of each latent of `a` with its partner in `b`, matched one to one.
 
-        strength[i, j, k] = |corr(z_i,k , z_j,pi(k))|,   pi the best assignment between members i and j
+        strength_k = |corr(a_k, b_pi(k))|,   pi the best assignment
 
-    A latent that comes back in every seed has a row of ones. Blind to rotation as little as MCC is: a latent that mixes
-    with another in another seed falls below 1.
-
-    Args:
-        z: Latents of every member, same rows.
-        alive: Which latents carry anything; the others are NaN and match nothing. None for all.
-        method: "pearson" or "spearman".
-
-    Returns:
-        Strengths in [0, 1]; the diagonal i = j is 1; 0 where no partner is left, NaN for latents that are not alive.
+    A latent that comes back in every seed has strengths of 1. Blind to rotation as little as MCC is: a latent that
+    mixes with another in another seed falls below 1. A latent that has no partner, or is constant, has 0.
 
     Raises:
-        ValueError: If a value is not finite or there are fewer than 3 rows.
+        ValueError: If row counts differ, there are fewer than 3 rows, or a value is not finite.
     """
-    p, _, d = z.shape
-    kept = np.ones((p, d), bool) if alive is None else alive
-    out = np.full((p, p, d), np.nan)
-    for i in range(p):
-        for j in range(p):
-            mine, theirs = np.flatnonzero(kept[i]), np.flatnonzero(kept[j])
-            if not len(mine):
-                continue
-            out[i, j, mine] = 0.0
-            if len(theirs):
-                one, other = checked(z[i][:, mine], z[j][:, theirs], method, allow_constant=True)
-                out[i, j, mine] = assign(np.abs(correlations(one, other, method)[0]))[1]
-    return out
+    a, b = np.asarray(a), np.asarray(b)
+    if not b.shape[1]:
+        return np.zeros(a.shape[1])
+    one, other = checked(a, b, method, allow_constant=True)
+    return assign(np.abs(correlations(one, other, method)[0]))[1]
 
 
 def udr(z: Float[np.ndarray, "p n d"], kl_latent: Float[np.ndarray, "p d"]) -> Float[np.ndarray, " p"]:

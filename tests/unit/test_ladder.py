@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from dvae_core.metrics import ladder, pair_mcc, partners, udr
+from dvae_core.metrics import ladder, pair_mcc, strengths, udr
 from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
 
 plain_ladder = inspect.unwrap(ladder)
@@ -126,18 +126,12 @@ def test_pair_mcc_is_the_same_from_either_side():
     assert pair_mcc(np.zeros((300, 2)), a).value == 0
 
 
-def test_partners_follow_each_latent_through_the_seeds():
+def test_strengths_follow_each_latent_into_another_seed():
     rng = np.random.default_rng(3)
     z = rng.standard_normal((500, 3))
-    shuffled = -z[:, [2, 0, 1]]
-    noisy = np.column_stack([z[:, 0], z[:, 1], rng.standard_normal(500)])
-    alive = np.array([[True] * 3, [True] * 3, [True, True, False]])
-    strength = partners(np.stack([z, shuffled, noisy]), alive=alive)
-    assert strength.shape == (3, 3, 3)
-    np.testing.assert_allclose(strength[0, 1], 1, atol=1e-12)
-    np.testing.assert_allclose(strength[1, 2], [0, 1, 1], atol=1e-12)  # the third factor has no partner in member 3
-    assert np.isnan(strength[2, :, 2]).all()
-    np.testing.assert_allclose(strength[2, 2, :2], 1, atol=1e-12)
+    np.testing.assert_allclose(strengths(z, -z[:, [2, 0, 1]]), 1, atol=1e-12)
+    np.testing.assert_allclose(strengths(-z[:, [2, 0, 1]], z[:, :2]), [0, 1, 1], atol=1e-12)  # one has no partner
+    np.testing.assert_allclose(strengths(z, z[:, :0]), 0)
 
 
 def test_udr_is_high_for_copies_and_low_for_rotations():

@@ -1,0 +1,173 @@
+"""Do the seeds of a run agree, with each other and with those of another run? From latents.npz alone, no torch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dvae_core import metrics, runs
+from dvae_core.metrics.agreement import RUNGS
+from dvae_core.runs import Run, RunError
+
+DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
+ROWS = 2000  # compared at most, evenly spaced
+MEMBERS = 16  # of each run, the first ones
+UDR_ROWS = 1000
+CELLS = 60  # into which numbers in u are cut where two data sets share nothing but u
+FEW_CELLS = 20  # below it a correlation over cells says little
+
+
+def agreement(run: Run, *, other: str = "") -> Iterator[float]:
+    """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
+
+    Members that failed or have no latent alive, and latents of a KL below 0.01 nats, are left out. P members in all,
+    those of `run` first:
+
+        member [P], run [P]      which member, of which run (0 or 1)
+        mcc, mcc_within [P, P]   pairwise MCC (`metrics.pair_mcc`), and of what labels of u leave over (NaN without)
+        ladder [P, P, 5]         held-out R^2 of column member j predicted from row member i, by rung (`RUNGS`)
+        strength [P, P, d]       how strongly latent k of member i comes back in member j (`metrics.strengths`)
+        udr [P]                  unsupervised disentanglement ranking
+        kl [P, d], rows, chance, notes
+
+    Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
+    compared by their mean given u: one row for each label, or for each of at most 60 cells of u.
+
+    Args:
+        run: A run with latents.
+        other: Id of another run; empty for none.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If fewer than two members can be compared, or the two runs share neither rows nor u.
+    """
+    second = runs.find(other, None if run.is_shipped else run.path.parent) if other else None
+    sides = [_side(run)] + ([_side(second)] if second is not None else [])
+    notes: list[str] = []
+    same_rows = len(sides) == 1 or (
+        run.about.get("fingerprint") == second.about.get("fingerprint")  # type: ignore[union-attr]
+        and np.array_equal(sides[0]["index"], sides[1]["index"])
+    )
+    if same_rows:
+        every = len(sides[0]["index"]) // ROWS + 1
+        z = [m[::every].astype(float) for side in sides for m in side["z"]]
+        codes = sides[0]["u"][::every] if run.about.get("has_labels") else None
+    else:
+        tables, note = _given_u(run, second, sides)  # type: ignore[arg-type]
+        z, codes = tables, None
+        notes.append(note)
+    kl = [k for side in sides for k in side["kl"]]
+    widest = max(m.shape[1] for m in z)
+    alive = [k >= DEAD_NATS for k in kl]
+    P, n = len(z), len(z[0])
+    if P < 2:
+        raise RunError("Agreement needs at least two members with a latent that is alive; train more seeds.")
+    out = {
+        "mcc": np.eye(P),
+        "mcc_within": np.full((P, P), np.nan),
+        "ladder": np.full((P, P, len(RUNGS)), np.nan),
+        "strength": np.full((P, P, widest), np.nan),
+        "udr": np.full(P, np.nan),
+    }
+    residual = None if codes is None else [_within(m, codes) for m in z]
+    enough = n >= 2 * (widest + 2)
+    if not enough:
+        notes.append(f"{n} values of u are too few for the ladder; at least {2 * (widest + 2)} are needed.")
+    for i in range(P):
+        a = z[i][:, alive[i]]
+        for j in range(P):
+            b = z[j][:, alive[j]]
+            if i < j:
+                out["mcc"][i, j] = out["mcc"][j, i] = metrics.pair_mcc(a, b).value
+                if residual is not None:
+                    pair = residual[i][:, alive[i]], residual[j][:, alive[j]]
+                    out["mcc_within"][i, j] = out["mcc_within"][j, i] = metrics.pair_mcc(*pair).value
+            if i != j and enough:
+                same = len(alive[i]) == len(alive[j]) and bool((alive[i] == alive[j]).all())
+                r2 = metrics.ladder(a, b, same_axes=same).r2
+                out["ladder"][i, j] = [r2[rung] for rung in RUNGS]
+            strength = metrics.strengths(a, b)
+            out["strength"][i, j, np.flatnonzero(alive[i])] = strength
+        yield (i + 1) / (P + 1)
+    if all(m.shape[1] == widest for m in z) and same_rows:
+        some = np.linspace(0, n - 1, min(n, UDR_ROWS)).astype(int)
+        for r in range(len(sides)):
+            mine = [i for i in range(P) if _run_of(sides)[i] == r]
+            if len(mine) > 1:
+                out["udr"][mine] = metrics.udr(np.stack([z[i][some] for i in mine]), np.stack([kl[i] for i in mine]))
+    padded = np.full((P, widest), np.nan)
+    for i, k in enumerate(kl):
+        padded[i, : len(k)] = k
+    about = {
+        "member": np.concatenate([side["member"] for side in sides]), "run": _run_of(sides), "kl": padded,
+        "rows": np.array(n), "chance": np.array(metrics.independent_mcc(widest, max(n, 3))), "notes": np.array(notes),
+    }  # fmt: skip
+    run.write_npz(f"analysis/agreement{'-' + other if other else ''}.npz", {**out, **about})
+    yield 1.0
+
+
+def _side(run: Run) -> dict:
+    """Return index, u, and the good members' latents [n, d], KL [d] and numbers."""
+    latents = run.latents()
+    if latents is None:
+        raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
+    failed = set(run.status().failed_members)
+    mu, kl = latents["mu_z"], latents["kl_latent"]
+    good = [m for m in range(len(mu)) if m not in failed and np.isfinite(mu[m]).all() and (kl[m] >= DEAD_NATS).any()]
+    good = good[:MEMBERS]
+    return {
+        "index": latents["index"], "u": latents.get("u"), "member": np.array(good, int),
+        "z": [mu[m] for m in good], "kl": [kl[m] for m in good],
+    }  # fmt: skip
+
+
+def _run_of(sides: list[dict]) -> np.ndarray:
+    return np.concatenate([np.full(len(side["member"]), r) for r, side in enumerate(sides)])
+
+
+def _within(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    counts = np.bincount(codes)
+    sums = np.zeros((len(counts), z.shape[1]))
+    np.add.at(sums, codes, z)
+    return z - (sums / np.maximum(counts, 1)[:, None])[codes]
+
+
+def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray], str]:
+    """Return each member's mean latents given u, one row a label or cell that both data sets have."""
+    one, two = run.about, other.about
+    u = [side["u"] for side in sides]
+    named = (one.get("u_names"), one.get("u_labels")) == (two.get("u_names"), two.get("u_labels"))
+    if u[0] is None or u[1] is None or not named:
+        raise RunError(
+            f"{run.title} and {other.title} share neither their held-out rows nor their u, so their latents cannot be "
+            "compared; choose runs of the same data, or of data with the same u."
+        )
+    codes = [np.asarray(v) for v in u] if one.get("has_labels") else _cells(u[0], u[1])
+    size = 1 + max(int(c.max()) for c in codes)
+    counts = [np.bincount(c, minlength=size) for c in codes]
+    common = np.flatnonzero((counts[0] > 1) & (counts[1] > 1))
+    if len(common) < 3:
+        raise RunError("The two data sets share fewer than three values of u, too few to compare; choose other runs.")
+    tables = []
+    for side, code, count in zip(sides, codes, counts, strict=True):
+        for z in side["z"]:
+            sums = np.zeros((size, z.shape[1]))
+            np.add.at(sums, code, z.astype(float))
+            tables.append((sums / np.maximum(count, 1)[:, None])[common])
+    what = "labels" if one.get("has_labels") else "cells"
+    note = f"Other data, the same u: compared are the mean latents given u, over {len(common)} {what} both have."
+    few = f" With fewer than {FEW_CELLS} {what} high correlations come by luck; look at the chance line."
+    return tables, note + (few if len(common) < FEW_CELLS else "")
+
+
+def _cells(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
+    """Cut the first two columns of u into at most 60 cells between quantiles of both data sets together."""
+    columns = min(2, one.shape[1])
+    side = CELLS if columns == 1 else int(np.sqrt(CELLS))
+    out = [np.zeros(len(one), int), np.zeros(len(two), int)]
+    for c in range(columns):
+        edges = np.quantile(np.r_[one[:, c], two[:, c]], np.linspace(0, 1, side + 1)[1:-1])
+        for k, u in enumerate((one, two)):
+            out[k] = out[k] * side + np.searchsorted(edges, u[:, c])
+    return out

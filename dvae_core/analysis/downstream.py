@@ -1,0 +1,209 @@
+"""Posterior means as features: what a plain classifier or regression makes of them, beside raw x, PCA and FastICA."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+
+from dvae_core.data import Dataset, split
+from dvae_core.recipes import dataset_of
+from dvae_core.runs import Run, RunError
+from dvae_core.train import load_vae
+
+Reader = Literal["linear", "neighbours"]
+TRAIN_ROWS, TEST_ROWS = 8000, 5000
+RESAMPLES = 200
+NEIGHBOURS = 15
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """A held-out score of one kind of features: mean over members, its 95 % interval over rows, and each member's."""
+
+    value: float
+    low: float
+    high: float
+    members: tuple[float, ...]
+
+
+def decode(
+    features: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    y_train: Shaped[np.ndarray, "n ..."],
+    y_test: Shaped[np.ndarray, "m ..."],
+    *,
+    reader: Reader = "linear",
+    block: int = 1,
+    seed: int = 0,
+) -> dict[str, Decoding]:
+    """Predict a target from features, held-out, by scikit-learn.
+
+    Integers [n] are labels: accuracy of logistic regression (L2, C = 1), or of 15 nearest neighbours. Floats [n, d] are
+    numbers: R^2, mean over columns, of ridge regression (penalty by leave-one-out), or of 15 neighbours. Features are
+    standardised on the training rows. The interval resamples held-out rows in blocks with the fits left as they are: it
+    is about these rows, not about other seeds, whose spread is in `members`.
+
+    Args:
+        features: By name, (training, held-out) features of every member.
+        y_train: Target of the training rows.
+        y_test: Target of the held-out rows.
+        reader: "linear" or "neighbours".
+        block: Rows resampled together; in a time series more than its memory.
+        seed: Of the resampling.
+
+    Returns:
+        A Decoding by name, and "chance": the most frequent training label, or the training mean.
+    """
+    is_labels = y_train.ndim == 1
+    goal = y_test if is_labels else y_test.astype(float)
+    rng = np.random.default_rng(seed)
+    m = len(goal)
+    starts = rng.integers(0, m, (RESAMPLES, -(-m // block)))
+    rows = ((starts[:, :, None] + np.arange(block)) % m).reshape(RESAMPLES, -1)[:, :m]
+
+    def scored(guesses: list[np.ndarray]) -> Decoding:
+        values, resampled = [], np.zeros(RESAMPLES)
+        for guess in guesses:
+            if is_labels:
+                hit = (guess == goal).astype(float)
+                values.append(float(hit.mean()))
+                resampled += hit[rows].mean(1)
+            else:
+                error, spread = (goal - guess) ** 2, (goal - y_train.mean(0)) ** 2
+                values.append(float(np.mean(1 - error.sum(0) / spread.sum(0))))
+                resampled += np.mean(1 - error[rows].sum(1) / np.maximum(spread[rows].sum(1), 1e-300), axis=1)
+        low, high = np.quantile(resampled / len(guesses), [0.025, 0.975])
+        return Decoding(float(np.mean(values)), float(low), float(high), tuple(values))
+
+    usual = np.bincount(y_train).argmax() if is_labels else y_train.mean(0, dtype=float)
+    nothing = np.broadcast_to(usual, goal.shape)
+    found = {
+        name: scored([_guess(train, test, y_train, reader) for train, test in pairs])
+        for name, pairs in features.items()
+    }
+    return {**found, "chance": scored([nothing])}
+
+
+def _guess(train: np.ndarray, test: np.ndarray, y: np.ndarray, reader: Reader) -> np.ndarray:
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if y.ndim == 1:
+        model: Any = LogisticRegression(max_iter=2000) if reader == "linear" else KNeighborsClassifier(NEIGHBOURS)
+    else:
+        model = RidgeCV(np.logspace(-3, 4, 15)) if reader == "linear" else KNeighborsRegressor(NEIGHBOURS)
+    guess = make_pipeline(StandardScaler(), model).fit(train, y).predict(test)
+    return guess if y.ndim == 1 else guess.reshape(len(test), -1)
+
+
+def baselines(
+    x_train: Float[np.ndarray, "n d_x"], x_test: Float[np.ndarray, "m d_x"], d: int
+) -> tuple[dict[str, list[tuple[np.ndarray, np.ndarray]]], tuple[str, ...]]:
+    """Return raw x, and PCA and FastICA with d components fitted on the training rows, with notes."""
+    from sklearn.decomposition import PCA, FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
+    d = min(d, *x_train.shape)
+    pca = PCA(d, random_state=0).fit(x_train)
+    scores = pca.transform(x_train), pca.transform(x_test)
+    out, notes = {"x itself": [(x_train, x_test)], "PCA": [scores]}, ()
+    if d > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            try:
+                ica = FastICA(whiten="unit-variance", random_state=0, max_iter=1000).fit(scores[0])
+                out["FastICA"] = [(ica.transform(scores[0]), ica.transform(scores[1]))]
+            except ConvergenceWarning:
+                notes = ("FastICA did not converge in 1,000 iterations and is left out.",)
+    return out, notes
+
+
+@torch.no_grad()
+def encoder_means(run: Run, dataset: Dataset, rows: np.ndarray) -> Float[np.ndarray, "p n d_z"]:
+    """Return the mean of each member's encoder e(x) itself, before any refinement that looks at u."""
+    vae = load_vae(run)
+    features = dataset.u_features() if vae.sizes.d_u else None
+    mu = []
+    for part in np.array_split(rows, max(1, len(rows) * dataset.d_x * vae.p // 4_000_000)):
+        x = torch.from_numpy(dataset.x_float(part)).expand(vae.p, -1, -1)
+        u = None if features is None else torch.from_numpy(features[part]).expand(vae.p, -1, -1)
+        mu.append(vae.amortised(x, u))
+    return torch.cat(mu, 1).numpy().astype(float)
+
+
+def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
+    """Return the target "u", "z", "u:2" or "z:1" (one column, counted from 1) and its name.
+
+    Raises:
+        RunError: If the data does not have it.
+    """
+    what, _, number = target.partition(":")
+    values, names = {"u": (dataset.u, dataset.u_names), "z": (dataset.z, dataset.z_names)}.get(what, (None, ()))
+    if values is None:
+        raise RunError(f"The data has no {target!r} to predict; choose u or z, if it has them.")
+    if not number:
+        return values, ", ".join(names)
+    if values.ndim == 1 or not number.isdigit() or not 1 <= int(number) <= values.shape[1]:
+        raise RunError(f"There is no column {number} of {what}; it has {len(names)}.")
+    return values[:, [int(number) - 1]], names[int(number) - 1]
+
+
+def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterator[float]:
+    """Predict u or true factors from every member's latents; write analysis/downstream-<target>-<reader>.npz.
+
+    The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. Fitted on
+    at most 8,000 training rows, scored on at most 5,000 held-out ones.
+
+    Arrays: names; value, low, high [names]; members [names, p] (NaN beyond a baseline's one); measure, target, notes.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If the data has no such target, or the encoder sees the u that it should predict.
+    """
+    if reader not in ("linear", "neighbours"):
+        raise RunError(f"The reader must be linear or neighbours; got {reader!r}.")
+    config = run.config
+    if config.model.encoder == "xu" and target.startswith("u"):
+        raise RunError(
+            "This run's encoder sees u, so its latents would only hand u back; predict something else, or train with "
+            "an encoder that sees x alone."
+        )
+    dataset = dataset_of(config.data)
+    y, name = target_of(dataset, target)
+    parts = split(dataset, config.data.split)
+    train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]
+    test = parts.held_out[:: -(-len(parts.held_out) // TEST_ROWS)]
+    failed = set(run.status().failed_members)
+    z_train, z_test = encoder_means(run, dataset, train), encoder_means(run, dataset, test)
+    good = [m for m in range(len(z_train)) if m not in failed and np.isfinite(z_train[m]).all()]
+    yield 0.3
+    plain, notes = baselines(dataset.x_float(train).astype(float), dataset.x_float(test).astype(float), z_test.shape[2])
+    features = {config.model_name: [(z_train[m], z_test[m]) for m in good], **plain}
+    block = max(1, len(test) // 100) if parts.how == "blocks" else 1
+    yield 0.4
+    found = decode(features, y[train], y[test], reader=reader, block=block)
+    members = np.full((len(found), len(z_train)), np.nan)
+    for row, (key, decoding) in zip(members, found.items(), strict=True):
+        if key == config.model_name:
+            row[good] = decoding.members
+        else:
+            row[0] = decoding.value
+    measure = "accuracy" if y.ndim == 1 else "R²"
+    words = f"{len(train):,} training and {len(test):,} held-out rows ({parts.how} split)."
+    run.write_npz(
+        f"analysis/downstream-{target.replace(':', '')}-{reader}.npz",
+        {
+            "names": np.array(list(found)), "value": np.array([f.value for f in found.values()]),
+            "low": np.array([f.low for f in found.values()]), "high": np.array([f.high for f in found.values()]),
+            "members": members, "measure": np.array(measure), "target": np.array(name),
+            "notes": np.array([words, *notes]),
+        },
+    )  # fmt: skip
+    yield 1.0

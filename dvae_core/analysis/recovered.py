@@ -1,0 +1,129 @@
+"""What one population recovered of the true factors, computed once for the pages: arrays in, arrays out, no torch."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from dvae_core.metrics import ladder, mcc, mcc_interval, monotone_fit
+from dvae_core.metrics.agreement import RUNGS
+
+CORNERS = 200  # of a monotone curve, kept for drawing
+RESAMPLES = 200  # of the bootstrap, fewer for large populations
+
+Statistics = Callable[[np.ndarray], np.ndarray]
+
+
+def gaussian_statistics(modulate: str) -> Statistics:
+    """Return T of the Gaussian family: (z, z^2) where u changes both moments, z for means, z^2 for variances only."""
+
+    def T(z: np.ndarray) -> np.ndarray:
+        return {"mean": z, "variance": z**2}.get(modulate, np.hstack([z, z**2]))
+
+    return T
+
+
+def scorable(
+    z_true: Float[np.ndarray, "n d_z"], names: Sequence[str]
+) -> tuple[Bool[np.ndarray, " d_z"], tuple[str, ...]]:
+    """Return which factors vary on these rows, and a sentence for each that does not."""
+    varies = z_true.max(0) > z_true.min(0)
+    notes = tuple(
+        f"Factor {name} is constant on the held-out rows, so its correlation is undefined: it is left out."
+        for name, kept in zip(names, varies, strict=True)
+        if not kept
+    )
+    return varies, notes
+
+
+def recover(
+    z_true: Float[np.ndarray, "n d_z"],
+    z_hat: Float[np.ndarray, "p n d_hat"],
+    T: Statistics,
+    *,
+    block: int = 1,
+) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """Match every member's latents to the factors, and fit what the theorem leaves free between them.
+
+    For each of "pearson" and "spearman": matrix_* [p, d_z, d_hat] (signed), matching_*, signs_* [p, d_z], interval_*
+    [p, 3] (mean over resamples, low, high, 95 %). curve_x, curve_y [p, d_z, 200]: the monotone curve from signed latent
+    to factor, NaN where there is none. ladder [p, 5]: held-out R^2 of the factors from the latents by the rungs of
+    `RUNGS`. Theorem 1's map T(z_true) = A T(z_hat) + c, both sides standardised, least squares on rows 1, 3, 5, ...: A
+    [p, k d_z, k d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z]: how much of a
+    factor's squared weights lies in the block of its own latent (1 = a block permutation, theorem 2). A diverged
+    member has NaN (matching -1).
+
+    Args:
+        z_true: Factors, each varying.
+        z_hat: Posterior means of every member, same rows.
+        T: The statistics, all first ones side by side, then all second ones.
+        block: Rows resampled together by the bootstrap, see `mcc_interval`.
+
+    Returns:
+        Arrays by name.
+    """
+    p, n, d_hat = z_hat.shape
+    d = z_true.shape[1]
+    k = T(z_true).shape[1] // d
+    n_boot = int(np.clip(2_000_000 // (p * n), 50, RESAMPLES))
+    out: dict[str, np.ndarray] = {
+        "curve_x": np.full((p, d, CORNERS), np.nan),
+        "curve_y": np.full((p, d, CORNERS), np.nan),
+        "ladder": np.full((p, len(RUNGS)), np.nan),
+        "A": np.full((p, d * k, d_hat * k), np.nan),
+        "A_condition": np.full(p, np.nan),
+        "A_r2": np.full(p, np.nan),
+        "block_share": np.full((p, d), np.nan),
+    }
+    for method in ("pearson", "spearman"):
+        out[f"matrix_{method}"] = np.full((p, d, d_hat), np.nan)
+        out[f"matching_{method}"] = np.full((p, d), -1)
+        out[f"signs_{method}"] = np.zeros((p, d), int)
+        out[f"interval_{method}"] = np.full((p, 3), np.nan)
+    for m in range(p):
+        if not np.isfinite(z_hat[m]).all():
+            continue
+        for method in ("pearson", "spearman"):
+            score = mcc(z_true, z_hat[m], method=method)
+            out[f"matrix_{method}"][m], out[f"matching_{method}"][m] = score.matrix, score.matching
+            out[f"signs_{method}"][m] = score.signs
+            found = mcc_interval(z_true, z_hat[m], method=method, n_boot=n_boot, block=min(block, n))
+            out[f"interval_{method}"][m] = found.mean, found.low, found.high
+        matching = out["matching_pearson"][m]
+        for i, latent in enumerate(matching):
+            if latent >= 0:
+                curve = monotone_fit(out["signs_pearson"][m, i] * z_hat[m][:, latent], z_true[:, i])
+                at = np.unique(np.linspace(0, len(curve.x) - 1, min(CORNERS, len(curve.x))).astype(int))
+                out["curve_x"][m, i, : len(at)], out["curve_y"][m, i, : len(at)] = curve.x[at], curve.y[at]
+        if n >= 2 * (d_hat * k + 2) and np.ptp(z_hat[m], axis=0).any():
+            rungs = ladder(z_hat[m], z_true, same_axes=False)
+            out["ladder"][m] = [rungs.r2[rung] for rung in RUNGS]
+            out["A"][m], out["A_condition"][m], out["A_r2"][m] = statistics_map(T(z_true), T(z_hat[m]))
+            weights = out["A"][m].reshape(k, d, k, d_hat) ** 2
+            for i, latent in enumerate(matching):
+                if latent >= 0:
+                    out["block_share"][m, i] = weights[:, i, :, latent].sum() / max(weights[:, i].sum(), 1e-300)
+    return out
+
+
+def statistics_map(
+    T_true: Float[np.ndarray, "n k_true"], T_hat: Float[np.ndarray, "n k_hat"]
+) -> tuple[Float[np.ndarray, "k_true k_hat"], float, float]:
+    """Fit theorem 1's map T(z_true) = A T(z_hat) + c on odd rows: A, its condition number, and R^2 on even rows.
+
+    Both sides are standardised, so that A has no units. The condition number is the ratio of A's largest and smallest
+    singular value: large where a direction of the statistics was lost. Mean R^2 over the true statistics.
+    """
+    fit, test = slice(0, None, 2), slice(1, None, 2)
+    sides = []
+    for T in (T_true, T_hat):
+        std = T[fit].std(0)
+        sides.append((T - T[fit].mean(0)) / np.where(std > 0, std, 1.0))
+    goal, given = sides
+    design = np.column_stack([given, np.ones(len(given))])
+    weights = np.linalg.lstsq(design[fit], goal[fit], rcond=None)[0]
+    error = goal[test] - design[test] @ weights
+    r2 = 1 - (error**2).sum(0) / np.maximum((goal[test] ** 2).sum(0), np.finfo(float).tiny)
+    A = weights[:-1].T
+    singular = np.linalg.svd(A, compute_uv=False)
+    return A, float(singular[0] / max(singular[-1], np.finfo(float).tiny)), float(r2.mean())
