@@ -4,27 +4,30 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.page import CHAPTERS
+from pages.ui.page import CHAPTERS, Page
 
 ICON = str(Path(__file__).parent / "pages/ui/icon.png")
 st.set_page_config("Disentanglement Lab", ICON, layout="wide")
 
-chapters = {
-    chapter: [
-        st.Page(p.file, title=p.title, icon=p.icon, url_path=p.name, default=p.name == "start", help=p.about)
-        for p in pages
-    ]
-    for chapter, pages in CHAPTERS.items()
-}
+
+def entry(p: Page) -> st.Page:
+    """The page at the root reserves a path where it does not answer: not "start", which is a page of its own below."""
+    path = "home" if p.name == "start" else p.name
+    return st.Page(p.file, title=p.title, icon=p.icon, url_path=path, default=p.name == "start", help=p.about)
+
+
+chapters = {chapter: [entry(p) for p in pages] for chapter, pages in CHAPTERS.items()}
+home = chapters[""][0]
+named = st.Page(CHAPTERS[""][0].file, title=home.title, url_path="start", visibility="hidden")  # leads to the root
 st.logo(ICON, size="large")
-chosen = st.navigation(chapters, position="top")
+chosen = st.navigation({**chapters, "": [home, named]}, position="top")
 st.session_state["routed"] = True
 
 # A cold server answers a deep link (/rotate?run=...) with the page alone; ui.start sends it here with to=rotate.
 to = st.query_params.get("to")
-if to is not None:
+if to is not None or chosen == named:
     kept = {k: v for k, v in st.query_params.to_dict().items() if k != "to"}
     known = {page.url_path: page for pages in chapters.values() for page in pages}
-    st.switch_page(known.get(to, chosen), query_params=kept)
+    st.switch_page(known.get(to or "", home), query_params=kept)
 
 chosen.run()

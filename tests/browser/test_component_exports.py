@@ -31,7 +31,9 @@ def test_the_view_is_saved_as_a_picture_and_a_traversal_as_an_animation(visit):
     assert pixels(picture) == before  # and the page is where it was
 
 
-@pytest.mark.parametrize("mode", ["sliders", "members", "twin"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("sliders", marks=pytest.mark.slow), pytest.param("members", marks=pytest.mark.slow), "twin"]
+)
 def test_what_is_copied_as_python_makes_the_picture_again(visit, mode, monkeypatch):
     import plotly.graph_objects as go
 

@@ -112,7 +112,17 @@ def test_the_slider_over_betas_goes_up_in_beta_and_says_what_it_costs(visit):
         assert not is_blank(canvas)
 
 
-@pytest.mark.parametrize("mode", ["sliders", "pad", "between", "members", "twin", "betas"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "sliders",
+        "pad",
+        pytest.param("between", marks=pytest.mark.slow),
+        pytest.param("members", marks=pytest.mark.slow),
+        pytest.param("twin", marks=pytest.mark.slow),
+        "betas",
+    ],
+)
 def test_everything_has_a_name_and_shows_its_focus(visit, mode):
     page = visit(f"mode-{mode}")
     for canvas in page.locator(".dv canvas").all():
@@ -126,7 +136,7 @@ def test_everything_has_a_name_and_shows_its_focus(visit, mode):
         assert control.evaluate("c => getComputedStyle(c).outlineStyle") == "solid"
 
 
-@pytest.mark.parametrize("kind", ["plane", "bars", "rates"])
+@pytest.mark.parametrize("kind", ["plane", pytest.param("bars", marks=pytest.mark.slow), "rates"])
 def test_between_and_betas_work_on_data_that_are_no_pictures(visit, kind):
     words = {"plane": "Point in the plane", "bars": "Bars", "rates": "Raster of 60 neurons"}[kind]
     page = visit(f"{kind}-between")

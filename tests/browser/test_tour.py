@@ -53,6 +53,12 @@ def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_s
         assert pair in visitor.page.url
 
 
+def test_start_as_a_link_is_the_home_page(server, visitor):
+    visitor.open(f"{server}/start?run=talk-vae", TOUR["start"])
+    visitor.page.wait_for_url(f"{server}/?run=talk-vae")
+    assert visitor.page.get_by_role("dialog").count() == 0
+
+
 @pytest.mark.parametrize("run", some(SHIPPED))
 def test_every_shipped_run_opens_on_every_page(run, server, visitor):
     for page, headline in TOUR.items():

@@ -38,7 +38,7 @@ function awaitDecoder(id, tell) {
 // --- a view: what explorer, sheet and rotor have in common
 
 const DRAGGED = "application/x-dvae-latents"; // what an example carries from a sheet to an explorer: {plan, z}
-const SAY_MISSING_AFTER_MS = 8000;
+const SAY_MISSING_AFTER_MS = 5000;
 
 /** One mount: its root, its decoder (by plan id), redrawing once per display frame, resizing, a sentence when it cannot draw. */
 class View {
