@@ -22,7 +22,7 @@ from dvae_core.config import Config, ConfigError, FileData, data_from_text
 from dvae_core.data import DataError
 from dvae_core.runs import Run, RunError
 
-BUILT_IN = ("sources", "neurons", "digits", "sprites")  # data drawn here or shipped with a package
+BUILT_IN = ("sources", "neurons", "sprites", "faces", "digits")  # data drawn here or shipped with a package
 
 
 def main(arguments: list[str] | None = None) -> int:

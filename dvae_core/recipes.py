@@ -16,6 +16,7 @@ from dvae_core.config import (
     ConvNet,
     Data,
     DigitsData,
+    FacesData,
     FileData,
     GaussianLikelihood,
     Likelihood,
@@ -29,7 +30,7 @@ from dvae_core.config import (
     TrainConfig,
 )
 from dvae_core.data import Dataset
-from dvae_core.pictures import sprites
+from dvae_core.pictures import faces, sprites
 from dvae_core.readers import builtin, read
 from dvae_core.synthetic import neurons, sources
 
@@ -50,6 +51,8 @@ def dataset_of(data: Data) -> Dataset:
         return builtin.digits()
     if isinstance(data, SpritesData):
         return sprites(**_arguments(data))
+    if isinstance(data, FacesData):
+        return faces(**_arguments(data))
     return read_file(data)
 
 
@@ -70,7 +73,7 @@ def _is_binary(dataset: Dataset) -> bool:
     return bool(((values == 0) | (values == 1)).all())
 
 
-def _arguments(data: SourcesData | NeuronsData | SpritesData) -> dict:
+def _arguments(data: SourcesData | NeuronsData | SpritesData | FacesData) -> dict:
     return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name not in ("kind", "split")}
 
 

@@ -14,12 +14,14 @@ WORDS = {
     "neurons": "Spike counts of a population driven by a few factors.",
     "digits": "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
     "sprites": "White shapes on black, as in dSprites: shape, scale, orientation, x and y are the true factors.",
+    "faces": "Cartoon faces with six true factors: skin, age, hair, smile, gaze and saturation.",
     "file": "Rows are examples. Choose what is x, what is u, and the true factors if you know them.",
 }
 DIALS = {
     "sources": ["n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"],
     "neurons": ["n_latents", "n_neurons", "segments", "per_segment", "seed"],
     "sprites": ["n", "side", "grid", "u", "correlation", "seed"],
+    "faces": ["n", "side", "u", "correlation", "seed"],
 }
 MORE = ["d_x", "activation", "observation_noise", "correlation", "continuous_u"]
 

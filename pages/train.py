@@ -14,7 +14,7 @@ def choose_data() -> str:
     """Pick among the link's data, the built-in sources and the prepared files; return it as text."""
     now = controls.data_to_text(controls.chosen_data())
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
-    options = list(dict.fromkeys([now, "sources", "neurons", "digits", "sprites", *files]))
+    options = list(dict.fromkeys([now, "sources", "neurons", "sprites", "faces", "digits", *files]))
     return ui.choice(
         st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t))
     )

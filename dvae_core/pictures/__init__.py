@@ -3,7 +3,8 @@
 Everything is closed-form geometry on whole arrays of pictures; a seed fixes everything.
 """
 
+from dvae_core.pictures.face import draw_faces, faces
 from dvae_core.pictures.factors import uniform_factors
 from dvae_core.pictures.sprite import DSPRITES_SIZES, SHAPES, draw_sprites, sprites
 
-__all__ = ["DSPRITES_SIZES", "SHAPES", "draw_sprites", "sprites", "uniform_factors"]
+__all__ = ["DSPRITES_SIZES", "SHAPES", "draw_faces", "draw_sprites", "faces", "sprites", "uniform_factors"]

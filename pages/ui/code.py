@@ -26,5 +26,5 @@ def drawing(data: Data) -> str:
         return f'from dvae_core.readers import read\n\ndataset = read("{name}")'
     plain = vars(type(data)())
     given = ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
-    module = {"digits": "readers.builtin", "sprites": "pictures"}.get(data.kind, "synthetic")
+    module = {"digits": "readers.builtin", "sprites": "pictures", "faces": "pictures"}.get(data.kind, "synthetic")
     return f"from dvae_core.{module} import {data.kind}\n\ndataset = {data.kind}({given})"

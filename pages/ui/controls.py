@@ -17,6 +17,7 @@ from dvae_core.config import (
     ConvNet,
     Data,
     DigitsData,
+    FacesData,
     FileData,
     GaussianLikelihood,
     NeuronsData,
@@ -28,9 +29,13 @@ from dvae_core.data import Dataset
 
 T = TypeVar("T")
 KINDS: dict[str, type] = {
-    "sources": SourcesData, "neurons": NeuronsData, "digits": DigitsData, "sprites": SpritesData, "file": FileData,
+    "sources": SourcesData, "neurons": NeuronsData, "sprites": SpritesData, "faces": FacesData, "digits": DigitsData,
+    "file": FileData,
 }  # fmt: skip
-KIND_NAMES = {"sources": "Sources", "neurons": "Neurons", "digits": "Digits", "sprites": "Sprites", "file": "My file"}
+KIND_NAMES = {
+    "sources": "Sources", "neurons": "Neurons", "sprites": "Sprites", "faces": "Faces", "digits": "Digits",
+    "file": "My file",
+}  # fmt: skip
 
 
 def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any) -> Any:
@@ -146,6 +151,8 @@ def data_label(data: Data) -> str:
         return "handwritten digits"
     if isinstance(data, SpritesData):
         return f"sprites of {data.side} pixels"
+    if isinstance(data, FacesData):
+        return f"{data.n:,} faces"
     return Path(data.path).stem
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core.pictures import DSPRITES_SIZES, SHAPES, draw_sprites, sprites, uniform_factors
+from dvae_core.pictures import DSPRITES_SIZES, SHAPES, draw_faces, draw_sprites, faces, sprites, uniform_factors
 
+FACTORS = ("skin", "age", "hair", "smile", "gaze", "saturation")
 FRAMES = Path(__file__).parents[3] / "shared/data/dsprites-sample/dsprites_gif_frames.npz"
 TURNS = np.linspace(0, 2 * np.pi, 40)
 STEPS = np.linspace(0, 1, 32)
@@ -86,3 +87,63 @@ def test_ten_thousand_sprites_take_less_than_five_seconds():
     began = time.process_time()
     sprites(n=10_000)
     assert time.process_time() - began < 5  # 0.9 s of CPU time on 2 shared cores, Nov 2026
+
+
+MIDDLE = np.array([0.3, 0.2, 0.35, 0.6, 0.5, 0.75], np.float32)
+
+
+def moved(factor: int, low: float, high: float) -> np.ndarray:
+    """Pictures of one face with a factor at two values, as floats in 0..1."""
+    both = np.stack([MIDDLE, MIDDLE])
+    both[:, factor] = low, high
+    return draw_faces(both) / 255
+
+
+def test_every_factor_of_a_face_changes_its_own_part():
+    changed = {name: np.abs(np.diff(moved(i, 0.1, 0.9), axis=0)[0]).max(-1) > 0.08 for i, name in enumerate(FACTORS)}
+    assert all(c.sum() > 20 for c in changed.values())
+    rows = {name: np.flatnonzero(c.any(1)) for name, c in changed.items()}
+    assert rows["smile"].min() > 36  # the mouth is in the lower half
+    assert (rows["gaze"].min(), rows["gaze"].max()) > (22, 0)
+    assert rows["gaze"].max() < 36  # the eyes are not
+    assert changed["saturation"].mean() > 0.5
+    assert not (changed["smile"] & changed["gaze"]).any()
+
+
+def test_steps_of_a_factor_are_smooth_and_never_idle():
+    """A tenth of a factor's range always moves the picture, and never by much: edges are antialiased."""
+    for i in range(6):
+        path = np.repeat(MIDDLE[None], 11, 0)
+        path[:, i] = np.linspace(0, 1, 11)
+        step = np.abs(np.diff(draw_faces(path).astype(float) / 255, axis=0)).mean((1, 2, 3))
+        assert step.min() > 1e-4, FACTORS[i]
+        assert step.max() < 0.06, FACTORS[i]
+
+
+def test_saturation_nought_is_nearly_grey_and_skin_darkens():
+    grey, vivid = moved(5, 0.0, 1.0)
+    assert np.ptp(grey, axis=-1).max() < 0.05 < 0.3 < np.ptp(vivid, axis=-1).mean()
+    light, dark = moved(0, 0.0, 1.0)
+    assert light[32, 32].mean() > dark[32, 32].mean() + 0.3
+
+
+def test_faces_keep_their_factors():
+    data = faces(n=60, u="age", seed=2)
+    assert (draw_faces(data.z).reshape(60, -1) == data.x).all()
+    assert data.z_names == FACTORS
+    assert (data.x_shape, data.d_x, data.x.dtype) == ((64, 64, 3), 12_288, np.uint8)
+    assert (data.u == np.minimum(data.z[:, 1] * 3, 2).astype(int)).all()
+    assert faces(n=20, side=32).x_shape == (32, 32, 3)
+    assert faces(n=20).u is None
+    with pytest.raises(ValueError, match="Factors of faces lie in"):
+        draw_faces(np.full((1, 6), 1.5, np.float32))
+    with pytest.raises(ValueError, match="side must be at least 16"):
+        faces(n=20, side=8)
+
+
+@pytest.mark.slow
+def test_ten_thousand_faces_take_less_than_five_seconds():
+    draw_faces(MIDDLE[None])
+    began = time.process_time()
+    faces(n=10_000)
+    assert time.process_time() - began < 5  # 3.9 s of CPU time on 2 shared cores, Nov 2026
