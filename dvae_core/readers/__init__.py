@@ -15,11 +15,12 @@ from dvae_core.readers.common import GIB, Ask, Variable
 
 __all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
 
-SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat")
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb")
 
 _MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
 _MAGIC = {".npz": (b"PK\x03\x04", b"PK\x05\x06"), ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",)}
+_MAGIC |= dict.fromkeys((".h5", ".hdf5", ".nwb"), (b"\x89HDF\r\n\x1a\n",))
 _NO_DATA = ("readme", "license", "licence", "requirements")  # texts that lie beside data
 
 
@@ -146,7 +147,9 @@ def _file_reader(path: Path) -> ModuleType:
     if suffix in (".npz", ".npy"):
         return arrays
     if suffix == ".mat":
-        return _matlab(path, start)
+        return _matlab(start)
+    if suffix in (".h5", ".hdf5", ".nwb"):
+        return _hdf5(suffix)
     if suffix == tracking.SUFFIX:
         return tracking
     from dvae_core.readers import tables  # not at the top: pandas and pyarrow take their time to import
@@ -154,9 +157,15 @@ def _file_reader(path: Path) -> ModuleType:
     return tables
 
 
-def _matlab(path: Path, start: bytes) -> ModuleType:
+def _matlab(start: bytes) -> ModuleType:
     if start.startswith((b"MATLAB 7.3", b"\x89HDF")) or start[124:128] in (b"\x00\x02IM", b"\x02\x00MI"):
-        raise DataError(
-            f"{path.name} is a MATLAB 7.3 file, which is not read here; save it again with save(..., '-v7')."
-        )
+        from dvae_core.readers import mat73
+
+        return mat73
     return mat
+
+
+def _hdf5(suffix: str) -> ModuleType:
+    from dvae_core.readers import hdf5, nwb
+
+    return nwb if suffix == ".nwb" else hdf5

@@ -7,7 +7,7 @@ format (HDF5) under the same suffix. The format: MathWorks, "MAT-File Format", v
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
@@ -29,9 +29,10 @@ _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _NUMERIC = {6: "float64", 7: "float32", 8: "int8", 9: "uint8", 10: "int16", 11: "uint16", 12: "int32", 13: "uint32",
             14: "int64", 15: "uint64"}  # fmt: skip
-_PLAIN = {*_NUMERIC.values(), "logical"}
+PLAIN = {*_NUMERIC.values(), "logical"}
 _COMPLEX, _LOGICAL = 0x800, 0x200  # bits of the array flags
 
+TEXT = "a text"
 MAX_VARIABLES = 10_000
 MAX_PARTS = 20_000  # of one struct or cell; a Stringer file has a struct for each of 12,000 neurons
 MAX_DEPTH = 16
@@ -39,7 +40,9 @@ BLOCK = 2**22
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """One array of a file, whatever it lies in."""
+
     name: str  # cells and struct arrays add {} for all their elements: spikes{}.time
     shape: tuple[int, ...]
     kind: str
@@ -58,41 +61,49 @@ def read(path: Path, ask: Ask) -> Dataset:
 
 def recording(path: Path) -> Recording:
     """Return what a file holds, from its headers."""
-    groups: dict[str, list[_Entry]] = {}
     with reading(path), open(path, "rb") as file:
-        for entry in _entries(path, file):
-            if entry.load is _too_many:  # what was seen of it is not all
-                groups = {name: found for name, found in groups.items() if re.split(r"[.{]", name)[0] != entry.name}
-            groups.setdefault(entry.name, []).append(entry)
+        variables, opaque = collect(_entries(path, file))
+    texts = {name for name, what in opaque.items() if what == TEXT}
+    found = Recording(path, variables, partial(_load, path), opaque=opaque, matlab=True)
+    return stringer.known(found, lambda wanted: _load_texts(path, wanted & texts))
+
+
+def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str]]:
+    """Return what can be chosen of all arrays in a file, and what the other names stand for."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.load is _too_many:  # what was seen of it is not all
+            groups = {name: found for name, found in groups.items() if re.split(r"[.{]", name)[0] != entry.name}
+        groups.setdefault(entry.name, []).append(entry)
     variables, opaque = [], {}
-    for name, entries in groups.items():
-        what = _variable(name, entries, {max(e.shape, default=0) for k, v in groups.items() if k != name for e in v})
+    for name, found in groups.items():
+        what = _variable(name, found, {max(e.shape, default=0) for k, v in groups.items() if k != name for e in v})
         if isinstance(what, Variable):
             variables.append(what)
         elif what:
             opaque[name] = what
-    texts = {name: entries[0].shape for name, entries in groups.items() if opaque.get(name) == "a text"}
-    found = Recording(path, variables, partial(_load, path), opaque=opaque, matlab=True)
-    return stringer.known(found, lambda wanted: _load_texts(path, {n for n in wanted if n in texts}))
+    return variables, opaque
 
 
-def _variable(name: str, entries: list[_Entry], lengths: set[int]) -> Variable | str:
+def _variable(name: str, entries: list[Entry], lengths: set[int]) -> Variable | str:
     """Return what a name stands for: something to choose, or in words what it is instead ("" for nothing)."""
     first = entries[0]
     if "{}" not in name:
-        if first.kind in _PLAIN:
+        if first.kind in PLAIN and not prod(first.shape):
+            return "empty"
+        if first.kind in PLAIN:
             # a lone vector of numbers called so, as long as nothing else, cannot be counts beside something
             vector = "float" in first.kind and 1 < prod(first.shape) == max(first.shape)
             if vector and re.search("(?i)spike", name) and max(first.shape) not in lengths:
                 return Variable(name, first.shape, first.kind, "events", "event times, by its name")
             return describe(name, first.shape, first.kind)
-        return {"char": "a text"}.get(first.kind, f"a MATLAB {first.kind}")
+        return {"char": TEXT}.get(first.kind, f"a MATLAB {first.kind}")
     kinds, full = {e.kind for e in entries}, [e.shape for e in entries if prod(e.shape)]
     if kinds == {"char"}:
         return Variable(name, (len(entries),), "str", "label")
     if not full:
         return ""
-    if not kinds <= _PLAIN:
+    if not kinds <= PLAIN:
         return f"a MATLAB cell of {', '.join(sorted(kinds))}"
     kind = first.kind if len(kinds) == 1 else "float64"
     sizes = {prod(shape) for shape in full}
@@ -109,29 +120,33 @@ def _variable(name: str, entries: list[_Entry], lengths: set[int]) -> Variable |
 
 
 def _load(path: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
-    """Read the named variables: arrays, or lists of vectors where a name stands for events."""
-    pieces: dict[str, list[Any]] = {name: [] for name in parts}
     with reading(path), open(path, "rb") as file:
-        for entry in _entries(path, file, {re.split(r"[.{]", name)[0] for name in parts}):
-            if entry.name in parts:
-                whole = "{}" in entry.name
-                pieces[entry.name].append(entry.load() if whole else entry.load(*parts[entry.name][:2]))
+        return combine(_entries(path, file, {re.split(r"[.{]", name)[0] for name in parts}), parts)
+
+
+def combine(entries: Iterable[Entry], parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Return the named variables of all arrays in a file: arrays, or lists of vectors where a name is events."""
+    pieces: dict[str, list[Any]] = {name: [] for name in parts}
+    for entry in entries:
+        if entry.name in parts:
+            whole = "{}" in entry.name
+            pieces[entry.name].append(entry.load() if whole else entry.load(*parts[entry.name][:2]))
     arrays: dict[str, Any] = {}
     for name, found in pieces.items():
         if "{}" not in name:
             arrays[name] = found[0]
-        elif isinstance(found[0], str):
+            continue
+        if isinstance(found[0], str):
             arrays[name] = np.array(found)
         else:
             full = [piece for piece in found if piece.size]
+            vectors = all(piece.size == max(piece.shape) for piece in full)
             if parts[name].events:
                 arrays[name] = [piece.ravel(order="F") for piece in full]
-            elif all(piece.size == max(piece.shape) for piece in full):
-                arrays[name] = np.stack([piece.ravel() for piece in full])
-            else:
-                arrays[name] = np.concatenate(full)
-            if not parts[name].events and parts[name].kept is not None:
-                arrays[name] = arrays[name].take(parts[name].kept, axis=parts[name].axis)
+                continue
+            arrays[name] = np.stack([piece.ravel() for piece in full]) if vectors else np.concatenate(full)
+        if parts[name].kept is not None:
+            arrays[name] = arrays[name].take(parts[name].kept, axis=parts[name].axis)
     return arrays
 
 
@@ -182,7 +197,7 @@ class _Stream:
         return b"".join(parts)
 
 
-def _entries(path: Path, file: BufferedIOBase, names: set[str] | None = None) -> Iterator[_Entry]:
+def _entries(path: Path, file: BufferedIOBase, names: set[str] | None = None) -> Iterator[Entry]:
     """Walk through the arrays of a file, of the named variables only; numbers are read only where `load` is called."""
     head = file.read(128)
     if head[124:128] not in (b"\x00\x01IM", b"\x01\x00MI"):
@@ -212,13 +227,13 @@ def _entries(path: Path, file: BufferedIOBase, names: set[str] | None = None) ->
         yield from _variable_entries(stream, order, length, names)
 
 
-def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] | None) -> Iterator[_Entry]:
+def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] | None) -> Iterator[Entry]:
     flags, shape, name = _header(stream, order)
     if names is not None and name not in names:
         return
     for count, entry in enumerate(_walk(stream, order, flags, shape, name, stream.position + length, 0)):
         if count >= MAX_PARTS:
-            yield _Entry(name, shape, f"struct or cell of more than {MAX_PARTS:,} parts", _too_many)
+            yield Entry(name, shape, f"struct or cell of more than {MAX_PARTS:,} parts", _too_many)
             return
         yield entry
 
@@ -234,20 +249,20 @@ def _header(stream: _Stream, order: str) -> tuple[int, tuple[int, ...], str]:
 
 def _walk(
     stream: _Stream, order: str, flags: int, shape: tuple[int, ...], name: str, end: int, depth: int
-) -> Iterator[_Entry]:
+) -> Iterator[Entry]:
     """Yield the arrays in one whose header was read, and which ends at the position `end` of the stream."""
     number = flags & 0xFF
     if number in _NUMERIC:
         kind = "complex" if flags & _COMPLEX else "logical" if flags & _LOGICAL else _NUMERIC[number]
-        yield _Entry(name, shape, kind, partial(_array, stream, order, shape, kind))
+        yield Entry(name, shape, kind, partial(_array, stream, order, shape, kind))
     elif number == _CHAR:
-        yield _Entry(name, shape, "char", partial(_string, stream, order))
+        yield Entry(name, shape, "char", partial(_string, stream, order))
     elif number in (_CELL, _STRUCT):
         if depth >= MAX_DEPTH:
             raise ValueError(f"{name} is nested more than {MAX_DEPTH} deep")
         fields = [""]
         if number == _STRUCT:
-            yield _Entry(name, shape, "struct", _nothing)
+            yield Entry(name, shape, "struct", _nothing)
             width = int(_numbers(stream, order, exactly=1)[0])
             letters = _numbers(stream, order, at_most=2**20).tobytes()
             if not 0 < width <= 1024:
@@ -268,10 +283,10 @@ def _walk(
                     inner_flags, inner_shape, _ = _header(stream, order)
                     yield from _walk(stream, order, inner_flags, inner_shape, base + field, after, depth + 1)
                 else:  # how MATLAB writes []
-                    yield _Entry(base + field, (0, 0), "float64", lambda *_: np.zeros((0, 0)))
+                    yield Entry(base + field, (0, 0), "float64", lambda *_: np.zeros((0, 0)))
                 stream.skip_to(after)
     else:
-        yield _Entry(name, shape, {3: "object", 5: "sparse"}.get(number, "object"), _nothing)
+        yield Entry(name, shape, {3: "object", 5: "sparse"}.get(number, "object"), _nothing)
 
 
 def _nothing(*_: Any) -> np.ndarray:

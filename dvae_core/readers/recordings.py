@@ -113,7 +113,7 @@ def _choose(recording: Recording, ask: Ask) -> _Choice:
 
     for name in (*ask.x, *ask.u, *ask.z):
         if name in recording.opaque:
-            inside = [v.name for v in recording.variables if v.name.startswith((f"{name}.", f"{name}{{"))]
+            inside = [v.name for v in recording.variables if v.name.startswith((f"{name}.", f"{name}{{", f"{name}/"))]
             advice = f"choose {', '.join(inside[:5])}" if inside else "save the numbers in it as variables of their own"
             raise DataError(
                 f"{name} of {recording.path.name} is {recording.opaque[name]}, not plain numbers; {advice}."

@@ -1,0 +1,238 @@
+"""A short-lived process that opens one HDF5 file and answers questions about it: `python hdf5_child.py PATH BYTES`.
+
+The HDF5 library is C, and damaged files can crash it, make it loop, or have it ask for any amount of memory. Here that
+ends this process and not the app. It imports nothing of this package, so that it starts in a fraction of a second.
+
+Questions come as lines of JSON on stdin; answers are lines of JSON on stdout, followed by the raw numbers of an array.
+Nothing outside the file is ever opened: files with external links, external storage or virtual datasets are refused.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import h5py
+import numpy as np
+
+MAX_OBJECTS = 5_000
+MAX_PARTS = 5_000  # of one cell
+MAX_DEPTH = 16
+BLOCK = 2**22
+ATTRIBUTES = ("neurodata_type", "unit", "rate", "conversion", "offset", "MATLAB_class", "MATLAB_empty",
+              "MATLAB_int_decode", "MATLAB_sparse")  # fmt: skip
+
+
+class Refused(Exception):
+    """What the file asks for is not done, in words."""
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    path, memory = sys.argv[1], int(sys.argv[2])
+    limit(memory)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for line in sys.stdin:
+                question = json.loads(line)
+                try:
+                    {"tree": tree, "numbers": numbers, "texts": texts}[question.pop("ask")](file, **question)
+                except Refused as refusal:
+                    say(refused=str(refusal))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+        # another kind ends the process without a word, which is an answer too
+        say(error=(str(error) or type(error).__name__).splitlines()[0][:200])
+
+
+def limit(memory: int) -> None:
+    """Ask the system to let this process have so much memory, and half a minute beyond any honest file's need."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def say(**answer: Any) -> None:
+    """Write one line of JSON."""
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def tree(file: h5py.File, matlab: bool) -> None:
+    """Say what the file holds: hard links only, and soft links that lead to a dataset of this file."""
+    found: dict[str, dict[str, Any]] = {}
+    soft: list[tuple[str, str]] = []
+    seen, count = set(), 0
+    stack: list[tuple[str, Any, int]] = [("", file, 0)]
+    while stack:
+        prefix, group, depth = stack.pop()
+        address = h5py.h5o.get_info(group.id).addr  # pyright: ignore[reportAttributeAccessIssue]
+        if address in seen:  # a group that holds itself
+            continue
+        seen.add(address)
+        if depth > MAX_DEPTH:
+            raise Refused(f"it is nested more than {MAX_DEPTH} deep")
+        for name in group:
+            count += 1
+            if count > MAX_OBJECTS:
+                raise Refused(f"it holds more than {MAX_OBJECTS:,} objects")
+            if matlab and not prefix and name == "#refs#":  # what cells hold: reached through them
+                continue
+            where = f"{prefix}/{name}" if prefix else name
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.SoftLink):
+                soft.append((where, link.path if link.path.startswith("/") else f"{prefix}/{link.path}"))
+                continue
+            if not isinstance(link, h5py.HardLink):
+                raise Refused("it links to another file, which is not followed")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                attributes = attributes_of(item)
+                found[where] = {"group": True, **attributes}
+                if not (matlab and attributes.get("MATLAB_sparse") is not None):
+                    stack.append((where, item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                found[where] = dataset(item)
+                if matlab and found[where]["dtype"] == "reference":
+                    parts = list(islice(leaves(file, item, where, 0, [0]), MAX_PARTS + 1))
+                    found[where]["leaves"] = parts if len(parts) <= MAX_PARTS else []
+                    found[where]["too_many"] = len(parts) > MAX_PARTS
+    for where, target in soft:
+        if found.get(target.strip("/"), {}).get("shape") is not None:
+            found[where] = {**found[target.strip("/")], "at": target}
+    say(found=found)
+
+
+def leaves(file: h5py.File, cell: Any, name: str, depth: int, count: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield what a MATLAB cell or struct array holds, with `{}` for all its elements."""
+    if depth > MAX_DEPTH:
+        raise Refused(f"it is nested more than {MAX_DEPTH} deep")
+    name = name if name.endswith("{}") else name + "{}"
+    if cell.size > MAX_PARTS:
+        yield from ({} for _ in range(MAX_PARTS + 1))
+        return
+    for reference in cell[()].ravel():
+        count[0] += 1
+        if count[0] > 4 * MAX_PARTS:  # also those that yield nothing
+            raise Refused(f"{name} has more than {MAX_PARTS:,} parts")
+        item = file[reference] if reference else None
+        if isinstance(item, h5py.Group):
+            for field in item:
+                if not isinstance(item.get(field, getlink=True), h5py.HardLink):
+                    raise Refused("it links to another file, which is not followed")
+                yield from leaf(file, item[field], f"{name}.{field}", depth, count)
+        elif isinstance(item, h5py.Dataset):
+            yield from leaf(file, item, name, depth, count)
+
+
+def leaf(file: h5py.File, item: Any, name: str, depth: int, count: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield a dataset, or what is in it if it is a cell."""
+    if not isinstance(item, h5py.Dataset):
+        return
+    entry = dataset(item)
+    if entry["dtype"] == "reference":
+        yield from leaves(file, item, name, depth + 1, count)
+    else:
+        yield {"name": name, "at": item.name, **entry}
+
+
+def dataset(item: h5py.Dataset) -> dict[str, Any]:
+    """Return shape, type and attributes of a dataset, unless its numbers lie elsewhere."""
+    if item.external:
+        raise Refused("its numbers lie in another file, which is not opened")
+    if item.is_virtual:
+        raise Refused("it is made of parts of other files (a virtual dataset), which are not opened")
+    kind = item.dtype
+    if h5py.check_ref_dtype(kind) is not None:
+        name = "reference"
+    elif kind.metadata and "enum" in kind.metadata:
+        name = kind.name
+    elif h5py.check_string_dtype(kind) is not None:
+        name = "str"
+    else:
+        name = kind.name if kind.kind in "biuf" and kind.subdtype is None else "other"
+    shape = list(item.shape) if item.shape is not None else None
+    return {"shape": shape, "dtype": name, "stored": item.id.get_storage_size(), **attributes_of(item)}
+
+
+def attributes_of(item: Any) -> dict[str, Any]:
+    """Return those attributes that readers use, if they are single numbers or texts."""
+    found = {}
+    for name in ATTRIBUTES:
+        if name not in item.attrs:
+            continue
+        value = item.attrs[name]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str):
+            found[name] = value[:200]
+        elif np.ndim(value) == 0 and np.asarray(value).dtype.kind in "biuf":
+            found[name] = np.asarray(value).item()
+    return found
+
+
+def open_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset of this file; every step to it must be a hard link."""
+    item: Any = file
+    for step in name.strip("/").split("/"):
+        if not isinstance(item, h5py.Group) or not isinstance(item.get(step, getlink=True), h5py.HardLink):
+            raise Refused(f"{name} is not a dataset of it")
+        item = item[step]
+    if not isinstance(item, h5py.Dataset):
+        raise Refused(f"{name} is not a dataset of it")
+    dataset(item)
+    return item
+
+
+def numbers(file: h5py.File, name: str, axis: int, kept: list[int] | None) -> None:
+    """Send the numbers of a dataset, or those at the indices `kept` of an axis, a block at a time."""
+    item = open_dataset(file, name)
+    chosen = None if kept is None else np.asarray(kept, np.int64)
+    shape = list(item.shape)
+    if chosen is not None:
+        shape[axis] = len(chosen)
+    kind = item.dtype.newbyteorder("<")
+    say(shape=shape, dtype=kind.str)
+    for block in blocks(item, axis, chosen):
+        sys.stdout.buffer.write(np.ascontiguousarray(block, dtype=kind).data)
+    sys.stdout.buffer.flush()
+
+
+def blocks(item: h5py.Dataset, axis: int, chosen: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Yield the rows of a dataset in order: whole chunks, as many as make a block, and none that nobody wants."""
+    if item.ndim == 0:
+        yield item[()]
+        return
+    chunk = item.chunks[0] if item.chunks else 1
+    row_bytes = int(np.prod(item.shape[1:], dtype=object)) * item.dtype.itemsize
+    span = max(1, BLOCK // max(1, row_bytes * chunk)) * chunk
+    starts: Any = range(0, item.shape[0], span)
+    if chosen is not None and axis == 0:
+        if len(chosen) * chunk * 4 < item.shape[0]:  # few and far between: only the chunks they lie in
+            span = chunk
+        starts = np.unique(chosen // span) * span
+    for start in starts:
+        stop = min(int(start) + span, item.shape[0])
+        block = item[int(start) : stop]
+        if chosen is not None:
+            wanted = chosen[(chosen >= start) & (chosen < stop)] - start if axis == 0 else chosen
+            block = block.take(wanted, axis)
+        yield block
+
+
+def texts(file: h5py.File, name: str) -> None:
+    """Send the texts of a dataset."""
+    item = open_dataset(file, name)
+    if not item.size or item.size > 2**20:
+        raise Refused(f"{name} has {item.size or 0:,} texts")
+    values = np.ravel(item.asstr(errors="replace")[()])
+    if sum(map(len, values)) > 2**24:
+        raise Refused(f"{name} has texts of more than 16 MiB")
+    say(texts=[str(value) for value in values])
+
+
+if __name__ == "__main__":
+    main()
