@@ -63,7 +63,9 @@ class SourcesData(_Checked):
     d_x: int | None = setting(None, "Data dimensions", "Leave empty for as many as factors", min=1, max=500)
     segments: int = setting(5, "Segments", "Values of u; the theorem needs n k + 1", min=1, max=200)
     per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
-    noise: Literal["gaussian", "laplace", "sech"] = setting("gaussian", "Source distribution")
+    noise: Literal["gaussian", "laplace", "sech", "student", "bimodal"] = setting(
+        "gaussian", "Source distribution", "Given u. Laplace, sech, Student (5 degrees) are heavy-tailed; two humps"
+    )
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
     layers: int = setting(3, "Mixing layers", min=1, max=10)
     activation: Literal["xtanh", "leaky", "linear"] = setting("xtanh", "Mixing nonlinearity")
@@ -259,7 +261,25 @@ class ConditionalPrior(_Checked):
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
 
 
-Prior = StandardPrior | ConditionalPrior
+@dataclass(frozen=True)
+class LaplacePrior(_Checked):
+    """p_theta(z|u) = prod_i Laplace(z_i; 0, b_i(u)), the scales learned: T = |z|, k = 1, an iVAE for peaked factors."""
+
+    kind: Literal["laplace"] = "laplace"
+    hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
+
+
+@dataclass(frozen=True)
+class LearnedPrior(_Checked):
+    """p_theta(z|u) = prod_i Q_i(z_i) / Z_i(u) exp(sum_j T_ij(z_i) lambda_ij(u)), T, Q and lambda learned: an iVAE."""
+
+    kind: Literal["learned"] = "learned"
+    k: int = setting(2, "Statistics k", "T_i1 .. T_ik of each latent; n k + 1 values of u are needed", min=1, max=4)
+    width: int = setting(16, "Hidden units of T", "Each T_ij is a network of one hidden layer", min=1, max=256)
+    hidden: int = setting(32, "Hidden units", "Of lambda's network, if u is a number", min=1, max=1024)
+
+
+Prior = StandardPrior | ConditionalPrior | LaplacePrior | LearnedPrior
 
 
 @dataclass(frozen=True)
@@ -296,9 +316,14 @@ class Config(_Checked):
         return len(self.train.seeds)
 
     @property
+    def is_conditional(self) -> bool:
+        """Whether the prior is p_theta(z|u), of whatever family: an iVAE."""
+        return not isinstance(self.prior, StandardPrior)
+
+    @property
     def model_name(self) -> str:
         """The talk's name for this model: VAE, beta-VAE or iVAE."""
-        if isinstance(self.prior, ConditionalPrior):
+        if self.is_conditional:
             return "iVAE" if all(b == 1 for b in self.train.betas) else "beta-iVAE"
         return "VAE" if all(b == 1 for b in self.train.betas) else "beta-VAE"
 

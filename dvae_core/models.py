@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dvae_core import likelihoods
-from dvae_core.config import ConditionalPrior, Config, ConvNet, GaussianLikelihood, PoissonLikelihood
+from dvae_core.config import Config, ConvNet, GaussianLikelihood, PoissonLikelihood
 from dvae_core.device import generator
 from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp, gaussian_kl, tanh
-from dvae_core.priors import ConditionalNormal, StandardNormal
+from dvae_core.priors import Given, GivenNormal, prior_of
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC
 LOG_STD_Z = 6.0  # |log std| of q is kept below this, smoothly
@@ -70,7 +70,9 @@ class Elbo:
     """The bound and its parts, nats per example, [p, n]; elbo = recon - kl, kl = kl_latent.sum(-1) + kl_dependence.
 
     `kl_latent` [p, n, d_z] compares each marginal of q with its prior; `kl_dependence` is the total correlation of
-    q(z|x), 0 for a diagonal q. The loss uses `kl`; ordering and dead latents use `kl_latent`.
+    q(z|x), 0 for a diagonal q. The loss uses `kl`; ordering and dead latents use `kl_latent`. In closed form, but for
+    the learned prior: there E_q[log p(z_i|u)] is one sample's, so an example's `kl_latent` may be below 0, its mean
+    over examples not.
     """
 
     recon: Tensor
@@ -93,6 +95,24 @@ def kl_to_prior(q: Posterior, prior_mu: Tensor, prior_logvar: Tensor) -> tuple[T
         return total, kl_latent, torch.zeros_like(q.log_det)
     dependence = 0.5 * torch.log(var).sum(-1) - q.log_det  # total correlation of a Gaussian
     return total + dependence, kl_latent, dependence
+
+
+def kl_to(q: Posterior, prior: Given, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """KL(q || p(z|u)) for any factorial prior: total [p, n], per latent [p, n, d], dependence [p, n].
+
+        KL_i = -H[q_i] - E_q[log p(z_i|u)],   H[q_i] = 1/2 log(2 pi e var_i)
+
+    The entropy is in closed form. So is the expectation, but for the learned family: there it is that of the sample
+    z ~ q, unbiased.
+    """
+    if isinstance(prior, GivenNormal):
+        return kl_to_prior(q, prior.mu, prior.logvar)
+    entropy = 0.5 * (torch.log(q.var) + math.log(2 * math.pi) + 1)
+    kl_latent = -entropy - prior.expected_log_prob(q.mu, q.var, z)
+    if q.factor.dim() == q.mu.dim():
+        return kl_latent.sum(-1), kl_latent, torch.zeros_like(q.log_det)
+    dependence = entropy.sum(-1) - 0.5 * q.mu.shape[-1] * (math.log(2 * math.pi) + 1) - q.log_det
+    return kl_latent.sum(-1) + dependence, kl_latent, dependence
 
 
 class Encoder(nn.Module):
@@ -250,13 +270,7 @@ class Vae(nn.Module):
         self.config, self.sizes = config, sizes
         self.encoder = Encoder(p, config, sizes)
         self.generator = Generator(p, config, sizes)
-        if isinstance(config.prior, ConditionalPrior):
-            self.conditional = ConditionalNormal(
-                p, sizes.d_u, model.latents, labels=sizes.labels,
-                modulate=config.prior.modulate, hidden=config.prior.hidden,
-            )  # fmt: skip
-        else:
-            self.conditional = StandardNormal()
+        self.conditional = prior_of(config.prior, p, model.latents, sizes.d_u, labels=sizes.labels)
         d_x = sizes.d_x
         square = (d_x, d_x) if model.preprocess == "whiten" else (d_x,)
         self.register_buffer("x_mean", torch.zeros(d_x))
@@ -298,19 +312,20 @@ class Vae(nn.Module):
     def gauss_newton(self, target: Float[Tensor, "p n d_x"], u: Tensor | None, mu: Tensor) -> Posterior:
         """Refine the encoder's guess on the decoder, and take the decoder's own curvature as covariance.
 
-            H = J W J^T + Lambda_u,   m <- m + H^-1 [ J e - Lambda_u (m - mu_u) ],   q(z|x,u) = N(m, H^-1)
+            H = J W J^T + Lambda,   m <- m + H^-1 [ J e + d log p(m|u) / dz ],   q(z|x,u) = N(m, H^-1)
 
-        with J = d eta / dz, e the residual and W its Fisher information (Gaussian: e = (x - f) / s^2, W = 1 / s^2;
-        Poisson: e = x - rate, W = rate; Bernoulli likewise). Everything stays in the graph: gradients flow through
-        the steps (detached, the recovery is lost). Any m and H give a valid bound.
+        with Lambda the prior's precision at m (Gaussian: 1 / var_u, and -(m - mu_u) / var_u the gradient; others: the
+        curvature of -log p(z|u), kept positive), J = d eta / dz, e the residual and W its Fisher information (Gaussian:
+        e = (x - f) / s^2, W = 1 / s^2; Poisson: e = x - rate, W = rate; Bernoulli likewise). Everything stays in the
+        graph: gradients flow through the steps (detached, the recovery is lost). Any m and H give a valid bound.
         """
-        prior_mu, prior_logvar = self.prior(mu, u)
-        precision = torch.exp(-prior_logvar)
+        prior = self.given(mu, u)
         m = mu
         steps = REFINE_TRAINING if self.training else REFINE_TESTING
         for _ in range(steps):
             H, gradient = self._curvature(target, m)
-            gradient = gradient - precision * (m - prior_mu)
+            pull, precision = prior.newton(m)
+            gradient = gradient + pull
             L = torch.linalg.cholesky(H + torch.diag_embed(precision))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
             length = move.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
@@ -318,6 +333,7 @@ class Vae(nn.Module):
                 1.0
             )  # no step is longer than 1: far from the mode the model is not quadratic
         H, _ = self._curvature(target, m)
+        _, precision = prior.newton(m)
         L = torch.linalg.cholesky(H + torch.diag_embed(precision))
         identity = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(L)
         factor = torch.linalg.solve_triangular(L.mT, identity, upper=True)  # H^-1 = L^-T L^-1
@@ -337,9 +353,17 @@ class Vae(nn.Module):
             e = target - expected
         return (J * W[:, :, None]) @ J.mT, (J @ e[..., None])[..., 0]
 
-    def prior(self, z_like: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(mu, logvar) of p(z), or of p_theta(z|u), with the shape of `z_like`."""
+    def given(self, z_like: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> Given:
+        """p(z), or p_theta(z|u) at these u: its densities, samples and moments, with the shape of `z_like`."""
         return self.conditional(z_like, self.standardise_u(u))
+
+    def prior(self, z_like: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(mean, log variance) of p(z), or of p_theta(z|u), whatever its family."""
+        return self.given(z_like, u).moments()
+
+    def sample_prior(self, v: Float[Tensor, "p n d_z"], u: Tensor | None = None) -> Float[Tensor, "p n d_z"]:
+        """Draw z ~ p(z) or p_theta(z|u): F^-1(v) for v uniform on (0, 1), drawn by the caller."""
+        return self.given(v, u).sample(v)
 
     def decode(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_x"]:
         """E[x|z] in the data's units: a mean, a probability or a rate."""
@@ -374,15 +398,15 @@ class Vae(nn.Module):
         eps: Float[Tensor, "p n d_z"],
         h: Float[Tensor, "p n d_x"] | None = None,
     ) -> Elbo:
-        """One-sample ELBO; `eps` is drawn by the caller. The KL is in closed form.
+        """One-sample ELBO; `eps` is drawn by the caller. The KL: see `kl_to`.
 
         `h` is x preprocessed, where the caller has it: training does that once, not at every step.
         """
         h = self.preprocess(x) if h is None else h
         target = self._target(x, h)
         q = self._encode(h, target, u)
-        recon = self._log_px_z(target, q.sample(eps))
-        return Elbo(recon, *kl_to_prior(q, *self.prior(q.mu, u)))
+        z = q.sample(eps)
+        return Elbo(self._log_px_z(target, z), *kl_to(q, self.given(q.mu, u), z))
 
     # --- around it ---
 
@@ -426,7 +450,7 @@ def picture_shape(sizes: Sizes) -> tuple[int, int, int]:
 
 def check(config: Config, sizes: Sizes) -> None:
     """Raise a ValueError where a config and its data do not fit."""
-    if isinstance(config.prior, ConditionalPrior) and not sizes.d_u:
+    if config.is_conditional and not sizes.d_u:
         raise ValueError("An iVAE needs an auxiliary variable u, and this data has none; name one or choose a VAE.")
     if config.model.encoder == "xu" and not sizes.d_u:
         raise ValueError("The encoder q(z|x,u) needs u, and this data has none; use the encoder q(z|x).")
@@ -531,13 +555,12 @@ def log_px(
         The estimate and its standard error (delta method), nats per example, both [p, n].
     """
     q = vae.encode(x, u)
-    prior_mu, prior_logvar = vae.prior(q.mu, u)
+    prior = vae.given(q.mu, u)
     log_w = []
     for noise in eps:  # one sample at a time: memory stays that of a batch
         z = q.sample(noise)
-        log_prior = likelihoods.gaussian(z, prior_mu, 0.5 * prior_logvar)
         log_q = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - q.log_det
-        log_w.append(vae.log_px_z(x, z) + log_prior - log_q)
+        log_w.append(vae.log_px_z(x, z) + prior.log_prob(z).sum(-1) - log_q)
     log_weights = torch.stack(log_w)
     estimate = torch.logsumexp(log_weights, 0) - math.log(len(eps))
     weights = torch.exp(log_weights - estimate)  # mean 1

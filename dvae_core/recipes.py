@@ -24,6 +24,7 @@ from dvae_core.config import (
     ModelConfig,
     NeuronsData,
     PoissonLikelihood,
+    Prior,
     SourcesData,
     SpritesData,
     StandardPrior,
@@ -93,6 +94,7 @@ def for_dataset(
     epochs: int | None = None,
     batch: int | None = None,
     lr: float | None = None,
+    prior: Prior | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
 ) -> Config:
     """Return a Config with defaults that suit the data; everything named is taken as asked.
@@ -103,7 +105,7 @@ def for_dataset(
     pictures that beta = 4 kills every latent of the digits). Pictures get relu nets, other data xtanh nets on
     whitened x. `beta` is used by the beta-VAE only. Latents default to the number of true factors where known,
     else to min(10, d_x). Epochs default to about 3,000 steps (gauss-newton: 2,300), at least
-    10 and at most 400.
+    10 and at most 400. `prior` is the family of an iVAE's p(z|u); None is the Gaussian one.
 
     Raises:
         ConfigError: If an iVAE is asked for and the data has no u.
@@ -143,7 +145,7 @@ def for_dataset(
             latents=known_factors if latents is None else latents, net=net, likelihood=kinds[likelihood],
             posterior=posterior or ("diagonal" if pictures else "full"), encoder=encoder, preprocess=preprocess,
         ),
-        prior=ConditionalPrior() if model == "ivae" else StandardPrior(),
+        prior=(prior or ConditionalPrior()) if model == "ivae" else StandardPrior(),
         train=TrainConfig(
             seeds=tuple(range(seed, seed + len(betas))), betas=tuple(betas), epochs=epochs, batch=batch,
             lr=lr or (2e-3 if pictures else 1e-2 if refined else 5e-3), device=device,

@@ -17,10 +17,12 @@ from jaxtyping import Float, Float64, Shaped
 
 from dvae_core.data import Dataset
 
-Noise = Literal["gaussian", "laplace", "sech"]
+Noise = Literal["gaussian", "laplace", "sech", "student", "bimodal"]
 Modulate = Literal["both", "mean", "variance"]
 Activation = Literal["xtanh", "leaky", "linear"]
 
+DEGREES = 5  # of freedom of "student": its excess kurtosis is 6, its sixth moment infinite
+HUMP = 0.95  # "bimodal" is +-0.95 with equal odds, and Gaussian noise that makes the variance 1 (std 0.31)
 LEAK = 0.1  # slope of the leaky activation below 0, and of the linear part of xtanh: both stay invertible
 
 
@@ -72,7 +74,8 @@ def sources(
         d_x: Dimensions of x, at least `n_latents`; None for as many.
         segments: Number of values of u.
         per_segment: Rows a segment; continuous u has `segments * per_segment` rows.
-        noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3).
+        noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3),
+            "student" has 5 degrees of freedom (6), "bimodal" two humps (-1.6).
         modulate: What u changes. "mean" leaves every scale 1, "variance" every mean 0.
         scale_range: Bounds of the uniform draw of standard deviations, one a segment and factor.
         mean_range: Bounds of the uniform draw of means.
@@ -284,7 +287,11 @@ def _unit_noise(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...]) 
     if noise == "sech":
         # inverse of F(a) = 2/pi arctan(exp(pi a / 2)); 1 - random() is never 0, and tan(pi/2) is finite in floats
         return 2 / np.pi * np.log(np.tan(np.pi / 2 * (1 - rng.random(shape))))
-    raise ValueError(f"noise must be gaussian, laplace or sech; got {noise!r}.")
+    if noise == "student":
+        return rng.standard_t(DEGREES, size=shape) * np.sqrt((DEGREES - 2) / DEGREES)
+    if noise == "bimodal":
+        return HUMP * rng.choice([-1.0, 1.0], size=shape) + np.sqrt(1 - HUMP**2) * rng.standard_normal(shape)
+    raise ValueError(f"noise must be gaussian, laplace, sech, student or bimodal; got {noise!r}.")
 
 
 def _correlating(correlation: float, d: int) -> np.ndarray:

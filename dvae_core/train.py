@@ -21,6 +21,7 @@ from dvae_core.data import Dataset, split
 from dvae_core.device import choose_device, choose_threads, describe_device, generator
 from dvae_core.files import in_words
 from dvae_core.models import Elbo, Sizes, Vae, initialise
+from dvae_core.priors import GivenNormal
 from dvae_core.recipes import dataset_of
 from dvae_core.runs import Run, RunError
 
@@ -427,12 +428,13 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
     """Write latents.npz: what the pages show of the held-out rows, all members.
 
     Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
-    (nats), elbo, recon, kl [p]; u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units with x_rows [k]
-    (positions in the first n: all of them unless x is large).
+    (nats), elbo, recon, kl [p]; prior_z [p, n, d_z], a draw from p(z|u) at each row's u where that is no Gaussian (the
+    other two are then its mean and log variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units
+    with x_rows [k] (positions in the first n: all of them unless x is large).
     """
     dataset = held_out.dataset
     chosen, x, u = held_out.take(rows)
-    mu, std, prior_mu, prior_logvar, parts = [], [], [], [], []
+    mu, std, prior_mu, prior_logvar, prior_z, parts = [], [], [], [], [], []
     vae.eval()
     for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
         xb, ub = x[:, part], None if u is None else u[:, part]
@@ -442,7 +444,10 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
         ]).to(x.device)  # fmt: skip
         q = vae.encode(xb, ub)
         bound = vae.elbo(xb, ub, eps)
-        m, v = vae.prior(q.mu, ub)
+        prior = vae.given(q.mu, ub)
+        m, v = prior.moments()
+        if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
+            prior_z.append(prior.sample(0.5 * (1 + torch.erf(eps / math.sqrt(2))).clamp(1e-6, 1 - 1e-6)))
         mu.append(q.mu)
         std.append(q.var.sqrt())
         prior_mu.append(m)
@@ -464,6 +469,8 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
         "x": dataset.x_float(chosen[shown]),
         "x_rows": shown,
     }
+    if prior_z:
+        arrays["prior_z"] = torch.cat(prior_z, 1).cpu().numpy()
     if dataset.u is not None:
         arrays["u"] = dataset.u[chosen]
     if dataset.z is not None:

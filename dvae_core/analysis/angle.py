@@ -127,12 +127,12 @@ def log_px_with(
     vae: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Float[Tensor, "s 1 n d_z"]
 ) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
     """Like `models.log_px`, with any proposal q: the estimate and its standard error, nats per example."""
-    prior_mu, prior_logvar = vae.prior(q.mu, u)
+    prior = vae.given(q.mu, u)
     log_w = []
     for noise in eps:
         z = q.sample(noise)
         log_q = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - q.log_det
-        log_w.append(vae.log_px_z(x, z) + likelihoods.gaussian(z, prior_mu, 0.5 * prior_logvar) - log_q)
+        log_w.append(vae.log_px_z(x, z) + prior.log_prob(z).sum(-1) - log_q)
     return mean_weight(torch.stack(log_w))
 
 
@@ -150,7 +150,8 @@ class TurnedPriors:
 
         log p_M(x|u) ~ log 1/S sum_s p(x|z_s) p~(M z_s|u) / q(z_s|x,u),   z_s ~ q
 
-    p~ is the run's own prior (held fixed) or the best factorial one in the turned axes, N(M mu_u, diag(M V_u M^T)).
+    p~ is the run's own prior (held fixed) or the best factorial Gaussian one in the turned axes, N(M mu_u, diag(M V_u
+    M^T)), mu_u and V_u the moments of the run's prior.
     """
 
     def __init__(
@@ -164,11 +165,12 @@ class TurnedPriors:
         whiten: bool = False,
     ) -> None:
         with torch.no_grad():
-            mu, logvar = vae.prior(q.mu, u)
+            self.prior = vae.given(q.mu, u)
+            mu, logvar = self.prior.moments()
             var = torch.exp(logvar)
             # Turn z / sqrt(mean_u V_u) instead of z; its density differs by a constant.
             scale = var.mean(1, keepdim=True).sqrt() if whiten else torch.ones_like(var[:, :1])
-            self.mu, self.var, self.log_scale = mu / scale, var / scale**2, torch.log(scale).sum()
+            self.mu, self.var, self.scale, self.log_scale = mu / scale, var / scale**2, scale, torch.log(scale).sum()
             z, self.rest = [], []
             for noise in eps:
                 sample = q.sample(noise)
@@ -179,9 +181,12 @@ class TurnedPriors:
 
     def log_pxu(self, M: Tensor, *, refitted: bool) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
         """Return the estimate and its standard error, nats per example."""
-        mu, var = (self.mu @ M.T, self.var @ M.square().T) if refitted else (self.mu, self.var)
-        log_std = 0.5 * torch.log(var)
-        pairs = zip(self.rest, self.z, strict=True)
+        pairs = list(zip(self.rest, self.z, strict=True))
+        if not refitted:
+            with torch.no_grad():
+                fixed = [r + self.prior.log_prob(z @ M.T * self.scale).sum(-1) for r, z in pairs]
+            return mean_weight(torch.stack(fixed))
+        mu, log_std = self.mu @ M.T, 0.5 * torch.log(self.var @ M.square().T)
         return mean_weight(
             torch.stack([r + likelihoods.gaussian(z @ M.T, mu, log_std) for r, z in pairs]) - self.log_scale
         )

@@ -15,7 +15,7 @@ from dvae_core.analysis import angle, recovered
 from dvae_core.analysis.agree import agreement
 from dvae_core.analysis.downstream import downstream
 from dvae_core.analysis.linear_ica import linear_ica
-from dvae_core.config import ConditionalPrior, Config, ConvNet
+from dvae_core.config import Config, ConvNet
 from dvae_core.data import DataError, Dataset, split
 from dvae_core.device import choose_threads, generator
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
@@ -121,9 +121,7 @@ def recovery(run: Run) -> None:
     if not varies.any():
         return
     n = len(latents["index"])
-    T = recovered.gaussian_statistics(
-        run.config.prior.modulate if isinstance(run.config.prior, ConditionalPrior) else "mean"
-    )
+    T = recovered.gaussian_statistics(run.config.prior.modulate if run.config.is_conditional else "mean")
     found = recovered.recover(
         latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
         block=max(1, n // 100) if about.get("split") == "blocks" else 1,
@@ -135,7 +133,7 @@ def recovery(run: Run) -> None:
 def _codes(config: Config) -> str:
     seen = "x and u" if config.model.encoder == "xu" else "x"
     if config.model.posterior == "gauss-newton":
-        by = "x and u" if isinstance(config.prior, ConditionalPrior) else "x"
+        by = "x and u" if config.is_conditional else "x"
         return f"posterior means, refined with {by}; the encoder alone sees {seen}"
     return f"posterior means, the encoder sees {seen}"
 
@@ -196,7 +194,7 @@ def encode_only(run: Run, dataset: Dataset) -> dict[str, np.ndarray]:
 
 def needs_u(config: Config) -> bool:
     """Whether the posterior of x cannot be found without u."""
-    refined = config.model.posterior == "gauss-newton" and isinstance(config.prior, ConditionalPrior)
+    refined = config.model.posterior == "gauss-newton" and config.is_conditional
     return config.model.encoder == "xu" or refined
 
 
@@ -244,7 +242,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     features = dataset.u_features() if vae.sizes.d_u else None
     u = None if features is None else torch.from_numpy(features[rows]).double()[None]
     eps = torch.randn(1, len(rows), d, generator=generator("rotation", "carried"), dtype=torch.float64)
-    conditional, conv = isinstance(config.prior, ConditionalPrior), isinstance(config.model.net, ConvNet)
+    conditional, conv = config.is_conditional, isinstance(config.model.net, ConvNet)
     weights = sum(w[0].numel() for w in vae.parameters())
     # Nets this small on two threads took 90 s instead of 4 (shared 2-core machine, Nov 2026).
     torch.set_num_threads(choose_threads(float(weights * len(rows) * angle.FITTING), os.cpu_count() or 1))
@@ -329,7 +327,7 @@ def twin(
     Raises:
         RunError: If the run's prior is conditional: the twin would then be a different model of the data.
     """
-    if isinstance(run.config.prior, ConditionalPrior):
+    if run.config.is_conditional:
         raise RunError("This run's prior p(z|u) is not rotation-invariant, so its rotated copy would be another model.")
     original = member(load_vae(run), member_index)
     rotated = rotate(original, rotation_matrix(original.config.model.latents, degrees, (i, j)))

@@ -128,6 +128,8 @@ def prior_samples(run: Run, member: int, count: int, *, label: int | None = None
         rows = rows[latents["u"] == label]
         if not len(rows):
             raise RunError(f"No held-out row has the label {label}; choose another.")
+    if "prior_z" in latents:  # no Gaussian: the worker drew one z at each held-out u
+        return latents["prior_z"][member][rng.choice(rows, count, replace=count > len(rows))]
     rows = rng.choice(rows, count)
     mu, std = latents["prior_mu"][member][rows], np.exp(0.5 * latents["prior_logvar"][member][rows])
     return mu + std * rng.standard_normal(mu.shape).astype(mu.dtype)
