@@ -18,7 +18,16 @@ from typing import Any
 from tqdm import tqdm
 
 from dvae_core import readers, recipes, runs
-from dvae_core.config import Config, ConfigError, FileData, data_from_text
+from dvae_core.config import (
+    ConditionalPrior,
+    Config,
+    ConfigError,
+    FileData,
+    LaplacePrior,
+    LearnedPrior,
+    Prior,
+    data_from_text,
+)
 from dvae_core.data import DataError
 from dvae_core.runs import Run, RunError
 
@@ -84,7 +93,7 @@ def _config(options: argparse.Namespace) -> Config:
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
     return recipes.for_dataset(
         data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
-        encoder=options.encoder, device=options.device, **given,
+        encoder=options.encoder, device=options.device, prior=_prior(options), **given,
     )  # fmt: skip
 
 
@@ -119,6 +128,24 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _split_names(given: list[str] | None) -> tuple[str, ...]:
     return tuple(name for part in given or () for name in part.split(",") if name)
+
+
+def _prior(options: argparse.Namespace) -> Prior | None:
+    """Return the family of p(z|u), or None for the default; an option of another family is refused."""
+    if options.model != "ivae" and (options.prior or options.modulate or options.k):
+        raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
+    family = options.prior or "gaussian"
+    if options.modulate and family != "gaussian":
+        raise ConfigError(f"--modulate is about the Gaussian prior; leave it out with --prior {family}.")
+    if options.k and family != "learned":
+        raise ConfigError(
+            f"--k is about the learned prior; leave it out with --prior {family}, or use --prior learned."
+        )
+    if family == "laplace":
+        return LaplacePrior()
+    if family == "learned":
+        return LearnedPrior(k=options.k) if options.k else LearnedPrior()
+    return ConditionalPrior(modulate=options.modulate) if options.modulate else None
 
 
 def _stop_on_signals(run: Run) -> None:
@@ -280,6 +307,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=["diagonal", "full", "gauss-newton"],
         help="how q is found (default: full; pictures: diagonal)",
     )
+    train.add_argument(
+        "--prior", choices=["gaussian", "laplace", "learned"], help="family of p(z|u) (default gaussian)"
+    )
+    train.add_argument("--modulate", choices=["both", "mean", "variance"], help="what u moves in a Gaussian p(z|u)")
+    train.add_argument("--k", type=int, help="statistics a latent of a learned p(z|u) (default 2)")
     train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
     _reading_options(train)
     train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")

@@ -18,10 +18,19 @@ class ConfigError(ValueError):
 
 
 def setting(
-    default: Any, label: str, help: str = "", *, min: float | int | None = None, max: float | int | None = None
+    default: Any,
+    label: str,
+    help: str = "",
+    *,
+    min: float | int | None = None,
+    max: float | int | None = None,
+    late: bool = False,
 ) -> Any:
-    """Return a dataclass field with the words and bounds that forms and the command line show."""
-    return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max})
+    """Return a dataclass field with the words and bounds that forms and the command line show.
+
+    A `late` one came after runs had been made without it: at its default it does not count in `Config.key`.
+    """
+    return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max, "late": late})
 
 
 class _Checked:
@@ -67,6 +76,9 @@ class SourcesData(_Checked):
         "gaussian", "Source distribution", "Given u. Laplace, sech, Student (5 degrees) are heavy-tailed; two humps"
     )
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
+    strength: float = setting(
+        1.0, "Strength of modulation", "0: u changes nothing; 1: means over +-5, stds 0.5 to 3", min=0, max=2, late=True
+    )
     layers: int = setting(3, "Mixing layers", min=1, max=10)
     activation: Literal["xtanh", "leaky", "linear"] = setting("xtanh", "Mixing nonlinearity")
     observation_noise: float = setting(0.0, "Observation noise", "Fraction of x's standard deviation", min=0, max=2)
@@ -134,11 +146,15 @@ class FileData(_Checked):
     u: tuple[str, ...] = setting((), "Columns of u")
     z: tuple[str, ...] = setting((), "Columns of true factors")
     rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
-    rows: int | None = setting(None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1)
-    bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9)
-    smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9)
-    min_speed: float | None = setting(None, "Least speed", "Running periods only, in the recording's unit", min=0)
-    time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time")
+    rows: int | None = setting(
+        None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1, late=True
+    )
+    bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9, late=True)
+    smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9, late=True)
+    min_speed: float | None = setting(
+        None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
+    )
+    time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
@@ -342,15 +358,19 @@ class Config(_Checked):
 
     def key(self) -> str:
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
-        tree = dataclasses.asdict(self)
+        tree = _for_key(self)
         del tree["train"]["device"]
-        for name in _LATER_SETTINGS:  # where they say nothing, keys stay what they were before there were any
-            if tree["data"].get(name, "") is None:
-                del tree["data"][name]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_LATER_SETTINGS = ("rows", "bin_s", "smooth_s", "min_speed", "time")
+def _for_key(settings: Any) -> dict[str, Any]:
+    """Return the tree without late settings that are at their defaults."""
+    tree = {}
+    for f in dataclasses.fields(settings):
+        value = getattr(settings, f.name)
+        if not (f.metadata.get("late") and value == f.default):
+            tree[f.name] = _for_key(value) if dataclasses.is_dataclass(value) else value
+    return tree
 
 
 def _build(hint: Any, value: Any, where: str) -> Any:

@@ -55,6 +55,7 @@ def sources(
     per_segment: int = 1000,
     noise: Noise = "gaussian",
     modulate: Modulate = "both",
+    strength: float | int = 1.0,
     scale_range: tuple[float, float] = (0.5, 3.0),
     mean_range: tuple[float, float] = (-5.0, 5.0),
     layers: int = 3,
@@ -77,6 +78,7 @@ def sources(
         noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3),
             "student" has 5 degrees of freedom (6), "bimodal" two humps (-1.6).
         modulate: What u changes. "mean" leaves every scale 1, "variance" every mean 0.
+        strength: How much: means times it, log scales times it; 0 is no modulation.
         scale_range: Bounds of the uniform draw of standard deviations, one a segment and factor.
         mean_range: Bounds of the uniform draw of means.
         layers: Matrices of the mixing, with an activation after each but the last; 1 is linear.
@@ -99,7 +101,7 @@ def sources(
     """
     rng = _streams(seed)
     n = segments * per_segment
-    how = (noise, modulate, scale_range, mean_range, correlation, continuous_u)
+    how = (noise, modulate, strength, scale_range, mean_range, correlation, continuous_u)
     z, u = _factors(rng, n_latents, segments, per_segment, *how)
     f = mixing(n_latents=n_latents, d_x=d_x, layers=layers, activation=activation, seed=seed)
     if observation_noise < 0:
@@ -115,8 +117,8 @@ def sources(
         u_names=("u",) if continuous_u else ("segment",),
         u_labels=() if continuous_u else tuple(str(i + 1) for i in range(segments)),
         meta=_meta(
-            f"{noise} factors, u changes {modulate}; {len(f.matrices)} mixing layers, {activation}; {n:,} rows; "
-            f"observation noise {observation_noise:g}; correlation {correlation:g}; seed {seed}"
+            f"{noise} factors, u changes {modulate}, strength {strength:g}; {len(f.matrices)} mixing layers, "
+            f"{activation}; {n:,} rows; observation noise {observation_noise:g}; correlation {correlation:g}; seed {seed}"
         ),
     )
 
@@ -145,7 +147,7 @@ def neurons(
         Zhou & Wei 2020 (pi-VAE), whose simulated rates are bounded the same way.
     """
     rng = _streams(seed)
-    z, u = _factors(rng, n_latents, segments, per_segment, "gaussian", "both", (0.5, 3.0), (-5.0, 5.0), 0.0, False)
+    z, u = _factors(rng, n_latents, segments, per_segment, "gaussian", "both", 1.0, (0.5, 3.0), (-5.0, 5.0), 0.0, False)
     f = mixing(n_latents=n_latents, d_x=n_neurons, seed=seed)
     return Dataset(
         name=f"{n_neurons} neurons, {n_latents} factors, {segments} segments",
@@ -165,6 +167,7 @@ def moments(
     n_latents: int = 2,
     segments: int = 5,
     modulate: Modulate = "both",
+    strength: float | int = 1.0,
     scale_range: tuple[float, float] = (0.5, 3.0),
     mean_range: tuple[float, float] = (-5.0, 5.0),
     continuous_u: bool = False,
@@ -177,6 +180,7 @@ def moments(
         n_latents: As given to `sources`, like all that follow.
         segments: Number of segments.
         modulate: What u changes.
+        strength: How much.
         scale_range: Bounds of the standard deviations.
         mean_range: Bounds of the means.
         continuous_u: Whether u is numbers.
@@ -185,7 +189,8 @@ def moments(
     Returns:
         Means and scales, one row for each u.
     """
-    return _moments(_streams(seed)["moments"], u, n_latents, segments, modulate, scale_range, mean_range, continuous_u)
+    how = (modulate, strength, scale_range, mean_range, continuous_u)
+    return _moments(_streams(seed)["moments"], u, n_latents, segments, *how)
 
 
 def mixing(
@@ -230,6 +235,7 @@ def _factors(
     per_segment: int,
     noise: Noise,
     modulate: Modulate,
+    strength: float | int,
     scale_range: tuple[float, float],
     mean_range: tuple[float, float],
     correlation: float,
@@ -241,7 +247,8 @@ def _factors(
         )
     n = segments * per_segment
     u = rng["u"].uniform(-1, 1, n) if continuous_u else np.repeat(np.arange(segments), per_segment)
-    mean, scale = _moments(rng["moments"], u, n_latents, segments, modulate, scale_range, mean_range, continuous_u)
+    how = (modulate, strength, scale_range, mean_range, continuous_u)
+    mean, scale = _moments(rng["moments"], u, n_latents, segments, *how)
     eps = _unit_noise(rng["noise"], noise, mean.shape)
     if correlation and n_latents > 1:
         eps = eps @ _correlating(correlation, n_latents)
@@ -254,6 +261,7 @@ def _moments(
     n_latents: int,
     segments: int,
     modulate: Modulate,
+    strength: float | int,
     scale_range: tuple[float, float],
     mean_range: tuple[float, float],
     continuous_u: bool,
@@ -271,6 +279,10 @@ def _moments(
         level = rng.random((2, segments, n_latents))[:, u]
     mean = mean_range[0] + level[0] * (mean_range[1] - mean_range[0])
     scale = scale_range[0] + level[1] * (scale_range[1] - scale_range[0])
+    if not strength >= 0:
+        raise ValueError(f"strength must be 0 or more; got {strength}.")
+    if strength != 1:
+        mean, scale = strength * mean, scale**strength
     if modulate == "mean":
         scale = np.ones_like(scale)
     elif modulate == "variance":

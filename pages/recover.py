@@ -26,7 +26,7 @@ def toolbar() -> tuple[Run, int, str, Run | None]:
     """Show the choices of this page in one row."""
     cells = st.columns([3, 2, 2, 3], vertical_alignment="top")
     with cells[0]:
-        run = ui.pick_run(prefer=lambda r: r.config.prior.kind == "conditional")
+        run = ui.pick_run(prefer=lambda r: r.config.is_conditional)
     with cells[1]:
         member = ui.pick_member(run)
     with cells[2]:
@@ -34,7 +34,7 @@ def toolbar() -> tuple[Run, int, str, Run | None]:
             st.segmented_control, "Correlation", ["pearson", "spearman"], param="method", show=str.capitalize
         )
     others = {r.id: r for r in read.comparable(ui.usable_runs(), run)[1:]}
-    wanted = next((r.id for r in others.values() if r.config.prior.kind != run.config.prior.kind), None)
+    wanted = next((r.id for r in others.values() if r.config.is_conditional != run.config.is_conditional), None)
     with cells[3]:
         other = ui.choice(
             st.selectbox, "Beside", ["none", *others], param="beside", default=wanted,
@@ -68,7 +68,7 @@ def talk_figure(run: Run, found: Recovery, beside: Run | None, method: str) -> N
 
 def kind_of(run: Run) -> str:
     """Which of the talk's two panels a run belongs to."""
-    return "iVAE" if run.config.prior.kind == "conditional" else "VAE"
+    return "iVAE" if run.config.is_conditional else "VAE"
 
 
 def score_of(found: Recovery, method: str) -> metrics.Score:

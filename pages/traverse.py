@@ -92,7 +92,7 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
 def samples(run: Run, plan: Plan, member: int) -> None:
     """Show held-out data beside its reconstruction, and beside samples from the prior."""
     names, labels = run.about.get("x_names", ()), run.about.get("u_labels") or ()
-    is_conditional = run.config.prior.kind == "conditional"
+    is_conditional = run.config.is_conditional
     prior, label = "p(z|u)" if is_conditional else "p(z)", None
     head, choice = st.columns([3, 1], vertical_alignment="bottom")
     head.markdown(f"**Does it know the data?** Held-out data, its reconstruction, and samples from the prior {prior}.")

@@ -27,7 +27,7 @@ CONDITIONAL = (
 
 def is_conditional(run: Run) -> bool:
     """Whether the run's prior is p(z|u)."""
-    return run.config.prior.kind == "conditional"
+    return run.config.is_conditional
 
 
 def curve_name(member: int, plane: tuple[int, int]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dvae_core import config, recipes, runs
 from dvae_core.config import (
@@ -20,10 +21,14 @@ from dvae_core.config import (
     FacesData,
     FileData,
     GaussianLikelihood,
+    LaplacePrior,
+    LearnedPrior,
     NeuronsData,
     PoissonLikelihood,
+    Prior,
     SourcesData,
     SpritesData,
+    StandardPrior,
 )
 from dvae_core.data import Dataset
 
@@ -159,7 +164,24 @@ def data_label(data: Data) -> str:
 # --- the form of the Train page ---------------------------------------------------------------------------------------
 
 MODELS = {"vae": "VAE", "beta-vae": "β-VAE", "ivae": "iVAE"}
+PRIORS: dict[str, type[ConditionalPrior | LaplacePrior | LearnedPrior]] = {
+    "conditional": ConditionalPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
+}  # fmt: skip
+PRIOR_NAMES = {"conditional": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
 LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood, "poisson": PoissonLikelihood}
+
+
+def prior_form(cell: DeltaGenerator, key: str) -> Prior:
+    """Show the family of an iVAE's p(z|u) and the one choice that goes with it."""
+    family = cell.selectbox(
+        "Prior p(z|u)", list(PRIORS), format_func=PRIOR_NAMES.__getitem__, key=f"{key}.prior", persist_state="session",
+        help="Exponential families, k statistics a latent. Learned: T and lambda are networks, Z is summed on a grid",
+    )  # fmt: skip
+    prior = PRIORS[family]()
+    with cell:
+        if isinstance(prior, ConditionalPrior):
+            return edit(prior, ["modulate"], prefix=key, columns=1)
+        return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 
 
 def train_form(data: Data, dataset: Dataset, model: str) -> Config:
@@ -186,10 +208,8 @@ def train_form(data: Data, dataset: Dataset, model: str) -> Config:
         )
     config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members))  # type: ignore[arg-type]
     m, t, prior = config.model, config.train, config.prior
-    if isinstance(prior, ConditionalPrior):
-        with right:
-            modulate = field(prior, "modulate", key=f"{key}.modulate", label="u moves the prior's")
-        prior = dataclasses.replace(prior, modulate=modulate)
+    if not isinstance(prior, StandardPrior):
+        prior = prior_form(right, key)
     with left:
         m = edit(m, ["latents"], prefix=key, columns=1)
     with right:

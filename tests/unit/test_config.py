@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from dvae_core import runs
 from dvae_core.config import (
     ConditionalPrior,
     Config,
@@ -13,6 +14,8 @@ from dvae_core.config import (
     DigitsData,
     FileData,
     GaussianLikelihood,
+    LaplacePrior,
+    LearnedPrior,
     MlpNet,
     ModelConfig,
     PoissonLikelihood,
@@ -24,6 +27,8 @@ CONFIGS = [
     Config(),
     Config(data=DigitsData(), model=ModelConfig(net=ConvNet(), likelihood=PoissonLikelihood())),
     Config(data=FileData(path="a.npz", x=("a", "b"), rate_hz=20.0), prior=ConditionalPrior(modulate="mean")),
+    Config(prior=LaplacePrior()),
+    Config(data=SourcesData(noise="bimodal"), prior=LearnedPrior(k=1, width=8)),
     Config(model=ModelConfig(rotation=((0.0, 1.0), (1.0, 0.0))), train=TrainConfig(seeds=(3,), betas=(0.5,))),
 ]
 
@@ -38,7 +43,7 @@ def test_the_key_changes_with_results_not_with_the_device():
     on_gpu = dataclasses.replace(config, train=dataclasses.replace(config.train, device="cuda"))
     longer = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=31))
     assert config.key() == on_gpu.key()
-    assert len({c.key() for c in [config, longer, *CONFIGS[1:]]}) == 5
+    assert len({c.key() for c in [config, longer, *CONFIGS[1:]]}) == 7
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,10 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
         ({"model": {"latents": "2"}}, "config.model.latents must be int; got '2'"),
         ({"model": {"latents": True}}, "config.model.latents must be int; got True"),
         ({"model": {"posterior": "banana"}}, "posterior must be one of diagonal, full, gauss-newton; got 'banana'"),
-        ({"data": {"kind": "sources", "noise": "pink"}}, "noise must be one of gaussian, laplace, sech"),
+        (
+            {"data": {"kind": "sources", "noise": "pink"}},
+            "noise must be one of gaussian, laplace, sech, student, bimodal",
+        ),
         ({"train": {"seeds": 3}}, "config.train.seeds must be a list; got 3"),
         ({"train": []}, "config.train must be an object"),
         ({"data": {"kind": "file", "rate_hz": "fast"}}, "config.data.rate_hz must be float; got 'fast'"),
@@ -74,6 +82,18 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
 def test_unreadable_json_says_where_and_what(change, words):
     with pytest.raises(ConfigError, match=words):
         Config.from_json(json.dumps(change))
+
+
+def test_the_shipped_runs_keep_their_keys():
+    """Settings that came later must not change what an old run is called."""
+    keys = {run.id: run.config.key() for run in runs.examples()}
+    assert keys == {"talk-ivae": "5c78ecd15ea5", "talk-vae": "83a8c5676777", "digits-beta-vae": "b9039f79afe1"}
+
+
+@pytest.mark.parametrize("prior", [{"kind": "laplace", "modulate": "both"}, {"kind": "conditional", "k": 2}])
+def test_a_setting_of_another_family_is_refused(prior):
+    with pytest.raises(ConfigError, match="prior has no setting"):
+        Config.from_json(json.dumps({"prior": prior}))
 
 
 def test_text_that_is_not_json_is_refused():

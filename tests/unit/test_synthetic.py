@@ -4,12 +4,19 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dvae_core.data import split
-from dvae_core.synthetic import mixing, moments, neurons, sources
+from dvae_core.synthetic import HUMP, mixing, moments, neurons, sources
 
-KURTOSIS = {"gaussian": 3.0, "sech": 5.0, "laplace": 6.0}  # fourth moment at unit variance
-EIGHTH = {"gaussian": 105.0, "sech": 1385.0, "laplace": 2520.0}  # eighth moment: the error of the fourth
+A, B = HUMP**2, 1 - HUMP**2  # "bimodal": squares of the humps' distance and of the noise about them
+# moments at unit variance: the fourth, the sixth (the error of the third), the eighth (the error of the fourth)
+KURTOSIS = {"gaussian": 3.0, "sech": 5.0, "laplace": 6.0, "bimodal": A**2 + 6 * A * B + 3 * B**2}
+SIXTH = {"gaussian": 15.0, "sech": 61.0, "laplace": 90.0, "bimodal": A**3 + 15 * A**2 * B + 45 * A * B**2 + 15 * B**3}
+EIGHTH = {
+    "gaussian": 105.0, "sech": 1385.0, "laplace": 2520.0,
+    "bimodal": A**4 + 28 * A**3 * B + 210 * A**2 * B**2 + 420 * A * B**3 + 105 * B**4,
+}  # fmt: skip
 
 
 def standardised(data, **arguments):
@@ -39,7 +46,22 @@ def test_noise_has_the_shape_asked_for(noise, seed):
     eps = standardised(data, segments=2, seed=seed).ravel()
     error = np.sqrt((EIGHTH[noise] - KURTOSIS[noise] ** 2) / eps.size)
     assert abs((eps**4).mean() - KURTOSIS[noise]) < 5 * error
-    assert abs((eps**3).mean()) < 5 * np.sqrt({"gaussian": 15, "sech": 61, "laplace": 90}[noise] / eps.size)
+    assert abs((eps**3).mean()) < 5 * np.sqrt(SIXTH[noise] / eps.size)
+
+
+def test_student_noise_is_students_t_with_unit_variance(seed):
+    eps = standardised(sources(segments=2, per_segment=5000, noise="student", seed=seed), segments=2, seed=seed).ravel()
+    assert stats.kstest(eps * np.sqrt(5 / 3), stats.t(5).cdf).pvalue > 1e-3  # once in 1,000 draws by chance
+
+
+def test_strength_spreads_or_shrinks_what_u_does():
+    full, half, none = (moments(np.arange(5), strength=s, seed=3) for s in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(half[0], 0.5 * full[0])
+    np.testing.assert_allclose(half[1], np.sqrt(full[1]))
+    np.testing.assert_allclose(none[0], 0)
+    np.testing.assert_allclose(none[1], 1)
+    z = sources(strength=0, segments=4, per_segment=2500, seed=3).z
+    assert abs(z.std() - 1) < 5 / np.sqrt(2 * z.size)
 
 
 def test_fixed_ranges_fix_the_moments():
@@ -214,6 +236,7 @@ WRONG = {
     "d_x": ({"n_latents": 3, "d_x": 2}, "injective; got 2 and 3"),
     "scales": ({"scale_range": (0.0, 1.0)}, "scales be above 0"),
     "means": ({"mean_range": (1.0, -1.0)}, "Ranges must rise"),
+    "strength": ({"strength": -1}, "strength must be 0 or more"),
     "noise": ({"observation_noise": -0.1}, "0 or more"),
     "correlation": ({"n_latents": 5, "correlation": -0.3}, r"above -0\.25 and below 1; got -0\.3"),
 }
