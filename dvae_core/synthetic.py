@@ -118,7 +118,8 @@ def sources(
         u_labels=() if continuous_u else tuple(str(i + 1) for i in range(segments)),
         meta=_meta(
             f"{noise} factors, u changes {modulate}, strength {strength:g}; {len(f.matrices)} mixing layers, "
-            f"{activation}; {n:,} rows; observation noise {observation_noise:g}; correlation {correlation:g}; seed {seed}"
+            f"{activation}; {n:,} rows; observation noise {observation_noise:g}; correlation {correlation:g}; "
+            f"seed {seed}"
         ),
     )
 

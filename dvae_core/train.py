@@ -447,7 +447,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
         prior = vae.given(q.mu, ub)
         m, v = prior.moments()
         if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
-            prior_z.append(prior.sample(0.5 * (1 + torch.erf(eps / math.sqrt(2))).clamp(1e-6, 1 - 1e-6)))
+            prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
         mu.append(q.mu)
         std.append(q.var.sqrt())
         prior_mu.append(m)
