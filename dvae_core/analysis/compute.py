@@ -121,7 +121,7 @@ def recovery(run: Run) -> None:
     if not varies.any():
         return
     n = len(latents["index"])
-    T = recovered.gaussian_statistics(run.config.prior.modulate if run.config.is_conditional else "mean")
+    T = recovered.statistics_of(run.config.prior)
     found = recovered.recover(
         latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
         block=max(1, n // 100) if about.get("split") == "blocks" else 1,
