@@ -33,15 +33,13 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
     table = read.latent_table(run, member)
     order = [latent["index"] for latent in table]
     planes = [f"{min(i, j)}-{max(i, j)}" for n, i in enumerate(order) for j in order[n + 1 :]][:15]  # largest KL first
-    with cells[2]:
-        plane = ui.choice(
-            st.selectbox,
-            "Plane",
-            planes,
-            param="plane",
-            disabled=d == 2,
-            show=lambda p: "z{} and z{}".format(*(int(i) + 1 for i in p.split("-"))),
-        )
+    plane = planes[0]
+    if d > 2:
+        with cells[2]:
+            plane = ui.choice(
+                st.selectbox, "Plane", planes, param="plane",
+                show=lambda p: "z{} and z{}".format(*(int(i) + 1 for i in p.split("-"))),
+            )  # fmt: skip
     i, j = (int(k) for k in plane.split("-"))
     if all(latent["dead"] for latent in table if latent["index"] in (i, j)):
         st.info(

@@ -1,0 +1,45 @@
+"""axe-core (Deque) in the real browser: no serious or critical finding on any page or stop of the talk."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pages.ui.page import ORDER
+from pages.ui.stops import STOPS
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+def findings(page):
+    """Serious and critical findings as "rule: what it is about"."""
+    found = Axe().run(page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    return sorted({f"{v['id']}: {node['html'][:160]}" for v in serious for node in v["nodes"]})
+
+
+def look(visitor, address):
+    visitor.page.goto(address)
+    visitor.page.locator('[data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+    visitor.page.wait_for_timeout(2500)  # figures and components draw after the script has ended
+    return findings(visitor.page)
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", [p.name if p.name == "rotate" else pytest.param(p.name, marks=pytest.mark.slow) for p in ORDER]
+)
+def test_a_page_has_no_serious_finding(name, scheme, server, visitor):
+    visitor.page.emulate_media(color_scheme=scheme)
+    assert look(visitor, f"{server}/{'' if name == 'start' else name}") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_talk_has_no_serious_finding(scheme, server, visitor):
+    visitor.page.emulate_media(color_scheme=scheme)
+    for stop in STOPS:
+        assert look(visitor, f"{server}/talk?stop={stop.name}") == [], stop.name
+        if stop.question:
+            visitor.page.get_by_role("button", name="Just show it").click()
+            visitor.page.get_by_text(stop.see[:40]).last.wait_for()
+            visitor.page.wait_for_timeout(2500)
+            assert findings(visitor.page) == [], stop.name
