@@ -223,6 +223,19 @@ def _analyse(options: argparse.Namespace) -> int:
     return 0
 
 
+def _study(options: argparse.Namespace) -> int:
+    from dvae_core.analysis.study import study
+
+    run = runs.study_folder(Path(options.out).absolute())
+    (run.path / "STOP").unlink(missing_ok=True)
+    _stop_on_signals(run)
+    with tqdm(total=100, unit="%", desc="study", disable=None) as bar:
+        for fraction in study(run, seed=options.seed):
+            bar.update(round(100 * fraction) - bar.n)
+    print(f"Wrote {run.path / 'analysis' / 'study.json'}")
+    return 0
+
+
 def _list(options: argparse.Namespace) -> int:
     from dvae_core.analysis.read import run_table
 
@@ -339,6 +352,11 @@ def _parser() -> argparse.ArgumentParser:
         "name", metavar="NAME", help="rotation, twin, disentanglement, agreement, downstream or linear_ica"
     )
     analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+
+    study = commands.add_parser("study", help="what must u be like? train small populations on world after world")
+    study.set_defaults(command=_study)
+    study.add_argument("--out", metavar="DIR", required=True, help="goes on where an earlier one stopped")
+    study.add_argument("--seed", type=int, default=0, help="of the worlds (default 0)")
 
     listing = commands.add_parser("list", help="list the runs in a folder")
     listing.set_defaults(command=_list)

@@ -267,6 +267,8 @@ class StandardPrior(_Checked):
 
     kind: Literal["standard"] = "standard"
 
+    k = 0  # not a setting: no statistic depends on u
+
 
 @dataclass(frozen=True)
 class ConditionalPrior(_Checked):
@@ -276,6 +278,11 @@ class ConditionalPrior(_Checked):
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes in the prior")
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
 
+    @property
+    def k(self) -> int:
+        """Statistics a latent: z and z^2, or one of the two."""
+        return 2 if self.modulate == "both" else 1
+
 
 @dataclass(frozen=True)
 class LaplacePrior(_Checked):
@@ -283,6 +290,8 @@ class LaplacePrior(_Checked):
 
     kind: Literal["laplace"] = "laplace"
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
+
+    k = 1  # not a setting
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dvae_core import likelihoods
 from dvae_core.config import Config, ConvNet, GaussianLikelihood, PoissonLikelihood
 from dvae_core.device import generator
 from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp, gaussian_kl, tanh
-from dvae_core.priors import Given, GivenNormal, prior_of
+from dvae_core.priors import Family, Given, GivenNormal, prior_of
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC
 LOG_STD_Z = 6.0  # |log std| of q is kept below this, smoothly
@@ -254,6 +254,7 @@ class Vae(nn.Module):
     are [p, n, ...]. The module knows no device, file or log.
     """
 
+    conditional: Family
     x_mean: Tensor
     x_forward: Tensor
     x_inverse: Tensor

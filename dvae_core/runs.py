@@ -451,6 +451,14 @@ def new_path(store: Path, title: str) -> Path:
     return store / f"{slug}-{secrets.token_hex(3)}"
 
 
+def study_folder(path: Path) -> Run:
+    """Return the folder of a study (many small populations, one file of records), made if it is not there.
+
+    It has the form of a run, so that the same workers serve it, but lies too deep in the store to be listed as one.
+    """
+    return Run(path) if (path / "config.json").is_file() else create(path, Config(), title="What must u be like?")
+
+
 def rename(run: Run, title: str) -> None:
     """Change what a person calls the run; its id and links stay."""
     if run.is_shipped:

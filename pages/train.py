@@ -5,6 +5,7 @@ import streamlit as st
 from dvae_core import runs
 from dvae_core.config import ConfigError
 from dvae_core.data import DataError
+from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, jobs
 from pages.ui import page as ui
@@ -34,6 +35,8 @@ def form() -> None:
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return
+    for said in theorem.warnings_before(dataset.u, theorem.needed_values(config)) if config.is_conditional else ():
+        st.warning(said, icon=":material/checklist:")
     title = f"{names[model]} on {controls.data_label(data)}"
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         jobs.begin(config, title)

@@ -13,8 +13,10 @@ from torch import Tensor
 from dvae_core import metrics, runs
 from dvae_core.analysis import angle, recovered
 from dvae_core.analysis.agree import agreement
+from dvae_core.analysis.conditions import conditions
 from dvae_core.analysis.downstream import downstream
 from dvae_core.analysis.linear_ica import linear_ica
+from dvae_core.analysis.study import study
 from dvae_core.config import Config, ConvNet
 from dvae_core.data import DataError, Dataset, split
 from dvae_core.device import choose_threads, generator
@@ -403,6 +405,8 @@ ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
     "agreement": agreement,
     "downstream": downstream,
     "linear_ica": linear_ica,
+    "conditions": conditions,
+    "study": study,
 }
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -324,6 +325,14 @@ def _latents(run: Run) -> dict[str, np.ndarray]:
 def literature_scores(run: Run, member: int) -> dict[str, Any] | None:
     """Return what `compute.disentanglement` wrote about a member; None where it is not computed yet."""
     return run.record(f"disentanglement-{member}")
+
+
+def study_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of a study so far (see `analysis.study.train_all`); none where it has not begun."""
+    try:
+        return list(json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8")).values())
+    except FileNotFoundError:
+        return []
 
 
 def progress(run: Run, analysis: str) -> float | None:

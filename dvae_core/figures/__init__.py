@@ -7,6 +7,7 @@ becomes a figure with one sentence in it.
 """
 
 from dvae_core.figures.any_prior import QUARTERS, stage
+from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
 from dvae_core.figures.data import column_histograms, picture_sheet, raster
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
@@ -30,13 +31,16 @@ __all__ = [
     "latent_scatter",
     "mcc_lines",
     "picture_sheet",
+    "prior_curves",
     "raster",
     "recovery_scatter",
     "rotation_curve",
     "rotation_story",
     "seed_panels",
     "sentence",
+    "singular_values",
     "stage",
+    "study_lines",
     "training_curves",
     "training_split",
     "which_is_true",

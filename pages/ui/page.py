@@ -49,6 +49,7 @@ CHAPTERS: dict[str, list[Page]] = {
     ],
     "3 · Rescue": [
         Page("recover", "Recover", ":material/target:", "Recovered latents against the true factors."),
+        Page("conditions", "Conditions", ":material/checklist:", "Does the theorem hold here? What must u be like?"),
     ],
     "Workbench": [
         Page("runs", "Runs", ":material/folder_open:", "Open, rename, download or delete trained runs."),

@@ -1,0 +1,185 @@
+"""What the Conditions page needs of a run and cannot read off its files: T, lambda, L, Jacobians, the prior's shape."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvae_core.config import ConvNet
+from dvae_core.data import Dataset, split
+from dvae_core.device import generator
+from dvae_core.identify import conditions as theorem
+from dvae_core.likelihoods import bounded_log_std
+from dvae_core.models import Vae, member
+from dvae_core.priors import GRID_STEP, LearnedFamily, StandardNormal
+from dvae_core.recipes import dataset_of
+from dvae_core.runs import Run, RunError
+from dvae_core.train import load_vae
+
+ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
+CURVE = 241  # points of a drawn density
+
+
+def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
+    """Compute what the theorem's conditions rest on for one member; write analysis/conditions-<member>.npz, float64.
+
+        lam [m, d, k]            learned lambda at the distinct u (of a continuous u: 200 of the held-out ones)
+        spread [d, k]            standard deviation of T over posterior samples: lam * spread is in nats
+        lam_true [m, d, k]       that of the world, where known (`true_words` says which or why not), times spread_true
+        gram [d, k], rank [d]    eigenvalues and ranks of the centred, scaled Gram matrices of T
+        monotonic [d]            whether T_i1 rises or falls only, over the middle 99 % of the latents (k = 1)
+        singular [n, s]          of the Jacobian: noise standard deviations of x a standard deviation of z
+        pairs [3]                far in z; of these close in x; smallest distance in x
+        explained [d], explained_true [d]   Var(E[z|u]) / Var(z) of posterior means, and of the factors
+        curve_z [g], curves [m, d, g]       the learned p(z_i|u), at no more than 12 values of u
+        grid_error               largest change of log Z on a grid twice as fine (learned T only)
+        u [m, ..], u_values, d_x, noise_std, rows
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If there is no such member, or it diverged.
+    """
+    config = run.config
+    if not 0 <= member_index < config.members:
+        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
+    vae = member(load_vae(run), member_index).double().eval()
+    if not all(w.isfinite().all() for w in vae.parameters()):
+        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
+    torch.set_num_threads(1)
+    dataset = dataset_of(config.data)
+    held_out = split(dataset, config.data.split).held_out
+    rows = held_out[np.linspace(0, len(held_out) - 1, min(PAIRED, len(held_out))).astype(int)]
+    with torch.no_grad():
+        x, u = _rows(dataset, rows, vae)
+        q = vae.encode(x, u)
+        noise = torch.randn(q.mu.shape, generator=generator("conditions"), dtype=torch.float64)
+        z = q.sample(noise)
+    yield 0.2
+    found: dict[str, np.ndarray] = {"rows": np.array(len(rows)), "d_x": np.array(dataset.d_x)}
+    with torch.no_grad():
+        in_noise, std = _in_noise(vae, z)
+        found["noise_std"] = np.array(np.nan if std is None else std)
+        far, close, smallest, _ = theorem.twins(in_noise, z[0].numpy())
+        found["pairs"] = np.array([far, close, smallest])
+    yield 0.4
+    found["singular"] = _singular_values(vae, z[:, :: max(1, len(rows) // ROWS)])
+    yield 0.6
+    if dataset.u is not None:
+        found["explained"] = theorem.explained_by_u(q.mu[0].numpy(), dataset.u[rows])
+        if dataset.z is not None:
+            found["explained_true"] = theorem.explained_by_u(dataset.z[rows].astype(float), dataset.u[rows])
+    with torch.no_grad():
+        found |= _of_prior(vae, dataset, rows, z)
+    yield 0.9
+    found["true_words"] = np.array("")
+    if dataset.u is not None:
+        values, found["u_values"] = _values(dataset, rows)
+        lam, words = theorem.true_lambda(config.data, values if dataset.has_labels else values[:, 0])
+        found["true_words"] = np.array(words)
+        if lam is not None and dataset.z is not None:
+            found["lam_true"] = lam * _true_spread(dataset.z[rows].astype(float), lam.shape[-1], config.data)
+    run.write_npz(f"analysis/conditions-{member_index}.npz", found)
+    yield 1.0
+
+
+def _rows(dataset: Dataset, rows: np.ndarray, vae: Vae) -> tuple[Tensor, Tensor | None]:
+    features = dataset.u_features() if vae.sizes.d_u else None
+    x = torch.from_numpy(dataset.x_float(rows)).double()[None]
+    return x, None if features is None else torch.from_numpy(features[rows]).double()[None]
+
+
+def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of u that lambda is looked at (codes, or numbers [m, d_u]), and how many the data has."""
+    u = dataset.u
+    assert u is not None
+    distinct = np.unique(u, axis=0)
+    if dataset.has_labels:
+        return distinct, np.array(len(distinct))
+    return u[rows[:: max(1, len(rows) // VALUES)]], np.array(len(distinct))
+
+
+def _in_noise(vae: Vae, z: Tensor) -> tuple[np.ndarray, float | None]:
+    """f(z) in units of the noise: f / sigma; counts 2 sqrt(rate), pixels 2 arcsin sqrt(p), whose noise is 1."""
+    mean, log_std = vae.generator(vae.unrotate(z))
+    kind = vae.config.model.likelihood.kind
+    if kind == "poisson":
+        return (2 * torch.exp(0.5 * mean))[0].numpy(), None
+    if kind == "bernoulli":
+        return (2 * torch.asin(torch.sigmoid(mean).sqrt()))[0].numpy(), None
+    log_std = vae.log_std_x[:, None, :] if log_std is None else log_std.mean(1, keepdim=True)
+    std = torch.exp(bounded_log_std(log_std))
+    return (mean / std)[0].numpy(), float(std.mean())
+
+
+def _singular_values(vae: Vae, z: Tensor) -> np.ndarray:
+    """Of d f / d z at each z, x in units of the noise and z in those of its spread; [n, min(d_z, d_x)]."""
+    scale = z.std(1).clamp_min(1e-12)  # [1, d]
+    kind = vae.config.model.likelihood.kind
+    if isinstance(vae.config.model.net, ConvNet):
+        z = z[:, :: max(1, z.shape[1] // 50)]  # one backward-free pass a latent and example
+        columns = []
+        for i in range(z.shape[2]):
+            along = torch.zeros_like(z)
+            along[..., i] = 1
+            with torch.no_grad():
+                columns.append(torch.func.jvp(lambda v: vae.generator(v)[0], (z,), (along,))[1])
+        jacobian = torch.stack(columns, 2)
+        mean, log_std = vae.generator(z)
+    else:
+        with torch.no_grad():
+            mean, log_std, jacobian = vae.generator.with_jacobian(z)
+    with torch.no_grad():
+        if kind == "poisson":
+            information = torch.exp(0.5 * mean)
+        elif kind == "bernoulli":
+            information = (torch.sigmoid(mean) * torch.sigmoid(-mean)).sqrt()
+        else:
+            log_std = vae.log_std_x[:, None, :] if log_std is None else log_std
+            information = torch.exp(-bounded_log_std(log_std)).expand_as(mean)
+        scaled = jacobian * information[:, :, None] * scale[:, None, :, None]
+        return torch.linalg.svdvals(scaled)[0].numpy()
+
+
+def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[str, np.ndarray]:
+    """Return lambda, T's spread and Gram matrices, and the drawn densities of a conditional prior."""
+    prior = vae.conditional
+    if isinstance(prior, StandardNormal):
+        return {}
+    values, _ = _values(dataset, rows)
+    features = np.eye(len(dataset.u_labels))[values] if dataset.has_labels else values
+    u = torch.from_numpy(np.asarray(features, float))[None]
+    like = torch.zeros(1, len(values), z.shape[2], dtype=torch.float64)
+    standard = (u - vae.u_mean) * vae.u_scale
+    T = prior.statistics(z)[0].numpy()
+    lam = prior.lam(like, standard)
+    gram, rank = theorem.statistics_rank(T)
+    grid = torch.linspace(float(z.min()), float(z.max()), CURVE, dtype=torch.float64)
+    shown = torch.from_numpy(np.unique(np.linspace(0, len(values) - 1, min(12, len(values))).astype(int)))
+    curves = []
+    for g in grid:
+        given = prior(like[:, shown], standard[:, shown])
+        curves.append(torch.exp(given.log_prob(g.expand(1, len(shown), z.shape[2])))[0])
+    low, high = (torch.quantile(z[0], q, dim=0) for q in (0.005, 0.995))
+    line = low + (high - low) * torch.linspace(0, 1, 400, dtype=torch.float64)[:, None]
+    steps = np.diff(prior.statistics(line[None])[0, :, :, 0].numpy(), axis=0)
+    error = 0.0
+    if isinstance(prior, LearnedFamily):
+        error = float((prior.log_z(lam) - prior.log_z(lam, GRID_STEP / 2)).abs().max())
+    return {
+        "lam": lam[0].numpy(), "spread": T.std(0), "gram": gram, "rank": rank, "u": values,
+        "monotonic": np.all(steps >= 0, axis=0) | np.all(steps <= 0, axis=0),
+        "curve_z": grid.numpy(), "shown": shown.numpy(),
+        "curves": torch.stack(curves, -1).numpy(), "grid_error": np.array(error),
+    }  # fmt: skip
+
+
+def _true_spread(z: np.ndarray, k: int, data: object) -> np.ndarray:
+    """Standard deviation of the true T over the factors, [d, k]."""
+    noise, modulate = getattr(data, "noise", "gaussian"), getattr(data, "modulate", "both")
+    if noise == "laplace":
+        return np.abs(z).std(0)[:, None]
+    parts = {"mean": [z], "variance": [z**2]}.get(modulate, [z, z**2])
+    return np.stack([part.std(0) for part in parts], -1)

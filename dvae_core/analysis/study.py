@@ -1,0 +1,116 @@
+"""What must u be like? Small populations trained on one world after another, and what each recovered of it.
+
+`train_all` is the seam: any product of Configs in, one record each out. It trains in this process, one after the other.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dvae_core import recipes, runs
+from dvae_core.config import ConditionalPrior, Config, GaussianLikelihood, MlpNet, ModelConfig, SourcesData, TrainConfig
+from dvae_core.identify import conditions as theorem
+from dvae_core.models import member
+from dvae_core.priors import StandardNormal
+from dvae_core.runs import write_atomically
+from dvae_core.train import load_vae, train
+
+ROWS = 2000  # of each world, however many segments share them
+SEGMENTS = (1, 2, 3, 5, 10, 20, 40)
+STRENGTHS = (0.1, 0.25, 0.5, 1.0)
+STRENGTH_SEGMENTS = 10
+MODES = ("none", "mean", "variance", "both")
+
+
+def worlds(*, members: int = 3, steps: int = 600, seed: int = 0) -> dict[str, Config]:
+    """Return the study's Configs by name, "both-10-1" for mode, segments and strength: 2 factors, 2-D x, 2,000 rows.
+
+    The world's u moves what the prior's does; "none" is a plain VAE on the world in which u moves both.
+    """
+    cells = [(mode, n, 1.0) for n in SEGMENTS for mode in MODES]
+    cells += [(mode, STRENGTH_SEGMENTS, s) for s in STRENGTHS if s != 1 for mode in MODES]
+    return {f"{mode}-{n}-{s:g}": _config(mode, n, s, members, steps, seed) for mode, n, s in cells}
+
+
+def _config(mode: str, segments: int, strength: float, members: int, steps: int, seed: int) -> Config:
+    data = SourcesData(
+        segments=segments, per_segment=ROWS // segments, layers=2, seed=seed, strength=strength,
+        modulate="both" if mode == "none" else mode,  # type: ignore[arg-type]
+    )  # fmt: skip
+    plain = Config()
+    return Config(
+        data=data,
+        model=ModelConfig(latents=2, net=MlpNet(hidden=24, depth=2), likelihood=GaussianLikelihood()),
+        prior=plain.prior if mode == "none" else ConditionalPrior(modulate=mode),  # type: ignore[arg-type]
+        train=TrainConfig(
+            seeds=tuple(range(members)), betas=(1.0,) * members, epochs=max(1, steps * 128 // (ROWS * 4 // 5)),
+            batch=128, lr=1e-2, device="cpu",
+        ),
+    )  # fmt: skip
+
+
+def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
+    """Train and score every Config that analysis/study.json in `folder` does not hold yet, adding one record each.
+
+    A record: name, key (of the Config), mcc [p], mcc_within_u [p], elbo [p], u_only, condition and rank of L (median
+    member's, learned lambda), and for sources segments, strength and modulate ("none" for a plain VAE).
+
+    Yields:
+        The fraction done; a STOP file in the folder ends it after the population at work.
+    """
+    path = folder / "analysis" / "study.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    done = {name: known[name] for name, c in configs.items() if name in known and known[name]["key"] == c.key()}
+    for name, config in configs.items():
+        if name in done:
+            continue
+        if (folder / "STOP").exists():
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            run = runs.create(Path(scratch) / "run", config)
+            for _ in train(run):
+                pass
+            done[name] = {"name": name, "key": config.key(), **_record(run)}
+        write_atomically(path, json.dumps(done, indent=1))
+        yield len(done) / len(configs)
+    yield 1.0
+
+
+def _record(run: runs.Run) -> dict[str, Any]:
+    from dvae_core.analysis import compute  # which lists this study among its analyses
+
+    score, config = compute.score(run), run.config
+    record: dict[str, Any] = {
+        k: [m[v] for m in score["members"]]
+        for k, v in (("mcc", "mcc_pearson"), ("mcc_within_u", "mcc_within_u"), ("elbo", "elbo"))
+    }
+    record |= {"u_only": score["floors"]["u_only"], "condition": None, "rank": None}
+    if isinstance(config.data, SourcesData):
+        record |= {"segments": config.data.segments, "strength": config.data.strength}
+        record["modulate"] = config.data.modulate if config.is_conditional else "none"
+    if config.is_conditional:
+        found = [_theorem_matrix(run, m) for m in range(config.members)]
+        middle = sorted(found, key=lambda f: f.condition)[len(found) // 2]
+        record |= {"condition": middle.condition if middle.rank == middle.needed else None, "rank": middle.rank}
+    return record
+
+
+def _theorem_matrix(run: runs.Run, m: int) -> theorem.TheoremMatrix:
+    import torch
+
+    vae = member(load_vae(run), m).double().eval()
+    assert not isinstance(vae.conditional, StandardNormal)
+    dataset = recipes.dataset_of(run.config.data)
+    with torch.no_grad():
+        u = torch.eye(len(dataset.u_labels), dtype=torch.float64)[None]
+        like = torch.zeros(1, u.shape[1], run.config.model.latents, dtype=torch.float64)
+        T = vae.conditional.statistics(torch.from_numpy(run.latents()["mu_z"][m]).double()[None])  # type: ignore[index]
+        lam = vae.conditional.lam(like, u)[0].numpy()
+    return theorem.theorem_matrix(lam, spread=T[0].std(0).numpy(), floor=theorem.FLOOR_NATS)
+
+
+def study(run: runs.Run, *, seed: int = 0) -> Iterator[float]:
+    """Train the whole study into the folder of `run` (see `worlds`, `train_all`, `runs.study_folder`)."""
+    yield from train_all(worlds(seed=seed), run.path)

@@ -1,0 +1,124 @@
+"""The theorem's conditions in pictures: L's singular values, the learned p(z|u), and what u must be like."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+from plotly.subplots import make_subplots
+
+from dvae_core.figures.style import COLOURS, HUES, finish, sentence
+
+LATENTS_DRAWN = 4
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+MODES = {
+    "none": ("no u (VAE)", "reference", "circle-open", "dot"),
+    "mean": ("mean only", "data", "square", "dash"),
+    "variance": ("variance only", "latent", "diamond", "solid"),
+    "both": ("both", "factor", "circle", "solid"),
+}
+
+
+def singular_values(
+    learned: Float[np.ndarray, " s"] | None,
+    true: Float[np.ndarray, " t"] | None,
+    needed: int,
+    floor: float,
+    *,
+    height: int = 320,
+) -> go.Figure:
+    """Draw the singular values of the differences of lambda(u), learned and true, against the nk that are needed.
+
+    Args:
+        learned: Of the model's lambda, in nats; None without a conditional prior.
+        true: Of the world's, where known.
+        needed: n k of the model.
+        floor: Below it a direction counts as none.
+        height: In pixels.
+    """
+    fig, largest = go.Figure(), 1.0
+    for name, values, role, pattern in (("learned λ", learned, "latent", ""), ("true λ", true, "factor", "/")):
+        if values is not None:
+            largest = max(largest, float(values.max(initial=1.0)))
+            fig.add_bar(
+                x=[f"{i + 1}" for i in range(len(values))], y=np.maximum(values, floor / 30), name=name,
+                marker={"color": COLOURS[role], "pattern": {"shape": pattern}},
+            )  # fmt: skip
+    if not fig.data:
+        return sentence("Without a conditional prior there is no λ(u), and no L.", height=height)
+    fig.add_hline(y=floor, line={"dash": "dash", "color": COLOURS["bad"]}, annotation_text="counts as 0 below")
+    count = 0 if learned is None else int((learned > floor).sum())
+    fig.update_layout(barmode="group")
+    fig.update_xaxes(title="direction of λ(u)", type="category")
+    fig.update_yaxes(title="singular value (nats)", type="log", range=[np.log10(floor / 30), np.log10(2 * largest)])
+    return finish(fig, f"λ(u) spans {count} of {needed} directions", "", height=height)
+
+
+def prior_curves(
+    z: Float[np.ndarray, " g"],
+    density: Float[np.ndarray, "m d g"],
+    names: Sequence[str],
+    *,
+    height: int = 320,
+) -> go.Figure:
+    """Draw the learned p(z_i|u): a panel a latent, a curve a value of u.
+
+    Args:
+        z: Where.
+        density: At each value of u, latent and z.
+        names: Of the values of u.
+        height: In pixels.
+    """
+    d = min(density.shape[1], LATENTS_DRAWN)
+    fig = make_subplots(1, d, shared_yaxes=False, horizontal_spacing=0.08)
+    for i in range(d):
+        for m, name in enumerate(names):
+            fig.add_scatter(
+                x=z, y=density[m, i], mode="lines", name=name, legendgroup=name, showlegend=i == 0,
+                line={"color": HUES[m % len(HUES)], "dash": DASHES[m % len(DASHES)], "width": 1.5}, row=1, col=i + 1,
+            )  # fmt: skip
+        fig.update_xaxes(title=f"z{i + 1}", row=1, col=i + 1)
+    fig.update_yaxes(title="p(z|u)", row=1, col=1)
+    return finish(fig, "What the prior learned: p(z|u), a line for each u", "", height=height)
+
+
+def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:
+    """Draw MCC, or its gain over copying u, of small populations against what u is like.
+
+    Args:
+        rows: One a population: `modulate`, `segments`, `strength`, `mcc` (a list, one a member), `u_only`.
+        by: "segments" or "strength".
+        what: "mcc", or "gain" over the u-only line.
+        height: In pixels.
+    """
+    if not rows:
+        return sentence("Press Start: each population becomes a point here.", height=height)
+    fig, best = go.Figure(), {}
+    for mode, (name, role, symbol, dash) in MODES.items():
+        mine = sorted((r for r in rows if r["modulate"] == mode), key=lambda r: r[by])
+        if not mine:
+            continue
+        x = np.array([r[by] for r in mine], float)
+        base = np.array([(r["u_only"] or 0.0) if what == "gain" else 0.0 for r in mine])
+        values = [np.array([v for v in r["mcc"] if v is not None], float) - b for r, b in zip(mine, base, strict=True)]
+        mean = np.array([v.mean() if len(v) else np.nan for v in values])
+        spread = np.array([v.std() if len(v) else 0.0 for v in values])
+        best[name] = float(np.nanmax(mean))
+        fig.add_scatter(
+            x=x, y=mean, name=name, mode="lines+markers", line={"color": COLOURS[role], "dash": dash},
+            marker={"symbol": symbol, "size": 9}, error_y={"array": spread, "thickness": 1},
+            customdata=[[r.get("condition") or float("nan")] for r in mine],
+            hovertemplate="%{y:.2f} at %{x}<br>condition of L %{customdata[0]:.1f}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    if by == "segments":
+        ticks = sorted({int(r["segments"]) for r in rows})
+        fig.update_xaxes(title="segments (values of u)", type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
+    else:
+        fig.update_xaxes(title="strength of modulation")
+    fig.update_yaxes(title="MCC" if what == "mcc" else "MCC − copying u")
+    top = max(best, key=lambda name: best[name])
+    title = (
+        f"Best with {top}: {best[top]:.2f}" if what == "mcc" else f"Beyond copying u: most with {top}, {best[top]:+.2f}"
+    )
+    return finish(fig, title, "Mean over seeds, bars ± their spread", height=height)

@@ -1,0 +1,317 @@
+"""The theorem's conditions on a run, each with the number behind it: arrays in, lights out. No torch.
+
+Theorem 1 (Khemakhem et al. 2020) needs (1) additive noise, independent of z, (2) an injective generator, (3) linearly
+independent statistics T, and (4) n k + 1 values of u for which L = (lambda(u^1) - lambda(u^0), ...) is invertible.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from dvae_core import synthetic
+from dvae_core.config import (
+    Config,
+    Data,
+    GaussianLikelihood,
+    NeuronsData,
+    SourcesData,
+)
+
+State = Literal["met", "unsure", "broken"]
+
+FLOOR_NATS = 0.05  # a direction in which no two u differ by more counts as none: learned lambda are never exactly equal
+ILL_CONDITIONED = 100.0  # of L: one direction moves a hundredth as much as another
+FLAT = 1e-3  # of a Jacobian's smallest singular value against its largest
+FAR, CLOSE = 1.0, 1.0  # pairs: far in z (standard deviations of the latents), close in x (those of the noise)
+REPEATS_U = 0.99  # share of a latent's variance that u explains
+FEW_POINTS = 30  # per value of u, below which its two moments are guesses (std known to 13 %)
+
+
+@dataclass(frozen=True)
+class Light:
+    """One condition: its state, the number behind it, and a sentence."""
+
+    name: str
+    state: State
+    number: str
+    why: str
+
+
+@dataclass(frozen=True)
+class TheoremMatrix:
+    """L and what its invertibility hangs on.
+
+    Attributes:
+        L: The best-conditioned L found, [n k, n k], a column for each chosen u; None where its rank falls short.
+        chosen: Rows of lambda that make it: u^0 first.
+        singular: Singular values of all differences lambda(u) - lambda(u^0), largest first, in lambda's units.
+        rank: How many of them count.
+        needed: n k.
+        condition: Of L; infinite without one.
+    """
+
+    L: Float[np.ndarray, "nk nk"] | None
+    chosen: tuple[int, ...]
+    singular: Float[np.ndarray, " s"]
+    rank: int
+    needed: int
+    condition: float
+
+
+def theorem_matrix(
+    lam: Float[np.ndarray, "m d k"], *, spread: Float[np.ndarray, "d k"] | None = None, floor: float | int = 0.0
+) -> TheoremMatrix:
+    """L = (lambda(u^1) - lambda(u^0), ..., lambda(u^nk) - lambda(u^0)) of the values of u at hand.
+
+    Some nk + 1 of them give an invertible L if and only if all m span nk dimensions; then the nk are chosen by a
+    pivoted QR from each u^0, and the best-conditioned L is kept (greedy: a better one may exist).
+
+    Args:
+        lam: lambda_ij(u), a row for each distinct u.
+        spread: Standard deviation of each T_ij over the latents. Rows of L are multiplied by it, so that a singular
+            value is a difference of log p(z|u) in nats; None leaves lambda as it is.
+        floor: Singular values up to it count as 0, beside those below rounding.
+
+    Raises:
+        ValueError: If lambda is not finite.
+
+    Example:
+        >>> theorem_matrix(np.array([[[0.0]], [[1.0]]])).rank
+        1
+    """
+    from scipy.linalg import qr
+
+    if not np.isfinite(lam).all():
+        raise ValueError("lambda(u) has values that are not finite: the member diverged; pick another one.")
+    m, needed = len(lam), lam.shape[1] * lam.shape[2]
+    points = (lam if spread is None else lam * spread).reshape(m, needed).astype(float)
+    # Centred, the points span what their differences from any u^0 span.
+    singular = np.linalg.svd(points - points.mean(0), compute_uv=False) if m else np.zeros(0)
+    smallest = max(float(floor), max(points.shape) * np.finfo(float).eps * float(np.abs(points).max(initial=0.0)))
+    rank = int((singular > smallest).sum())
+    if rank < needed:
+        return TheoremMatrix(None, (), singular, rank, needed, float("inf"))
+    best: tuple[float, tuple[int, ...], np.ndarray] | None = None
+    for first in np.unique(np.linspace(0, m - 1, min(m, 40)).astype(int)):
+        others = np.delete(np.arange(m), first)
+        differences = (points[others] - points[first]).T
+        _, _, order = qr(differences, pivoting=True)  # type: ignore[misc]
+        columns = order[:needed]
+        condition = float(np.linalg.cond(differences[:, columns]))
+        if best is None or condition < best[0]:
+            best = condition, (int(first), *(int(others[c]) for c in columns)), differences[:, columns]
+    assert best is not None  # m > needed >= 1: a rank of nk takes nk + 1 points
+    return TheoremMatrix(best[2], best[1], singular, rank, needed, best[0])
+
+
+def statistics_rank(T: Float[np.ndarray, "n d k"]) -> tuple[Float[np.ndarray, "d k"], Int[np.ndarray, " d"]]:
+    """Eigenvalues of each latent's centred, scaled Gram matrix of T_i1 .. T_ik (their correlations), and its rank.
+
+    Centred, because a constant counts as a statistic (it hides in Z). A T_ij that is constant has no correlation: its
+    row is 0. Blind to what T does where no latent lies.
+    """
+    centred = T - T.mean(0)
+    std = centred.std(0)
+    varies = std > 1e-9 * np.abs(T).max(0, initial=1e-300)
+    scaled = np.where(varies, centred / np.where(varies, std, 1.0), 0.0)
+    gram = np.einsum("nij,nik->ijk", scaled, scaled) / len(T)
+    values = np.linalg.eigvalsh(gram)[:, ::-1]
+    return values, (values > 1e-6).sum(1)
+
+
+def twins(
+    x_hat: Float[np.ndarray, "n d_x"], z: Float[np.ndarray, "n d_z"]
+) -> tuple[int, int, float, tuple[int, int] | None]:
+    """Pairs of latents far apart whose data no one could tell apart: the global side of injectivity.
+
+    Args:
+        x_hat: f(z) in units of the noise's standard deviation.
+        z: Latents.
+
+    Returns:
+        Far pairs (more than 1 standard deviation of the latents apart), those of them that are close in x (less than 1
+        of the noise), the smallest distance in x among far pairs, and the pair that has it.
+    """
+    scaled = (z - z.mean(0)) / np.maximum(z.std(0), 1e-12)
+    far = _distances(scaled) > FAR
+    np.fill_diagonal(far, False)
+    far &= np.triu(np.ones_like(far))
+    if not far.any():
+        return 0, 0, float("inf"), None
+    apart = np.where(far, _distances(x_hat), np.inf)
+    i, j = np.unravel_index(int(apart.argmin()), apart.shape)
+    return int(far.sum()), int((apart < CLOSE).sum()), float(apart.min()), (int(i), int(j))
+
+
+def _distances(a: np.ndarray) -> np.ndarray:
+    squares = (a**2).sum(1)
+    return np.sqrt(np.maximum(squares[:, None] + squares - 2 * a @ a.T, 0))
+
+
+def explained_by_u(z: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, " d"]:
+    """Var(E[z|u]) / Var(z) of each column: 1 for a code that only repeats u, 0 where u moves no mean.
+
+    Labels: adjusted for their number (a label a row explains nothing). Numbers: 15 nearest neighbours in standardised
+    u, the row itself left out, so it is a lower bound. At least 0; 0 for a constant column.
+    """
+    total = z.astype(float).var(0)
+    alive = total > 1e-12 * np.maximum((z.astype(float) ** 2).mean(0), 1e-300)
+    if u.ndim == 1 and u.dtype.kind in "iub":
+        _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(counts), z.shape[1]))
+        np.add.at(sums, codes, z.astype(float))
+        left = ((z - (sums / counts[:, None])[codes]) ** 2).mean(0)
+        factor = (len(z) - 1) / max(len(z) - len(counts), 1)
+    else:
+        from sklearn.neighbors import NearestNeighbors
+
+        columns = u.reshape(len(z), -1).astype(float)
+        columns = (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-12)
+        k = min(15, len(z) - 1)
+        near = NearestNeighbors(n_neighbors=k).fit(columns).kneighbors(return_distance=False)
+        left, factor = ((z - z[near].mean(1)) ** 2).mean(0) * k / (k + 1), 1.0  # the mean's own variance is 1/k of it
+    return np.where(alive, np.clip(1 - factor * left / np.where(alive, total, 1.0), 0, 1), 0.0)
+
+
+def true_lambda(data: Data, u: Shaped[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "m d k"] | None, str]:
+    """lambda(u) of the world that drew the data, where it is known and an exponential family; else why not.
+
+    Args:
+        data: Where the data comes from.
+        u: Codes of the segments, or the numbers.
+    """
+    if not isinstance(data, SourcesData | NeuronsData):
+        return None, "The true factors of this data have no known distribution."
+    d, segments, seed = data.n_latents, data.segments, data.seed
+    if isinstance(data, NeuronsData):
+        noise, modulate = "gaussian", "both"
+        mean, scale = synthetic.moments(u, n_latents=d, segments=segments, seed=seed)
+    else:
+        noise, modulate = data.noise, data.modulate
+        mean, scale = synthetic.moments(
+            u, n_latents=d, segments=segments, seed=seed, modulate=modulate, strength=data.strength,
+            continuous_u=data.continuous_u,
+        )  # fmt: skip
+    if noise == "gaussian":
+        first, second = mean / scale**2, -0.5 / scale**2
+        parts = {"mean": [first], "variance": [second], "both": [first, second]}[modulate]
+        return np.stack(parts, -1), f"Gaussian factors, k = {len(parts)}."
+    if noise == "laplace" and modulate == "variance":
+        return -np.sqrt(2) / scale[..., None], "Laplace factors about a fixed centre: T = |z|, k = 1."
+    if noise == "laplace":
+        return None, "The true factors are Laplace with a centre that moves with u: no exponential family."
+    return None, f"The true factors' distribution ({noise}) is no exponential family with a fixed k."
+
+
+# --- the checklist ---
+
+
+def noise_light(config: Config, std: float | None) -> Light:
+    """Condition 1. `std`: of the learned noise, in units of preprocessed x; None where there is none."""
+    likelihood, name = config.model.likelihood, "Noise"
+    if isinstance(likelihood, GaussianLikelihood):
+        if likelihood.noise == "network":
+            return Light(name, "unsure", "Σₓ(z)", "The noise's size depends on z: outside the theorem as stated.")
+        return Light(name, "met", f"σ = {std:.2g}", "Additive Gaussian noise of constant Σ, independent of z.")
+    what = {"bernoulli": "Bernoulli pixels", "poisson": "Poisson counts"}[likelihood.kind]
+    return Light(name, "unsure", likelihood.kind.capitalize(), f"{what} are no additive noise: outside the theorem.")
+
+
+def injective_light(d_x: int, d_z: int, singular: Float[np.ndarray, "n s"], pairs: tuple[int, int, float]) -> Light:
+    """Condition 2. `singular`: of the Jacobian at samples; `pairs`: far ones, close ones of them, smallest distance."""
+    name = "Injective generator"
+    if d_x < d_z:
+        why = "x has fewer dimensions than z: f cannot be injective."
+        return Light(name, "broken", f"{d_x} < {d_z}", why)
+    flat = float((singular[:, -1] < FLAT * singular[:, 0]).mean())
+    far, close, smallest = pairs
+    share = close / far if far else 0.0
+    number = f"{flat:.1%} flat, {share:.2%} twins"
+    where = (
+        f"Local and only necessary: the Jacobian's smallest singular value is {np.median(singular[:, -1]):.2g} of the "
+        f"noise's σ per σ of a latent (median), below {FLAT:g} of the largest at {flat:.1%} of samples. Global: of "
+        f"{far:,} pairs far apart in z, {close:,} are closer in x than the noise (nearest: {smallest:.2g} σ)."
+    )
+    state: State = "broken" if flat > 0.05 or share > 0.05 else "unsure" if flat > 0 or share > 1e-3 else "met"
+    return Light(name, state, number, where)
+
+
+def statistics_light(values: Float[np.ndarray, "d k"], rank: Int[np.ndarray, " d"]) -> Light:
+    """Condition 3."""
+    d, k = values.shape
+    name, number = "Independent statistics T", f"rank {rank.min()} of k = {k}"
+    if rank.min() < k:
+        return Light(name, "broken", number, "For a latent, one T is a linear combination of the others (or constant).")
+    smallest = float(values.min())
+    why = f"Smallest eigenvalue of the centred Gram matrix, in correlations: {smallest:.2g} (over {d} latents)."
+    return Light(name, "unsure" if smallest < 0.01 else "met", number, why)
+
+
+def variability_light(values_of_u: int, is_continuous: bool, found: TheoremMatrix) -> Light:
+    """Condition 4. `values_of_u`: distinct u in the data."""
+    name, needed = "Enough u: L invertible", found.needed
+    seen = "continuous u" if is_continuous else f"{values_of_u} values of u"
+    if values_of_u < needed + 1:
+        return Light(name, "broken", f"{seen}, {needed + 1} needed", f"L needs n k + 1 = {needed + 1} values of u.")
+    number = f"rank {found.rank} of {needed}"
+    if found.rank < needed:
+        why = (
+            f"{seen}. In {needed - found.rank} direction(s) lambda(u) moves log p(z|u) by less than "
+            f"{FLOOR_NATS:g} nats: L is not invertible."
+        )
+        return Light(name, "broken", number, why)
+    why = f"{seen} (nk + 1 = {needed + 1} needed); condition number of L: {found.condition:.1f}."
+    return Light(name, "unsure" if found.condition > ILL_CONDITIONED else "met", number, why)
+
+
+def without_u(name: str) -> Light:
+    """Conditions 3 and 4 for a prior that knows no u."""
+    return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no lambda(u), and nothing to vary.")
+
+
+def what_follows(config: Config, lights: list[Light], monotonic: Bool[np.ndarray, " d"] | None) -> str:
+    """Say what the theorems promise if the lights hold. `monotonic`: whether a k = 1 prior's T rises or falls only."""
+    if not config.is_conditional:
+        return "Nothing is promised: a rotation of z explains the data as well (see Rotate)."
+    if any(light.state == "broken" for light in lights):
+        return "A condition is broken: the theorems promise nothing for this run."
+    unsure = " An amber light is where this reading may fail." if any(li.state == "unsure" for li in lights) else ""
+    k = config.prior.k
+    if k >= 2:
+        return f"k = {k}: theorem 2, each latent is one factor, up to order and a map of its own." + unsure
+    if monotonic is not None and monotonic.any():
+        return "k = 1 and T monotonic: theorem 1 only, the latents are the factors up to an affine map." + unsure
+    return "k = 1 and T not monotonic: theorem 3, each latent is one factor, up to order and a map of its own." + unsure
+
+
+def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[str]:
+    """Say before training what u cannot give: fewer than nk + 1 values, or few points each.
+
+    Args:
+        u: Labels `[n]` (integers) or numbers of the data set.
+        needed: n k of the model about to be trained.
+    """
+    if u is None:
+        return []
+    is_labels = u.ndim == 1 and u.dtype.kind in "iub"
+    counts = np.unique(u, axis=0, return_counts=True)[1]
+    said = []
+    if len(counts) < needed + 1:
+        said.append(
+            f"u has {len(counts)} distinct values; the theorem's matrix L needs n k + 1 = {needed + 1}. Choose data "
+            "with more, fewer latents, or a prior with smaller k; nothing is promised otherwise."
+        )
+    if is_labels and counts.min() < FEW_POINTS:
+        few = int((counts < FEW_POINTS).sum())
+        said.append(
+            f"{few} of {len(counts)} values of u have fewer than {FEW_POINTS} points (the rarest {counts.min()}); the "
+            "prior can learn their points by heart. Merge rare values."
+        )
+    return said
+
+
+def needed_values(config: Config) -> int:
+    """Return n k of a model: how many differences of lambda L is made of; 0 without a conditional prior."""
+    return config.model.latents * config.prior.k

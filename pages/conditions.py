@@ -1,0 +1,140 @@
+"""Chapter 3: does the theorem hold here? Its four conditions as lights, and what u must be like."""
+
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import figures
+from dvae_core.analysis import read
+from dvae_core.identify import conditions as theorem
+from dvae_core.runs import Run, RunError
+from pages.ui import code, jobs, study
+from pages.ui import page as ui
+
+MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
+
+**Theorem 1** (Khemakhem et al. 2020). If (1) the noise is additive and its characteristic function vanishes almost
+nowhere, (2) $f$ is injective, (3) the $T_{ij}$ are linearly independent, (4) $nk + 1$ values of $u$ make
+$L = (\lambda(u^1) - \lambda(u^0), \ldots, \lambda(u^{nk}) - \lambda(u^0))$ invertible, then $T^*(z^*) = A\,T(z) + c$.
+**Theorem 2** ($k \ge 2$) and **3** ($k = 1$, $T_i$ not monotonic): $A$ is a (block) permutation."""
+FACES = {
+    "met": ("Met", ":material/check_circle:", "green"),
+    "unsure": ("With care", ":material/warning:", "orange"),
+    "broken": ("Broken", ":material/cancel:", "red"),
+}
+
+
+def checklist(run: Run, found: dict[str, Any], learned: theorem.TheoremMatrix | None) -> None:
+    """The four lights, each with its number, and what follows from them."""
+    config = run.config
+    std = float(found["noise_std"])
+    pairs = tuple(found["pairs"].tolist())
+    lights = [
+        theorem.noise_light(config, std if std == std else None),
+        theorem.injective_light(
+            int(found["d_x"]), config.model.latents, found["singular"], (int(pairs[0]), int(pairs[1]), pairs[2])
+        ),
+    ]
+    if learned is None:
+        lights += [theorem.without_u("Independent statistics T"), theorem.without_u("Enough u: L invertible")]
+    else:
+        continuous = not run.about.get("has_labels")
+        lights.append(theorem.statistics_light(found["gram"], found["rank"]))
+        lights.append(theorem.variability_light(int(found["u_values"]), continuous, learned))
+    for column, (i, light) in zip(st.columns(4), enumerate(lights, 1), strict=True):
+        word, icon, colour = FACES[light.state]
+        with column.container(border=True, height="stretch"):
+            st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
+            st.markdown(f"**{i}. {light.name}**")
+            st.markdown(light.number)
+            st.caption(light.why)
+    st.markdown(theorem.what_follows(config, lights, found.get("monotonic")))
+
+
+def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, names: list[str]) -> None:
+    """L's singular values, learned and true, beside the prior's own shape."""
+    true = theorem.theorem_matrix(found["lam_true"], floor=theorem.FLOOR_NATS) if "lam_true" in found else None
+    left, right = st.columns(2)
+    with left:
+        ui.plot(
+            figures.singular_values(
+                None if learned is None else learned.singular, None if true is None else true.singular,
+                0 if learned is None else learned.needed, theorem.FLOOR_NATS,
+            ), key="conditions.singular",
+        )  # fmt: skip
+        said = [str(found["true_words"])] if str(found["true_words"]) else []
+        if true is not None:
+            size = f"condition {true.condition:.1f}" if true.rank == true.needed else "not invertible"
+            said.append(f"True λ: rank {true.rank} of {true.needed}, {size}.")
+        st.caption("Rows of L are scaled by the spread of T: nats of log p(z|u). " + " ".join(said))
+    with right:
+        if "curves" in found:
+            shown = [names[k] if names else f"u = {found['u'][k][0]:.2g}" for k in found["shown"].tolist()]
+            ui.plot(figures.prior_curves(found["curve_z"], found["curves"], shown), key="conditions.prior")
+            if float(found["grid_error"]):
+                st.caption(f"Z is summed on a grid; one twice as fine moves log Z by {float(found['grid_error']):.0e}.")
+
+
+def collapse(run: Run, found: dict[str, Any], member: int) -> None:
+    """Whether the latents only repeat u."""
+    if "explained" not in found:
+        return
+    table = read.member_table(run)
+    within = table["mcc_within_u"].iloc[member] if "mcc_within_u" in table else float("nan")
+    shares = found["explained"].tolist()
+    worst = max(shares)
+    if worst > theorem.REPEATS_U:
+        st.warning(
+            f"u explains {worst:.1%} of a latent: it repeats u and says little of its own.", icon=":material/warning:"
+        )
+    rows = ["| | " + " | ".join(f"z{i + 1}" for i in range(len(shares))) + " |", "|---" * (len(shares) + 1) + "|"]
+    rows.append("| Var(E[mean\\|u]) / Var(mean), latents | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
+    if "explained_true" in found:
+        true = found["explained_true"].tolist()
+        st.markdown("\n".join(rows))
+        st.caption("True factors, in their own order: " + ", ".join(f"{s:.2f}" for s in true) + ".")
+    else:
+        st.markdown("\n".join(rows))
+    if within == within:
+        st.markdown(f"**MCC within u: {within:.2f}.** It cannot be had by copying u.")
+
+
+def lab(run: Run, member: int) -> None:
+    """Everything about one member of a run."""
+    found = run.analysis(f"conditions-{member}")
+    if found is None:
+        st.info("The four conditions are checked on held-out data; it takes some seconds.", icon=":material/checklist:")
+        jobs.ask(run, "conditions", "Check the conditions", "Looking at T, λ and Jacobians", member_index=member)
+        return
+    learned = None
+    if "lam" in found:
+        learned = theorem.theorem_matrix(found["lam"], spread=found["spread"], floor=theorem.FLOOR_NATS)
+    checklist(run, found, learned)
+    pictures(found, learned, list(run.about.get("u_labels") or ()))
+    with st.expander("Do the latents only repeat u?", icon=":material/content_copy:", expanded=True):
+        collapse(run, found, member)
+    code.show(
+        f"from dvae_core import runs\nfrom dvae_core.identify import conditions\n\n{code.opening(run)}\n"
+        f"# python -m dvae_core analyse {run.path.name} conditions --set member_index={member}\n"
+        f'found = run.analysis("conditions-{member}")\n'
+        'print(conditions.theorem_matrix(found["lam"], spread=found["spread"]))'
+    )
+
+
+ui.start(
+    "conditions",
+    "Does the theorem hold here?",
+    "Four conditions, each with the number behind its light; and what u must be like.",
+    maths=MATHS,
+)
+try:
+    left, right = st.columns([3, 2], vertical_alignment="top")
+    with left:
+        run = ui.pick_run(prefer=lambda r: r.config.is_conditional)
+    with right:
+        member = ui.pick_member(run)
+    lab(run, member)
+    study.section()
+except (RunError, ValueError) as error:
+    ui.problem(error)
+ui.foot("conditions")

@@ -1,0 +1,193 @@
+"""The theorem's conditions: L's rank on constructed lambda, lights with their numbers, codes that repeat u."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dvae_core.config import (
+    ConditionalPrior,
+    Config,
+    GaussianLikelihood,
+    LaplacePrior,
+    LearnedPrior,
+    ModelConfig,
+    NeuronsData,
+    PoissonLikelihood,
+    SourcesData,
+)
+from dvae_core.identify.conditions import (
+    Light,
+    explained_by_u,
+    injective_light,
+    needed_values,
+    noise_light,
+    statistics_light,
+    statistics_rank,
+    theorem_matrix,
+    true_lambda,
+    twins,
+    variability_light,
+    warnings_before,
+    what_follows,
+)
+
+RNG = np.random.default_rng
+
+
+@pytest.mark.parametrize(("d", "k", "m"), [(1, 1, 2), (2, 1, 3), (2, 2, 5), (3, 2, 7), (3, 2, 40), (2, 3, 9)])
+@pytest.mark.parametrize("draw", range(5))
+def test_the_rank_of_L_is_exact(d, k, m, draw):
+    rng = RNG(draw)
+    full = rng.standard_normal((m, d, k))
+    assert (theorem_matrix(full).rank, theorem_matrix(full).needed) == (d * k, d * k)
+    if d * k > 1:
+        points = full.reshape(m, d * k).copy()
+        points[:, -1] = points[:, :-1] @ rng.standard_normal(d * k - 1) + 3  # one direction lies in the others
+        deficient = theorem_matrix(points.reshape(m, d, k))
+        assert deficient.rank == d * k - 1
+        assert deficient.L is None
+        assert deficient.condition == np.inf
+    means_only = full.copy()
+    means_only[:, :, 1:] = full[:1, :, 1:]  # u moves the first statistic of each latent only
+    assert theorem_matrix(means_only).rank == min(d, m - 1)
+
+
+@pytest.mark.parametrize("draw", range(5))
+def test_one_value_of_u_too_few_costs_one_rank(draw):
+    assert theorem_matrix(RNG(draw).standard_normal((4, 2, 2))).rank == 3  # n k + 1 = 5 are needed
+
+
+def test_L_is_made_of_the_chosen_lambda_and_its_condition_is_its_own():
+    lam = RNG(0).standard_normal((9, 2, 2))
+    found = theorem_matrix(lam)
+    first, *others = found.chosen
+    expected = (lam[others] - lam[first]).reshape(4, 4).T
+    np.testing.assert_allclose(found.L, expected)
+    assert found.condition == pytest.approx(np.linalg.cond(expected))
+
+
+def test_a_direction_of_few_nats_counts_as_none_and_spread_sets_the_unit():
+    lam = np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 0.01]]])
+    assert theorem_matrix(lam, floor=0.05).rank == 1
+    assert theorem_matrix(lam, spread=np.array([[1.0, 100.0]]), floor=0.05).rank == 2
+    with pytest.raises(ValueError, match="not finite"):
+        theorem_matrix(np.full((3, 1, 1), np.nan))
+
+
+def test_the_gram_matrix_counts_the_constant_as_a_statistic():
+    z = RNG(0).standard_normal((2000, 1))
+    good = np.stack([z, z**2], -1)
+    assert statistics_rank(good)[1].tolist() == [2]
+    for dependent in ([z, 2 * z - 5], [z, np.full_like(z, 3.0)], [z, z]):
+        values, rank = statistics_rank(np.stack(dependent, -1))
+        assert rank.tolist() == [1]
+        assert statistics_light(values, rank).state == "broken"
+    assert statistics_light(*statistics_rank(good)).state == "met"
+
+
+def test_twins_are_far_in_z_and_close_in_x():
+    z = np.linspace(-2, 2, 101)[:, None]
+    far, close, smallest, pair = twins(50 * z, z)
+    assert (close, pair is not None) == (0, True)
+    assert smallest > 50  # more than 1 standard deviation of z (1.17) apart
+    folded = twins(50 * np.abs(z), z)
+    assert folded[0] == far
+    assert folded[1] > 20  # each z beyond half a deviation has its mirror image
+    assert folded[2] == pytest.approx(0, abs=1e-6)
+    assert twins(z[:1], z[:1]) == (0, 0, np.inf, None)
+
+
+def test_codes_that_repeat_u_are_told_from_codes_that_do_not():
+    rng, u = RNG(0), np.repeat(np.arange(5), 400)
+    copy, mixed, free = u.astype(float), u + rng.standard_normal(2000), rng.standard_normal(2000)
+    share = explained_by_u(np.column_stack([copy, mixed, free, np.ones(2000)]), u)
+    assert share[0] == pytest.approx(1)
+    assert share[1] == pytest.approx(2 / 3, abs=0.05)  # var(u) = 2, noise 1; 2,000 rows
+    assert share[2] < 0.01
+    assert share[3] == 0
+    assert explained_by_u(free[:, None], np.arange(2000) // 2)[0] < 0.1  # 1,000 labels of two rows explain nothing
+    numbers = rng.uniform(-1, 1, (2000, 1))
+    z = np.column_stack([numbers[:, 0], 2 * numbers[:, 0] + rng.standard_normal(2000), free])
+    share = explained_by_u(z, numbers)
+    assert share[0] > 0.99
+    assert share[1] == pytest.approx(4 / 7, abs=0.1)  # var 4/3 of 4/3 + 1
+    assert share[2] < 0.1
+
+
+@pytest.mark.parametrize(("modulate", "k"), [("mean", 1), ("variance", 1), ("both", 2)])
+def test_true_lambda_is_the_worlds(modulate, k):
+    lam, _ = true_lambda(SourcesData(modulate=modulate, segments=9), np.arange(9))
+    assert lam.shape == (9, 2, k)
+    found = theorem_matrix(lam)
+    assert found.rank == found.needed == 2 * k
+    assert true_lambda(SourcesData(modulate=modulate, segments=9, strength=0.0), np.arange(9))[0].std(0).max() < 1e-12
+
+
+def test_what_is_no_family_is_said_in_words():
+    u = np.arange(5)
+    assert true_lambda(SourcesData(noise="laplace", modulate="variance"), u)[0].shape == (5, 2, 1)
+    assert "centre that moves" in true_lambda(SourcesData(noise="laplace"), u)[1]
+    assert "no exponential family" in true_lambda(SourcesData(noise="bimodal"), u)[1]
+    assert true_lambda(NeuronsData(), u)[0].shape == (5, 2, 2)
+
+
+def test_the_noise_light():
+    plain = Config()
+    assert noise_light(plain, 0.1).state == "met"
+    net = dataclasses.replace(plain, model=ModelConfig(likelihood=GaussianLikelihood(noise="network")))
+    assert noise_light(net, 0.1).state == "unsure"
+    counts = dataclasses.replace(plain, model=ModelConfig(likelihood=PoissonLikelihood()))
+    assert "outside the theorem" in noise_light(counts, None).why
+
+
+def test_the_injectivity_light():
+    steep = np.column_stack([np.full(100, 5.0), np.full(100, 1.0)])
+    assert injective_light(1, 2, steep, (10, 0, 9.0)).state == "broken"
+    assert injective_light(2, 2, steep, (1000, 0, 9.0)).state == "met"
+    assert injective_light(2, 2, steep, (1000, 10, 0.1)).state == "unsure"
+    assert injective_light(2, 2, steep, (1000, 100, 0.1)).state == "broken"
+    flat = np.column_stack([np.full(100, 5.0), np.r_[np.zeros(2), np.ones(98)]])
+    assert injective_light(2, 2, flat, (1000, 0, 9.0)).state == "unsure"
+
+
+def test_the_light_on_u():
+    enough = theorem_matrix(RNG(0).standard_normal((9, 2, 2)))
+    assert variability_light(9, False, enough).state == "met"
+    short = theorem_matrix(RNG(0).standard_normal((4, 2, 2)))
+    assert "n k + 1 = 5 values" in variability_light(4, False, short).why
+    flat = theorem_matrix(np.ones((9, 2, 2)))
+    assert variability_light(9, False, flat).state == "broken"
+
+
+@pytest.mark.parametrize(
+    ("prior", "monotonic", "words"),
+    [
+        (Config().prior, None, "Nothing is promised"),
+        (ConditionalPrior(), None, "theorem 2"),
+        (ConditionalPrior(modulate="mean"), [True, True], "affine"),
+        (ConditionalPrior(modulate="variance"), [False, False], "theorem 3"),
+        (LaplacePrior(), [False, False], "theorem 3"),
+        (LearnedPrior(k=1), [True, False], "affine"),
+        (LearnedPrior(k=3), None, "theorem 2"),
+    ],
+)
+def test_what_follows(prior, monotonic, words):
+    config = dataclasses.replace(Config(), prior=prior)
+    flags = None if monotonic is None else np.array(monotonic)
+    said = what_follows(config, [Light("", "met", "", "")], flags)
+    assert words in said
+    if config.is_conditional:
+        assert "promise nothing" in what_follows(config, [Light("", "broken", "", "")], flags)
+        assert "amber" in what_follows(config, [Light("", "unsure", "", "")], flags)
+
+
+def test_warnings_before_training():
+    config = dataclasses.replace(Config(), prior=ConditionalPrior())
+    assert needed_values(config) == 4
+    assert needed_values(Config()) == 0
+    assert warnings_before(np.repeat(np.arange(5), 50), 4) == []
+    assert "4 distinct values" in warnings_before(np.repeat(np.arange(4), 50), 4)[0]
+    assert "2 of 5 values of u have fewer than 30" in warnings_before(np.r_[[0, 1], np.repeat([2, 3, 4], 50)], 4)[0]
+    assert warnings_before(np.linspace(0, 1, 100)[:, None], 4) == []
+    assert warnings_before(None, 4) == []
