@@ -356,7 +356,7 @@ def _parser() -> argparse.ArgumentParser:
     study = commands.add_parser("study", help="what must u be like? train small populations on world after world")
     study.set_defaults(command=_study)
     study.add_argument("--out", metavar="DIR", required=True, help="goes on where an earlier one stopped")
-    study.add_argument("--seed", type=int, default=0, help="of the worlds (default 0)")
+    study.add_argument("--seed", type=int, default=45, help="of the worlds (default 45)")
 
     listing = commands.add_parser("list", help="list the runs in a folder")
     listing.set_defaults(command=_list)

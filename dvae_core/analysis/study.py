@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dvae_core import recipes, runs
-from dvae_core.config import ConditionalPrior, Config, GaussianLikelihood, MlpNet, ModelConfig, SourcesData, TrainConfig
+from dvae_core.config import ConditionalPrior, Config, MlpNet, ModelConfig, SourcesData, TrainConfig
 from dvae_core.identify import conditions as theorem
 from dvae_core.models import member
 from dvae_core.priors import StandardNormal
@@ -18,16 +18,18 @@ from dvae_core.runs import write_atomically
 from dvae_core.train import load_vae, train
 
 ROWS = 2000  # of each world, however many segments share them
-SEGMENTS = (1, 2, 3, 5, 10, 20, 40)
-STRENGTHS = (0.1, 0.25, 0.5, 1.0)
+SEGMENTS = (1, 2, 3, 5, 10, 40)
+STRENGTHS = (0.1, 0.3, 1.0)
 STRENGTH_SEGMENTS = 10
 MODES = ("none", "mean", "variance", "both")
 
 
-def worlds(*, members: int = 3, steps: int = 600, seed: int = 0) -> dict[str, Config]:
+def worlds(*, members: int = 3, steps: int = 400, seed: int = 45) -> dict[str, Config]:
     """Return the study's Configs by name, "both-10-1" for mode, segments and strength: 2 factors, 2-D x, 2,000 rows.
 
-    The world's u moves what the prior's does; "none" is a plain VAE on the world in which u moves both.
+    The default seed's mixing is one that no linear method undoes (see `recipes.TALK_DATA`); 400 refined steps of a
+    small net reach .9 of MCC there. The world's u moves what the prior's does; "none" is a plain VAE on the world in
+    which u moves both.
     """
     cells = [(mode, n, 1.0) for n in SEGMENTS for mode in MODES]
     cells += [(mode, STRENGTH_SEGMENTS, s) for s in STRENGTHS if s != 1 for mode in MODES]
@@ -36,13 +38,13 @@ def worlds(*, members: int = 3, steps: int = 600, seed: int = 0) -> dict[str, Co
 
 def _config(mode: str, segments: int, strength: float, members: int, steps: int, seed: int) -> Config:
     data = SourcesData(
-        segments=segments, per_segment=ROWS // segments, layers=2, seed=seed, strength=strength,
+        segments=segments, per_segment=ROWS // segments, layers=3, seed=seed, strength=strength,
         modulate="both" if mode == "none" else mode,  # type: ignore[arg-type]
     )  # fmt: skip
     plain = Config()
     return Config(
         data=data,
-        model=ModelConfig(latents=2, net=MlpNet(hidden=24, depth=2), likelihood=GaussianLikelihood()),
+        model=ModelConfig(latents=2, net=MlpNet(hidden=16), posterior="gauss-newton"),
         prior=plain.prior if mode == "none" else ConditionalPrior(modulate=mode),  # type: ignore[arg-type]
         train=TrainConfig(
             seeds=tuple(range(members)), betas=(1.0,) * members, epochs=max(1, steps * 128 // (ROWS * 4 // 5)),
@@ -111,6 +113,6 @@ def _theorem_matrix(run: runs.Run, m: int) -> theorem.TheoremMatrix:
     return theorem.theorem_matrix(lam, spread=T[0].std(0).numpy(), floor=theorem.FLOOR_NATS)
 
 
-def study(run: runs.Run, *, seed: int = 0) -> Iterator[float]:
+def study(run: runs.Run, *, seed: int = 45) -> Iterator[float]:
     """Train the whole study into the folder of `run` (see `worlds`, `train_all`, `runs.study_folder`)."""
     yield from train_all(worlds(seed=seed), run.path)

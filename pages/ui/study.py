@@ -10,7 +10,7 @@ from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui.jobs import POLL_SECONDS
 
-POPULATIONS = 40  # of the whole study: 7 numbers of segments and 3 strengths, 4 modes each
+POPULATIONS = 32  # of the whole study: 6 numbers of segments and 2 weaker strengths, 4 modes each
 WORDS = (
     "Two factors, x in two dimensions, 2,000 rows; a population of three seeds for every point. The world's u moves "
     "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over a code "
@@ -61,6 +61,7 @@ def section() -> None:
         for cell, what in zip(st.columns(2), ("mcc", "gain"), strict=True):
             with cell:
                 ui.plot(figures.study_lines(many, "segments", what=what), key=f"study.segments.{what}")
-                ui.plot(figures.study_lines(strong, "strength", what=what), key=f"study.strength.{what}")
+                if len({row["strength"] for row in strong}) > 1:
+                    ui.plot(figures.study_lines(strong, "strength", what=what), key=f"study.strength.{what}")
 
     panel()
