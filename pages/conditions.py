@@ -46,7 +46,7 @@ def checklist(run: Run, found: dict[str, Any], learned: theorem.TheoremMatrix | 
         with column.container(border=True, height="stretch"):
             st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
             st.markdown(f"**{i}. {light.name}**")
-            st.markdown(light.number)
+            st.markdown(f"#### {light.number}")
             st.caption(light.why)
     st.markdown(theorem.what_follows(config, lights, found.get("monotonic")))
 

@@ -47,12 +47,19 @@ def singular_values(
             )  # fmt: skip
     if not fig.data:
         return sentence("Without a conditional prior there is no λ(u), and no L.", height=height)
-    fig.add_hline(y=floor, line={"dash": "dash", "color": COLOURS["bad"]}, annotation_text="counts as 0 below")
-    count = 0 if learned is None else int((learned > floor).sum())
+    widest = max((list(trace.x) for trace in fig.data), key=len)  # type: ignore[attr-defined]
+    fig.add_scatter(
+        x=widest, y=[floor] * len(widest), mode="lines", name="below: counts as 0", hoverinfo="skip",
+        line={"dash": "dash", "color": COLOURS["bad"]},
+    )  # fmt: skip
+    if learned is None:
+        title = f"The world's λ(u) spans {int((np.asarray(true) > floor).sum())} directions; this prior has no λ"
+    else:
+        title = f"λ(u) spans {int((learned > floor).sum())} of {needed} directions"
     fig.update_layout(barmode="group")
     fig.update_xaxes(title="direction of λ(u)", type="category")
     fig.update_yaxes(title="singular value (nats)", type="log", range=[np.log10(floor / 30), np.log10(2 * largest)])
-    return finish(fig, f"λ(u) spans {count} of {needed} directions", "", height=height)
+    return finish(fig, title, "", height=height)
 
 
 def prior_curves(
@@ -89,7 +96,7 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
     Args:
         rows: One a population: `modulate`, `segments`, `strength`, `mcc` (a list, one a member), `u_only`.
         by: "segments" or "strength".
-        what: "mcc", or "gain" over the u-only line.
+        what: "mcc", its "gain" over the u-only line, or the "condition" number of L (learned, the median seed's).
         height: In pixels.
     """
     if not rows:
@@ -101,7 +108,13 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
             continue
         x = np.array([r[by] for r in mine], float)
         base = np.array([(r["u_only"] or 0.0) if what == "gain" else 0.0 for r in mine])
-        values = [np.array([v for v in r["mcc"] if v is not None], float) - b for r, b in zip(mine, base, strict=True)]
+        key = "condition" if what == "condition" else "mcc"
+        values = [
+            np.array([v for v in np.atleast_1d(r[key]) if v is not None], float) - b
+            for r, b in zip(mine, base, strict=True)
+        ]
+        if what == "condition" and not any(len(v) for v in values):
+            continue
         mean = np.array([v.mean() if len(v) else np.nan for v in values])
         spread = np.array([v.std() if len(v) else 0.0 for v in values])
         best[name] = float(np.nanmax(mean))
@@ -116,6 +129,11 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
         fig.update_xaxes(title="segments (values of u)", type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
     else:
         fig.update_xaxes(title="strength of modulation")
+    if what == "condition":
+        if not fig.data:
+            return sentence("Nowhere yet is L invertible.", height=height)
+        fig.update_yaxes(title="condition number of L", type="log")
+        return finish(fig, "L's condition number: gaps where it is not invertible", "Median seed", height=height)
     fig.update_yaxes(title="MCC" if what == "mcc" else "MCC − copying u")
     top = max(best, key=lambda name: best[name])
     title = (

@@ -258,7 +258,7 @@ def variability_light(values_of_u: int, is_continuous: bool, found: TheoremMatri
     number = f"rank {found.rank} of {needed}"
     if found.rank < needed:
         why = (
-            f"{seen}. In {needed - found.rank} direction(s) lambda(u) moves log p(z|u) by less than "
+            f"{seen}. In {needed - found.rank} direction(s) λ(u) moves log p(z|u) by less than "
             f"{FLOOR_NATS:g} nats: L is not invertible."
         )
         return Light(name, "broken", number, why)
@@ -268,7 +268,7 @@ def variability_light(values_of_u: int, is_continuous: bool, found: TheoremMatri
 
 def without_u(name: str) -> Light:
     """Conditions 3 and 4 for a prior that knows no u."""
-    return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no lambda(u), and nothing to vary.")
+    return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no λ(u), and nothing to vary.")
 
 
 def what_follows(config: Config, lights: list[Light], monotonic: Bool[np.ndarray, " d"] | None) -> str:

@@ -58,7 +58,7 @@ def section() -> None:
             return
         many = [row for row in rows if row["strength"] == 1]
         strong = [row for row in rows if row["segments"] == 10]
-        for cell, what in zip(st.columns(2), ("mcc", "gain"), strict=True):
+        for cell, what in zip(st.columns(3), ("mcc", "gain", "condition"), strict=True):
             with cell:
                 ui.plot(figures.study_lines(many, "segments", what=what), key=f"study.segments.{what}")
                 if len({row["strength"] for row in strong}) > 1:
