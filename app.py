@@ -20,7 +20,7 @@ chapters = {chapter: [entry(p) for p in pages] for chapter, pages in CHAPTERS.it
 home = chapters[""][0]
 named = st.Page(CHAPTERS[""][0].file, title=home.title, url_path="start", visibility="hidden")  # leads to the root
 st.logo(ICON, size="large")
-chosen = st.navigation({**chapters, "": [home, named]}, position="top")
+chosen = st.navigation({**chapters, "": [*chapters[""], named]}, position="top")
 st.session_state["routed"] = True
 
 # A cold server answers a deep link (/rotate?run=...) with the page alone; ui.start sends it here with to=rotate.

@@ -55,6 +55,12 @@ CHAPTERS: dict[str, list[Page]] = {
         Page("runs", "Runs", ":material/folder_open:", "Open, rename, download or delete trained runs."),
     ],
 }
+# The bar appears under the pointer, with one button: a vector file of what is on the screen, made in the browser.
+CAMERA = {
+    "modeBarButtons": [["toImage"]],
+    "displaylogo": False,
+    "toImageButtonOptions": {"format": "svg", "filename": "figure"},
+}
 ORDER = [page for pages in CHAPTERS.values() for page in pages]
 
 
@@ -134,10 +140,11 @@ def all_runs() -> list[Run]:
 
 def usable_runs() -> list[Run]:
     """Return the runs that can be drawn: readable, with weights and latents."""
-    return [run for run in all_runs() if _is_usable(run)]
+    return [run for run in all_runs() if is_usable(run)]
 
 
-def _is_usable(run: Run) -> bool:
+def is_usable(run: Run) -> bool:
+    """Whether a run can be drawn: readable, with weights and latents."""
     try:
         return all((run.path / name).is_file() for name in ("weights.safetensors", "latents.npz")) and bool(run.config)
     except RunError:
@@ -223,10 +230,10 @@ def _plan(path: str, version: int) -> Plan:
 
 
 def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
-    """Show a plotly figure the way all pages do: no mode bar, the finding in its title read out as alternative text."""
+    """Show a plotly figure the way all pages do: its title read out as alternative text, a camera that saves an SVG."""
     words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
-    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=words or "Figure without a title")
+    st.plotly_chart(figure, key=key, config=CAMERA, alt=words or "Figure without a title")
 
 
 def member_names(run: Run) -> list[str]:
