@@ -191,6 +191,9 @@ class MlpNet(_Checked):
     activation: Literal["xtanh", "tanh", "relu", "leaky", "silu", "gelu"] = setting(
         "xtanh", "Activation", "xtanh(a) = tanh(a) + 0.1 a suits sources; relu or gelu suit pictures"
     )
+    encoder_hidden: int | None = setting(
+        None, "Encoder's hidden units", "Leave empty for as many as the decoder has", min=1, max=4096, late=True
+    )
 
 
 @dataclass(frozen=True)
@@ -316,6 +319,29 @@ class TrainConfig(_Checked):
     epochs: int = setting(30, "Epochs", min=1, max=100_000)
     batch: int = setting(256, "Batch size", min=1, max=1_000_000)
     lr: float = setting(5e-3, "Learning rate", "Peak of a one-cycle schedule", min=1e-7, max=1)
+    optimiser: Literal["adam", "muon"] = setting(
+        "adam",
+        "Optimiser",
+        "muon: the nets' matrices move along their orthogonalised momentum, all else by Adam; with gauss-newton it "
+        "halves what is left of the error",
+        late=True,
+    )
+    objective: Literal["elbo", "beta-tc", "released-ivae"] = setting(
+        "elbo",
+        "Objective",
+        "What is maximised, as weights of (reconstruction, index-code MI, total correlation, dimension-wise KL). "
+        "elbo: (1, beta, beta, beta), so beta = 1 is the ELBO and any other a beta-VAE; beta-tc: (1, 1, beta, 1), Chen "
+        "et al. 2018; released-ivae: (100, 1, 0, 10), the settings released with the iVAE paper, no bound at all",
+        late=True,
+    )
+    samples: int = setting(
+        1,
+        "Importance samples",
+        "Above 1 the importance-weighted bound (Burda et al. 2016) is maximised",
+        min=1,
+        max=1000,
+        late=True,
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Device")
 
     def __post_init__(self) -> None:
@@ -324,6 +350,13 @@ class TrainConfig(_Checked):
             raise ConfigError(
                 f"A population needs one seed and one beta per member; got {len(self.seeds)} and {len(self.betas)}."
             )
+        if self.samples > 1 and (self.objective != "elbo" or any(b != 1 for b in self.betas)):
+            raise ConfigError(
+                "The importance-weighted bound has no other weights than 1; set every beta to 1 and the objective to "
+                "elbo, or samples to 1."
+            )
+        if self.objective == "released-ivae" and any(b != 1 for b in self.betas):
+            raise ConfigError("The objective released-ivae has weights of its own; set every beta to 1.")
 
 
 @dataclass(frozen=True)

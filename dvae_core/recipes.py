@@ -103,9 +103,12 @@ def for_dataset(
     noise is learned, but for pictures fixed at 0.2 of the grey scale: beta then weighs squared error against KL as
     beta * 2 * 0.2^2, where learned noise would move with beta (and a Bernoulli pseudo-likelihood is so flat on grey
     pictures that beta = 4 kills every latent of the digits). Pictures get relu nets, other data xtanh nets on
-    whitened x. `beta` is used by the beta-VAE only. Latents default to the number of true factors where known,
-    else to min(10, d_x). Epochs default to about 3,000 steps (gauss-newton: 2,300), at least
-    10 and at most 400. `prior` is the family of an iVAE's p(z|u); None is the Gaussian one.
+    whitened x. A gauss-newton posterior gets Muon, an encoder twice as wide as the decoder (it costs little beside the
+    Jacobians, and e(x) alone gains .007 of MCC) and, where x has more dimensions than latents, standardised x: there
+    whitening turned MCC .97 into .61 (5 factors lifted to 10 dimensions). `beta` is used by the beta-VAE only.
+    Latents default to the number of true factors where known, else to min(10, d_x). Epochs default to about 3,000
+    steps (gauss-newton: 2,300), at least 10 and at most 400. `prior` is the family of an iVAE's p(z|u); None is the
+    Gaussian one.
 
     Raises:
         ConfigError: If an iVAE is asked for and the data has no u.
@@ -127,7 +130,7 @@ def for_dataset(
     sides = (dataset.x_shape or ())[:2]
     conv = dataset.d_x >= 32 * 32 and len(sides) == 2 and all(side % 16 == 0 for side in sides)
     refined = posterior == "gauss-newton"
-    net = MlpNet(hidden=48) if refined else MlpNet()
+    net = MlpNet(hidden=48, encoder_hidden=96) if refined else MlpNet()
     if pictures:
         net = ConvNet() if conv and not refined else MlpNet(hidden=128, activation="relu")
     known_factors = min(10, dataset.d_x) if dataset.z is None else dataset.z.shape[1]
@@ -135,6 +138,8 @@ def for_dataset(
     if epochs is None:  # a refined step costs five plain ones and gets there in fewer
         epochs = int(min(max((2300 if refined else 3000) * batch // dataset.n, 10), 400))
     preprocess = "whiten" if likelihood == "gaussian" and dataset.d_x <= 500 else "standardise"
+    if refined and dataset.d_x > (latents or known_factors):
+        preprocess = "standardise"  # whitening would blow x's thin directions, where noise and curvature live, up to 1
     if pictures and likelihood != "poisson":
         preprocess = "centre"  # pixels share a unit: scaling border pixels up would be noise
     if betas is None:
@@ -149,6 +154,7 @@ def for_dataset(
         train=TrainConfig(
             seeds=tuple(range(seed, seed + len(betas))), betas=tuple(betas), epochs=epochs, batch=batch,
             lr=lr or (2e-3 if pictures else 1e-2 if refined else 5e-3), device=device,
+            optimiser="muon" if refined and not pictures else "adam",
         ),
     )  # fmt: skip
 
@@ -172,7 +178,11 @@ def talk_vae() -> Config:
 
 def _talk(model: ModelName) -> Config:
     config = for_dataset(TALK_DATA, dataset_of(TALK_DATA), model, members=8, posterior="gauss-newton", epochs=60)
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, net=MlpNet(hidden=32)))
+    return dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, net=MlpNet(hidden=32)),
+        train=dataclasses.replace(config.train, optimiser="adam"),
+    )
 
 
 def digits_beta_vae() -> Config:

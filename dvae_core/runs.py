@@ -60,6 +60,7 @@ class Status:
     message: str = ""
     device: str = ""
     failed_members: tuple[int, ...] = ()
+    stuck_members: tuple[int, ...] = ()
     pid: int | None = None
     host: str = ""
     queued_at: float = 0.0

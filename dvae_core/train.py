@@ -20,7 +20,10 @@ from dvae_core.config import Config, ConvNet
 from dvae_core.data import Dataset, split
 from dvae_core.device import choose_device, choose_threads, describe_device, generator
 from dvae_core.files import in_words
+from dvae_core.metrics import stuck
 from dvae_core.models import Elbo, Sizes, Vae, initialise
+from dvae_core.objectives import loss_weights, objective
+from dvae_core.optimise import Optimiser
 from dvae_core.priors import GivenNormal
 from dvae_core.recipes import dataset_of
 from dvae_core.runs import Run, RunError
@@ -103,14 +106,15 @@ class Batches:
         self.x = torch.from_numpy(np.ascontiguousarray(dataset.x[rows])).to(device)
         u = dataset.u_features()
         self.u = None if u is None else torch.from_numpy(np.ascontiguousarray(u[rows])).to(device)
-        self.scale, self.seeds, self.d_z = dataset.x_scale, train.seeds, config.model.latents
+        self.scale, self.seeds = dataset.x_scale, train.seeds
+        self.d_eps = config.model.latents * train.samples
         self.batch = min(train.batch, len(rows))
         self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
         self.device = device
         self.block: tuple[int, int] | None = None
 
     def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return (x [p, b, d_x], u [p, b, d_u] or None, eps [p, b, d_z]) of a step."""
+        """Return (x [p, b, d_x], u [p, b, d_u] or None, eps [p, b, samples d_z]) of a step."""
         epoch, i = divmod(step, self.steps_per_epoch)
         block, j = divmod(i, BLOCK)
         if self.block != (epoch, block):
@@ -126,7 +130,9 @@ class Batches:
         start = block * BLOCK
         count = min(BLOCK, self.steps_per_epoch - start)
         rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
-        eps = [torch.randn(count, b, self.d_z, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds]
+        eps = [
+            torch.randn(count, b, self.d_eps, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
+        ]
         self.rows = torch.stack(rows).to(self.device)
         self.eps = torch.stack(eps).to(self.device)
         self.block = (epoch, block)
@@ -197,7 +203,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     held_out = HeldOut(dataset, parts.held_out, config, device)
     steps = config.train.epochs * batches.steps_per_epoch
     every = min(max(steps // 80, 1), 200)
-    betas = torch.tensor(config.train.betas, device=device)
+    weights = loss_weights(config.train).to(device)
     run.set_status(
         state="running",
         message="",
@@ -222,16 +228,14 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
         sums.count = int(resume["count"])
         history = History(run, config)
     # After the first point of the curves: building an optimiser imports for 1.5 s.
-    optimiser = torch.optim.Adam([flat.tensor], lr=config.train.lr, fused=True)
+    optimiser = Optimiser(config.train.optimiser, vae, flat.tensor)
     if resume is not None:
         flat.tensor.data.copy_(torch.from_numpy(resume["flat"]))
         running_norm.copy_(torch.from_numpy(resume["running_norm"]))
-        optimiser.state[flat.tensor] = {
-            k: torch.from_numpy(resume[f"adam.{k}"].copy()).to(device) for k in ("step", "exp_avg", "exp_avg_sq")
-        }
+        kept = {k: v for k, v in resume.items() if k.startswith(("adam.", "muon."))}
+        optimiser.load({k: torch.from_numpy(v.copy()) for k, v in kept.items()})
 
     def checkpoint(step: int) -> None:
-        state = {k: v.cpu().numpy() for k, v in optimiser.state[flat.tensor].items()} if step else {}
         run.write_tensors(
             "resume.safetensors",
             {
@@ -244,7 +248,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
                 "count": np.array(sums.count),
                 "key": np.array(int(config.key(), 16)),
                 "history": history.size_and_digest(),
-                **{f"adam.{k}": v for k, v in state.items()},
+                **{k: v.cpu().numpy() for k, v in optimiser.state().items()},
             },
         )
         write_weights(run, vae)
@@ -264,12 +268,10 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
             x, u, eps = batches.at(step)
             if annealed:
                 vae.log_std_x.fill_(math.log(annealed_std(step, steps)))
-            bound = vae.elbo(x, u, eps)
-            loss = -(bound.recon - betas[:, None] * bound.kl).mean(1)  # [p]
+            bound, loss = objective(vae, x, u, eps, weights, len(parts.train))
             flat.backward(loss.sum())
             flat.clip_each_member(running_norm)
-            optimiser.param_groups[0]["lr"] = one_cycle(step, steps, config.train.lr)
-            optimiser.step()
+            optimiser.step(one_cycle(step, steps, config.train.lr))
             sums.add(bound)
             step += 1
             if step % every == 0 or step == steps:
@@ -300,10 +302,15 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
         run.set_status(state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.")
         write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
     else:
-        write_latents(run, vae, held_out, rows=LATENT_ROWS)
+        arrays = write_latents(run, vae, held_out, rows=LATENT_ROWS)
         run.seal()
-        lost = f"{len(failed)} of {vae.p} members diverged and are shown as failed." if failed else ""
-        run.set_status(state="finished", step=step, seconds=seconds(), message=lost, total_seconds=time.time() - began)
+        late = stuck(arrays["elbo"], arrays["kl_latent"], config.train.betas)
+        lost = [f"{len(failed)} of {vae.p} members diverged and are shown as failed."] if failed else []
+        lost += [f"Seed {config.train.seeds[m]} is stuck: {why}." for m, why in late.items() if m not in failed]
+        run.set_status(
+            state="finished", step=step, seconds=seconds(), message=" ".join(lost),
+            stuck_members=[m for m in late if m not in failed], total_seconds=time.time() - began,
+        )  # fmt: skip
 
 
 class HeldOut:
@@ -424,8 +431,8 @@ def write_weights(run: Run, vae: Vae) -> None:
 
 
 @torch.no_grad()
-def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
-    """Write latents.npz: what the pages show of the held-out rows, all members.
+def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str, np.ndarray]:
+    """Write latents.npz, what the pages show of the held-out rows, all members, and return what it holds.
 
     Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
     (nats), elbo, recon, kl [p]; prior_z [p, n, d_z], a draw from p(z|u) at each row's u where that is no Gaussian (the
@@ -476,6 +483,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> None:
     if dataset.z is not None:
         arrays["z_true"] = dataset.z[chosen]
     run.write_npz("latents.npz", arrays)
+    return arrays
 
 
 def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:

@@ -37,9 +37,10 @@ _NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "m
 def score(run: Run) -> dict[str, Any]:
     """Score every member on the held-out rows, write analysis/score.json and return it.
 
-    `members` has one record each, `mean` and `std` run over the members that did not fail, `floors` are reference
-    lines fitted on the training rows. MCCs are of posterior means, which a gauss-newton posterior refines with x and u;
-    `mcc_encoder_only` is that of the encoder's own mean (for the other posteriors the same number). ELBO, recon and
+    `members` has one record each; `mean` and `std` run over the members that did not fail and are not stuck
+    (`metrics.stuck`; `notes` names them); `floors` are reference lines fitted on the training rows. MCCs are of
+    posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
+    own mean (for the other posteriors the same number). ELBO, recon and
     kl: nats per example. Without true factors the MCC fields are null.
     """
     dataset = dataset_of(run.config.data)
@@ -50,6 +51,8 @@ def score(run: Run) -> dict[str, Any]:
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
     mu, amortised, bound = encode(vae, dataset, rows)
     failed = set(run.status().failed_members)
+    late = metrics.stuck(bound[:, 0] - bound[:, 1], bound[:, 2:], run.config.train.betas)
+    late = {m: why for m, why in late.items() if m not in failed}
     within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
     z_true, varies, notes = None, np.zeros(0, bool), []
     if dataset.z is not None:
@@ -61,7 +64,7 @@ def score(run: Run) -> dict[str, Any]:
     for m in range(vae.p):
         record: dict[str, Any] = {
             "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
-            "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
+            "stuck": m in late, "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
             "active_latents": int((bound[m, 2:] >= 0.01).sum()), **_NO_TRUTH,
         }  # fmt: skip
         if z_true is not None and np.isfinite(mu[m]).all():
@@ -76,13 +79,15 @@ def score(run: Run) -> dict[str, Any]:
                     notes += [f"within u: {error}"] if m == 0 else []
         members.append(record)
 
-    good = [r for r in members if not r["failed"]]
+    good = [r for r in members if not r["failed"] and not r["stuck"]] or [r for r in members if not r["failed"]]
+    notes += [f"seed {members[m]['seed']} is stuck and not in the means: {why}" for m, why in late.items()]
     names = [*_NO_TRUTH, "elbo", "recon", "kl", "active_latents"]
     result = {
         "members": members,
         "mean": {k: _over(good, k, np.mean) for k in names},
         "std": {k: _over(good, k, np.std) for k in names},
-        "members_failed": len(members) - len(good),
+        "members_failed": len(failed),
+        "members_stuck": len(late),
         "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
         "notes": notes,
         "held_out_rows": len(rows),

@@ -29,7 +29,7 @@ FLOORS = {
 
 
 def member_table(run: Run) -> Table:
-    """Return one row per member: member, seed, beta, failed, elbo, recon, kl, and mcc_* where there is truth.
+    """Return one row per member: member, seed, beta, failed, stuck, elbo, recon, kl, and mcc_* where there is truth.
 
     ELBO and its parts are held-out, nats per example; columns are missing before there is anything to show.
     """
@@ -38,9 +38,10 @@ def member_table(run: Run) -> Table:
     config, failed = run.config, set(run.status().failed_members)
     table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
     table["failed"] = table["member"].isin(list(failed))
+    table["stuck"] = table["member"].isin(list(run.status().stuck_members))
     score = run.score()
     if score is not None:
-        scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed"], errors="ignore")
+        scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed", "stuck"], errors="ignore")
         return table.merge(scored, on="member", how="left")
     history = run.history()
     if len(history):
@@ -51,7 +52,7 @@ def member_table(run: Run) -> Table:
 
 
 def best_member(run: Run) -> int:
-    """Return the member with the best held-out ELBO (beta = 1) among those that did not fail.
+    """Return the member with the best held-out ELBO (beta = 1) among those that did not fail and are not stuck.
 
     Choosing so rejects gross failures only: it says little about which latents are the factors.
     """
@@ -59,7 +60,8 @@ def best_member(run: Run) -> int:
     if latents is None:
         return 0
     elbo = np.where(np.isfinite(latents["elbo"]), latents["elbo"], -np.inf)
-    elbo[list(run.status().failed_members)] = -np.inf
+    status = run.status()
+    elbo[[*status.failed_members, *status.stuck_members]] = -np.inf
     return int(elbo.argmax())
 
 

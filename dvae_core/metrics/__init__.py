@@ -5,6 +5,7 @@ an encoder that only copies u can reach 0.9. So every score here travels with wh
 """
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
+from dvae_core.metrics.health import stuck
 from dvae_core.metrics.literature import (
     Dci,
     beta_vae,
@@ -57,6 +58,7 @@ __all__ = [
     "rotation_mcc",
     "sap",
     "strengths",
+    "stuck",
     "u_only",
     "udr",
 ]

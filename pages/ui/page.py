@@ -187,10 +187,11 @@ def _explain_missing(run_id: str) -> None:
 
 def pick_member(run: Run) -> int:
     """Let the user pick a member of the population; members are named by seed and, where they differ, beta."""
-    failed, names = run.status().failed_members, member_names(run)
+    status, names = run.status(), member_names(run)
+    what = dict.fromkeys(status.stuck_members, " (stuck)") | dict.fromkeys(status.failed_members, " (diverged)")
 
     def show(member: int) -> str:
-        return f"{names[member]} (diverged)" if member in failed else names[member]
+        return names[member] + what.get(member, "")
 
     best = read.best_member(run)
     return choice(st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show)

@@ -131,8 +131,8 @@ def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkey
     both = runs.create(tmp_path / "both", config_for((0, 1), epochs=4))
     whole = Vae.elbo
 
-    def with_a_bad_member(self, x, u, eps):
-        bound = whole(self, x, u, eps)
+    def with_a_bad_member(self, x, u, eps, h=None):
+        bound = whole(self, x, u, eps, h)
         bad = bound.recon.new_tensor([1.0] + [float("nan")] * (self.p - 1))
         return dataclasses.replace(bound, recon=bound.recon * bad[:, None])
 

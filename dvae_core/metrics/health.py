@@ -1,0 +1,46 @@
+"""Members of a population that trained without failing and yet did not arrive."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+DEAD_NATS = 0.01
+ROBUST_DEVIATIONS, NATS_A_LATENT, FEWEST = 6.0, 0.15, 4
+
+
+def stuck(
+    elbo: Float[np.ndarray, " p"], kl_latent: Float[np.ndarray, "p d_z"], betas: Sequence[float]
+) -> dict[int, str]:
+    """Name the members that are stuck, each with the reason.
+
+    A member is stuck if every latent is dead (KL below 0.01 nats) though its beta is at most 1 (more can kill latents
+    rightly), or if its bound is below the median of the members of its beta by more than
+
+        6 * 1.4826 * median |bound - median|   and   0.15 nats a latent       (four members at least)
+
+    Outliers move neither median, so one stuck member of four is found as surely as one of forty. Blind to members that
+    are wrong *and* fit well: a bound says nothing about axes, and if most are stuck, they are the median.
+
+    Args:
+        elbo: Held-out bounds, nats per example; members that are not finite have failed, and are passed over.
+        kl_latent: Each latent's KL, nats per example.
+        betas: Each member's beta: bounds are compared among equals only.
+    """
+    found: dict[int, str] = {}
+    finite = np.isfinite(elbo)
+    for m in np.nonzero(finite)[0].tolist():
+        if betas[m] <= 1 and (kl_latent[m] < DEAD_NATS).all():
+            found[m] = "none of its latents carries anything"
+    for beta in sorted(set(betas)):
+        peers = np.nonzero(finite & (np.asarray(betas) == beta))[0]
+        if len(peers) < FEWEST:
+            continue
+        middle = np.median(elbo[peers])
+        spread = 1.4826 * np.median(np.abs(elbo[peers] - middle))
+        limit = max(ROBUST_DEVIATIONS * spread, NATS_A_LATENT * kl_latent.shape[1])
+        for m in peers:
+            gap = middle - elbo[m]
+            if gap > limit:
+                found.setdefault(int(m), f"its bound is {gap:.2g} nats below its population's median")
+    return found
