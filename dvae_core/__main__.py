@@ -6,6 +6,7 @@ Ctrl-C or kill leaves a run that `train --resume` continues.
 
 import argparse
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dvae_core import readers, recipes, runs
+from dvae_core import jobs, readers, recipes, runs
 from dvae_core.config import (
     ConditionalPrior,
     Config,
@@ -51,6 +52,8 @@ def _train(options: argparse.Namespace) -> int:
     run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
     (run.path / "STOP").unlink(missing_ok=True)
     _stop_on_signals(run)
+    if options.scheduler:
+        return _train_there(run, options.scheduler)
     from dvae_core.train import train  # torch: after the options are known to be right
 
     with tqdm(unit="step", desc=run.id, disable=None) as bar:
@@ -65,6 +68,20 @@ def _train(options: argparse.Namespace) -> int:
 
     compute.score(run)
     print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _train_there(run: Run, scheduler: str) -> int:
+    """Train on a Dask cluster and follow the run folder, which it shares with us."""
+    future = jobs.submit(jobs.dask_executor(scheduler), run)
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        while not future.done():
+            status = run.status()
+            bar.total = status.steps or None
+            bar.update(max(status.step - bar.n, 0))
+            time.sleep(0.2)
+    future.result()
+    print(f"{run.status().state.capitalize()}: {run.path}. Scores: python -m dvae_core score {run.path}")
     return 0
 
 
@@ -165,7 +182,7 @@ def _score(options: argparse.Namespace) -> int:
     run = _existing(options.run)
     result = compute.score(run)
     if options.json:
-        print((run.path / "analysis" / "score.json").read_text(encoding="utf-8"))
+        print(json.dumps(run.score(), indent=1))
         return 0
     mean, std, floors = result["mean"], result["std"], result["floors"]
     print(
@@ -310,6 +327,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
     train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
     train.add_argument("--out", metavar="DIR", help="the new run's folder")
+    train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
     train.add_argument("--model", choices=["vae", "beta-vae", "ivae"], default="ivae")
     train.add_argument("--beta", type=float, default=4.0, help="weight of the KL, for beta-vae (default 4)")
     train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")

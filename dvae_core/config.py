@@ -6,11 +6,20 @@ Field metadata (label, help, bounds, unit) feeds the page's form and the command
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import types
+import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union
+
+# What is asked of a type never changes, and a list of runs reads 1,000 configs.
+get_type_hints: Any = functools.cache(typing.get_type_hints)
+get_origin: Any = functools.cache(typing.get_origin)
+get_args: Any = functools.cache(typing.get_args)
+fields: Any = functools.cache(dataclasses.fields)
+is_dataclass: Any = functools.cache(dataclasses.is_dataclass)
 
 
 class ConfigError(ValueError):
@@ -38,22 +47,24 @@ class _Checked:
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+        for f in fields(type(self)):
             value, hint = getattr(self, f.name), hints[f.name]
-            where = f"{type(self).__name__}.{f.name}"
-            if get_origin(hint) is Literal and value not in get_args(hint):
+            if get_origin(hint) is Literal:
+                if value in get_args(hint):
+                    continue
+                where = f"{type(self).__name__}.{f.name}"
                 raise ConfigError(f"{where} must be one of {', '.join(map(str, get_args(hint)))}; got {value!r}.")
             for number in value if isinstance(value, tuple) else (value,):
-                _check_bounds(where, number, f.metadata)
+                _check_bounds(type(self).__name__, f.name, number, f.metadata)
 
 
-def _check_bounds(where: str, value: Any, metadata: Any) -> None:
+def _check_bounds(owner: str, name: str, value: Any, metadata: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     low, high = metadata.get("min"), metadata.get("max")
     if value != value or (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ConfigError(f"{where} must be {bounds}; got {value}.")
+        raise ConfigError(f"{owner}.{name} must be {bounds}; got {value}.")
 
 
 # --- data ---
@@ -423,10 +434,9 @@ def _build(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be one of {', '.join(map(str, args))}; got {value!r}.")
         return value
     if origin in (Union, types.UnionType):
-        classes = [a for a in args if dataclasses.is_dataclass(a)]
-        if not classes:  # number or None
+        kinds = _kinds(hint)
+        if not kinds:  # number or None
             return None if value is None else _build(next(a for a in args if a is not type(None)), value, where)
-        kinds = {get_args(get_type_hints(c)["kind"])[0]: c for c in classes}
         kind = value.get("kind") if isinstance(value, dict) else None
         if kind not in kinds:
             raise ConfigError(f"{where}.kind must be one of {', '.join(kinds)}; got {kind!r}.")
@@ -435,7 +445,7 @@ def _build(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} must be a list; got {value!r}.")
         return tuple(_build(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-    if dataclasses.is_dataclass(hint):
+    if is_dataclass(hint):
         return _build_class(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -444,10 +454,15 @@ def _build(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
+@functools.cache
+def _kinds(union: Any) -> dict[str, Any]:
+    return {get_args(get_type_hints(c)["kind"])[0]: c for c in get_args(union) if is_dataclass(c)}
+
+
 def _build_class(cls: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be an object; got {value!r}.")
-    names = [f.name for f in dataclasses.fields(cls)]
+    names = [f.name for f in fields(cls)]
     for key in value:
         if key not in names:
             near = difflib.get_close_matches(key, names, 1)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import struct
+import threading
 import time
 import zipfile
 import zlib
@@ -48,7 +49,7 @@ def in_words(error: OSError) -> str:
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write to a temporary name beside `path`, flush to disk, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
@@ -73,6 +74,25 @@ def parsed(path: Path, parse: Callable[[str], T]) -> T:
 @functools.lru_cache(16_384)
 def _remembered(path: Path, parse: Callable[[str], Any], *stamp: int) -> Any:
     return parse(path.read_text(encoding="utf-8"))
+
+
+def json_to(tree: Mapping[str, Any]) -> str:
+    """Return the object as JSON that ends with the CRC of all before it."""
+    text = json.dumps(plain(tree), indent=1, allow_nan=False).removesuffix("}").rstrip()
+    return f'{text}{"," if tree else ""}\n "crc32": "{zlib.crc32(text.encode()):08x}"\n}}'
+
+
+def json_from(text: str) -> dict[str, Any]:
+    """Return the object without its CRC; a ValueError if it is damaged (files without a CRC are older, or by hand)."""
+    tree = json.loads(text)
+    if not isinstance(tree, dict):
+        raise ValueError("not an object")
+    crc = tree.pop("crc32", None)
+    if crc is not None:
+        before = text[: text.rfind('"crc32"')].rstrip().removesuffix(",")
+        if crc != f"{zlib.crc32(before.encode()):08x}":
+            raise ValueError("its contents have changed since they were written")
+    return tree
 
 
 def tensors_to(tensors: Mapping[str, np.ndarray]) -> bytes:

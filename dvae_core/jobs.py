@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ from dvae_core.runs import Run, RunError
 
 LIMIT = 2  # trainings at once: nets this small use one core each, and a laptop has few
 ROOT = Path(__file__).parents[1]
+_guard = threading.RLock()  # one decision about a run's state at a time
 
 
 def perform(folder: str, name: str, settings: dict[str, Any]) -> None:
@@ -161,6 +162,7 @@ class Workers(Executor):
 
     def _do(self, folder: str, name: str, settings: dict) -> None:
         run = Run(Path(folder))
+        asked = run.written_status().queued_at
         process = self._take()
         with self._change:
             self._busy[folder] = process
@@ -176,14 +178,14 @@ class Workers(Executor):
         if error is None:
             said = _how_it_ended(process)
             if name == "train":
-                _settle(run, "lost", said)
+                _settle(run, asked, "lost", said)
             raise RunError(said)
         self._idle.append(process)
         if len(self._idle) > LIMIT:
             self._idle.popleft().end()
         if error:
             if name == "train":
-                _settle(run, "failed", error)
+                _settle(run, asked, "failed", error)
             raise RunError(error)
 
     def _take(self) -> Process:
@@ -202,10 +204,12 @@ def _how_it_ended(process: Process) -> str:
     return f"The process {how}{memory}; what it had saved is there."
 
 
-def _settle(run: Run, state: str, message: str) -> None:
-    """Write down how a training ended that could not do so itself."""
-    status = run.written_status()
-    if run.path.exists() and status.is_active and not run.is_locked():
+def _settle(run: Run, asked: float, state: str, message: str) -> None:
+    """Write down how a training ended that could not do so itself, unless it was queued again meanwhile."""
+    with _guard:
+        status = run.written_status()
+        if not status.is_active or status.queued_at != asked or run.is_locked():
+            return
         if (run.path / "STOP").exists():
             state, message = "stopped", "Stopped; Resume goes on from here."
             (run.path / "STOP").unlink(missing_ok=True)
@@ -215,7 +219,7 @@ def _settle(run: Run, state: str, message: str) -> None:
 # --- what pages and scripts ask for -----------------------------------------------------------------------------------
 
 _tasks: dict[tuple[Path, str], Future] = {}
-_guard = threading.RLock()
+
 _places: dict[str, Executor] = {}
 
 
@@ -277,7 +281,7 @@ def start(run: Run) -> None:
                 state="queued", pid=os.getpid(), host=socket.gethostname(), queued_at=time.time(),
                 message="Waiting for a free worker",
             )  # fmt: skip
-        _submit(executor, run, "train", {})
+        _tasks[run.path, "train"] = submit(executor, run)
 
 
 def stop(run: Run) -> None:
@@ -301,7 +305,7 @@ def analyse(run: Run, name: str, **settings: str | int | float) -> None:
     """Queue a computation on the run, unless one is at work on it."""
     with _guard:
         if not is_analysing(run):
-            _submit(place("analyse"), run, name, settings)
+            _tasks[run.path, name] = submit(place("analyse"), run, name, settings)
 
 
 def is_analysing(run: Run) -> bool:
@@ -365,11 +369,8 @@ def why(run: Run, name: str) -> str:
     return "" if future is None or not future.done() or future.cancelled() else str(future.exception() or "")
 
 
-def _submit(executor: Executor, run: Run, name: str, settings: dict) -> None:
-    on_gpu = {"resources": {"GPU": 1}} if _needs_gpu(run) and not isinstance(executor, Workers) else {}
-    key = (run.path, name)
-    _tasks[key] = executor.submit(perform, str(run.path), name, settings, **on_gpu)
-
-
-def _needs_gpu(run: Run) -> bool:
-    return run.config.train.device == "cuda"
+def submit(executor: Executor, run: Run, name: str = "train", settings: dict[str, Any] | None = None) -> Future:
+    """Give one task to a place; on a cluster, a run that asks for cuda goes to a worker with --resources GPU=1."""
+    on_gpu = not isinstance(executor, Workers | ThreadPoolExecutor) and run.config.train.device == "cuda"
+    more = {"resources": {"GPU": 1}} if on_gpu else {}
+    return executor.submit(perform, str(run.path), name, settings or {}, **more)

@@ -17,7 +17,6 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import json
 import os
 import re
 import secrets
@@ -229,8 +228,8 @@ class Run:
         (self.path / "SHA256SUMS").unlink(missing_ok=True)
 
     def write_json(self, name: str, tree: Mapping[str, Any]) -> None:
-        """Write a small JSON file; NaN becomes null, so that every reader can read it."""
-        self.write(name, json.dumps(files.plain(tree), indent=1, allow_nan=False))
+        """Write a small JSON file with a CRC; NaN becomes null, so that every reader can read it."""
+        self.write(name, files.json_to(tree))
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays (never objects) as a compressed npz."""
@@ -245,7 +244,7 @@ class Run:
     def set_status(self, **changes: Any) -> None:
         """Update status.json, keeping what is not named."""
         path = self.path / "status.json"
-        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        old = files.json_from(path.read_text(encoding="utf-8")) if path.exists() else {}
         self.write_json("status.json", {**old, **changes, "updated": time.time()})
 
     def fail(self, message: str) -> None:
@@ -278,13 +277,11 @@ class Run:
 
     def _json(self, name: str) -> dict[str, Any] | None:
         try:
-            tree = files.parsed(self.path / name, json.loads)
+            tree = files.parsed(self.path / name, files.json_from)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise self._damaged(name, error) from error
-        if not isinstance(tree, dict):
-            raise self._damaged(name, "not an object")
         return dict(tree)
 
     def _npz(self, name: str) -> dict[str, np.ndarray] | None:

@@ -30,7 +30,7 @@ from dvae_core.runs import Run, RunError
 
 BLOCK = 32  # steps whose noise is drawn at once
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
 LOOK_SECONDS = 0.1  # between two looks for STOP
 LATENT_ROWS = 5000

@@ -106,6 +106,8 @@ def main() -> None:
         answers.write('{"ready": true}\n')
         while (task := tasks.get()) is not None:
             error = _in_the_runs_log(task, idle, gone.is_set)
+            if gone.is_set():
+                break  # silence says that no further task is welcome
             answers.write(json.dumps({"error": error}) + "\n")
     os._exit(0)  # no destructors: nothing is left to write, and a reader may still block on stdin
 
