@@ -159,7 +159,9 @@ class Run:
         Raises:
             RunError: If another process is, or the folder cannot be written to.
         """
-        with told(self, "lock"), locked(self.path / ".lock"):
+        with contextlib.ExitStack() as held:
+            with told(self, "lock"):
+                held.enter_context(locked(self.path / ".lock"))
             yield
 
     def history(self) -> Table:

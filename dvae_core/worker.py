@@ -24,6 +24,7 @@ import torch
 
 from dvae_core.analysis import compute
 from dvae_core.config import ConfigError
+from dvae_core.files import in_words
 from dvae_core.locks import LockedError, locked
 from dvae_core.runs import Run, RunError
 from dvae_core.train import train
@@ -123,11 +124,14 @@ def _in_the_runs_log(task: dict, idle: int, should_stop: Callable[[], bool]) -> 
     try:
         perform(task["run"], task["name"], task["settings"], should_stop)
     except (ValueError, RuntimeError, OSError, MemoryError, KeyError) as error:
-        sys.stderr.write(f"dvae_core: {error}\n")
-        return str(error).split("\n", 1)[0] or type(error).__name__
+        said = in_words(error) if isinstance(error, OSError) else str(error)
+        with contextlib.suppress(OSError):  # the log's disk may be the full one
+            sys.stderr.write(f"dvae_core: {said}\n")
+        return said.split("\n", 1)[0] or type(error).__name__
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os.dup2(idle, 1)
         os.dup2(idle, 2)
     return ""
