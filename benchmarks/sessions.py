@@ -1,0 +1,95 @@
+"""A visitor of the app without a browser: one websocket, as the page's script opens it.
+
+Cheap enough for twenty at once on a laptop; it sees when the script has run and what it said, not what is drawn.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def serve(store: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run the app on a free port with this store; yield host:port and the process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+    with (store / ".server.log").open("ab") as log:
+        server = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "DVAE_RUNS": str(store), **environment}, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
+                    break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield f"127.0.0.1:{port}", server
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+class Visitor:
+    """One open page of the app."""
+
+    def __init__(self, address: str, query: str = "", *, timeout: float = 120.0) -> None:
+        self.timeout, self.query = timeout, query
+        self.page, self.widgets, self.exceptions = "", {}, []
+        self.socket = connect(
+            f"ws://{address}/_stcore/stream", subprotocols=["streamlit"], origin=f"http://{address}", max_size=2**28
+        )
+        self.rerun()
+
+    def rerun(self, *changes: WidgetState) -> float:
+        """Run the script with these widgets changed; return the seconds until it had finished."""
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_script_hash = self.page
+        kept = {**getattr(self, "state", {}), **{c.id: c for c in changes}}
+        self.state = {i: c for i, c in kept.items() if not c.HasField("trigger_value")}
+        message.rerun_script.widget_states.widgets.extend(kept.values())
+        began = time.perf_counter()
+        self.socket.send(message.SerializeToString())
+        self.widgets = {}
+        while True:
+            got = ForwardMsg.FromString(self.socket.recv(self.timeout))
+            kind = got.WhichOneof("type")
+            if kind == "new_session":
+                self.page = got.new_session.page_script_hash
+            elif kind == "navigation":
+                self.page = got.navigation.page_script_hash
+            elif kind == "page_info_changed":
+                self.query = got.page_info_changed.query_string
+            elif kind == "delta" and got.delta.WhichOneof("type") == "new_element":
+                element = got.delta.new_element
+                name = element.WhichOneof("type")
+                if name == "exception":
+                    self.exceptions.append(element.exception.message)
+                inner = getattr(element, name) if name else None
+                if hasattr(inner, "id") and hasattr(inner, "label"):
+                    self.widgets[inner.label] = (name, inner)
+            elif kind == "script_finished" and got.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Leave."""
+        self.socket.close()
