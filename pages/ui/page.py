@@ -1,5 +1,6 @@
 """What every page shares: the list of pages, the start of a page, choices that live in the link, links, the foot."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,9 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
         # A server nobody has visited runs pages/<name>.py without app.py; go there, with everything in the link.
         st.switch_page("app.py", query_params={**st.query_params.to_dict(), "to": name})
+    if name != "start":
+        # Whole, before a figure is drawn: plotly takes up a pandas that another visitor's thread is just loading.
+        importlib.import_module("pandas")
     if name in ("data", "train", "study", "runs"):
         jobs.warm()  # on the way to the Start button
     for key in CARRIED:
