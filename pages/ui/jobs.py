@@ -161,9 +161,11 @@ def queue(*, besides: Run | None = None) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 badge(status.state)
                 ui.link("train", run.title, run=run.id)
+                st.caption(_how_far(run, status), width="content")
                 st.space("stretch")
                 _buttons(run, status)
-            st.progress(status.step / status.steps if status.steps else 0.0, _how_far(run, status))
+            if status.state == "running":
+                st.progress(status.step / status.steps if status.steps else 0.0)
         if len(now) > SHOWN:
             st.caption(f"and {len(now) - SHOWN:,} more.")
 
