@@ -108,10 +108,13 @@ def _config(options: argparse.Namespace) -> Config:
             path=str(Path(options.data).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options)
         )
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
-    return recipes.for_dataset(
+    made = recipes.for_dataset(
         data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
         encoder=options.encoder, device=options.device, prior=_prior(options), **given,
     )  # fmt: skip
+    how = {"objective": options.objective, "samples": options.samples}
+    how |= {"optimiser": options.optimiser} if options.optimiser else {}
+    return dataclasses.replace(made, train=dataclasses.replace(made.train, **how))
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
@@ -349,6 +352,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch", type=int)
     train.add_argument("--lr", type=float)
+    train.add_argument("--optimiser", choices=["adam", "muon"], help="default: muon for gauss-newton, else adam")
+    train.add_argument(
+        "--objective",
+        choices=["elbo", "beta-tc", "released-ivae"],
+        default="elbo",
+        help="loss weights by name; with --model beta-vae, --beta is the weight that beta-tc puts on total correlation",
+    )
+    train.add_argument("--samples", type=int, default=1, help="above 1: maximise the importance-weighted bound")
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
 

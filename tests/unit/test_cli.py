@@ -14,7 +14,7 @@ import pytest
 
 from dvae_core import runs
 from dvae_core.__main__ import main
-from dvae_core.data import split
+from dvae_core.data import save, split
 from dvae_core.readers import read
 from dvae_core.synthetic import sources
 
@@ -256,3 +256,15 @@ def test_real_recordings_train_and_say_what_is_known(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["mean"]["mcc_pearson"] is None
     history = run.history().query("split == 'held_out'").groupby("step")["elbo"].mean()
     assert history.iloc[-1] > history.iloc[0] + 1  # the start is already every neuron's mean rate
+
+
+def test_objectives_and_optimisers_by_name(tmp_path):
+    save(sources(segments=3, per_segment=50), tmp_path / "data.npz")
+    common = ["train", "--data", str(tmp_path / "data.npz"), "--members", "2", "--epochs", "1"]
+    chosen = ["--model", "beta-vae", "--beta", "3", "--objective", "beta-tc", "--optimiser", "muon"]
+    assert main([*common, *chosen, "--out", str(tmp_path / "tc")]) == 0
+    how = runs.Run(tmp_path / "tc").config.train
+    assert (how.objective, how.betas, how.optimiser) == ("beta-tc", (3.0, 3.0), "muon")
+    assert main([*common, "--samples", "3", "--out", str(tmp_path / "weighted")]) == 0
+    assert runs.Run(tmp_path / "weighted").config.train.samples == 3
+    assert main([*common, *chosen, "--samples", "3", "--out", str(tmp_path / "no")]) == 2
