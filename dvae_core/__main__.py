@@ -291,6 +291,14 @@ def _examples(options: argparse.Namespace) -> int:
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
         print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
+    talk = Run(folder / "talk-ivae")
+    for name in recipes.SHIPPED:
+        for _ in compute.downstream(Run(folder / name)):
+            pass
+    for _ in compute.agreement(talk, other="talk-vae"):
+        pass
+    for _ in compute.linear_ica(talk):
+        pass
     return 0
 
 

@@ -17,14 +17,14 @@ ROWS = 4000
 SHOWN = 600  # points of the first data set kept for drawing
 
 
-def linear_ica(run: Run, *, factors: int = 2) -> Iterator[float]:
+def linear_ica(run: Run, *, factors: int = 4) -> Iterator[float]:
     """Score PCA and FastICA on independent Laplace factors, mixed by 1 (linear) to 4 layers; write linear_ica.npz.
 
-    Independent, non-Gaussian factors are what linear ICA asks for, and u plays no part. Nothing of the run is used; the
-    result lies in its folder.
+    Independent, non-Gaussian factors of equal variance are what linear ICA asks for (and PCA cannot use); u plays no
+    part. Nothing of the run is used; the result lies in its folder.
 
     Arrays: layers [4]; fastica, pca [4, 8] (MCC of each data set); z [k, d], and x, found [4, k, d] of the first data
-    set, found = FastICA's components matched to z; converged [4, 8].
+    set, found = FastICA's components matched to z; converged [4, 8]; chance, a random rotation's MCC.
 
     Yields:
         The fraction done.
@@ -36,7 +36,7 @@ def linear_ica(run: Run, *, factors: int = 2) -> Iterator[float]:
     for i, layers in enumerate(LAYERS):
         for seed in range(SEEDS):
             data = sources(n_latents=factors, segments=1, per_segment=ROWS, modulate="variance", noise="laplace",
-                           layers=layers, seed=seed)  # fmt: skip
+                           scale_range=(1.0, 1.0), layers=layers, seed=seed)  # fmt: skip
             z_true, x = np.asarray(data.z, float), data.x_float().astype(float)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", ConvergenceWarning)
@@ -49,5 +49,6 @@ def linear_ica(run: Run, *, factors: int = 2) -> Iterator[float]:
                 drawn["x"].append(x[:SHOWN])
                 drawn["found"].append(metrics.align(z_true, codes)[:SHOWN])
             yield (i * SEEDS + seed + 1) / (len(LAYERS) * SEEDS)
-    arrays = {"layers": np.array(LAYERS), "fastica": fastica, "pca": pca, "converged": converged, "z": z}
+    arrays = {"layers": np.array(LAYERS), "fastica": fastica, "pca": pca, "converged": converged, "z": z,
+              "chance": np.array(metrics.rotation_mcc(factors))}  # fmt: skip
     run.write_npz("analysis/linear_ica.npz", arrays | {name: np.stack(v) for name, v in drawn.items()})

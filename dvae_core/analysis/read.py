@@ -289,6 +289,13 @@ def comparable(runs: Sequence[Run], run: Run) -> list[Run]:
     return [run, *others]
 
 
+def shares_u(one: Run, other: Run) -> bool:
+    """Whether two runs of different data have the same u, by which their latents can be compared."""
+    a, b = one.about, other.about
+    known = bool(a.get("u_names")) and a.get("fingerprint") != b.get("fingerprint")
+    return known and all(a.get(key) == b.get(key) for key in ("u_names", "u_labels", "has_labels"))
+
+
 def run_table(runs: Sequence[Run]) -> Table:
     """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. A broken run says why."""
     import pandas as pd

@@ -6,12 +6,21 @@ themes both fit. Large inputs are thinned to evenly spaced rows, and the subtitl
 becomes a figure with one sentence in it.
 """
 
+from dvae_core.figures.agreement import (
+    agreement_map,
+    decoding,
+    ica_by_layers,
+    ladder_chart,
+    stability,
+    theorem_map,
+    wrong_axes,
+)
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
 from dvae_core.figures.data import column_histograms, picture_sheet, raster
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
-from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, seed_panels
+from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
 from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
 
@@ -22,16 +31,21 @@ __all__ = [
     "POINTS",
     "QUARTERS",
     "SYMBOLS",
+    "agreement_map",
     "column_histograms",
     "correlation_matrices",
     "data_scatter",
+    "decoding",
     "four_panels",
     "hue_colours",
+    "ica_by_layers",
     "kl_bars",
+    "ladder_chart",
     "latent_scatter",
     "mcc_lines",
     "picture_sheet",
     "prior_curves",
+    "projected",
     "raster",
     "recovery_scatter",
     "rotation_curve",
@@ -39,9 +53,12 @@ __all__ = [
     "seed_panels",
     "sentence",
     "singular_values",
+    "stability",
     "stage",
     "study_lines",
+    "theorem_map",
     "training_curves",
     "training_split",
     "which_is_true",
+    "wrong_axes",
 ]

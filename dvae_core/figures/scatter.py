@@ -89,7 +89,7 @@ def data_scatter(
     """
     if len(x) < 2 or not x.shape[1]:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
-    points, axis, note = _projected(x, filled(names, x.shape[1], "x"))
+    points, axis, note = projected(x, filled(names, x.shape[1], "x"))
     found = title or _hue_title(f"Data x, {x.shape[1]} {'columns' if x.shape[1] > 1 else 'column'}", hue, hue_names)
     return _plane(points, hue, hue_names, axis, found, note, COLOURS[role], height)
 
@@ -132,7 +132,7 @@ def four_panels(
     usual = ("(a) factors: p(z|u), true", "(b) data: p(x|u)", "(c) iVAE posterior means", "(d) VAE posterior means")
     rows = evenly(len(x), limit)
     fig = make_subplots(1, 4, subplot_titles=list(titles) or usual, horizontal_spacing=0.06)
-    points_x, axes_x, note = _projected(x, filled((), x.shape[1], "x"))
+    points_x, axes_x, note = projected(x, filled((), x.shape[1], "x"))
     panels = ((z_true, "s", "factor"), (points_x, "", "data"), (z_ivae, "z", "latent"), (z_vae, "z", "latent"))
     for col, (values, letter, role) in enumerate(panels, 1):
         if values is None or not np.isfinite(values).any():
@@ -239,8 +239,8 @@ def _two(points: np.ndarray, axis: Sequence[str]) -> tuple[np.ndarray, list[str]
     return np.column_stack([np.arange(len(points)), points[:, 0]]), ["row", axis[0]]
 
 
-def _projected(x: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str], str]:
-    """Return at most two columns to draw with their axis titles, by principal components where x has more."""
+def projected(x: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str], str]:
+    """Return at most two columns to draw, their axis titles and a note; principal components where x has more."""
     if x.shape[1] <= 2:
         return x, list(names), ""
     centred = (x - x.mean(0, dtype=float)).astype(float)

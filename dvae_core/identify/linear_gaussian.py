@@ -251,6 +251,78 @@ def curves(
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class WrongAxes:
+    """Seeds that agree and are wrong: a diagonal q on the exact model, see `diagonal_seeds`.
+
+    Attributes:
+        angle: Degrees, 0..90.
+        elbo: The bound of the best diagonal q with the latents' axes at each angle, less log p(x): minus its gap.
+        starts: Angle at which each seed started.
+        ends: Angle at which its bound stopped rising.
+        at_starts: The bound there.
+        at_ends: The bound there.
+        pairs: MCC of the seeds' posterior means, every pair.
+        with_truth: MCC of each seed's posterior means with the true factors.
+        at_truth: What it would be along the true axes (noise keeps it below 1).
+    """
+
+    angle: np.ndarray
+    elbo: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    at_starts: np.ndarray
+    at_ends: np.ndarray
+    pairs: np.ndarray
+    with_truth: np.ndarray
+    at_truth: float
+
+
+def diagonal_seeds(
+    variances: tuple[float | int, float | int], truth: float | int, *, seeds: int = 8, seed: int = 0
+) -> WrongAxes:
+    """Let seeds climb a diagonal q's ELBO from random axes, on data whose true factors lie along other axes.
+
+    x = W z + noise with N(0, I) factors; every turned model explains x equally well, so the data cannot choose. The
+    bound can: E ELBO = E log p(x) - gap(angle), largest along the posterior's own axes. All seeds end there, which the
+    pairwise MCC calls agreement, and the true axes are where `truth` puts them.
+
+    Args:
+        variances: Of the posterior along its axes.
+        truth: Angle of the true factors' axes, degrees.
+        seeds: How many.
+        seed: Of their random first angles.
+
+    Returns:
+        The curve, the climbs, and both MCCs in closed form: for posterior means R(a) m with Cov(m) = Cov(m, z) = I - S.
+    """
+    S = np.diag(np.asarray(variances, float))
+    angle = np.linspace(0, 90, 901)
+    elbo = -diagonal_gap_curve(S, angle)
+    at = np.random.default_rng(seed).integers(1, len(angle) - 1, seeds)
+    ends = at.copy()
+    for k in range(seeds):
+        while True:  # to the better neighbour, a tenth of a degree away, while there is one
+            near = np.clip([ends[k] - 1, ends[k], ends[k] + 1], 0, len(angle) - 1)
+            best = near[elbo[near].argmax()]
+            if elbo[best] <= elbo[ends[k]]:
+                break
+            ends[k] = best
+    turns = [rotation_matrix(2, float(a)) for a in angle[ends]]
+    C = np.eye(2) - S
+    pairs = np.array([[_plane_mcc(A @ C @ B.T, A @ C @ A.T, B @ C @ B.T) for B in turns] for A in turns])
+    true = rotation_matrix(2, truth)
+    with_truth = np.array([_plane_mcc(true @ C @ A.T, np.eye(2), A @ C @ A.T) for A in turns])
+    at_truth = _plane_mcc(true @ C @ true.T, np.eye(2), true @ C @ true.T)
+    return WrongAxes(angle, elbo, angle[at], angle[ends], elbo[at], elbo[ends], pairs, with_truth, at_truth)
+
+
+def _plane_mcc(cross: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
+    """Return the MCC of two pairs of variables from their covariances: the better of the two matchings."""
+    r = np.abs(cross) / np.sqrt(np.outer(np.diag(one), np.diag(other)))
+    return float(max(r[0, 0] + r[1, 1], r[0, 1] + r[1, 0]) / 2)
+
+
 def _diagonal_gaps(S: np.ndarray) -> np.ndarray:
     precision = np.diagonal(np.linalg.inv(S), axis1=-2, axis2=-1)
     return np.asarray(0.5 * (np.log(precision).sum(-1) + np.linalg.slogdet(S)[1]))

@@ -100,7 +100,7 @@ def _header(run: Run, status: Status) -> None:
     elif status.state == "finished":
         st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
         with st.container(horizontal=True):
-            for name in ("traverse", "rotate", "recover"):
+            for name in ("traverse", "rotate", "recover", "agree"):
                 ui.link(name)
     elif status.state == "failed":
         st.error(status.message or "Training failed without a message.", icon=":material/error:")

@@ -50,6 +50,7 @@ CHAPTERS: dict[str, list[Page]] = {
     ],
     "3 · Rescue": [
         Page("recover", "Recover", ":material/target:", "Recovered latents against the true factors."),
+        Page("agree", "Agree", ":material/handshake:", "Do the seeds agree? For data without true factors."),
         Page("conditions", "Conditions", ":material/checklist:", "Does the theorem hold here? What must u be like?"),
     ],
     "Workbench": [

@@ -19,6 +19,7 @@ HEADLINES = {
     "rotate": "Rotate the latents",
     "any_prior": "Any prior",
     "recover": "Recovered and true",
+    "agree": "Do the seeds agree?",
     "runs": "Runs",
 }
 
@@ -63,7 +64,7 @@ def test_a_page_works_with_any_run(page, kind, store, visit):
 
 
 def test_pages_that_need_a_run_point_to_training(no_runs, visit):
-    for page in ("traverse", "rotate", "recover"):
+    for page in ("traverse", "rotate", "recover", "agree"):
         assert "Nothing is trained yet" in words(visit(page))
 
 
@@ -77,9 +78,9 @@ def test_recover_says_when_the_truth_is_unknown(store, visit):
 
 def test_recover_draws_the_talks_figure_with_both_models(store, visit):
     at = visit("recover", run="ivae")
-    titles = [a["text"] for a in figures(at)[0]["layout"]["annotations"]]
-    assert any(t.startswith("(c) iVAE, MCC") for t in titles)
-    assert any(t.startswith("(d) VAE, MCC") for t in titles)
+    panels = json.loads(at.get("bidi_component")[0].proto.json)[0]["panels"]
+    assert [p["title"].partition(":")[0] for p in panels[2:]] == ["(c) iVAE", "(d) VAE"]
+    assert all(p["points"] for p in panels)
 
 
 def test_rotate_draws_the_curve_where_it_is_computed_and_offers_it_elsewhere(store, visit):

@@ -14,6 +14,7 @@ TOUR = {
     "rotate": "Rotate the latents",
     "any_prior": "Any prior",
     "recover": "Recovered and true",
+    "agree": "Do the seeds agree?",
     "runs": "Runs",
 }
 SHIPPED = [run.id for run in runs.examples()]

@@ -56,6 +56,29 @@ def test_perfect_permuted_signed_scaled_shifted_is_one(z: np.ndarray, method: st
     assert "rotation" in score.blind_to
 
 
+def test_hand_checked_arrays_to_one_part_in_a_million():
+    # Columns of a 2-level design: exactly uncorrelated, mean 0, variance 1, so every correlation is known by hand.
+    a, b, c = (np.array(signs, float) for signs in ([1, 1, 1, 1, -1, -1, -1, -1], [1, 1, -1, -1] * 2, [1, -1] * 4))
+    true = np.column_stack([a, b])
+    exact = {"abs": 1e-6}
+    assert mcc(true, np.column_stack([b, a])).value == pytest.approx(1, **exact)  # permuted
+    assert mcc(true, np.column_stack([-b, a])).signs == (1, -1)  # signed
+    assert mcc(true, np.column_stack([5 * a + 2, -0.1 * b])).value == pytest.approx(1, **exact)  # scaled, shifted
+    for degrees in (10, 30, 45, 60):  # rotated: the larger of |cos| and |sin|
+        t = np.radians(degrees)
+        turned = np.column_stack([np.cos(t) * a - np.sin(t) * b, np.sin(t) * a + np.cos(t) * b])
+        assert mcc(true, turned).value == pytest.approx(max(np.cos(t), np.sin(t)), **exact)
+    mixed = np.column_stack([(3 * a + 4 * c) / 5, b])  # correlations 0.6 and 1
+    assert mcc(true, mixed).value == pytest.approx(0.8, **exact)
+    assert mcc(true, np.column_stack([c, mixed])).value == pytest.approx(0.8, **exact)  # d_hat > d_z
+    assert mcc(true, b[:, None]).value == pytest.approx(0.5, **exact)  # d_hat < d_z
+    assert mcc(a[:, None], mixed).value == pytest.approx(0.6, **exact)  # d = 1
+    assert mcc(true, np.column_stack([a, np.full(8, 7.0)])).value == pytest.approx(0.5, **exact)  # dead
+    # ties, Spearman: mean ranks of (1, 2, 2, 3) are (1, 2.5, 2.5, 4), against (1, 2, 3, 4): 4.5 / sqrt(4.5 * 5)
+    tied = mcc(np.array([[1.0], [2], [2], [3]]), np.array([[10.0], [20], [30], [40]]), method="spearman")
+    assert tied.value == pytest.approx(4.5 / np.sqrt(22.5), **exact)
+
+
 def test_rotation_by_45_degrees_scores_cos_45(z: np.ndarray) -> None:
     # Sampling error of a correlation near 0.7 on 2,000 rows: (1 - 0.5) / sqrt(2000) = 0.011, of the mean of two less.
     assert mcc(z, rotated(z, 45)).value == pytest.approx(np.sqrt(0.5), abs=0.03)

@@ -1,0 +1,106 @@
+"""What the Agree page shows: who agrees with whom up to what, which latents come back, and what that does not say."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dvae_core import figures
+from dvae_core.analysis.read import Agreement
+from dvae_core.identify import linear_gaussian
+from dvae_core.runs import Run
+from pages.ui import page as ui
+
+WORDS = {
+    "identity": "are the same as they are", "permutation": "agree up to order, sign and scale",
+    "monotone": "agree up to order and a monotone curve each", "orthogonal": "agree only up to a rotation",
+    "affine": "agree only up to a linear map", "none": "do not agree, even up to a linear map",
+}  # fmt: skip
+
+
+def verdict(found: Agreement, names: Sequence[str]) -> None:
+    """Say in one sentence a model what its seeds agree up to, and how many pairs do."""
+    lines = []
+    groups = [(0, 0)] + ([(1, 1), (0, 1)] if len(names) > 1 else [])
+    for one, two in groups:
+        pairs = len(found.pairs(one, two))
+        if not pairs:
+            continue
+        counts = found.rungs(one, two)
+        usual = {branch: max(c, key=c.__getitem__) for branch, c in counts.items()}
+        rung = usual["linear"] if usual["pointwise"] == "none" else usual["pointwise"]
+        branch = "linear" if usual["pointwise"] == "none" else "pointwise"
+        who = f"Seeds of {names[one]}" if one == two else f"{names[one]} and {names[two]}"
+        lines.append(f"- **{who} {WORDS[rung]}** ({counts[branch][rung]} of {pairs} ordered pairs).")
+    st.markdown("\n".join(lines))
+
+
+def ladders(found: Agreement, names: Sequence[str]) -> dict:
+    """Collect the R^2 of every pair by rung, for each model and across."""
+    groups = {names[0]: found.pairs(0, 0)}
+    if len(names) > 1:
+        groups |= {names[1]: found.pairs(1, 1), "across": found.pairs(0, 1)}
+    return {
+        name: {rung: r2[pairs[:, 0], pairs[:, 1]] for rung, r2 in found.ladder.items()}
+        for name, pairs in groups.items() if len(pairs)
+    }  # fmt: skip
+
+
+def show(run: Run, other: Run | None, found: Agreement) -> None:
+    """The heat map, the ladder, and each latent's stability."""
+    names = [run.config.model_name] + ([other.config.model_name] if other else [])
+    if len(set(names)) < len(names):
+        names = [run.title, other.title] if other else names
+    verdict(found, names)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        within = found.within is not None and st.toggle("Within u", help="After each label's mean is taken out")
+        values = found.within if within and found.within is not None else found.mcc
+        measure = "MCC within u" if within else "pairwise MCC"
+        ui.plot(figures.agreement_map(values, found.names, found.of, names, measure=measure), key="agree.map")
+    with right:
+        ui.plot(figures.ladder_chart(ladders(found, names), height=420), key="agree.ladder")
+    st.caption(" ".join((f"Over {found.rows:,} held-out rows; dead latents are left out.", *found.notes)))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        at = ui.choice(
+            st.selectbox, "Follow the latents of", list(range(len(found.names))), param="follow",
+            show=lambda i: f"{names[found.of[i]]}, {found.names[i]}",
+        )  # fmt: skip
+        mine = [j for j in range(len(found.names)) if j != at and found.of[j] == found.of[at]]
+        latents = [f"z{k + 1}" for k in range(found.strength.shape[2])]
+        ui.plot(figures.stability(found.strength[at][mine], latents, chance=found.chance), key="agree.stability")
+    with right:
+        ranked = sorted(
+            (i for i in range(len(found.names)) if found.udr[i] == found.udr[i]), key=lambda i: -found.udr[i]
+        )
+        if ranked:
+            st.markdown("**Ranked without truth (UDR)**")
+            lines = [f"| {names[found.of[i]]}, {found.names[i]} | {found.udr[i]:.2f} |" for i in ranked[:8]]
+            st.markdown("\n".join(["| member | UDR |", "|---|---|", *lines]))
+            more = f"The best 8 of {len(ranked)}. " if len(ranked) > 8 else ""
+            st.caption(f"{more}How much a member's latents come back in the others, one to one (Duan et al. 2020).")
+
+
+def caution() -> None:
+    """Seeds that agree and are wrong, computed here and now, in closed form."""
+    st.subheader("Agreeing is not being right", anchor=False, divider="gray")
+    st.markdown(
+        "Here 8 seeds of a VAE with a *diagonal* q climb their ELBO on x = W z + noise. Every rotation of z explains x "
+        "equally well. The bound still has favourites, the axes of its own posterior, and the true axes lie elsewhere."
+    )
+    truth = st.slider("True axes, degrees from the bound's favourite", 0, 90, 35, 5, key="agree.truth")
+    found = linear_gaussian.diagonal_seeds((0.3, 0.02), truth)
+    right = float(found.with_truth.mean())
+    title = f"Seeds agree (MCC {found.pairs.min():.2f}) on axes that are not the true ones (MCC {right:.2f})"
+    if truth % 90 == 0:
+        title = f"By luck the bound's favourite axes are the true ones (MCC {right:.2f})"
+    ui.plot(
+        figures.wrong_axes(
+            found.angle, found.elbo, found.starts, found.ends, found.at_starts, found.at_ends, truth, title=title
+        ), key="agree.caution",
+    )  # fmt: skip
+    st.caption(
+        f"Closed form, nothing sampled. Pairwise MCC of the seeds {found.pairs.min():.3f} to {found.pairs.max():.3f}, "
+        f"MCC with the true factors {right:.3f}; along the true axes it would be {found.at_truth:.3f} (noise keeps it "
+        "below 1). 0 and 90 degrees are the same axes in another order."
+    )

@@ -1,0 +1,133 @@
+"""Recover and Agree as pages: every view of every kind of run, the verdicts, and what they refuse in words."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dvae_core import runs
+from dvae_core.analysis import compute
+
+VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.info, at.warning, at.error, at.caption)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def panels(at: AppTest) -> list[dict]:
+    return json.loads(at.get("bidi_component")[0].proto.json)[0]["panels"]
+
+
+@pytest.fixture
+def shipped(no_runs, monkeypatch):
+    """A store with copies of the two runs of the talk, analyses and all."""
+    root = runs.Path(runs.__file__).parent / "examples"
+    for name in ("talk-ivae", "talk-vae"):
+        shutil.copytree(root / name, no_runs / name)
+    return no_runs
+
+
+def test_within_u_is_printed_and_the_ivae_is_above_the_vae_in_every_seed(shipped):
+    ivae, vae = (
+        [m["mcc_within_u"] for m in runs.find(name, shipped).score()["members"]] for name in ("talk-ivae", "talk-vae")
+    )
+    assert min(ivae) > max(vae)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
+    at = visit("recover", run="talk-ivae", view=view)
+    assert not at.exception, [e.message for e in at.exception]
+    assert not at.error
+    assert "iVAE 0.97" in words(at)
+    assert len(at.get("plotly_chart")) == (2 if view == "maps" else 1)
+
+
+def test_the_four_panels_hold_the_same_rows(shipped, visit):
+    four = panels(visit("recover", run="talk-ivae"))
+    assert [panel["title"][:3] for panel in four] == ["(a)", "(b)", "(c)", "(d)"]
+    assert len({len(panel["points"]["f32"]) for panel in four}) == 1
+    alone = panels(visit("recover", run="talk-vae", beside="none"))
+    assert alone[2]["title"].startswith("(c) VAE")
+    assert alone[3]["points"] is None
+
+
+def test_scores_say_equal_capacity_or_warn(shipped, visit):
+    at = visit("recover", run="talk-ivae", view="scores")
+    assert "Equal capacity" in words(at)
+    assert "| iVAE | 2 |" in words(at)
+
+
+def test_views_that_need_a_scored_run_say_so(store, visit):
+    (store / "ivae" / "analysis" / "recovery.npz").unlink()
+    at = visit("recover", run="ivae", view="maps")
+    assert "when training has finished" in words(at)
+    at = visit("recover", run="ivae", view="scatter")
+    assert len(at.get("plotly_chart")) == 1
+
+
+def test_features_are_offered_and_drawn(store, visit):
+    at = visit("recover", run="vae", view="features", target="z:1")
+    assert any(b.label.startswith("Predict factor s1") for b in at.button)
+    for _ in compute.downstream(runs.Run(store / "vae"), target="z:1"):
+        pass
+    at = visit("recover", run="vae", view="features", target="z:1")
+    assert len(at.get("plotly_chart")) == 1
+
+
+def test_agree_gives_a_verdict_for_each_model_and_across(shipped, visit):
+    at = visit("agree", run="talk-ivae")
+    said = words(at)
+    assert "Seeds of iVAE agree up to order, sign and scale" in said
+    assert "Seeds of VAE do not agree" in said
+    assert "iVAE and VAE do not agree" in said
+    assert "Agreeing is not being right" in [s.value for s in at.subheader]
+    at.toggle[0].set_value(True).run()
+    assert not at.exception
+
+
+def test_agree_caution_is_computed_live(store, visit):
+    at = visit("agree", run="vae")
+    chart = json.loads(at.get("plotly_chart")[-1].proto.spec)
+    assert "MCC 1.00) on axes that are not the true ones" in chart["layout"]["title"]["text"].replace("<br>", " ")
+    at.slider[0].set_value(0).run()
+    chart = json.loads(at.get("plotly_chart")[-1].proto.spec)
+    assert chart["layout"]["title"]["text"].startswith("By luck")
+
+
+def test_agree_offers_to_compare_two_runs_and_needs_two_members(store, visit):
+    at = visit("agree", run="ivae", beside="vae")
+    assert any(b.label == "Compare the two runs, seed by seed" for b in at.button)
+    run = runs.Run(store / "vae")
+    config = run.config.to_json().replace('"seeds": [\n   0,\n   1\n  ]', '"seeds": [\n   0\n  ]')
+    config = config.replace('"betas": [\n   1.0,\n   1.0\n  ]', '"betas": [\n   1.0\n  ]')
+    (run.path / "config.json").write_text(config)
+    (run.path / "analysis" / "agreement.npz").unlink()
+    latents = run.latents()
+    cut = {k: v[:1] if k in ("mu_z", "std_z", "prior_mu", "prior_logvar", "kl_latent", "elbo", "recon", "kl") else v
+           for k, v in latents.items()}  # fmt: skip
+    run.write_npz("latents.npz", cut)
+    assert "nobody to agree with" in words(visit("agree", run="vae", beside="none"))
+
+
+def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nfrom dvae_core import figures, runs\nfrom dvae_core.analysis import read\n"
+        "from dvae_core.identify import linear_gaussian\n"
+        f"run = runs.find('talk-ivae', runs.Path({str(shipped)!r}))\n"
+        "found = read.recovery(run, 0)\nread.agreement(run, [str(i) for i in range(8)])\n"
+        "figures.recovery_scatter(found.z_true, found.z_hat, found.pearson.matching, found.pearson.signs,"
+        " curves=found.curves, matrix=found.pearson.matrix)\n"
+        "linear_gaussian.diagonal_seeds((0.3, 0.02), 35)\n"
+        "print([m for m in ('scipy', 'pandas', 'sklearn', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert np.isfinite(runs.find("talk-ivae", shipped).analysis("recovery")["A_condition"]).all()
