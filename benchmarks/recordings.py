@@ -65,7 +65,7 @@ def _spike_trains(cell: np.ndarray) -> list[np.ndarray]:
 
 
 def eeg(folder: Path, store: Path) -> FileData:
-    """14 EEG channels at 128 Hz; u = eyes open or closed. The 4 rows with artefacts beyond 25 robust deviations are dropped."""
+    """14 EEG channels at 128 Hz; u = eyes open or closed. Four rows of gross artefacts are dropped."""
     table, _ = arff.loadarff(folder / "eeg_eye_state.arff")
     names = table.dtype.names
     x = np.column_stack([table[name] for name in names[:-1]])
