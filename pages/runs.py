@@ -148,7 +148,8 @@ def detail(run: Run) -> None:
         except RunError as error:
             ui.problem(error)
         with st.container(horizontal=True):
-            taking(run)
+            if not run.problem():  # said above; such a run can still be repaired or deleted
+                taking(run)
             if not run.is_shipped:
                 repairing(run)
                 renaming(run)

@@ -265,3 +265,46 @@ assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- work and the store -----------------------------------------------------------------------------------------------
+
+
+def test_the_queue_shows_what_waits_and_a_run_can_leave_it(store, visit):
+    import os
+    import socket
+
+    for at, name in enumerate(("vae", "ivae")):
+        runs.find(name).set_status(state="queued", pid=os.getpid(), host=socket.gethostname(), queued_at=float(at))
+    at = visit("runs", run="digits")
+    check(at, "runs")
+    assert [b.label for b in at.button if b.label == "Leave the queue"] == ["Leave the queue"] * 2
+    at.button(key="stop.vae").click().run()
+    check(at, "runs")
+    assert (store / "vae" / "STOP").exists()  # its server, wherever it is, takes it out
+
+
+def test_a_run_goes_out_as_a_zip_and_comes_in_under_a_new_name(store, visit):
+    from dvae_core import archive
+
+    data = archive.pack(runs.find("vae"))
+    at = visit("runs")
+    at.get("file_uploader")[0].upload("../../evil.zip", data, "application/zip").run()
+    at.button(key="import.go").click().run()
+    check(at, "runs")
+    come = runs.find(at.query_params["run"])
+    assert (come.title, come.status().state) == ("Run vae", "finished")
+    assert come.path.parent == store
+    at.get("file_uploader")[0].upload("x.zip", data[:100], "application/zip").run()
+    at.button(key="import.go").click().run()
+    assert "not a zip file of a run" in words(at)
+
+
+def test_a_damaged_status_can_be_repaired_from_the_page(store, visit):
+    (store / "vae" / "status.json").write_text('{"state": "finishee"}')
+    at = visit("runs", run="vae")
+    check(at, "runs")
+    assert "status.json of run vae is damaged" in words(at)
+    next(b for b in at.button if b.label == "Repair").click().run()
+    check(at, "runs")
+    assert runs.find("vae").status().state == "finished"
