@@ -10,17 +10,21 @@ from pathlib import Path
 from types import ModuleType
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers import arrays, mat, tracking
+from dvae_core.readers import arrays, idx, mat, tracking
 from dvae_core.readers.common import GIB, Ask, Variable
 
 __all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
 
-SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb")
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
+            ".gz")  # fmt: skip
 
 _MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
-_MAGIC = {".npz": (b"PK\x03\x04", b"PK\x05\x06"), ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",)}
-_MAGIC |= dict.fromkeys((".h5", ".hdf5", ".nwb"), (b"\x89HDF\r\n\x1a\n",))
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".zip")
+_HDF5 = (".h5", ".hdf5", ".nwb")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_MAGIC = {".npz": _ZIP, ".zip": _ZIP, ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",), ".gz": (b"\x1f\x8b",),
+          **dict.fromkeys(_HDF5, (b"\x89HDF\r\n\x1a\n",))}  # fmt: skip
 _NO_DATA = ("readme", "license", "licence", "requirements")  # texts that lie beside data
 
 
@@ -107,19 +111,35 @@ def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
 def _reader(path: Path) -> tuple[ModuleType, Path]:
     """Return the module for this file or folder, and the file itself if it is the only one in a folder."""
     try:
-        if not path.is_dir():
-            return _file_reader(path), path
-        if tracking.files(path):
-            return tracking, path
-        found = sorted(f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) and f.is_file())
+        return _folder_reader(path) if path.is_dir() else (_file_reader(path), path)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path.name or 'It'} cannot be opened; check the path.") from error
-    found = [f for f in found if f.stem.lower() not in _NO_DATA]
-    if len(found) == 1:
-        return _file_reader(found[0]), found[0]
-    what = f"{len(found)} data files ({', '.join(f.name for f in found[:6])})" if found else "no data file"
+
+
+def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
+    from dvae_core.readers import celeba, images, suite2p  # Pillow is not for every start of the app
+
+    if tracking.files(path):
+        return tracking, path
+    if suite2p.folder_of(path):
+        return suite2p, path
+    if celeba.files(path):
+        return celeba, path
+    data = [f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) or idx.is_idx(f)]
+    data = sorted(f for f in data if f.is_file() and f.stem.lower() not in _NO_DATA)
+    holds_pictures = images.holds_any(path)
+    if holds_pictures or len(data) > 1:  # then texts are notes
+        data = [f for f in data if f.suffix.lower() != ".txt"]
+    pictures = idx.pictures_in(path)
+    if len(pictures) == 1 and set(data) <= {pictures[0], idx.labels_of(pictures[0])}:
+        return idx, pictures[0]
+    if len(data) == 1:
+        return _file_reader(data[0]), data[0]
+    if not data and holds_pictures:
+        return images, path
+    what = f"{len(data)} data files ({', '.join(f.name for f in data[:6])})" if data else "no data file"
     raise DataError(f"{path.name} is a folder with {what}; give one data file ({', '.join(SUFFIXES)}).")
 
 
@@ -140,7 +160,9 @@ def _file_reader(path: Path) -> ModuleType:
             f"{path.name} is in a format that can run code when opened, so it is refused; in the program that made it, "
             "save plain arrays with numpy.savez(file, x=x, u=u)."
         )
-    if suffix not in (*SUFFIXES, *_MORE):
+    if idx.is_idx(path):
+        return idx
+    if suffix not in (*SUFFIXES, *_MORE, *_PICTURES) or suffix == ".gz":
         raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")
     if not start.startswith(_MAGIC.get(suffix, b"")):
         raise DataError(f"{path.name} does not hold what {suffix} files hold; check what it is and rename it.")
@@ -148,8 +170,10 @@ def _file_reader(path: Path) -> ModuleType:
         return arrays
     if suffix == ".mat":
         return _matlab(start)
-    if suffix in (".h5", ".hdf5", ".nwb"):
+    if suffix in _HDF5:
         return _hdf5(suffix)
+    if suffix in _PICTURES:
+        return _pictures(path)
     if suffix == tracking.SUFFIX:
         return tracking
     from dvae_core.readers import tables  # not at the top: pandas and pyarrow take their time to import
@@ -169,3 +193,9 @@ def _hdf5(suffix: str) -> ModuleType:
     from dvae_core.readers import hdf5, nwb
 
     return nwb if suffix == ".nwb" else hdf5
+
+
+def _pictures(path: Path) -> ModuleType:
+    from dvae_core.readers import celeba, images
+
+    return celeba if celeba.files(path) else images

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dvae_core.data import DataError, Dataset
+from dvae_core.readers import grids
 from dvae_core.readers.common import (
     U_NAMES,
     X_NAMES,
@@ -100,7 +101,29 @@ def read(path: Path, ask: Ask) -> Dataset:
     known |= {"rate_hz": ask.rate_hz} if ask.rate_hz else {}
     known |= {"x_shape": ask.x_shape} if ask.x_shape else {}
     notes += rows_note(n, kept, at_random=pictures)
+    if not z:
+        factors = grids.mpi3d(headers[x[0]].shape, kept)
+        if factors is not None:
+            arrays["factors"], z = factors, ("factors",)
+    names = _factor_names(path, headers, x[0], z)
+    if names:
+        arrays[z[0]], known["z_names"], still = grids.varying(arrays[z[0]], names)
+        notes += still
+        known["meta"] = known.get("meta") or {"licence": grids.LICENCES[names]} if names in grids.LICENCES else {}
     return assemble(path, arrays, x, u, z, notes, **known)
+
+
+def _factor_names(path: Path, headers: Mapping[str, _Header], x: str, z: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of factors that a picture set has, in the file or as everybody knows them; else ()."""
+    if z == ("factors",):
+        return grids.MPI3D
+    if len(z) != 1 or not z[0].startswith("latents_"):
+        return ()
+    named, factors = headers.get("latents_names"), headers[z[0]]
+    if named is not None and named.dtype.kind == "U" and named.shape == factors.shape[1:] and named.size < 2**16:
+        with reading(path):
+            return _words(_load(path, "latents_names", named))
+    return grids.names_of(headers[x].shape, factors.shape)
 
 
 def _plain(headers: Mapping[str, _Header]) -> list[Variable]:
@@ -139,6 +162,14 @@ def _headers(path: Path) -> dict[str, _Header]:
                 with archive.open(member) as file:
                     headers[member.filename.removesuffix(".npy")] = _header(file, member.file_size)
             return headers
+
+
+def header_of(path: Path) -> _Header:
+    """Return what a .npy says of itself; refused where it is a pickle or holds less than it says."""
+    header = _headers(path)["x"]
+    if header.dtype.kind not in "biuf" or header.size > header.stored:
+        raise DataError(f"{path.name} does not hold the plain numbers that its header says; save it again.")
+    return header
 
 
 def count_members(path: Path) -> int:

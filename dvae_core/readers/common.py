@@ -141,21 +141,24 @@ def choose(
     check_names(path, (*ask.x, *ask.u, *ask.z), available)
     notes = []
 
+    taken = set(ask.x)
+
     def default(names: tuple[str, ...]) -> tuple[str, ...]:
-        return next(((name,) for name in names if name in available and name not in ask.x), ())
+        return next(((name,) for name in names if name in available and name not in taken), ())
 
     # what a format has for u belongs to what it has for x
     by_format = u if not ask.x or ask.x == x else ()
     notes += [f"u is {', '.join(by_format)}"] if by_format and not ask.u else []
-    chosen_u, chosen_z = ask.u or by_format or default(U_NAMES), ask.z or z or default(Z_NAMES)
+    chosen_z = ask.z or z or default(Z_NAMES)
+    taken |= {*z}  # the labels of 3dshapes are its factors
+    chosen_u = ask.u or by_format or default(U_NAMES)
     if ask.x:
         return ask.x, chosen_u, chosen_z, notes
     if x or "x" not in available:
         notes += [f"x is {', '.join(names)}" for names in (x or default(X_NAMES),) if names]
     chosen_x = x or default(X_NAMES)
     if not chosen_x:
-        taken = (*chosen_u, *chosen_z)
-        rest = [v for v in variables if v.name not in taken and v.dtype[:3] not in ("str", "byt")]
+        rest = [v for v in variables if v.name not in (*chosen_u, *chosen_z) and v.dtype[:3] not in ("str", "byt")]
         if not rest:
             raise DataError(f"{path.name} has no numbers that could be x; it has {', '.join(available) or 'nothing'}.")
         chosen_x = (max(rest, key=lambda v: prod(v.shape)).name,)

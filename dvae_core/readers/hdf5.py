@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers import hdf5_child
+from dvae_core.readers import grids, hdf5_child
 from dvae_core.readers.common import Ask, Variable, check_budget, describe
 from dvae_core.readers.recordings import Part, Recording, dataset
 
@@ -170,6 +170,14 @@ def _recording(file: File) -> Recording:
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         return {name: load_one(file, name, found[name], part) for name, part in parts.items()}
 
+    shapes = {variable.name: variable.shape for variable in variables}
+    for pictures, factors in (("imgs", "latents/values"), ("images", "labels")):
+        names = grids.names_of(shapes.get(pictures, ()), shapes.get(factors, ()))
+        if names:
+            return Recording(
+                file.path, variables, load, opaque=opaque, x=(pictures,), z=(factors,), columns={factors: names},
+                meta={"licence": grids.LICENCES[names]},
+            )  # fmt: skip
     return Recording(file.path, variables, load, opaque=opaque)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers import spikes
+from dvae_core.readers import grids, spikes
 from dvae_core.readers.common import (
     Ask,
     Variable,
@@ -57,6 +57,7 @@ class Recording:
         speed: The variable that says how fast the animal moves.
         matlab: Whether arrays may need turning, and doubles may be counts.
         meta: Source, licence, units.
+        columns: Names of the columns of a variable, where it has any; factors among them.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Recording:
     speed: str = ""
     matlab: bool = False
     meta: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class _Choice(NamedTuple):
@@ -159,27 +161,42 @@ def _rows(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[str,
     shape = by_name[x[0]].shape
     pictures = len(shape) > 2
     kept = pick_rows(shape[axes[x[0]]], ask.rows, at_random=pictures)
-    parts, size = {}, 0
+    parts, size, n = {}, 0, shape[axes[x[0]]]
     for name in names:
         length = by_name[name].shape[axes[name]]
-        parts[name] = Part(axes[name], kept if length == shape[axes[x[0]]] else None)
-        size += 8 * prod(by_name[name].shape) // max(1, length) * (length if parts[name].kept is None else len(kept))  # type: ignore[arg-type]
+        parts[name] = Part(axes[name], kept if length == n else None)
+        size_of_row = _item_bytes(by_name[name]) * prod(by_name[name].shape) // max(1, length)
+        size += size_of_row * (length if kept is None or length != n else len(kept))
     check_budget(recording.path, size, ask.budget_bytes)
     arrays = recording.load(parts)
     for name, axis in axes.items():
         arrays[name] = arrays[name].T if axis and arrays[name].ndim == 2 else arrays[name]
         if name in columns:
             arrays[name] = arrays[name][:, : columns[name]]
-    notes = notes + turned + rows_note(shape[axes[x[0]]], kept, at_random=pictures)
+    notes = notes + turned + rows_note(n, kept, at_random=pictures)
     notes += _step_of_the_clock(recording, ask, shape)
     if speed:
         notes += _only_moving(recording, arrays, (*x, *u, *z), arrays[speed[0]], ask.min_speed)
     if recording.matlab:
         _whole_numbers(arrays, by_name, x, u, z)
+    named: dict[str, Any] = {}
+    for key, names_of in (("u_names", u), ("z_names", z)):
+        if len(names_of) == 1 and names_of[0] in recording.columns and names_of[0] not in columns:
+            named[key] = recording.columns[names_of[0]]
+    if "z_names" in named:
+        arrays[z[0]], named["z_names"], still = grids.varying(arrays[z[0]], named["z_names"])
+        notes += still
     return assemble(
         recording.path, arrays, x, u, z, notes, rate_hz=ask.rate_hz or recording.rate_hz, x_shape=ask.x_shape,
-        meta=recording.meta,
+        meta=recording.meta, **named,
     )  # fmt: skip
+
+
+def _item_bytes(variable: Variable) -> int:
+    try:
+        return np.dtype(variable.dtype).itemsize or 8
+    except TypeError:  # "logical" and other words of MATLAB's
+        return 8
 
 
 def _step_of_the_clock(recording: Recording, ask: Ask, shape: tuple[int, ...]) -> list[str]:

@@ -431,7 +431,7 @@ DANGERS = {
     "truncated mat": (lambda d: write(d / "a.mat", truncated(mat_bytes(x=X))), {}, "is damaged"),
     "mat name": (lambda d: write(d / "a.mat", mat_bytes(vel=X)), {"u": "vels"}, "did you mean 'vel'"),
     "mat rows": (lambda d: write(d / "a.mat", mat_bytes(x=X, u=U[:-1])), {}, "x has 40 and u has 39"),
-    "mat budget": (lambda d: write(d / "a.mat", mat_bytes(x=X)), {"budget_bytes": 900}, "choose fewer variables"),
+    "mat budget": (lambda d: write(d / "a.mat", mat_bytes(x=X)), {"budget_bytes": 400}, "choose fewer variables"),
     "mat struct": (lambda d: write(d / "a.mat", mat_bytes(x={"a": X})), {"x": "x"}, "x of a.mat is a MATLAB struct"),
     "mat complex": (lambda d: write(d / "a.mat", mat_bytes(x=X * 1j)), {"x": "x"}, "is a MATLAB complex"),
     "mat bomb": (lambda d: write(d / "a.mat", mat_bomb()), {}, "numbers came where 2000 were expected"),

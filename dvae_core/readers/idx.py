@@ -1,0 +1,110 @@
+"""IDX, the format of MNIST and its kin: big-endian arrays, mostly gzipped, labels in a file beside the pictures."""
+
+import gzip
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dvae_core.data import DataError, Dataset
+from dvae_core.readers.common import Ask, Variable, describe, reading
+from dvae_core.readers.recordings import Part, Recording, dataset
+
+BLOCK = 2**22
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a name looks like an IDX file: *-ubyte, *.idx, with or without .gz."""
+    return re.search(r"(?i)([-.]ubyte|\.idx\d?|-idx\d-\w+)(\.gz)?$", path.name) is not None
+
+
+def labels_of(path: Path) -> Path | None:
+    """Return the file of labels beside the pictures, by MNIST's names."""
+    name = path.name.replace("images", "labels").replace("idx3", "idx1")
+    other = path.with_name(name)
+    return other if name != path.name and other.is_file() and not other.is_symlink() else None
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the files of pictures in a folder."""
+    return sorted(f for f in folder.iterdir() if is_idx(f) and "labels" not in f.name)
+
+
+def inspect(path: Path) -> list[Variable]:
+    """List the pictures, and the labels beside them."""
+    return _recording(path).variables
+
+
+def read(path: Path, ask: Ask) -> Dataset:
+    """Read pictures, with u = the labels of the file beside them (images -> labels, idx3 -> idx1)."""
+    return dataset(_recording(path), ask)
+
+
+def _recording(path: Path) -> Recording:
+    files = {"pictures": path}
+    beside = labels_of(path)
+    if beside:
+        files["labels"] = beside
+    heads = {name: _head(file) for name, file in files.items()}
+    variables = [describe(name, shape, kind.name) for name, (shape, kind) in heads.items()]
+
+    def load(parts: Mapping[str, Part]) -> dict[str, Any]:
+        return {name: _load(files[name], *heads[name], part.kept) for name, part in parts.items()}
+
+    return Recording(path, variables, load, x=("pictures",), u=("labels",) if beside else (), meta={"format": "IDX"})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with reading(path), (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+        yield file
+
+
+def _head(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    with _opened(path) as file:
+        magic = file.read(4)
+        if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not 1 <= magic[3] <= 4:
+            raise ValueError("it does not begin as IDX files do")
+        shape = tuple(np.frombuffer(file.read(4 * magic[3]), ">u4").tolist())
+        if len(shape) != magic[3] or not prod(shape):
+            raise ValueError(f"its shape is {shape}")
+        kind = np.dtype(_TYPES[magic[2]])
+    # gzip reaches 1,032 to 1: a header that claims more is wrong, and nobody has to inflate a bomb to see it
+    stored = path.stat().st_size * (1032 if path.suffix.lower() == ".gz" else 1)
+    if prod(shape) * kind.itemsize > stored:
+        raise DataError(
+            f"{path.name} says it holds {prod(shape) * kind.itemsize:,} bytes, which its size cannot; it is cut off or "
+            "damaged, so copy it again."
+        )
+    return shape, kind
+
+
+def _load(path: Path, shape: tuple[int, ...], kind: np.dtype, kept: np.ndarray | None) -> np.ndarray:
+    row = prod(shape[1:]) * kind.itemsize
+    out = np.empty((shape[0] if kept is None else len(kept), *shape[1:]), kind.newbyteorder("="))
+    rows = max(1, BLOCK // row)
+    with _opened(path) as file:
+        file.read(4 + 4 * len(shape))
+        for start in range(0, shape[0], rows):
+            body = _exactly(file, min(rows, shape[0] - start) * row)
+            block = np.frombuffer(body, kind).reshape(-1, *shape[1:])
+            if kept is None:
+                out[start : start + len(block)] = block
+            else:
+                first, last = np.searchsorted(kept, (start, start + len(block)))
+                out[first:last] = block[kept[first:last] - start]
+        if file.read(1):
+            raise ValueError("it holds more than its header says")
+    return out
+
+
+def _exactly(file: Any, count: int) -> bytes:
+    body = file.read(count)
+    if len(body) < count:
+        raise EOFError("it is cut off")
+    return body
