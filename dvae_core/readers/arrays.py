@@ -109,7 +109,7 @@ def read(path: Path, ask: Ask) -> Dataset:
     if names:
         arrays[z[0]], known["z_names"], still = grids.varying(arrays[z[0]], names)
         notes += still
-        known["meta"] = known.get("meta") or {"licence": grids.LICENCES[names]} if names in grids.LICENCES else {}
+        known["licence"] = grids.LICENCES.get(names, "")
     return assemble(path, arrays, x, u, z, notes, **known)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dvae_core.data import DataError, Dataset
 from dvae_core.readers import images
-from dvae_core.readers.common import Ask, Variable, reading
+from dvae_core.readers.common import Ask, Variable, licence_beside, reading
 from dvae_core.readers.recordings import Part, Recording, dataset
 
 CROP, SHAPE = 148, (64, 64, 3)
@@ -78,7 +78,7 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
         Variable("attributes", values.shape, "uint8", "matrix", f"all {len(names)} at once"),
         *(Variable(name, (len(rows),), "uint8", "label") for name in names),
     ]
-    told = {"format": "CelebA", "licence": LICENCE, "pictures": f"middle {CROP} pixels, {shape[1]} x {shape[0]}"}
+    told = {"format": "CelebA", "pictures": f"middle {CROP} pixels, {shape[1]} x {shape[0]}"}
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         kept = next(iter(parts.values())).kept
@@ -90,7 +90,20 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
             arrays[name] = values[which, names.index(name)][good]
         return arrays
 
-    return Recording(path, variables, load, x=("pictures",), meta=told, columns={"attributes": tuple(names)})
+    return Recording(
+        path,
+        variables,
+        load,
+        x=("pictures",),
+        meta=told,
+        licence=licence_near(path),
+        columns={"attributes": tuple(names)},
+    )
+
+
+def licence_near(path: Path) -> str:
+    """Return the licence stated one folder up, where a README often lies, else that of CelebA."""
+    return licence_beside(path.parent).get("licence", LICENCE)
 
 
 def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:

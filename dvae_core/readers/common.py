@@ -175,13 +175,17 @@ def assemble(
     notes: Sequence[str] = (),
     *,
     name: str = "",
+    licence: str = "",
     meta: Mapping[str, str] | None = None,
     u_labels: tuple[str, ...] = (),
     x_shape: tuple[int, ...] | None = None,
     x_scale: float | None = None,
     **known: Any,
 ) -> Dataset:
-    """Make the Dataset of the chosen arrays: pictures flattened, columns side by side, labels encoded."""
+    """Make the Dataset of the chosen arrays: pictures flattened, columns side by side, labels encoded.
+
+    `licence` is what a format is known to have; what lies beside the file, or is in it, goes before.
+    """
     if len(x) == 1 and arrays[x[0]].ndim > 2:
         data, x_names, shape = _flatten(path, x[0], arrays[x[0]])
         x_shape = x_shape or shape
@@ -199,9 +203,8 @@ def assemble(
         known["z"], z_names = _beside(path, arrays, z)
         known.setdefault("z_names", z_names)
     known.setdefault("x_names", x_names)
-    meta = {"source": path.name, **licence_beside(path), **(meta or {})} | (
-        {"notes": "; ".join(notes)} if notes else {}
-    )
+    licences = ({"licence": licence} if licence else {}) | licence_beside(path)
+    meta = {"source": path.name, **licences, **(meta or {})} | ({"notes": "; ".join(notes)} if notes else {})
     return Dataset(
         name=name or path.stem, x=data, u_labels=u_labels, x_shape=x_shape, x_scale=x_scale, meta=meta, **known
     )

@@ -3,6 +3,7 @@
 Files are opened by h5py in a process of their own (`hdf5_child.py`): damaged ones end that process, not the app.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -43,8 +44,9 @@ class File:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+            with contextlib.suppress(OSError):  # what was still to be said to a process that is no more
+                if pipe:
+                    pipe.close()
         self._process.wait()
 
     def tree(self, *, matlab: bool = False) -> dict[str, dict[str, Any]]:
@@ -176,7 +178,7 @@ def _recording(file: File) -> Recording:
         if names:
             return Recording(
                 file.path, variables, load, opaque=opaque, x=(pictures,), z=(factors,), columns={factors: names},
-                meta={"licence": grids.LICENCES[names]},
+                licence=grids.LICENCES[names],
             )  # fmt: skip
     return Recording(file.path, variables, load, opaque=opaque)
 

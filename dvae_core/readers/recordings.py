@@ -57,6 +57,7 @@ class Recording:
         speed: The variable that says how fast the animal moves.
         matlab: Whether arrays may need turning, and doubles may be counts.
         meta: Source, licence, units.
+        licence: That the format is known to have, where nothing in or beside it says another.
         columns: Names of the columns of a variable, where it has any; factors among them.
     """
 
@@ -75,6 +76,7 @@ class Recording:
     matlab: bool = False
     meta: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    licence: str = ""
 
 
 class _Choice(NamedTuple):
@@ -188,7 +190,7 @@ def _rows(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[str,
         notes += still
     return assemble(
         recording.path, arrays, x, u, z, notes, rate_hz=ask.rate_hz or recording.rate_hz, x_shape=ask.x_shape,
-        meta=recording.meta, **named,
+        meta=recording.meta, licence=recording.licence, **named,
     )  # fmt: skip
 
 
@@ -305,11 +307,13 @@ def _binned(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[st
     # behaviour says when the recording was on; without any, the events do
     start = max((clock[0] for clock, _ in samples.values()), default=np.floor(every.min() / width) * width)
     stop = min((clock[-1] for clock, _ in samples.values()), default=(np.floor(every.max() / width) + 1) * width)
+    bins = (stop - start) / width
+    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # else refused below, in words of its own
+        check_budget(path, int(size + bins * (10 * len(times) + 64 * (1 + len(behaviour)))), ask.budget_bytes)
     try:
         edges = spikes.bin_edges(float(start), float(stop), width)
     except ValueError as error:
         raise DataError(f"{path.name} cannot be binned: {str(error)[0].lower()}{str(error)[1:]}") from error
-    check_budget(path, size + (len(edges) - 1) * len(times) * (2 if ask.smooth_s is None else 12), ask.budget_bytes)
     counts = spikes.bin_spikes(times, edges)
     lost = len(every) - int(counts.sum(dtype=np.int64))
     unit = "counts"
@@ -341,7 +345,18 @@ def _binned(recording: Recording, ask: Ask, choice: _Choice, by_name: Mapping[st
     if kept is not None:
         notes += rows_note(len(out[title]), kept)
         out = {name: array[: len(kept)] for name, array in out.items() if name in (title, *u, *z)}
-    return assemble(path, out, (title,), u, z, notes, x_names=names, rate_hz=1 / width, meta={**recording.meta, **meta})
+    return assemble(
+        path,
+        out,
+        (title,),
+        u,
+        z,
+        notes,
+        x_names=names,
+        rate_hz=1 / width,
+        licence=recording.licence,
+        meta={**recording.meta, **meta},
+    )
 
 
 def _units(arrays: dict[str, Any], x: tuple[str, ...]) -> tuple[list[np.ndarray], tuple[str, ...]]:

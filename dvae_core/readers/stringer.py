@@ -33,6 +33,7 @@ def known(recording: Recording, texts: Callable[[set[str]], dict[str, str]]) -> 
     ]
     return dataclasses.replace(
         recording, variables=variables, x=("Fsp",), u=tuple(u), rate_hz=rate, axes={"Fsp": 1}, n=frames,
+        licence="CC BY-NC 4.0, where it is one of the published recordings",
         speed="beh.runSpeed" if "beh.runSpeed" in have else "",
         meta={"format": "Stringer & Pachitariu 2019, spontaneous activity", **meta},
     )  # fmt: skip

@@ -485,10 +485,10 @@ def test_danger(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
     make, arguments, message = DANGERS[case]
     path = make(tmp_path)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match=message) as caught:
         readers.read(path, **arguments)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     sentence = str(caught.value)
     assert "\n" not in sentence
     assert sentence[-1] in ".?"
