@@ -332,7 +332,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_train)
     train.add_argument(
         "--data",
-        help="a file or folder (npz, npy, csv, tsv, parquet, mat), or built-in data with "
+        help="a file or folder (README.md lists the formats), or built-in data with "
         f"settings: {', '.join(BUILT_IN)}, such as sprites,side=32,correlation=0.5",
     )
     train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")

@@ -160,7 +160,7 @@ def _file_reader(path: Path) -> ModuleType:
             f"{path.name} is in a format that can run code when opened, so it is refused; in the program that made it, "
             "save plain arrays with numpy.savez(file, x=x, u=u)."
         )
-    if idx.is_idx(path):
+    if idx.is_idx(path) or (suffix == ".gz" and idx.holds_idx(path)):
         return idx
     if suffix not in (*SUFFIXES, *_MORE, *_PICTURES) or suffix == ".gz":
         raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
@@ -21,6 +22,16 @@ _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 def is_idx(path: Path) -> bool:
     """Whether a name looks like an IDX file: *-ubyte, *.idx, with or without .gz."""
     return re.search(r"(?i)([-.]ubyte|\.idx\d?|-idx\d-\w+)(\.gz)?$", path.name) is not None
+
+
+def holds_idx(path: Path) -> bool:
+    """Whether a gzip begins as IDX does, whatever it is called (an upload may have a name of ours)."""
+    try:
+        with gzip.open(path) as file:
+            start = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(start) == 4 and start[:2] == b"\0\0" and start[2] in _TYPES
 
 
 def labels_of(path: Path) -> Path | None:

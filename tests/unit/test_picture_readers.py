@@ -166,6 +166,11 @@ def test_mnist(name):
     np.testing.assert_array_equal(np.array(part.u_labels)[part.u], data.u[rows].astype(str))
 
 
+def test_a_gzip_of_any_name_is_known_by_its_first_bytes(tmp_path):
+    (tmp_path / "upload-1a2b3c.gz").write_bytes(gzip.compress(idx((4, 3, 3), bytes(range(36)))))
+    assert readers.read(tmp_path / "upload-1a2b3c.gz").x.shape == (4, 9)
+
+
 def test_suite2p_keeps_cells_and_turns_frames_to_rows():
     folder = shared("pynapple-nwb-suite2p")
     arrays = {name: np.load(folder / f"{name}.npy") for name in ("spks", "F", "iscell")}
