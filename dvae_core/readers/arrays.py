@@ -95,7 +95,7 @@ def read(path: Path, ask: Ask) -> Dataset:
         if key in headers and headers[key].dtype.kind in kinds and len(headers[key].shape) == rank
     }
     check_budget(path, sum(header.size for header in extras.values()), ask.budget_bytes)
-    with reading(path):
+    with reading(path, TypeError):
         arrays = {name: _load(path, name, header, n, kept) for name, header in wanted.items()}
         known = _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
     known |= {"rate_hz": ask.rate_hz} if ask.rate_hz else {}
@@ -121,7 +121,7 @@ def _factor_names(path: Path, headers: Mapping[str, _Header], x: str, z: tuple[s
         return ()
     named, factors = headers.get("latents_names"), headers[z[0]]
     if named is not None and named.dtype.kind == "U" and named.shape == factors.shape[1:] and named.size < 2**16:
-        with reading(path):
+        with reading(path, TypeError):
             return _words(_load(path, "latents_names", named))
     return grids.names_of(headers[x].shape, factors.shape)
 
@@ -146,7 +146,7 @@ def _refuse_objects(path: Path, headers: Mapping[str, _Header], names: set[str])
 
 
 def _headers(path: Path) -> dict[str, _Header]:
-    with reading(path):
+    with reading(path, TypeError):
         if path.suffix.lower() == ".npy":
             with open(path, "rb") as file:
                 return {"x": _header(file, path.stat().st_size)}

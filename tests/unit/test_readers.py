@@ -403,6 +403,11 @@ DANGERS = {
         {},
         r"Header info length \(20000\) is large",
     ),
+    "mixed npy header": (
+        lambda d: write(d / "a.npy", npy_header((3,)).replace(b"{'descr'", b"{b'descr'") + bytes(80)),
+        {},
+        "is damaged",
+    ),
     "record npy": (lambda d: npz(d / "a.npz", x=np.zeros(4, "f4,i4")), {}, "no numbers that could be x"),
     "complex npz": (lambda d: npz(d / "a.npz", x=X + 1j), {}, "no numbers that could be x"),
     "text npz": (lambda d: npz(d / "a.npz", x=X.astype(str)), {"x": "x"}, "x must be numbers"),
