@@ -266,12 +266,12 @@ def whitening(x: Real[np.ndarray, "n d"], how: Literal["none", "centre", "standa
         DataError: If "whiten" meets data that do not vary.
         ValueError: If `how` is unknown.
     """
-    x = np.asarray(x, dtype=np.float64)
-    mean, ones = x.mean(axis=0), np.ones(x.shape[1])
+    mean, ones = np.mean(x, axis=0, dtype=np.float64), np.ones(x.shape[1])  # no copy: pictures fill the memory
     if how == "none":
         return Whitening(np.zeros_like(mean), ones)
     if how == "centre":
         return Whitening(mean, ones)
+    x = np.asarray(x, dtype=np.float64)
     if how == "standardise":
         # exact test: the std of a constant column need not come out as exactly 0
         return Whitening(mean, np.where(x.max(axis=0) > x.min(axis=0), x.std(axis=0), 1.0))

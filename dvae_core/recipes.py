@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -70,7 +72,7 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
 
 
 def _is_binary(dataset: Dataset) -> bool:
-    values = dataset.x_float()[:1000]
+    values = dataset.x_float(np.arange(min(1000, dataset.n)))
     return bool(((values == 0) | (values == 1)).all())
 
 
