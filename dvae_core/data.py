@@ -266,7 +266,8 @@ def whitening(x: Real[np.ndarray, "n d"], how: Literal["none", "centre", "standa
         DataError: If "whiten" meets data that do not vary.
         ValueError: If `how` is unknown.
     """
-    mean, ones = np.mean(x, axis=0, dtype=np.float64), np.ones(x.shape[1])  # no copy: pictures fill the memory
+    mean = np.asarray(np.mean(x, axis=0, dtype=np.float64))  # of x as it is: a copy of pictures would fill the memory
+    ones = np.ones(x.shape[1])
     if how == "none":
         return Whitening(np.zeros_like(mean), ones)
     if how == "centre":
