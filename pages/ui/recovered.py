@@ -117,7 +117,7 @@ def scores(run: Run, others: list[Run], method: str) -> None:
             continue
         name = each.config.model_name
         name = name if name not in shown else f"{name} ({each.title})"
-        good = [m for m in score["members"] if not m["failed"]]
+        good = [m for m in score["members"] if not m["failed"] and not m.get("stuck")]
         shown[name] = [m[f"mcc_{method}"] for m in good]
         within = [m["mcc_within_u"] for m in good if m["mcc_within_u"] is not None]
         if within:
