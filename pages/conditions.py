@@ -95,7 +95,7 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
         st.caption("True factors, in their own order: " + ", ".join(f"{s:.2f}" for s in true) + ".")
     else:
         st.markdown("\n".join(rows))
-    if within == within:
+    if within is not None and within == within:  # neither without truth nor without labels
         st.markdown(f"**MCC within u: {within:.2f}.** It cannot be had by copying u.")
 
 

@@ -77,6 +77,8 @@ def prior_curves(
         names: Of the values of u.
         height: In pixels.
     """
+    if not len(density):
+        return sentence("There is no u to draw p(z|u) at.", height=height)
     d = min(density.shape[1], LATENTS_DRAWN)
     fig = make_subplots(1, d, shared_yaxes=False, horizontal_spacing=0.08)
     for i in range(d):
@@ -86,7 +88,7 @@ def prior_curves(
                 line={"color": HUES[m % len(HUES)], "dash": DASHES[m % len(DASHES)], "width": 1.5}, row=1, col=i + 1,
             )  # fmt: skip
         fig.update_xaxes(title=f"z{i + 1}", row=1, col=i + 1)
-    fig.update_yaxes(title="p(z|u)", row=1, col=1)
+        fig.update_yaxes(title=f"p(z{i + 1}|u)", row=1, col=i + 1)
     return finish(fig, "What the prior learned: p(z|u), a line for each u", "", height=height)
 
 

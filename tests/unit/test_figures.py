@@ -71,6 +71,17 @@ def story(n: int) -> dict[str, np.ndarray]:
     return {"angle": ANGLES[:n], "log_px_error": flat + 0.001, **found}
 
 
+def study_rows(n: int) -> list[dict[str, object]]:
+    """Records of a study, some without a member's MCC, some without an invertible L."""
+    return [
+        {
+            "modulate": ("none", "both", "mean", "variance")[i % 4], "segments": 1 + i // 4, "strength": 0.1 + i // 4,
+            "mcc": [0.5, None, 0.7], "u_only": 0.2 if i % 3 else None, "condition": 9.0 if i % 4 and i > 8 else None,
+        }
+        for i in range(min(n, 24))
+    ]  # fmt: skip
+
+
 BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "training_curves": lambda n: figures.training_curves(history(n, 30) if n else pd.DataFrame()),
     "training_curves one point": lambda n: figures.training_curves(history(n, 1)),
@@ -88,6 +99,13 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "recovery_scatter wide": lambda n: recovery(n, 3, 1, hue=codes(n)),
     "correlation_matrices": lambda n: figures.correlation_matrices(points(6, 6)[:n], range(6)[:n], [1] * min(n, 6)),
     "mcc_lines": lambda n: figures.mcc_lines({"iVAE": points(n)[:, 0].tolist()}, {"raw x": 0.5 if n else None}),
+    "singular_values": lambda n: figures.singular_values(None if not n else np.arange(5.0)[:n], None, 4, 0.05),
+    "singular_values true": lambda n: figures.singular_values(*[np.arange(4.0) if n else None] * 2, 4, 0.05),
+    "prior_curves": lambda n: figures.prior_curves(ANGLES, np.ones((min(n, 12), 2, 7)), list("abcdefghijkl")[:n]),
+    **{
+        f"study_lines {what} {by}": lambda n, what=what, by=by: figures.study_lines(study_rows(n), by, what=what)
+        for what in ("mcc", "gain", "condition") for by in ("segments", "strength")
+    },
     "stage": lambda n: figures.stage(points(n), points(n), title="5. Back: g(z)", axis=["g1", "g2"]),
     "rotation_story": lambda n: figures.rotation_story(story(n), at=10.0),
     "which_is_true": lambda n: figures.which_is_true(points(n), np.eye(2)[::-1], codes(n)),

@@ -1,0 +1,68 @@
+"""The Conditions page: four lights in words, what follows, no u, and the study's buttons."""
+
+import json
+
+import pytest
+
+from dvae_core import jobs, runs
+from dvae_core.analysis import compute
+
+
+def words(at) -> str:
+    return " ".join(str(e.value) for kind in ("markdown", "caption", "info", "warning") for e in at.get(kind))
+
+
+def check(at):
+    assert not at.exception, at.exception
+    return at
+
+
+def test_without_a_result_it_offers_the_computation(store, visit):
+    at = check(visit("conditions", run="ivae"))
+    assert "Check the conditions" in [b.label for b in at.button]
+
+
+@pytest.mark.parametrize("kind", ["ivae", "vae", "digits", "neurons", "unknown-truth", "one-latent"])
+def test_every_kind_of_run_has_its_lights(store, visit, kind):
+    run = runs.Run(store / kind)
+    for _ in compute.conditions(run, member_index=0):
+        pass
+    at = check(visit("conditions", run=kind, member="0"))
+    said = words(at)
+    for name in ("1. Noise", "2. Injective generator", "3. Independent statistics T", "4. Enough u"):
+        assert name in said
+    if kind == "ivae":  # 3 segments for n k + 1 = 5
+        assert "3 values of u, 5 needed" in said
+        assert "True λ: rank 2 of 4" in said
+        assert "promise nothing" in said
+    if not run.config.is_conditional:
+        assert "no u" in said
+        assert "Nothing is promised" in said
+    if kind == "neurons":
+        assert "Poisson counts are no additive noise" in said
+    if kind == "unknown-truth":
+        assert "continuous u" in said
+    assert not at.error
+
+
+def test_the_study_shows_what_is_there_and_can_be_begun(store, visit, monkeypatch):
+    asked = []
+    monkeypatch.setattr(jobs, "analyse", lambda run, name, **more: asked.append((run.path.name, name)))
+    at = check(visit("conditions", run="ivae"))
+    at.button(key="study.start").click().run()
+    assert asked == [("what-must-u-be-like", "study")]
+    rows = {
+        f"{mode}-{n}-1": {
+            "name": f"{mode}-{n}-1", "key": "", "mcc": [0.8, 0.9], "mcc_within_u": [0.7, None], "elbo": [0, 0],
+            "u_only": 0.5, "condition": 3.0, "rank": 4, "segments": n, "strength": 1.0, "modulate": mode,
+        }
+        for mode in ("none", "both") for n in (1, 5)
+    }  # fmt: skip
+    path = store / "studies" / "what-must-u-be-like" / "analysis" / "study.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(rows))
+    at = check(visit("conditions", run="ivae"))
+    assert "Go on" in [b.label for b in at.button]
+    titles = [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in at.get("plotly_chart")]
+    assert any("0.85" in title for title in titles)
+    assert any("+0.35" in title for title in titles)

@@ -1,0 +1,83 @@
+"""The analysis "conditions" on real runs, and the study's seam: Configs in, one record each out, resumable."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from dvae_core import recipes, runs
+from dvae_core.analysis import compute, read, study
+from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
+from dvae_core.identify.conditions import FLOOR_NATS, theorem_matrix
+from dvae_core.train import train
+
+
+def test_the_talks_run_meets_what_can_be_counted(tmp_path):
+    run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
+    for _ in compute.conditions(run, member_index=0):
+        pass
+    found = run.analysis("conditions-0")
+    learned = theorem_matrix(found["lam"], spread=found["spread"], floor=FLOOR_NATS)
+    true = theorem_matrix(found["lam_true"], floor=FLOOR_NATS)
+    assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2))
+    # the learned prior's differences are the world's, in nats: within a third, for the largest
+    assert 0.75 < learned.singular[0] / true.singular[0] < 1.33
+    # lambda is the Gaussian's own: precision and mean behind the moments that were written with the latents
+    latents = read.held_out(run)
+    row = int(np.flatnonzero(latents["u"] == 2)[0])
+    var = np.exp(latents["prior_logvar"][0, row].astype(float))
+    expected = np.stack([latents["prior_mu"][0, row] / var, -0.5 / var], -1)
+    np.testing.assert_allclose(found["lam"][2], expected, rtol=1e-4)
+    assert found["singular"].min() > 1
+    assert found["pairs"][1] == 0
+    np.testing.assert_allclose(np.trapezoid(found["curves"], found["curve_z"]), 1, atol=0.05)  # the range drawn
+
+
+@pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
+@pytest.mark.parametrize("continuous", [False, True])
+def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
+    data = SourcesData(segments=6, per_segment=60, noise="laplace", modulate="variance", continuous_u=continuous)
+    config = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
+    run = runs.create(tmp_path / "run", config)
+    for _ in train(run):
+        pass
+    assert list(compute.conditions(run))[-1] == 1
+    found = run.analysis("conditions-0")
+    k = prior.k
+    assert found["lam"].shape[1:] == found["spread"].shape == (2, k)
+    assert found["gram"].shape == (2, k)
+    assert found["grid_error"] < 1e-6
+    assert not found["monotonic"].any() or k > 1
+    assert (found["explained"] >= 0).all()
+
+
+@pytest.mark.slow
+def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
+    small = dict(list(study.worlds(members=2, steps=20).items())[:2])
+    run = runs.study_folder(tmp_path / "study")
+    assert runs.list_runs(tmp_path.parent) == []  # too deep to be listed
+    (run.path / "STOP").touch()
+    list(study.train_all(small, run.path))
+    assert read.study_rows(run.path) == []
+    (run.path / "STOP").unlink()
+    assert list(study.train_all(small, run.path)) == [0.5, 1.0, 1.0]
+    rows = read.study_rows(run.path)
+    assert [r["modulate"] for r in rows] == ["none", "mean"]
+    assert all(len(r["mcc"]) == 2 and r["segments"] == 1 for r in rows)
+    assert (rows[0]["rank"], rows[1]["rank"]) == (None, 0)  # one value of u: no difference of lambda
+    before = (run.path / "analysis" / "study.json").read_text()
+    assert list(study.train_all(small, run.path)) == [1.0]
+    assert (run.path / "analysis" / "study.json").read_text() == before
+    other = {name: dataclasses.replace(c, train=dataclasses.replace(c.train, lr=2e-2)) for name, c in small.items()}
+    keys = {r["key"] for r in rows}
+    list(study.train_all(other, run.path))
+    assert keys.isdisjoint(r["key"] for r in read.study_rows(run.path))  # other settings are trained anew
+    assert len(json.loads(before)) == len(read.study_rows(run.path))
+
+
+def test_the_whole_study_is_as_many_worlds_as_the_page_counts():
+    from pages.ui.study import POPULATIONS
+
+    assert len(study.worlds()) == POPULATIONS
