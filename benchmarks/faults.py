@@ -32,6 +32,7 @@ import psutil
 
 from dvae_core import jobs, runs
 from dvae_core.config import Config, GaussianLikelihood, MlpNet, ModelConfig, SourcesData, TrainConfig
+from dvae_core.files import arrays_from
 from dvae_core.runs import Run, RunError
 
 ROOT = Path(__file__).parent.parent
@@ -289,6 +290,14 @@ def _damage(path: Path, how: str, chance: random.Random) -> None:
     path.write_bytes(data)
 
 
+def _same_arrays(path: Path, before: bytes) -> bool:
+    """Whether the bit was one of a zip's dates or rights, which no reader looks at: every array is what it was."""
+    if path.suffix != ".npz":
+        return False
+    old, new = arrays_from(before), arrays_from(path.read_bytes())
+    return set(old) == set(new) and all(old[k].tobytes() == new[k].tobytes() for k in old)
+
+
 def damaged_files(bench: Bench, times: int, how: str) -> Row:
     """Flip one bit of, or cut, a file of a finished run: it must be noticed, and only that run is concerned."""
     row = Row(f"{'bit flipped in' if how == 'flip' else 'truncated:'} a finished run's file")
@@ -306,8 +315,9 @@ def damaged_files(bench: Bench, times: int, how: str) -> Row:
         if path.read_bytes() != before:
             try:
                 run.check()
-                row.notes.append(f"{path.name}: not noticed")
-                row.lost += 1
+                if not _same_arrays(path, before):
+                    row.notes.append(f"{path.name}: not noticed")
+                    row.lost += 1
             except RunError:
                 row.notice.append(time.monotonic() - began)
         if bench.reference.id not in {r.id for r in runs.list_runs(bench.store)} or bench.bystanders():
