@@ -38,6 +38,7 @@ _BAD_NPZ = (
     OSError, ValueError, EOFError, KeyError, AttributeError, SyntaxError, TypeError, RuntimeError, MemoryError,
     OverflowError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_COMMENT = b"sha256:"
 _FRESH_NS = 200_000_000  # a file younger than this may change again within the clock's grain; it is not remembered
 
 
@@ -115,8 +116,22 @@ def tensors_from(data: bytes) -> dict[str, np.ndarray]:
         raise ValueError(_first_line(error)) from error
 
 
+def arrays_to(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return the arrays (never objects) as a compressed npz whose zip comment is the digest of all before it."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    data = buffer.getvalue()  # ends with the length of the comment: 0
+    comment = _COMMENT + hashlib.sha256(data).hexdigest().encode()
+    return data[:-2] + len(comment).to_bytes(2, "little") + comment
+
+
 def arrays_from(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file, never objects; a ValueError if it is damaged (each has a CRC)."""
+    """Return the arrays of an npz file, never objects; a ValueError if it is damaged (each has a CRC, all a digest)."""
+    at = len(data) - len(_COMMENT) - 64
+    if at > 2 and data[at:].startswith(_COMMENT):
+        body = data[: at - 2] + b"\0\0"
+        if hashlib.sha256(body).hexdigest().encode() != data[-64:]:
+            raise ValueError("its contents have changed since they were written")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

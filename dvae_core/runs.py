@@ -235,9 +235,7 @@ class Run:
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays (never objects) as a compressed npz."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-        self.write(name, buffer.getvalue())
+        self.write(name, files.arrays_to(arrays))
 
     def write_tensors(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         """Write arrays as safetensors, with a digest of all values and names in the header."""

@@ -167,6 +167,22 @@ def test_a_checkpoint_carries_its_own_digest(ended):
         ended.tensors("resume.safetensors")
 
 
+def test_every_flipped_bit_of_an_analysis_is_noticed(ended):
+    """Also those in the zip's own directory, where a changed count hides an array."""
+    ended.write_npz("analysis/a.npz", {"x": np.arange(5.0), "y": np.ones(3)})
+    path = ended.path / "analysis" / "a.npz"
+    whole = path.read_bytes()
+    for at in np.random.default_rng(2).integers(0, len(whole) * 8, 60):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << (at % 8)
+        path.write_bytes(flipped)
+        try:
+            found = ended.analysis("a")
+        except RunError:
+            continue
+        assert {k: v.tolist() for k, v in found.items()} == {"x": [0, 1, 2, 3, 4], "y": [1, 1, 1]}
+
+
 def test_the_seal_is_what_sha256sum_reads(ended):
     done = subprocess.run(
         ["sha256sum", "-c", "SHA256SUMS"], cwd=ended.path, capture_output=True, text=True, check=False
