@@ -1,4 +1,4 @@
-"""The command line: `python -m dvae_core inspect | train | score | encode | analyse | list | examples`.
+"""The command line: `python -m dvae_core inspect | train | score | encode | analyse | list | fetch | examples`.
 
 The same for people, scripts and cluster jobs. A wrong file or option is one sentence on stderr and exit code 2;
 Ctrl-C or kill leaves a run that `train --resume` continues.
@@ -271,6 +271,23 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch(options: argparse.Namespace) -> int:
+    from dvae_core import catalogue
+
+    if not options.name:
+        for known in catalogue.CATALOGUE:
+            size = f"{known.size / 1e6:,.0f} MB" if known.size else "size unknown"
+            here = ", here" if catalogue.is_fetched(known) else ""
+            print(f"{known.key:20s} {known.about} ({known.licence}, {size}{here})")
+        return 0
+    with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
+        path = catalogue.fetch(
+            catalogue.entry(options.name), progress=lambda share: bool(bar.update(round(100 * share) - bar.n))
+        )
+    print(path)
+    return 0
+
+
 def _examples(options: argparse.Namespace) -> int:
     """Train every shipped run anew, as the app would, and keep only what a reader needs."""
     from dvae_core.analysis import compute, read
@@ -398,6 +415,12 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the runs in a folder")
     listing.set_defaults(command=_list)
     listing.add_argument("folder", metavar="DIR")
+
+    fetch = commands.add_parser(
+        "fetch", help="list the catalogue of public data, or fetch one entry and print its path"
+    )
+    fetch.set_defaults(command=_fetch)
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="nothing lists the catalogue")
 
     examples = commands.add_parser("examples", help="train the shipped runs anew")
     examples.set_defaults(command=_examples)
