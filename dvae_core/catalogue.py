@@ -230,7 +230,7 @@ def _fetch_one(remote: Remote, at: Path, bar: "_Bar") -> None:
 
     downloads.get_logger().setLevel("WARNING")
     try:
-        downloads.retrieve(remote.url, known_hash=remote.digest, fname=remote.name, path=at, downloader=get)
+        downloads.retrieve(remote.url, known_hash=remote.digest, fname=remote.name, path=at, downloader=get)  # type: ignore[reportArgumentType]
     except DataError:
         raise
     except requests.exceptions.HTTPError as error:
