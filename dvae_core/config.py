@@ -9,6 +9,7 @@ import difflib
 import functools
 import hashlib
 import json
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -166,6 +167,14 @@ class FileData(_Checked):
         None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
     )
     time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
+    missing: Literal["refuse", "drop rows", "drop columns"] = setting(
+        "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
+    )
+    clip: float | None = setting(
+        None, "Clip outliers", "At so many robust standard deviations from the median", min=1, late=True
+    )
+    constant: Literal["keep", "drop"] = setting("keep", "Constant columns", late=True)
+    duplicates: Literal["keep", "drop"] = setting("keep", "Repeated rows", late=True)
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
@@ -178,7 +187,7 @@ def data_from_text(text: str) -> Data:
     Raises:
         ConfigError: If it names a kind or setting that does not exist, or a value that is out of range.
     """
-    kind, *pairs = text.split(",")
+    kind, *pairs = re.split(r",(?=[a-z_]+=)", text)  # a list of names has commas too
     tree: dict[str, Any] = {"kind": kind}
     for pair in pairs:
         name, _, value = pair.partition("=")

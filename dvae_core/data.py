@@ -32,6 +32,12 @@ class DataError(ValueError):
     """Data that cannot be used, in one sentence: what was expected, what came, what to do."""
 
 
+class MissingValues(DataError):
+    """Data with values that are not finite; `given` is what the Dataset was made of, so that `care` can cure it."""
+
+    given: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Rows of data x, with what else is known about each row.
@@ -73,6 +79,14 @@ class Dataset:
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        try:
+            self._check()
+        except MissingValues as error:
+            error.given = dict(vars(self))
+            raise
+
+    def _check(self) -> None:
+        """Check everything and store it in the types it is kept in."""
         x, x_names = _matrix(self.x, "x", self.x_names, "x", keep_counts=True)
         u, u_names, u_labels = self.u, self.u_names, self.u_labels
         if u is not None and np.asarray(u).dtype.kind in "iub" and np.ndim(u) == 1:
@@ -345,7 +359,7 @@ def _matrix(
     bad = ~np.isfinite(copy)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise DataError(
+        raise MissingValues(
             f"{what} has {bad.sum():,} missing, infinite or too large values, the first in row {row + 1:,} of column "
             f"{names[column]}; remove or fill them first."
         )

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from dvae_core import care
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -32,7 +33,7 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.data import Dataset
+from dvae_core.data import Dataset, MissingValues
 from dvae_core.pictures import faces, sprites
 from dvae_core.readers import builtin, read
 from dvae_core.synthetic import neurons, sources
@@ -60,15 +61,20 @@ def dataset_of(data: Data) -> Dataset:
 
 
 def read_file(data: FileData, path: Path | None = None) -> Dataset:
-    """Read the file of a config, or another one (`path`) in the same way.
+    """Read the file of a config, or another one (`path`) in the same way, with the config's cures.
 
     Raises:
+        MissingValues: If values are missing and the config does not say which to drop.
         DataError: If it cannot be read as asked.
     """
-    return read(
-        path or Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz,
-        rows=data.rows, bin_s=data.bin_s, smooth_s=data.smooth_s, min_speed=data.min_speed, time=data.time,
-    )  # fmt: skip
+    try:
+        dataset = read(
+            path or Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz,
+            rows=data.rows, bin_s=data.bin_s, smooth_s=data.smooth_s, min_speed=data.min_speed, time=data.time,
+        )  # fmt: skip
+    except MissingValues as error:
+        dataset = care.complete(error, data.missing)
+    return care.cured(dataset, clip=data.clip, constant=data.constant == "drop", duplicates=data.duplicates == "drop")
 
 
 def _is_binary(dataset: Dataset) -> bool:

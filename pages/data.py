@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from dvae_core import figures, readers
 from dvae_core.config import ConfigError, Data, DigitsData
 from dvae_core.data import DataError, Dataset
-from pages.ui import code, controls, files
+from pages.ui import code, controls, files, looks
 from pages.ui import page as ui
 
 SOURCES = controls.KIND_NAMES
@@ -15,7 +14,7 @@ WORDS = {
     "digits": "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
     "sprites": "White shapes on black, as in dSprites: shape, scale, orientation, x and y are the true factors.",
     "faces": "Cartoon faces with six true factors: skin, age, hair, smile, gaze and saturation.",
-    "file": "Rows are examples. Choose what is x, what is u, and the true factors if you know them.",
+    "file": "Recordings, tables or pictures of your own, or from a short catalogue. Rows are examples.",
 }
 DIALS = {
     "sources": ["n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"],
@@ -36,58 +35,13 @@ def dials(kind: str, now: Data) -> Data:
     return data
 
 
-def preview(dataset: Dataset) -> None:
-    """Draw the data as what it is: pictures, counts over time, or points coloured by u (the factors beside them)."""
-    hue, names = (None, ()) if dataset.u is None else (dataset.u, dataset.u_labels)
-    if hue is not None and not dataset.has_labels:
-        hue, names = hue[:, 0], dataset.u_names[:1]
-    if dataset.x_shape is not None:
-        pictures = dataset.x_float()[:60].reshape(-1, *dataset.x_shape)
-        st.image(
-            figures.picture_sheet(pictures, columns=12, gap=0),
-            output_format="PNG",
-            alt="The first 60 pictures",
-            width="stretch",
-        )
-        return
-    x = dataset.x_float()
-    if dataset.is_counts or dataset.rate_hz:
-        unit = "count" if dataset.is_counts else "value"
-        ui.plot(figures.raster(x, rate_hz=dataset.rate_hz, names=dataset.x_names, unit=unit), key="data.raster")
-    cells = [st.container()] if dataset.z is None else st.columns(2)
-    with cells[0]:
-        ui.plot(
-            figures.data_scatter(x, hue, names, names=dataset.x_names, title="What the model sees", height=380),
-            key="data.scatter",
-        )
-    if dataset.z is not None:
-        with cells[1]:
-            title = "What it never sees: the true factors"
-            factors = figures.data_scatter(
-                dataset.z, hue, names, names=dataset.z_names, role="factor", title=title, height=380
-            )
-            ui.plot(factors, key="data.factors")
-    with st.expander("Each dimension of x", icon=":material/bar_chart:"):
-        ui.plot(figures.column_histograms(x, names=dataset.x_names), key="data.histograms")
-
-
-def facts(dataset: Dataset) -> None:
-    """Say what the data is in one line of numbers."""
-    u = (
-        "none"
-        if dataset.u is None
-        else f"{dataset.n_labels} labels"
-        if dataset.has_labels
-        else ", ".join(dataset.u_names)
-    )
-    factors = "unknown" if dataset.z is None else str(dataset.z.shape[1])
-    numbers = {"Examples": f"{dataset.n:,}", "Dimensions of x": f"{dataset.d_x:,}", "u": u, "True factors": factors}
-    for cell, (label, value) in zip(st.columns(4), numbers.items(), strict=True):
-        cell.metric(label, value)
-    notes = [f"{key}: {text}" for key, text in dataset.meta.items() if text]
-    if notes:
-        with st.expander("About this data", icon=":material/info:"):
-            st.text("\n".join(notes))
+def train_button(data: Data, dataset: Dataset) -> None:
+    """Offer the model that suits this data, one click away."""
+    model, why = looks.advice(data, dataset)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(f"Train a {controls.MODELS[model]} on this", type="primary", icon=":material/model_training:"):
+            ui.go("train", model=model)
+        st.caption(why, width="stretch")
 
 
 ui.start(
@@ -98,6 +52,7 @@ ui.start(
 now = controls.chosen_data()
 left, right = st.columns([1, 2], gap="large")
 data: Data | None = None
+problem = False
 with left:
     kind = ui.choice(
         st.segmented_control, "Source", list(SOURCES), param="source", default=now.kind, show=SOURCES.__getitem__
@@ -106,17 +61,19 @@ with left:
     try:
         data = files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
     except (ConfigError, DataError) as error:
+        problem = True
         st.error(str(error), icon=":material/error:")
 with right:
     if data is None:
-        st.info("Drop a file on the left: " + ", ".join(readers.SUFFIXES) + ".", icon=":material/upload_file:")
+        if kind == "file" and not problem:
+            st.info("Choose data on the left; nothing in a file is ever executed.", icon=":material/upload_file:")
     else:
         try:
             dataset = controls.dataset_of(data)
             ui.remember("data", controls.data_to_text(data))
-            facts(dataset)
-            preview(dataset)
-            ui.link("train", "Train on this data")
+            train_button(data, dataset)
+            looks.facts(dataset)
+            looks.show(data, dataset)
             code.show(code.drawing(data))
         except DataError as error:
             st.error(str(error), icon=":material/error:")

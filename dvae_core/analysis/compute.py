@@ -390,6 +390,35 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> It
     yield 1.0
 
 
+def difficulty(run: Run) -> Iterator[float]:
+    """Score what needs no model on a run's data (the run need not be trained); write analysis/difficulty.json.
+
+    Held-out MCCs of raw x, PCA, FastICA, u-only and a random rotation: what a model has to beat on this data.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If the factors are unknown.
+    """
+    dataset = dataset_of(run.config.data)
+    if dataset.z is None:
+        raise RunError("Difficulty compares with true factors, and this data has none.")
+    yield 0.1
+    parts = split(dataset, run.config.data.split)
+    most = int(min(SCORED_ROWS, max(500, 2e7 / dataset.d_x)))  # wide pictures: FastICA and PCA in seconds
+    train, rows = (r[:: max(1, -(-len(r) // most))] for r in (parts.train, parts.held_out))
+    u = dataset.u
+    lines = metrics.floors(
+        dataset.x_float(train), dataset.x_float(rows), dataset.z[train], dataset.z[rows],
+        None if u is None else u[train], None if u is None else u[rows],
+    )  # fmt: skip
+    scores = {k: None if v is None else v.value for k, v in lines.items()}
+    notes = [note for v in lines.values() if v is not None for note in v.notes]
+    run.write_json("analysis/difficulty.json", {"scores": scores, "rows": len(rows), "notes": notes})
+    yield 1.0
+
+
 def _log_px_in_parts(twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
     d = twin.config.model.latents
     noise = generator("rotation", "independent", k)
@@ -407,6 +436,7 @@ ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
     "rotation": rotation,
     "twin": twin,
     "disentanglement": disentanglement,
+    "difficulty": difficulty,
     "agreement": agreement,
     "downstream": downstream,
     "linear_ica": linear_ica,

@@ -17,7 +17,7 @@ from dvae_core.figures.agreement import (
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
-from dvae_core.figures.data import column_histograms, picture_sheet, raster
+from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
@@ -47,6 +47,7 @@ __all__ = [
     "prior_curves",
     "projected",
     "raster",
+    "recording",
     "recovery_scatter",
     "rotation_curve",
     "rotation_story",
@@ -59,6 +60,8 @@ __all__ = [
     "theorem_map",
     "training_curves",
     "training_split",
+    "tuning_curves",
+    "variance_spectrum",
     "which_is_true",
     "wrong_axes",
 ]

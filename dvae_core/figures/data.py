@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Real, Shaped, UInt8
 from plotly.subplots import make_subplots
 
-from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, sentence, span_of
+from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, join, sentence, span_of
 
 
 def column_histograms(
@@ -87,6 +87,158 @@ def raster(
     fig.update_yaxes(title="column of x", showgrid=False)
     found = title or f"{d} columns over {len(part) / rate_hz:.3g} s" if rate_hz else title or f"{d} columns, row by row"
     return finish(fig, found, f"the first {len(part):,} of {n:,} rows" if len(part) < n else "", height=height)
+
+
+def recording(
+    x: Real[np.ndarray, "n d_x"],
+    u: Shaped[np.ndarray, "n ..."] | None = None,
+    *,
+    rate_hz: float | None = None,
+    names: Sequence[str] = (),
+    u_names: Sequence[str] = (),
+    u_labels: Sequence[str] = (),
+    unit: str = "value",
+    limit: int = 1000,
+    height: int = 420,
+) -> go.Figure:
+    """Draw a recording as a heat map over time, each column on a scale of its own, with its behaviour u below.
+
+    Args:
+        x: Data, rows in time order.
+        u: Label codes `[n]` or numbers `[n, d_u]` (the first 3 are drawn), or None.
+        rate_hz: Rows a second; None for row numbers.
+        names: Names of the columns of x.
+        u_names: Names of the columns of u.
+        u_labels: Names of the codes.
+        unit: What a cell holds ("spikes per bin").
+        limit: Rows drawn, from the first on: thinning would hide what is fast.
+        height: In pixels.
+    """
+    n, d = x.shape
+    if n < 1 or d < 1:
+        return sentence("No rows to draw.", height=height)
+    part = x[:limit].astype(float)
+    time = np.arange(len(part)) / (rate_hz or 1.0)
+    low, high = np.quantile(part, 0.01, axis=0), np.quantile(part, 0.995, axis=0)
+    high = np.where(high > low, high, np.maximum(part.max(0), low + 1))
+    traces = 0 if u is None else 1 if u.ndim == 1 else min(3, u.shape[1])
+    shares = [1.0] if not traces else [0.62, *[0.38 / traces] * traces]
+    fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.04)
+    fig.add_heatmap(
+        z=((part - low) / (high - low)).clip(0, 1).T, x=time, y=filled(names, d, "x") if d <= 20 else None,
+        customdata=part.T, colorscale=NUMBERS, showscale=False, row=1, col=1,
+        hovertemplate=f"%{{x:.4g}}, %{{y}}: %{{customdata:.3g}} {unit}<extra></extra>",
+    )  # fmt: skip
+    fig.update_yaxes(title="column of x" if d > 20 else None, showgrid=False, row=1, col=1)
+    for k in range(traces):
+        values = u[:limit] if u.ndim == 1 else u[:limit, k]  # type: ignore[union-attr, index]
+        name = filled(u_names, max(traces, len(u_names)), "u")[k]
+        fig.add_scatter(
+            x=time, y=values, mode="lines", line={"color": COLOURS["factor"], "width": 1.5,
+            "shape": "hv" if u_labels else "linear"}, showlegend=False, row=2 + k, col=1,
+            hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
+        )  # fmt: skip
+        fig.update_yaxes(title={"text": name, "standoff": 4}, nticks=3, row=2 + k, col=1)
+        if u_labels and len(u_labels) <= 6:
+            fig.update_yaxes(tickvals=list(range(len(u_labels))), ticktext=list(u_labels), row=2 + k, col=1)
+    fig.update_xaxes(showgrid=False)
+    fig.update_xaxes(title="time (s)" if rate_hz else "row", row=1 + traces, col=1)
+    found = f"{d} columns over {len(part) / rate_hz:.3g} s" if rate_hz else f"{d} columns, row by row"
+    found += f", with {', '.join(u_names[:traces])}" if traces and u_names else ""
+    part_note = f"the first {len(part):,} of {n:,} rows" if len(part) < n else ""
+    return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
+
+
+def tuning_curves(
+    x: Real[np.ndarray, "n d_x"],
+    along: Real[np.ndarray, " n"],
+    *,
+    name: str = "u",
+    labels: Sequence[str] = (),
+    names: Sequence[str] = (),
+    limit: int = 12,
+    bins: int = 20,
+    unit: str = "value",
+) -> go.Figure:
+    """Draw the mean of the columns that follow a variable most, against it, with twice the standard error.
+
+    Args:
+        x: Data.
+        along: Label codes or numbers, same rows; numbers are cut into bins between their 1 and 99 % quantiles.
+        name: Of that variable.
+        labels: Names of the codes; () for numbers.
+        names: Names of the columns.
+        limit: Columns drawn: those whose bin means vary most against their scatter.
+        bins: For numbers.
+        unit: Of x.
+    """
+    n, d = x.shape
+    if n < 2 or d < 1:
+        return sentence("No rows to average.")
+    if labels:
+        code, centres, count = along.astype(int), np.arange(len(labels)), len(labels)
+    else:
+        low, high = np.quantile(along, [0.01, 0.99])
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+        code, centres, count = np.digitize(along, edges[1:-1]), (edges[1:] + edges[:-1]) / 2, bins
+    rows = np.bincount(code, minlength=count)
+    sums, squares = np.zeros((count, d)), np.zeros((count, d))
+    np.add.at(sums, code, x.astype(float))
+    np.add.at(squares, code, np.square(x.astype(float)))
+    used = rows >= 5  # fewer rows have no standard error to speak of
+    if used.sum() < 2:
+        return sentence(f"{name} takes too few values for a curve.")
+    mean = sums[used] / rows[used, None]
+    error = np.sqrt((squares[used] / rows[used, None] - mean**2).clip(0) / rows[used, None])
+    strength = mean.std(0) / np.maximum(x.std(0), 1e-12)
+    shown = np.argsort(-strength, kind="stable")[:limit]
+    across = min(len(shown), 4)
+    down = -(-len(shown) // across)
+    fig = make_subplots(down, across, horizontal_spacing=0.08, vertical_spacing=min(0.3, 0.3 / max(down - 1, 1)))
+    names, at = filled(names, d, "x"), centres[used]
+    for k, j in enumerate(shown):
+        row, col = k // across + 1, k % across + 1
+        fig.add_scatter(
+            x=at, y=mean[:, j], error_y={"array": 2 * error[:, j], "width": 0, "thickness": 1.2}, showlegend=False,
+            mode="lines+markers", marker={"size": 4}, line={"color": COLOURS["data"], "width": 1.5}, row=row, col=col,
+            hovertemplate=f"{names[j]} at %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
+        )  # fmt: skip
+        fig.update_xaxes(title={"text": name if row == down else "", "standoff": 2}, nticks=4, row=row, col=col)
+        fig.update_yaxes(title={"text": names[j], "standoff": 2}, nticks=3, rangemode="tozero", row=row, col=col)
+    if labels and len(labels) <= 4:
+        fig.update_xaxes(tickvals=at, ticktext=[labels[i] for i in np.flatnonzero(used)])
+    found = f"What {name} does to {'each column' if d <= limit else f'the {len(shown)} columns it moves most'}"
+    return finish(fig, found, f"mean {unit} with twice its standard error", height=90 + 140 * down)
+
+
+def variance_spectrum(share: Real[np.ndarray, " k"], *, limit: int = 30, height: int = 300) -> go.Figure:
+    """Draw the share of variance of each principal component, and their running sum.
+
+    Args:
+        share: Shares of variance, largest first.
+        limit: Components drawn.
+        height: In pixels.
+    """
+    if len(share) < 1 or not share.sum() > 0:
+        return sentence("Nothing varies.", height=height)
+    total = np.cumsum(share)
+    needed = int(np.searchsorted(total, 0.9 - 1e-9) + 1)
+    at = np.arange(1, min(len(share), limit) + 1)
+    fig = go.Figure(
+        go.Bar(
+            x=at, y=100 * share[:limit], name="each", marker={"color": COLOURS["data"]},
+            hovertemplate="component %{x}: %{y:.1f} %<extra></extra>",
+        )
+    )  # fmt: skip
+    fig.add_scatter(
+        x=at, y=100 * total[:limit], name="together", mode="lines+markers", marker={"size": 4},
+        line={"color": COLOURS["reference"]}, hovertemplate="first %{x}: %{y:.1f} %<extra></extra>",
+    )  # fmt: skip
+    fig.update_xaxes(title="principal component", nticks=8)
+    fig.update_yaxes(title="variance (%)", range=[0, 104], nticks=5)
+    many = "one component holds" if needed == 1 else f"{needed} components hold"
+    return finish(fig, f"{many.capitalize()} 90 % of the variance", "a linear look: a curved sheet needs more",
+                  height=height)  # fmt: skip
 
 
 def picture_sheet(

@@ -22,8 +22,12 @@ def opening(run: Run) -> str:
 def drawing(data: Data) -> str:
     """Return the lines that draw or read a data source."""
     if isinstance(data, FileData):
-        name = Path(data.path).name
-        return f'from dvae_core.readers import read\n\ndataset = read("{name}")'
+        given = {k: v for k, v in vars(data).items() if v != vars(FileData())[k]} | {"path": Path(data.path).name}
+        words = ", ".join(f"{k}={v!r}" for k, v in given.items() if k != "kind")
+        return (
+            "from dvae_core.config import FileData\nfrom dvae_core.recipes import dataset_of\n\n"
+            f"dataset = dataset_of(FileData({words}))"
+        )
     plain = vars(type(data)())
     given = ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
     module = {"digits": "readers.builtin", "sprites": "pictures", "faces": "pictures"}.get(data.kind, "synthetic")

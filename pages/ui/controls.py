@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -9,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dvae_core import config, recipes, runs
+from dvae_core import catalogue, config, readers, recipes, runs
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -30,7 +31,7 @@ from dvae_core.config import (
     SpritesData,
     StandardPrior,
 )
-from dvae_core.data import Dataset
+from dvae_core.data import DataError, Dataset
 
 T = TypeVar("T")
 KINDS: dict[str, type] = {
@@ -90,6 +91,12 @@ def data_folder() -> Path:
     return runs.default_store() / "data"
 
 
+def data_root() -> Path | None:
+    """Return the folder whose files may be named by path (the setting DVAE_DATA_ROOT), or None: off unless set."""
+    root = os.environ.get("DVAE_DATA_ROOT")
+    return Path(root).absolute() if root else None
+
+
 def data_to_text(data: Data) -> str:
     """Write a data source as short text for a link: its kind and what differs from the defaults."""
     plain = type(data)()
@@ -97,7 +104,7 @@ def data_to_text(data: Data) -> str:
     for f in dataclasses.fields(data):
         value = getattr(data, f.name)
         if f.name == "path":
-            value = Path(value).name
+            value = _short(Path(value))
         if f.name != "kind" and value != getattr(plain, f.name):
             parts.append(f"{f.name}={value if isinstance(value, str) else json.dumps(value)}")
     return ",".join(parts)
@@ -107,15 +114,40 @@ def data_from_text(text: str) -> Data:
     """Read a data source from a link.
 
     Raises:
-        ConfigError: If it names a kind, setting or file that does not exist. Only files in the store can be named.
+        ConfigError: If it names a kind, setting or file that does not exist. Only files that were brought here, fetched
+            from the catalogue, or lie in the data folder of the setting can be named.
     """
     data = config.data_from_text(text)
     if isinstance(data, FileData):
-        path = data_folder() / Path(data.path).name
-        if not path.is_file():
+        path = _long(data.path)
+        if path is None or not path.exists():
             raise ConfigError("The file this link names is not here; choose it again on the Data page.")
         data = dataclasses.replace(data, path=str(path))
     return data
+
+
+def _places() -> dict[str, Path | None]:
+    return {"uploads": data_folder() / "uploads", "fetched": catalogue.cache_folder(), "root": data_root()}
+
+
+def _short(path: Path) -> str:
+    """Return a path as links say it: the place it is in, and where in it."""
+    for place, folder in _places().items():
+        if folder is not None and path.is_relative_to(folder):
+            return f"{place}/{path.relative_to(folder)}"
+    return path.name
+
+
+def _long(name: str) -> Path | None:
+    """Return the path a link means; None for what no place of ours can hold."""
+    place, _, rest = name.partition("/")
+    folder = _places().get(place) if rest else data_folder()
+    if folder is None:
+        return None
+    try:
+        return readers.within(folder, rest or Path(name).name)
+    except DataError as error:
+        raise ConfigError(str(error)) from error
 
 
 def chosen_data() -> Data:
@@ -136,7 +168,7 @@ def dataset_of(data: Data) -> Dataset:
     Raises:
         DataError: If it cannot be read as asked.
     """
-    when = Path(data.path).stat().st_mtime if isinstance(data, FileData) and Path(data.path).is_file() else 0.0
+    when = Path(data.path).stat().st_mtime if isinstance(data, FileData) and Path(data.path).exists() else 0.0
     return _dataset(data_to_text(data), when, data)
 
 

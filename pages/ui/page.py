@@ -214,6 +214,14 @@ def link(
         st.caption(f"{label or page.title} (open app.py for the other pages)")
 
 
+def go(name: str, **params: str) -> None:
+    """Go to another page with the choices of this one; a page run on its own has nowhere to go and stays."""
+    page = next(p for p in ORDER if p.name == name)
+    kept = {key: st.query_params[key] for key in CARRIED if key in st.query_params} | params
+    if st.session_state.get("routed"):
+        st.switch_page(page.file, query_params=kept)
+
+
 def foot(name: str) -> None:
     """End a page: the way back and the way on."""
     at = next(i for i, p in enumerate(ORDER) if p.name == name)

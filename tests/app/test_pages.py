@@ -219,11 +219,11 @@ def test_a_csv_can_be_brought_chosen_and_trained_on(no_runs, visit):
     at = visit("data", source="file")
     at.get("file_uploader")[0].upload("../../evil name.csv", f"one,two,three,kind\n{rows}\n".encode(), "text/csv").run()
     check(at, "data")
-    at.multiselect[1].select("kind").run()
+    at.pills[1].select("kind").run()
     check(at, "data")
     assert "2 labels" in [m.value for m in at.metric]
     text = at.query_params["data"]
-    assert text.startswith("file,path=evil-name-")
+    assert text.startswith("file,path=uploads/evil-name-")
     assert sorted(p.parent for p in no_runs.rglob("*.csv")) == [no_runs / "data" / "uploads"]
     at.switch_page("pages/train.py").run()
     check(at, "train")
