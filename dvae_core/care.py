@@ -14,7 +14,7 @@ from dvae_core.data import DataError, Dataset, MissingValues
 
 Missing = Literal["refuse", "drop rows", "drop columns"]
 
-FAR = 20.0  # robust standard deviations: no recording's own noise goes there
+FAR = 10.0  # robust standard deviations: no recording's own noise goes there
 ROWS = 20_000  # of x looked at for outliers and duplicates, evenly spaced
 
 
@@ -24,7 +24,7 @@ class Findings:
 
     Attributes:
         rows: Rows looked at.
-        outlier_cells: Values more than 20 robust standard deviations from their column's median.
+        outlier_cells: Values more than 10 robust standard deviations from their column's median.
         outlier_rows: Rows with such a value.
         outlier_columns: Names of columns with such a value, worst first.
         constant: Names of columns that never change.
@@ -90,7 +90,7 @@ def cured(
         x = np.clip(x, low, high).astype(x.dtype)
         notes.append(f"values clipped at {clip:g} robust deviations: {moved:,}")
     if constant:
-        columns = x.max(0) > x.min(0)
+        columns = np.asarray(x.max(0) > x.min(0))
         if dataset.x_shape is not None and not columns.all():
             raise DataError("Pixels cannot be dropped from pictures; keep the constant ones, they do no harm.")
         notes.append(f"constant columns dropped: {int((~columns).sum()):,}")
@@ -102,7 +102,7 @@ def cured(
         return dataset
     if not columns.any():
         raise DataError("No column of x would be left; choose other columns.")
-    changes["x"], changes["x_names"] = x[np.ix_(rows, columns)], _kept(dataset.x_names, columns)
+    changes["x"], changes["x_names"] = x[np.ix_(rows, columns)], _kept(dataset.x_names, np.asarray(columns))
     return _rebuilt(dataset, rows, changes, notes)
 
 
@@ -120,7 +120,7 @@ def complete(error: MissingValues, how: Missing) -> Dataset:
     rows, columns = _finite(given, "x"), np.ones(_two(given["x"]).shape[1], bool)
     notes = []
     if how == "drop columns":
-        columns = np.isfinite(_two(given["x"])).all(0)
+        columns = np.asarray(np.isfinite(_two(given["x"])).all(0))
         rows = np.ones(len(rows), bool)
         notes.append(f"columns with missing values dropped: {int((~columns).sum()):,}")
     for name in ("u", "z"):
@@ -203,7 +203,7 @@ def _finite(given: dict, name: str) -> np.ndarray:
     if values is None or np.asarray(values).dtype.kind != "f":
         return np.ones(len(given["x"]), bool)
     with np.errstate(over="ignore"):
-        return np.isfinite(_two(values).astype(np.float32)).all(1)
+        return np.asarray(np.isfinite(_two(values).astype(np.float32)).all(1))
 
 
 def _kept(names: tuple[str, ...], columns: np.ndarray) -> tuple[str, ...]:

@@ -39,7 +39,11 @@ def train_button(data: Data, dataset: Dataset) -> None:
     """Offer the model that suits this data, one click away."""
     model, why = looks.advice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(f"Train a {controls.MODELS[model]} on this", type="primary", icon=":material/model_training:"):
+        if st.button(
+            f"Train {'an' if model == 'ivae' else 'a'} {controls.MODELS[model]} on this",
+            type="primary",
+            icon=":material/model_training:",
+        ):
             ui.go("train", model=model)
         st.caption(why, width="stretch")
 
@@ -50,13 +54,13 @@ ui.start(
     "What the model sees: **x**, and for the iVAE an auxiliary variable **u**. The true factors stay hidden from it.",
 )
 now = controls.chosen_data()
+kind = ui.choice(
+    st.segmented_control, "Source", list(SOURCES), param="source", default=now.kind, show=SOURCES.__getitem__
+)
 left, right = st.columns([1, 2], gap="large")
 data: Data | None = None
 problem = False
 with left:
-    kind = ui.choice(
-        st.segmented_control, "Source", list(SOURCES), param="source", default=now.kind, show=SOURCES.__getitem__
-    )
     st.caption(WORDS[kind])
     try:
         data = files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)

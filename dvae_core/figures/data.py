@@ -194,8 +194,11 @@ def tuning_curves(
     shown = np.argsort(-strength, kind="stable")[:limit]
     across = min(len(shown), 4)
     down = -(-len(shown) // across)
-    fig = make_subplots(down, across, horizontal_spacing=0.08, vertical_spacing=min(0.3, 0.3 / max(down - 1, 1)))
     names, at = filled(names, d, "x"), centres[used]
+    fig = make_subplots(
+        down, across, horizontal_spacing=0.08, vertical_spacing=min(0.3, 0.3 / max(down - 1, 1)),
+        subplot_titles=[names[j] for j in shown],
+    )  # fmt: skip
     for k, j in enumerate(shown):
         row, col = k // across + 1, k % across + 1
         fig.add_scatter(
@@ -204,11 +207,11 @@ def tuning_curves(
             hovertemplate=f"{names[j]} at %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
         )  # fmt: skip
         fig.update_xaxes(title={"text": name if row == down else "", "standoff": 2}, nticks=4, row=row, col=col)
-        fig.update_yaxes(title={"text": names[j], "standoff": 2}, nticks=3, rangemode="tozero", row=row, col=col)
+        fig.update_yaxes(nticks=3, rangemode="tozero", row=row, col=col)
     if labels and len(labels) <= 4:
-        fig.update_xaxes(tickvals=at, ticktext=[labels[i] for i in np.flatnonzero(used)])
+        fig.update_xaxes(tickvals=at, ticktext=[labels[i] for i in np.flatnonzero(used).tolist()])
     found = f"What {name} does to {'each column' if d <= limit else f'the {len(shown)} columns it moves most'}"
-    return finish(fig, found, f"mean {unit} with twice its standard error", height=90 + 140 * down)
+    return finish(fig, found, f"mean {unit} with twice its standard error", height=110 + 150 * down, panels=True)
 
 
 def variance_spectrum(share: Real[np.ndarray, " k"], *, limit: int = 30, height: int = 300) -> go.Figure:

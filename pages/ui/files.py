@@ -29,7 +29,8 @@ def choose() -> FileData | None:
     ways = [w for w in WAYS if (w != "folder" or controls.data_root()) and (w != "known" or known)]
     now = controls.chosen_data()
     now = now if isinstance(now, FileData) else None
-    default = "known" if now is not None and Path(now.path) in known else "drop"
+    place = "" if now is None else controls.data_to_text(now).partition("path=")[2].partition("/")[0]
+    default = {"fetched": "catalogue", "root": "folder", "uploads": "known"}.get(place, "known" if now else "drop")
     way = ui.choice(st.segmented_control, "From", ways, param="from_where", default=default, show=WAYS.__getitem__)
     file = {"drop": _dropped, "catalogue": _fetched, "folder": _in_folder, "known": lambda: _again(known)}[way]()
     if file is None:
@@ -105,16 +106,22 @@ def _fetch(wanted: catalogue.Entry) -> None:
         return
     if job is not None and job.state == "failed":
         st.error(job.message, icon=":material/cloud_off:")
-    st.button(
-        "Fetch from its public home", icon=":material/download:", on_click=catalogue.begin, args=(wanted,),
+    asked = st.button(
+        "Fetch from its public home", icon=":material/download:",
         help="The only thing here that uses the network. The file is checked against its known digest.",
     )  # fmt: skip
+    if asked:
+        catalogue.begin(wanted)
+        st.rerun()
 
 
 def _in_folder() -> FileData | None:
     root = controls.data_root()
+    now, key = controls.chosen_data(), "files.path"
+    inside = root is not None and isinstance(now, FileData) and Path(now.path).is_relative_to(root)
+    start: dict = {"value": str(Path(now.path).relative_to(root))} if inside and key not in st.session_state else {}  # type: ignore[union-attr, arg-type]
     path = st.text_input(
-        "File or folder", placeholder="recordings/session1.mat", persist_state="session", key="files.path",
+        "File or folder", **start, placeholder="recordings/session1.mat", persist_state="session", key=key,
         help="Inside the data folder of this server (DVAE_DATA_ROOT)",
     )  # fmt: skip
     return FileData(path=str(readers.within(root, path))) if root and path else None
@@ -158,7 +165,7 @@ def _variables(path: str, when: float) -> list[readers.Variable]:
 
 def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tuple[str, ...]:
     """Let names be clicked, as chips while they are few."""
-    start = {} if key in st.session_state else {"default": [n for n in now if n in names]}
+    start: dict = {} if key in st.session_state else {"default": [n for n in now if n in names]}
     extra = [n for n in now if n not in names]  # NAME[:3] and the like, from a link
     if len(names) <= CHIPS:
         chosen = st.pills(label, names, selection_mode="multi", key=key, persist_state="session", **start)
@@ -199,7 +206,7 @@ def _care(file: FileData, key: str) -> FileData:
     with st.container(border=True):
         for name, words, cure in complaints:
             on = getattr(file, name) not in (None, "keep")
-            start = {} if f"{key}.{name}" in st.session_state else {"value": on}
+            start: dict = {} if f"{key}.{name}" in st.session_state else {"value": on}
             st.caption(f":material/healing: {words}")
             chosen[name] = st.toggle(cure, key=f"{key}.{name}", persist_state="session", **start)
     return dataclasses.replace(

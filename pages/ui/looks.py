@@ -81,7 +81,7 @@ def preview(dataset: Dataset) -> None:
     x = dataset.x_float()
     if dataset.is_counts or dataset.rate_hz:
         unit = "spikes a bin" if dataset.is_counts else "value"
-        more = {"u_names": dataset.u_names, "u_labels": dataset.u_labels} if dataset.u is not None else {}
+        more: dict = {"u_names": dataset.u_names, "u_labels": dataset.u_labels} if dataset.u is not None else {}
         ui.plot(
             figures.recording(x, dataset.u, rate_hz=dataset.rate_hz, names=dataset.x_names, unit=unit, **more),
             key="data.raster",
@@ -109,6 +109,7 @@ def _tuning(dataset: Dataset) -> None:
         name = ui.choice(st.segmented_control, "Against", list(dataset.u_names[:6]), param="against")
         u = dataset.u[:, dataset.u_names.index(name)]  # type: ignore[index]
     unit = "count" if dataset.is_counts else "value"
+    assert u is not None  # the view is offered with u only
     ui.plot(
         figures.tuning_curves(dataset.x_float(), u, name=name, labels=labels, names=dataset.x_names, unit=unit),
         key="data.tuning",

@@ -1,0 +1,41 @@
+"""Figures of data as it comes: recordings with behaviour, tuning curves, the spectrum."""
+
+import numpy as np
+import pytest
+
+from dvae_core import figures
+
+RNG = np.random.default_rng(0)
+
+
+def test_a_recording_stands_over_its_behaviour():
+    x, u = RNG.poisson(2, (300, 5)), RNG.normal(size=(300, 4))
+    fig = figures.recording(x, u, rate_hz=20.0, u_names=("vx", "vy", "vz", "w"), unit="spikes a bin", limit=200)
+    assert [type(trace).__name__ for trace in fig.data] == ["Heatmap", "Scatter", "Scatter", "Scatter"]
+    assert fig.data[0].z.min() >= 0
+    assert fig.data[0].z.max() <= 1
+    assert fig.layout.title.text == "5 columns over 10 s, with vx, vy, vz"
+    assert "first 200 of 300 rows" in fig.layout.title.subtitle.text.replace("<br>", " ")
+    labels = figures.recording(x.astype(float), RNG.integers(0, 2, 300), u_names=("eyes",), u_labels=("open", "shut"))
+    assert labels.data[1].line.shape == "hv"
+    assert list(labels.layout.yaxis2.ticktext) == ["open", "shut"]
+    assert len(figures.recording(np.ones((50, 2))).data) == 1
+
+
+def test_tuning_curves_show_the_columns_that_follow_and_their_means():
+    u = RNG.uniform(-1, 1, 4000)
+    x = np.column_stack([RNG.normal(size=4000), 3 * u + RNG.normal(size=4000)])
+    fig = figures.tuning_curves(x, u, name="speed", names=("flat", "tuned"), limit=1)
+    (curve,) = fig.data
+    assert fig.layout.annotations[0].text == "tuned"
+    assert curve.y == pytest.approx(3 * np.array(curve.x), abs=0.35)  # 5 standard errors of 200 rows a bin
+    coded = figures.tuning_curves(x, (u > 0).astype(int), name="side", labels=("left", "right"))
+    assert list(coded.layout.xaxis.ticktext) == ["left", "right"]
+    assert "too few values" in figures.tuning_curves(x, np.ones(4000)).layout.annotations[0].text.replace("<br>", " ")
+
+
+def test_the_spectrum_says_how_many_components_matter():
+    fig = figures.variance_spectrum(np.array([0.5, 0.45, 0.05]))
+    assert fig.layout.title.text.startswith("2 components hold 90 %")
+    assert figures.variance_spectrum(np.array([1.0])).layout.title.text.startswith("One component holds")
+    assert "Nothing varies" in figures.variance_spectrum(np.zeros(3)).layout.annotations[0].text
