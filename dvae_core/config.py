@@ -109,6 +109,10 @@ class NeuronsData(_Checked):
     n_neurons: int = setting(100, "Neurons", min=2, max=1000)
     segments: int = setting(5, "Segments", min=1, max=200)
     per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
+    tuning: Literal["mixing", "place", "stimulus"] = setting(
+        "mixing", "Driven by", "A random f(z); place fields on a track, u = position; or directions, u = stimulus",
+        late=True,
+    )  # fmt: skip
     seed: int = setting(0, "Data seed", min=0)
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 

@@ -10,7 +10,7 @@ from pages.ui import page as ui
 SOURCES = controls.KIND_NAMES
 WORDS = {
     "sources": "Independent factors whose mean or variance changes with u, mixed by a random nonlinear f.",
-    "neurons": "Spike counts of a population driven by a few factors.",
+    "neurons": "Spike counts driven by a few factors: by a random map, place fields on a track, or directions shown.",
     "digits": "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
     "sprites": "White shapes on black, as in dSprites: shape, scale, orientation, x and y are the true factors.",
     "faces": "Cartoon faces with six true factors: skin, age, hair, smile, gaze and saturation.",
@@ -18,7 +18,7 @@ WORDS = {
 }
 DIALS = {
     "sources": ["n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"],
-    "neurons": ["n_latents", "n_neurons", "segments", "per_segment", "seed"],
+    "neurons": ["tuning", "n_latents", "n_neurons", "segments", "per_segment", "seed"],
     "sprites": ["n", "side", "grid", "u", "correlation", "seed"],
     "faces": ["n", "side", "u", "correlation", "seed"],
 }

@@ -5,7 +5,7 @@ import streamlit as st
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
 from dvae_core.traverse import Plan, decode
-from pages.ui import code
+from pages.ui import code, scores
 from pages.ui import page as ui
 from pages.ui.components.explorer import explorer, set_latent
 from pages.ui.components.modes import MODES, coloured, modes_of, nearest, population
@@ -138,6 +138,7 @@ try:
     ship(plan.tree, plan.tensors)
     drag(run, plan, member, how)
     samples(run, plan, member)
+    scores.panel(run, member)
     code.show(
         f"from dvae_core import runs, traverse\nfrom dvae_core.analysis import read\n\n{code.opening(run)}\n"
         f"plan = traverse.decoder_plan(run)\nx, mu = read.examples(run, {member}, 8)\n"

@@ -18,6 +18,7 @@ from dvae_core.figures.agreement import (
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
 from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
+from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
@@ -36,6 +37,7 @@ __all__ = [
     "correlation_matrices",
     "data_scatter",
     "decoding",
+    "factor_map",
     "four_panels",
     "hue_colours",
     "ica_by_layers",

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dvae_core.data import DataError, Dataset
+from dvae_core.data import DataError, Dataset, MissingValues
 from dvae_core.readers.common import (
     MAX_LABELS,
     Ask,
@@ -73,7 +73,9 @@ def read(path: Path, ask: Ask) -> Dataset:
         x, u, z, notes = _choose(path, types, ask, default_u)
     if part is not None:
         notes += rows_note(rows, np.arange(part))
-    _refuse_missing(path, frame, (*x, *u, *z))
+    gaps = _missing(path, frame, (*x, *u, *z))
+    if any(types[name] == "str" for name in gaps):
+        raise DataError(next(iter(gaps.values())))
     labels: tuple[str, ...] = ()
     if len(u) == 1 and types[u[0]] == "str":
         frame[u[0]], labels = _encode(path, u[0], frame[u[0]])
@@ -82,7 +84,11 @@ def read(path: Path, ask: Ask) -> Dataset:
         if types[name] == "str":
             raise DataError(_not_numbers(path, name, frame[name]))
     arrays = {name: frame[name].to_numpy() for name in (*x, *u, *z)}
-    return assemble(path, arrays, x, u, z, notes, u_labels=labels, rate_hz=ask.rate_hz, x_shape=ask.x_shape)
+    try:
+        return assemble(path, arrays, x, u, z, notes, u_labels=labels, rate_hz=ask.rate_hz, x_shape=ask.x_shape)
+    except MissingValues as error:
+        error.args = tuple(gaps.values())[:1] or error.args  # says the column and row as they are in the file
+        raise
 
 
 def _read_parquet(path: Path, wanted: list[str], texts: list[str], rows: int | None) -> pd.DataFrame:
@@ -250,14 +256,17 @@ def _encode(path: Path, name: str, column: Any) -> tuple[np.ndarray, tuple[str, 
     return codes, tuple(map(str, labels))
 
 
-def _refuse_missing(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> None:
+def _missing(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> dict[str, str]:
+    """Return a sentence for every column with missing values."""
+    gaps = {}
     for name in names:
         missing = np.asarray(frame[name].isna())
         if missing.any():
-            raise DataError(
+            gaps[name] = (
                 f"Column {name} of {path.name} has {missing.sum():,} missing values in {len(frame):,} rows, the first "
                 f"in row {missing.argmax() + 1:,}; fill them or remove those rows."
             )
+    return gaps
 
 
 def _refuse_strays(path: Path, frame: pd.DataFrame, texts: list[str]) -> None:

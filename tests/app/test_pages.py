@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -246,6 +247,51 @@ def test_a_bad_file_is_one_sentence(name, contents, word, no_runs, visit):
     check(at, "data")
     assert word in at.error[0].value
     assert "\n" not in at.error[0].value
+
+
+@pytest.mark.parametrize(
+    "kind", ["sprites,n=60,side=16", "faces,n=60,side=16,u=age", "neurons,tuning=place,per_segment=60"]
+)
+def test_data_drawn_here_is_shown(kind, no_runs, visit):
+    at = visit("data", data=kind, source=kind.split(",")[0])
+    check(at, "data")
+    assert {m.label for m in at.metric} == {"Examples", "Dimensions of x", "u", "True factors"}
+    for view in ("shape", "tuning", "hard"):
+        at = visit("data", data=kind, source=kind.split(",")[0], view=view)
+        check(at, "data")
+    assert "Find out" in [b.label for b in at.button]
+
+
+def test_gaps_and_outliers_are_cured_by_a_click_and_the_cure_is_in_the_link(no_runs, visit):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(80, 3)).round(3)
+    table[5, 1] = 1e6
+    text = "a,b,c\n" + "\n".join(",".join(map(str, row)) for row in table) + "\n,1,2\n"
+    at = visit("data", source="file")
+    at.get("file_uploader")[0].upload("gaps.csv", text.encode(), "text/csv").run()
+    assert "1 values are missing" in at.warning[0].value
+    next(c for c in at.segmented_control if c.label == "Drop").set_value("drop rows").run()
+    check(at, "data")
+    next(t for t in at.toggle if t.label.startswith("Clip")).set_value(True).run()
+    check(at, "data")
+    assert at.metric[0].value == "80"
+    assert at.query_params["data"].endswith("missing=drop rows,clip=10.0")
+
+
+def test_only_paths_inside_the_data_folder_can_be_named(no_runs, visit, monkeypatch, tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "secret.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "root" / "mine.csv").write_text("a,b\n1,2\n3,5\n4,4\n")
+    assert "Data folder" not in str(visit("data", source="file").segmented_control)
+    monkeypatch.setenv("DVAE_DATA_ROOT", str(tmp_path / "root"))
+    at = visit("data", source="file", from_where="folder")
+    at.text_input(key="files.path").set_value("../secret.csv").run()
+    assert "outside the data folder" in at.error[0].value
+    at.text_input(key="files.path").set_value("mine.csv").run()
+    check(at, "data")
+    assert at.query_params["data"] == "file,path=root/mine.csv"
+    at = visit("data", source="file", data="file,path=root/../secret.csv")
+    assert "outside the data folder" in at.warning[0].value
 
 
 # --- the server ------------------------------------------------------------------------------------------------------

@@ -39,3 +39,11 @@ def test_the_spectrum_says_how_many_components_matter():
     assert fig.layout.title.text.startswith("2 components hold 90 %")
     assert figures.variance_spectrum(np.array([1.0])).layout.title.text.startswith("One component holds")
     assert "Nothing varies" in figures.variance_spectrum(np.zeros(3)).layout.annotations[0].text
+
+
+def test_a_factor_map_names_the_factors_with_a_latent_of_their_own():
+    share = np.array([[0.8, 0.1, 0.0], [0.3, 0.4, 0.3]])
+    fig = figures.factor_map(share, ("skin", "age"))
+    assert fig.layout.title.text == "One latent stands out for skin"
+    assert fig.data[0].z[0][0] == 80
+    assert figures.factor_map(share[1:]).layout.title.text.startswith("No factor has")

@@ -253,3 +253,31 @@ def test_the_standard_set_takes_less_than_a_second():
     start = time.perf_counter()
     assert sources(n_latents=5, segments=40).n == 40_000
     assert time.perf_counter() - start < 1
+
+
+def test_place_cells_fire_in_their_fields():
+    data = neurons(tuning="place", n_latents=3, n_neurons=40, segments=4, per_segment=1000, seed=1)
+    assert (data.n, data.d_x, data.rate_hz) == (4000, 40, 20.0)
+    assert data.u_names == ("position",)
+    assert data.z_names == ("position", "gain 1", "gain 2")
+    assert (data.u == data.z[:, :1]).all()
+    assert np.abs(np.diff(data.z[:, 0])).max() < 0.15  # an animal does not jump
+    # each neuron's mean count by position has one clear peak: its field, 0.1 wide of a track of 1
+    place = np.minimum((data.z[:, 0] * 10).astype(int), 9)
+    curve = np.array([data.x[place == k].mean(0) for k in range(10)])
+    assert (curve.max(0) > 3 * np.median(curve, axis=0)).mean() > 0.8
+    assert (neurons(tuning="place", segments=1, per_segment=50, seed=2).x == neurons(
+        tuning="place", segments=1, per_segment=50, seed=2).x).all()  # fmt: skip
+
+
+def test_direction_cells_follow_the_stimulus():
+    data = neurons(tuning="stimulus", n_latents=3, n_neurons=30, segments=8, per_segment=300)
+    assert data.u_labels[:3] == ("0°", "45°", "90°")
+    assert data.rate_hz is None
+    means = np.array([data.z[data.u == k, :2].mean(0) for k in range(8)])
+    angle = np.degrees(np.arctan2(means[:, 1], means[:, 0])) % 360
+    assert np.abs((angle - 45 * np.arange(8) + 180) % 360 - 180).max() < 10  # spread 0.6 / sqrt(300) = 2 degrees
+    curve = np.array([data.x[data.u == k].mean(0) for k in range(8)])
+    assert (np.ptp(curve, axis=0) > 1).all()
+    with pytest.raises(ValueError, match="at least 2 factors"):
+        neurons(tuning="stimulus", n_latents=1)
