@@ -342,6 +342,8 @@ def study_rows(folder: Path) -> list[dict[str, Any]]:
         return list(json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8")).values())
     except FileNotFoundError:
         return []
+
+
 def matrix(score: dict[str, Any]) -> Float[np.ndarray, "d_z d_hat"]:
     """Return the matrix of a score as written by `compute.disentanglement`."""
     return np.array(score["matrix"], float)
