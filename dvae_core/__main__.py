@@ -281,9 +281,11 @@ def _fetch(options: argparse.Namespace) -> int:
             print(f"{known.key:20s} {known.about} ({known.licence}, {size}{here})")
         return 0
     with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
-        path = catalogue.fetch(
-            catalogue.entry(options.name), progress=lambda share: bool(bar.update(round(100 * share) - bar.n))
-        )
+
+        def progress(share: float) -> None:
+            bar.update(round(100 * share) - bar.n)
+
+        path = catalogue.fetch(catalogue.entry(options.name), progress=progress)
     print(path)
     return 0
 
@@ -294,7 +296,7 @@ def _examples(options: argparse.Namespace) -> int:
     from dvae_core.train import train
 
     folder = Path(options.out) if options.out else runs.examples_folder()
-    for name in recipes.SHIPPED:
+    for name in options.name or recipes.SHIPPED:
         if (folder / name).exists():
             shutil.rmtree(folder / name)
         began = time.time()
@@ -302,16 +304,20 @@ def _examples(options: argparse.Namespace) -> int:
         for _ in train(run):
             pass
         mean = compute.score(run)["mean"]
+        if run.about["x_shape"] and run.about["z_names"]:
+            for _ in compute.disentanglement(run, member_index=read.best_member(run)):
+                pass
         for _ in compute.rotation(run, member_index=read.best_member(run)):  # the member that pages open with
             pass
         (run.path / "resume.safetensors").unlink()
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
         print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
-    talk = Run(folder / "talk-ivae")
-    for name in recipes.SHIPPED:
-        for _ in compute.downstream(Run(folder / name)):
+        for _ in compute.downstream(run):
             pass
+    if options.name and not {"talk-ivae", "talk-vae"} & set(options.name):
+        return 0
+    talk = Run(folder / "talk-ivae")
     for _ in compute.agreement(talk, other="talk-vae"):
         pass
     for _ in compute.linear_ica(talk):
@@ -424,6 +430,7 @@ def _parser() -> argparse.ArgumentParser:
 
     examples = commands.add_parser("examples", help="train the shipped runs anew")
     examples.set_defaults(command=_examples)
+    examples.add_argument("name", metavar="NAME", nargs="*", choices=[[], *recipes.SHIPPED], help="default: all")
     examples.add_argument("--out", metavar="DIR", help="where to (default: the package's own examples)")
     return parser
 

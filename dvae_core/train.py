@@ -499,7 +499,7 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "d_u": len(dataset.u_names),
         "has_labels": dataset.has_labels,
         "x_shape": dataset.x_shape,
-        "x_names": dataset.x_names,
+        "x_names": () if dataset.x_shape else dataset.x_names,  # 12,288 pixels need no names
         "u_names": dataset.u_names,
         "z_names": dataset.z_names,
         "u_labels": dataset.u_labels,
