@@ -32,7 +32,7 @@ def npz(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(npz, tmp_path_factory) -> runs.Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--data", str(npz), "--members", "2", "--epochs", "3", "--out", str(folder)]) == 0
+    assert main(["train", "--data", str(npz), "--members", "2", "--epochs", "20", "--out", str(folder)]) == 0
     return runs.Run(folder)
 
 
@@ -120,7 +120,7 @@ def test_list_shows_runs_and_says_when_there_are_none(trained, tmp_path, capsys)
     assert "No runs here" in capsys.readouterr().out
 
 
-def test_the_rotation_analysis_is_flat(trained):
+def test_the_rotation_analysis_of_an_ivae_bends(trained):
     assert main(["analyse", str(trained.path), "rotation", "--set", "member_index=1"]) == 0
     vae = trained.analysis("rotation-1-0-1")
     assert vae["angle"].tolist() == list(range(0, 91, 5))
