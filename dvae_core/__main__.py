@@ -1,4 +1,4 @@
-"""The command line: `python -m dvae_core inspect | train | score | encode | analyse | list | fetch | examples`.
+"""The command line: `python -m dvae_core inspect | train | sweep | score | encode | analyse | list | fetch | examples`.
 
 The same for people, scripts and cluster jobs. A wrong file or option is one sentence on stderr and exit code 2;
 Ctrl-C or kill leaves a run that `train --resume` continues.
@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,7 +52,7 @@ def _train(options: argparse.Namespace) -> int:
     run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
     run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
     (run.path / "STOP").unlink(missing_ok=True)
-    _stop_on_signals(run)
+    _stop_on_signals(run.path)
     if options.scheduler:
         return _train_there(run, options.scheduler)
     from dvae_core.train import train  # torch: after the options are known to be right
@@ -98,15 +99,7 @@ def _new_run(options: argparse.Namespace) -> Run:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    word = options.data.partition(",")[0]
-    if word in BUILT_IN and not Path(options.data).exists():
-        data = data_from_text(options.data)
-        data = dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
-    else:
-        x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
-        data = FileData(
-            path=str(Path(options.data).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options)
-        )
+    data = _data_of(options.data, options)
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
     made = recipes.for_dataset(
         data, recipes.dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
@@ -168,15 +161,60 @@ def _prior(options: argparse.Namespace) -> Prior | None:
     return ConditionalPrior(modulate=options.modulate) if options.modulate else None
 
 
-def _stop_on_signals(run: Run) -> None:
+def _stop_on_signals(folder: Path) -> None:
     """The first Ctrl-C or TERM asks for a checkpoint and a clean end; a second one ends at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        (run.path / "STOP").touch()
+        (folder / "STOP").touch()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    """Train a study, or go on with it, and write its table."""
+    from dvae_core import jobs, sweep
+
+    path = Path(options.out).absolute()
+    if options.data:
+        data = [_data_of(text, options) for text in options.data]
+        given = {k: getattr(options, k) for k in ("latents", "epochs", "batch", "lr", "device")}
+        everything = sweep.populations(data, options.models, options.betas, options.seeds, **given)
+        study = sweep.create(path, everything, full=options.full)
+    else:
+        study = sweep.Sweep(path, path)
+    begun = study.status()
+    print(f"{begun.models} models in {begun.populations} populations; {begun.done} are finished.")
+    if options.scheduler:
+        executor: Executor = jobs.dask_executor(options.scheduler)
+    else:
+        executor = jobs.Workers(options.workers) if options.workers else ThreadPoolExecutor(1)
+    _stop_on_signals(path)
+    try:
+        with tqdm(total=begun.models, unit="model", desc=study.id, disable=None) as bar:
+            for progress in sweep.perform(study, executor):
+                bar.update(progress.done - bar.n)
+                left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+                bar.set_postfix_str(f"{len(progress.at_work)} at work{left}")
+    finally:
+        executor.shutdown(wait=True)
+    if progress.problem:
+        print(f"dvae_core: {progress.problem}", file=sys.stderr)
+    if progress.state != "finished":
+        print(f"Not finished. Go on with: python -m dvae_core sweep --out {path}", file=sys.stderr)
+        return 1 if progress.problem else 0
+    print(f"Finished in {progress.seconds:.0f} s: {path / 'table.parquet'}")
+    return 0
+
+
+def _data_of(text: str, options: argparse.Namespace) -> Any:
+    """Return built-in data as it is written, or a file with its columns."""
+    if text.partition(",")[0] in BUILT_IN and not Path(text).exists():
+        data = data_from_text(text)
+        return dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
+    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
+    return FileData(path=str(Path(text).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options))
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -248,7 +286,7 @@ def _study(options: argparse.Namespace) -> int:
 
     run = runs.study_folder(Path(options.out).absolute())
     (run.path / "STOP").unlink(missing_ok=True)
-    _stop_on_signals(run)
+    _stop_on_signals(run.path)
     with tqdm(total=100, unit="%", desc="study", disable=None) as bar:
         for fraction in study(run, seed=options.seed):
             bar.update(round(100 * fraction) - bar.n)
@@ -342,6 +380,13 @@ def _reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", metavar="NAME", help="variable with the times of u, if not t, time or timestamps")
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers with commas between them, such as 1,2,4; got {text!r}") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dvae_core", description=(__doc__ or "").split("\n\n")[1])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -393,6 +438,28 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--samples", type=int, default=1, help="above 1: maximise the importance-weighted bound")
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+
+    study = commands.add_parser(
+        "sweep", help="train data sets x models x betas x seeds into one table, or go on with it"
+    )
+    study.set_defaults(command=_sweep)
+    study.add_argument(
+        "--out", metavar="DIR", required=True, help="the study's folder; alone: go on with what is there"
+    )
+    study.add_argument("--data", nargs="+", help=f"files, or built-in: {', '.join(BUILT_IN)}, with settings")
+    study.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL",
+                       help="vae, ivae, with settings: vae,posterior=diagonal (default: vae ivae)")  # fmt: skip
+    study.add_argument("--betas", type=_numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default 1,2,4,8")
+    study.add_argument("--seeds", type=int, default=5, help="of every model and beta (default 5)")
+    study.add_argument("--full", action="store_true", help="also DCI and others that take a minute a model")
+    where = study.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
+    where.add_argument("--workers", type=int, help="so many processes on this machine")
+    _reading_options(study)
+    study.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    for name, kind in (("latents", int), ("epochs", int), ("batch", int), ("lr", float)):
+        study.add_argument(f"--{name}", type=kind)
+    study.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
 
     score = commands.add_parser("score", help="score a run on its held-out rows")
     score.set_defaults(command=_score)

@@ -202,6 +202,17 @@ def data_from_text(text: str) -> Data:
     return _build(Data, tree, "data")
 
 
+def data_to_text(data: Data) -> str:
+    """Write a data source as `data_from_text` reads it: its kind and what differs from the defaults."""
+    plain = type(data)()
+    changed = {
+        f.name: getattr(data, f.name)
+        for f in dataclasses.fields(data)
+        if f.name != "kind" and getattr(data, f.name) != getattr(plain, f.name)
+    }
+    return ",".join([data.kind, *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in changed.items())])
+
+
 # --- model ---
 
 

@@ -260,8 +260,12 @@ def dask_executor(scheduler: str, *, timeout: float | int = 10) -> Executor:
     return client.get_executor(pure=False)
 
 
-def start(run: Run) -> None:
+def start(run: Run, executor: Executor | None = None) -> Future:
     """Queue the run for training, from its beginning or its last checkpoint.
+
+    Args:
+        run: A run that is not finished.
+        executor: Where; None for `place()`.
 
     Raises:
         RunError: If the run is finished or at work already, or the folder cannot be written to.
@@ -274,14 +278,15 @@ def start(run: Run) -> None:
             raise RunError(f"{run.title} is {status.state}; there is nothing to start.")
         if status.state == "finished":
             raise RunError(f"{run.title} is finished; there is nothing to start.")
-        executor = place()
+        executor = executor or place()
         with runs.told(run, "queue"):
             (run.path / "STOP").unlink(missing_ok=True)
             run.set_status(
                 state="queued", pid=os.getpid(), host=socket.gethostname(), queued_at=time.time(),
                 message="Waiting for a free worker",
             )  # fmt: skip
-        _tasks[run.path, "train"] = submit(executor, run)
+        _tasks[run.path, "train"] = future = submit(executor, run)
+        return future
 
 
 def stop(run: Run) -> None:

@@ -191,12 +191,12 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
 
     vae = Vae(config, sizes_of(dataset))
+    batches = Batches(dataset, parts.train, config, device)
+    if device.type == "cpu":  # before anything is computed: sums over threads differ in their last bits
+        torch.set_num_threads(choose_threads(_madds(vae, batches.batch), os.cpu_count() or 1))
     u = dataset.u_features()
     u_train = None if u is None else torch.from_numpy(u[parts.train])
     initialise(vae, torch.from_numpy(dataset.x_float(parts.train)), u_train)
-    batches = Batches(dataset, parts.train, config, device)
-    if device.type == "cpu":
-        torch.set_num_threads(choose_threads(_madds(vae, batches.batch), os.cpu_count() or 1))
     vae.to(device)
     flat = Flat(vae)
     running_norm = torch.zeros(vae.p, device=device)

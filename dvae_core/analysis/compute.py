@@ -16,6 +16,7 @@ from dvae_core.analysis.agree import agreement
 from dvae_core.analysis.conditions import conditions
 from dvae_core.analysis.downstream import downstream
 from dvae_core.analysis.linear_ica import linear_ica
+from dvae_core.analysis.members import member_scores
 from dvae_core.analysis.study import study
 from dvae_core.config import Config, ConvNet
 from dvae_core.data import DataError, Dataset, split
@@ -442,6 +443,7 @@ ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
     "linear_ica": linear_ica,
     "conditions": conditions,
     "study": study,
+    "members": member_scores,
 }
 
 

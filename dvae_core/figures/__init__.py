@@ -23,6 +23,7 @@ from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
+from dvae_core.figures.sweep import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
 
 __all__ = [
@@ -42,17 +43,21 @@ __all__ = [
     "hue_colours",
     "ica_by_layers",
     "kl_bars",
+    "known_and_unknown",
     "ladder_chart",
     "latent_scatter",
     "mcc_lines",
+    "model_label",
     "picture_sheet",
     "prior_curves",
     "projected",
+    "rank_correlations",
     "raster",
     "recording",
     "recovery_scatter",
     "rotation_curve",
     "rotation_story",
+    "score_against_beta",
     "seed_panels",
     "sentence",
     "singular_values",
@@ -63,6 +68,7 @@ __all__ = [
     "training_curves",
     "training_split",
     "tuning_curves",
+    "variance_bars",
     "variance_spectrum",
     "which_is_true",
     "wrong_axes",

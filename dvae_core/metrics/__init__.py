@@ -30,6 +30,7 @@ from dvae_core.metrics.recovery import (
 )
 from dvae_core.metrics.score import Method, Score
 from dvae_core.metrics.shortcuts import floors, u_only
+from dvae_core.metrics.variance import Shares, variance_shares
 
 __all__ = [
     "Curve",
@@ -38,6 +39,7 @@ __all__ = [
     "Ladder",
     "Method",
     "Score",
+    "Shares",
     "align",
     "beta_vae",
     "dci",
@@ -61,4 +63,5 @@ __all__ = [
     "stuck",
     "u_only",
     "udr",
+    "variance_shares",
 ]

@@ -1,7 +1,6 @@
 """Settings as widgets: labels, help and bounds come from the Config's own field metadata, so they are said once."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,16 +97,10 @@ def data_root() -> Path | None:
 
 
 def data_to_text(data: Data) -> str:
-    """Write a data source as short text for a link: its kind and what differs from the defaults."""
-    plain = type(data)()
-    parts = [data.kind]
-    for f in dataclasses.fields(data):
-        value = getattr(data, f.name)
-        if f.name == "path":
-            value = _short(Path(value))
-        if f.name != "kind" and value != getattr(plain, f.name):
-            parts.append(f"{f.name}={value if isinstance(value, str) else json.dumps(value)}")
-    return ",".join(parts)
+    """Write a data source as short text for a link: its kind and what differs from the defaults; files by name."""
+    if isinstance(data, FileData):
+        data = dataclasses.replace(data, path=_short(Path(data.path)))
+    return config.data_to_text(data)
 
 
 def data_from_text(text: str) -> Data:

@@ -54,6 +54,7 @@ CHAPTERS: dict[str, list[Page]] = {
         Page("conditions", "Conditions", ":material/checklist:", "Does the theorem hold here? What must u be like?"),
     ],
     "Workbench": [
+        Page("study", "Study", ":material/grid_view:", "Many models at once: is it the model, β, or luck?"),
         Page("runs", "Runs", ":material/folder_open:", "Open, rename, download or delete trained runs."),
     ],
 }

@@ -13,7 +13,7 @@ from dvae_core import recipes, runs
 from dvae_core.config import Config, DigitsData, FileData, NeuronsData, SourcesData
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "runs")
+PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "study", "runs")
 KINDS = ("ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth")
 
 

@@ -15,6 +15,7 @@ TOUR = {
     "any_prior": "Any prior",
     "recover": "Recovered and true",
     "agree": "Do the seeds agree?",
+    "study": "Run a study",
     "runs": "Runs",
 }
 SHIPPED = [run.id for run in runs.examples()]

@@ -1,0 +1,130 @@
+"""Workbench: data sets x models x betas x seeds, trained as populations. What decides a score: model, beta or luck?"""
+
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import figures, runs, sweep
+from dvae_core.config import ConfigError
+from dvae_core.data import DataError
+from dvae_core.runs import RunError
+from dvae_core.sweep import Progress, Sweep
+from pages.ui import code, controls, jobs, verdict
+from pages.ui import page as ui
+
+DATA = ["neurons,n_neurons=30,per_segment=400", "sources,per_segment=400", "sprites,side=16,n=2000", "digits"]
+MODELS = ["vae", "ivae", "vae,posterior=diagonal", "ivae,posterior=diagonal"]
+BETAS = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+LOOK_SECONDS = 1.0
+
+
+def form() -> None:
+    """Show what a study is made of and the Start button."""
+    files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
+    keep: dict[str, Any] = {"persist_state": "session"}
+    data = st.multiselect(
+        "Data", [*DATA, *files], DATA[:1], format_func=lambda t: controls.data_label(controls.data_from_text(t)),
+        key="study.data", **keep,
+    )  # fmt: skip
+    models = st.multiselect("Models", MODELS, MODELS[:2], format_func=figures.model_label, key="study.models", **keep)
+    betas = st.multiselect("β", BETAS, [1.0, 2.0, 4.0, 8.0], key="study.betas", help="1: plain VAE or iVAE", **keep)
+    left, right = st.columns(2)
+    seeds = left.number_input("Seeds", 1, 50, 5, key="study.seeds", help="Of every model and β", **keep)
+    epochs = right.number_input(
+        "Epochs", 1, 10_000, 60, key="study.epochs", help="Passes over the training rows", **keep
+    )
+    try:
+        sources = [controls.data_from_text(text) for text in data]
+        everything = sweep.populations(
+            sources, models, sorted(betas), int(seeds), dataset_of=controls.dataset_of, epochs=int(epochs)
+        )
+    except (ConfigError, DataError) as error:
+        st.warning(str(error), icon=":material/warning:")
+        return
+    models_made = sum(p.config.members for p in everything)
+    st.markdown(f"**{models_made} models** in {len(everything)} populations, each one program.")
+    st.caption(
+        "The time left is measured from the first population on. The study offered here (40 models) took under "
+        "two minutes on two busy cores."
+    )
+    if st.button("Start the study", type="primary", icon=":material/play_arrow:", width="stretch"):
+        try:
+            title = f"{models_made} models on {', '.join(controls.data_label(s) for s in sources)}"
+            store = runs.default_store()
+            made = sweep.create(sweep.new_path(store, title), everything, title=title, store=store)
+            sweep.start(made)
+        except RunError as error:
+            ui.problem(error)
+            return
+        ui.remember("study", made.id)
+    listed = " ".join(dict.fromkeys(p.data for p in everything))
+    code.show(
+        f"python -m dvae_core sweep --out my-study --data {listed} --models {' '.join(models)} \\\n"
+        f"    --betas {','.join(f'{b:g}' for b in sorted(betas))} --seeds {seeds} --epochs {epochs}\n"
+        "# on a cluster: --scheduler tcp://HOST:8786; to go on: python -m dvae_core sweep --out my-study",
+        "bash",
+    )
+
+
+def view(study: Sweep) -> None:
+    """Show a study's state and what it found so far, polled while it is at work; any tab sees the same."""
+    running = study.is_running()
+
+    @st.fragment(run_every=LOOK_SECONDS if running else None)
+    def panel() -> None:
+        try:
+            progress = study.status()
+            if study.is_running() != running:
+                st.rerun()
+            header(study, progress)
+            verdict.found(study)
+        except RunError as error:
+            ui.problem(error)
+
+    panel()
+
+
+def header(study: Sweep, progress: Progress) -> None:
+    """Say how far it is, with the button that makes sense now."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        jobs.badge("running" if progress.state == "stopping" else progress.state)
+        st.text(study.title, width="content")
+        st.space("stretch")
+        if progress.state in ("running", "stopping"):
+            st.button("Stop", icon=":material/stop:", on_click=sweep.stop, args=(study,), key="study.stop",
+                      disabled=progress.state == "stopping")  # fmt: skip
+        elif progress.state != "finished" and st.button("Resume", icon=":material/play_arrow:", key="study.go"):
+            sweep.start(study)
+            st.rerun(scope="app")
+    left = ""
+    if progress.state == "running":
+        left = " · the first population measures the time"
+        if progress.seconds_left is not None:
+            left = f" · about {jobs.duration(progress.seconds_left)} left"
+    elif progress.seconds:
+        left = f" · {jobs.duration(progress.seconds)} of work"
+    st.progress(progress.share, f"{progress.done} of {progress.models} models are trained and scored{left}")
+    if progress.at_work:
+        each = (
+            f"{figures.model_label(p.model)} with β {', '.join(f'{b:g}' for b in dict.fromkeys(p.config.train.betas))}"
+            for p in progress.at_work
+        )
+        st.caption("At work: " + "; ".join(each))
+    if progress.problem:
+        st.warning(f"{progress.problem} Resume tries again.", icon=":material/warning:")
+
+
+ui.start("study", "Run a study", "Many models, many seeds, one table: what decides a score, the model, β, or luck?")
+settings, shown = st.columns([1, 2], gap="large")
+with settings:
+    form()
+with shown:
+    known = sweep.list_sweeps(runs.default_store())
+    if known:
+        ids = {s.id: s for s in known}
+        study = ids[ui.choice(st.selectbox, "Study", list(ids), param="study", show=lambda i: ids[i].title)]
+        view(study)
+        verdict.taking(study)
+    else:
+        ui.plot(figures.sentence("Start the study: every model becomes a dot here.", height=380), key="study.beta")
+ui.foot("study")
