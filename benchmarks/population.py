@@ -1,103 +1,126 @@
 """How much faster is one population of p members than p lone models trained one after another, as people write it?
 
-The other side: plain torch.nn modules of the same sizes and loss, a DataLoader, one Adam each. Same data, batch and
-epochs, one thread, CPU seconds of this process. Prints one ratio for each p.
+The other side: plain torch.nn modules with the same layers, activations and loss, a shuffling DataLoader, Adam as it
+comes. Same data, batch and epochs, one thread, CPU seconds, starting included, sides taken in turn. Small nets (64
+units, batch 64) are bound by dispatch, so a population is nearly free; convolutional nets by arithmetic, so a
+population must cost nothing.
 
     python benchmarks/population.py
 """
 
-import time
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from timing import TutorialVae, engine_for, in_turn, ratio, run_engine, run_tutorial
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from dvae_core import recipes
-from dvae_core.config import SourcesData
-from dvae_core.models import Vae, initialise
-from dvae_core.train import Batches, Flat, Sums, sizes_of
+from dvae_core.config import ConvNet, DigitsData, SourcesData
+from dvae_core.data import Dataset
+from dvae_core.engine import Engine
 
 DATA = SourcesData(segments=5, per_segment=1000)
-HIDDEN, BATCH, EPOCHS = 64, 64, 2
+HIDDEN, BATCH, EPOCHS, REPEATS = 64, 64, 5, 5
+SIDE, CHANNELS, PICTURES = 64, 16, 256
 
 
-class Plain(nn.Module):
-    """A VAE as in a tutorial: the same layers, diagonal posterior, learned noise."""
+class Xtanh(nn.Module):
+    """The activation of nonlinear ICA, as one writes it."""
 
-    def __init__(self, d: int) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Linear(d, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 2 * d)
+    def forward(self, a: torch.Tensor) -> torch.Tensor:
+        """Return tanh(a) + 0.1 a."""
+        return torch.tanh(a) + 0.1 * a
+
+
+def small(d: int) -> TutorialVae:
+    """The small net: two hidden layers each way."""
+
+    def mlp(d_in: int, d_out: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(d_in, HIDDEN), Xtanh(), nn.Linear(HIDDEN, HIDDEN), Xtanh(), nn.Linear(HIDDEN, d_out)
         )
-        self.decoder = nn.Sequential(
-            nn.Linear(d, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, d)
-        )
-        self.log_std = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The negative ELBO of a batch."""
-        mu, log_std = self.encoder(x).chunk(2, -1)
-        z = mu + torch.exp(log_std) * torch.randn_like(mu)
-        recon = (
-            torch.distributions.Normal(self.decoder(z), torch.exp(self.log_std), validate_args=False)
-            .log_prob(x)
-            .sum(-1)
-        )
-        kl = 0.5 * (torch.exp(2 * log_std) + mu.square() - 1 - 2 * log_std).sum(-1)
-        return -(recon - kl).mean()
+    return TutorialVae(mlp(d, 2 * d), mlp(d, d))
 
 
-def plain_seconds(x: torch.Tensor, members: int) -> float:
-    """CPU seconds to train `members` plain models one after another."""
-    start = time.process_time()
-    for seed in range(members):
-        torch.manual_seed(seed)
-        model = Plain(x.shape[1])
-        optimiser = torch.optim.Adam(model.parameters(), fused=True)
-        for _ in range(EPOCHS):
-            for (batch,) in DataLoader(TensorDataset(x), batch_size=BATCH, shuffle=True, drop_last=True):
-                optimiser.zero_grad()
-                model(batch).backward()
-                optimiser.step()
-    return time.process_time() - start
-
-
-def population_seconds(members: int) -> float:
-    """CPU seconds to train the same members as one population."""
-    dataset = recipes.dataset_of(DATA)
-    config = recipes.for_dataset(
-        DATA, dataset, "vae", members=members, posterior="diagonal", batch=BATCH, epochs=EPOCHS
+def convolutional(d_z: int, hidden: int) -> TutorialVae:
+    """Four strided convolutions, a hidden layer, and their mirror."""
+    c, small = CHANNELS, SIDE // 16
+    widths = [1, c, c, 2 * c, 2 * c]
+    down: list[nn.Module] = []
+    up: list[nn.Module] = []
+    for a, b in itertools.pairwise(widths):
+        down += [nn.Conv2d(a, b, 4, 2, 1), nn.ReLU()]
+        up = [nn.ReLU(), nn.ConvTranspose2d(b, a, 4, 2, 1), *up]
+    flat = 2 * c * small * small
+    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(), nn.Linear(hidden, 2 * d_z))
+    decoder = nn.Sequential(
+        nn.Linear(d_z, hidden), nn.ReLU(), nn.Linear(hidden, flat), nn.Unflatten(1, (2 * c, small, small)), *up
     )
-    start = time.process_time()
-    vae = Vae(config, sizes_of(dataset))
-    initialise(vae, torch.from_numpy(dataset.x_float()))
-    batches = Batches(dataset, np.arange(dataset.n), config, torch.device("cpu"))
-    flat, norm = Flat(vae), torch.zeros(members)
-    optimiser, sums = torch.optim.Adam([flat.tensor], fused=True), Sums(members, 2, torch.device("cpu"))
-    for step in range(EPOCHS * batches.steps_per_epoch):
-        x, u, eps = batches.at(step)
-        bound = vae.elbo(x, u, eps)
-        flat.backward(-(bound.recon - bound.kl).mean(1).sum())
-        flat.clip_each_member(norm)
-        optimiser.step()
-        sums.add(bound)
-    return time.process_time() - start
+    return TutorialVae(encoder, decoder)
 
 
-def main() -> None:
-    """Print the ratios."""
-    torch.set_num_threads(1)
-    x = torch.from_numpy(recipes.dataset_of(DATA).x_float())
-    plain_seconds(x, 1), population_seconds(1)  # imports and caches
-    lone = plain_seconds(x, 8) / 8
-    for members in (1, 8, 32):
-        ours = population_seconds(members)
-        print(
-            f"p = {members:2d}: {members * lone:6.2f} s one after another, {ours:6.2f} s as a population: "
-            f"{members * lone / ours:.1f}x"
+def discs(n: int) -> Dataset:
+    """Grey discs of random place and size on a 64 x 64 picture."""
+    rng = np.random.default_rng(0)
+    centre, radius = rng.uniform(16, 48, (n, 2, 1, 1)), rng.uniform(5, 15, (n, 1, 1))
+    y, x = np.mgrid[:SIDE, :SIDE]
+    distance = np.hypot(x - centre[:, 0], y - centre[:, 1])
+    picture = (255 * np.clip(radius - distance, 0, 1)).astype(np.uint8)
+    return Dataset("discs", picture.reshape(n, -1), x_shape=(SIDE, SIDE), x_scale=1 / 255)
+
+
+def small_nets() -> None:
+    """Print the ratios of small nets: starting and training."""
+    dataset = recipes.dataset_of(DATA)
+    x = torch.from_numpy(dataset.x_float())
+    sides: dict[str, Callable[[], object]] = {"lone": lambda: run_tutorial(small(x.shape[1]), x, BATCH, EPOCHS)}
+    for p in (1, 8, 32):
+        config = recipes.for_dataset(DATA, dataset, "vae", members=p, posterior="diagonal", batch=BATCH, epochs=EPOCHS)
+        sides[f"p = {p:2d}"] = functools.partial(run_engine, config, dataset)
+    in_turn(sides, 1)  # imports and caches
+    seconds = in_turn(sides, REPEATS)
+    lone, steps = seconds.pop("lone"), EPOCHS * (len(x) // BATCH)
+    print(f"small nets ({HIDDEN} units, batch {BATCH}); a lone model's step takes {1e3 * lone.min() / steps:.2f} ms")
+    for name, taken in seconds.items():
+        p = int(name.removeprefix("p = "))
+        print(f"  {name}: {1e3 * taken.min() / steps:5.2f} ms a step, {ratio(lone, taken, p)} against {p} in turn")
+
+
+def convolutional_nets() -> None:
+    """Print the ratios of convolutional nets: an epoch, once started."""
+    pictures = discs(PICTURES)
+    x = torch.from_numpy(pictures.x_float()).view(-1, 1, SIDE, SIDE)
+    net = ConvNet(channels=CHANNELS)
+    lone = convolutional(10, net.hidden)
+    sides: dict[str, Callable[[], object]] = {"lone": lambda: run_tutorial(lone, x, BATCH, 1)}
+    for p in (1, 8):
+        config = recipes.for_dataset(
+            DigitsData(), pictures, "vae", members=p, latents=10, posterior="diagonal", batch=BATCH, epochs=99
         )
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, net=net))
+        sides[f"p = {p}"] = functools.partial(an_epoch, engine_for(config, pictures), itertools.count())
+    in_turn(sides, 1)
+    seconds = in_turn(sides, REPEATS)
+    alone, steps = seconds.pop("lone"), PICTURES // BATCH
+    print(f"convolutional nets ({SIDE} x {SIDE} pixels, {CHANNELS} channels, batch {BATCH});")
+    print(f"  a lone model's step takes {1e3 * alone.min() / steps:.0f} ms")
+    for name, taken in seconds.items():
+        p = int(name.removeprefix("p = "))
+        print(f"  {name}: {1e3 * taken.min() / steps:5.0f} ms a step, {ratio(alone, taken, p)} against {p} in turn")
+
+
+def an_epoch(engine: Engine, steps: Iterator[int]) -> None:
+    """The engine's next epoch."""
+    for step in itertools.islice(steps, engine.batches.steps_per_epoch):
+        engine.step(step)
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    small_nets()
+    convolutional_nets()

@@ -6,6 +6,7 @@ batch 64: 1.9 ms batched, 4.5 ms vmap, 11.5 ms loop). `draw` fills one member's 
 
 import itertools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -97,10 +98,7 @@ class Linear(nn.Module):
 
 
 class Conv(nn.Module):
-    """Strided convolution (or its transpose) that halves (doubles) the picture: 4 x 4, stride 2, padding 1.
-
-    Loops over members inside: a grouped convolution for 8 members took twice as long as the loop.
-    """
+    """Strided convolution (or its transpose) that halves (doubles) the picture: 4 x 4, stride 2, padding 1."""
 
     def __init__(self, p: int, c_in: int, c_out: int, *, transpose: bool = False) -> None:
         super().__init__()
@@ -118,10 +116,31 @@ class Conv(nn.Module):
         with torch.no_grad():
             self.weight[member] = drawn
 
-    def forward(self, h: Float[Tensor, "p n c_in h w"]) -> Float[Tensor, "p n c_out h2 w2"]:
-        """Convolve every member's batch with its own kernel."""
-        convolve = F.conv_transpose2d if self.transpose else F.conv2d
-        return torch.stack([convolve(h[m], self.weight[m], self.bias[m], stride=2, padding=1) for m in range(len(h))])
+
+def convolve(
+    pictures: Float[Tensor, "p n c_in h w"], convs: Iterable[nn.Module], activation: str, *, end_linear: bool = False
+) -> list[Tensor]:
+    """Put every member's pictures through its own `Conv`s, each but a linear end followed by the activation.
+
+    Convolutions are bound by arithmetic, so members take turns: a grouped convolution for 8 members took twice as
+    long as the loop. One member goes all the way before the next, while its maps are in the cache, and they stay in
+    the channels-last layout (a step of 16 channels on 64 x 64 pixels, batch 64: 63 -> 43 ms).
+
+    Returns:
+        One tensor [n, c_out, h2, w2] a member, channels last in memory.
+    """
+    layers = [conv for conv in convs if isinstance(conv, Conv)]
+    kernels = [(conv.weight.unbind(0), conv.bias.unbind(0)) for conv in layers]
+    out = []
+    for m, h in enumerate(pictures.unbind(0)):
+        h = h.contiguous(memory_format=torch.channels_last)
+        for i, (conv, (weights, biases)) in enumerate(zip(layers, kernels, strict=True)):
+            apply = F.conv_transpose2d if conv.transpose else F.conv2d
+            h = apply(h, weights[m], biases[m], stride=2, padding=1)
+            if not (end_linear and i == len(layers) - 1):
+                h = F.relu(h, inplace=True) if activation == "relu" else ACTIVATIONS[activation](h)
+        out.append(h)
+    return out
 
 
 class Mlp(nn.Module):
@@ -176,13 +195,13 @@ class _MlpPass(torch.autograd.Function):
         scale = -2 if name in ("xtanh", "tanh") else 1  # tanh(a) = 1 - 2 sigmoid(-2a), see above
         *hidden, last = zip(weights[::2], weights[1::2], strict=True)
         for weight, bias in hidden:
-            a = torch.baddbmm(bias[:, None], inputs[-1], weight, beta=scale, alpha=scale)
+            a = torch.baddbmm(bias.unsqueeze(1), inputs[-1], weight, beta=scale, alpha=scale)
             h, keep = _activate(name, a)
             inputs.append(h)
             kept.append(keep)
-        out = torch.baddbmm(last[1][:, None], inputs[-1], _wide(last[0]))
+        out = torch.baddbmm(last[1].unsqueeze(1), inputs[-1], _wide(last[0]))
         if skip is not None and beside is not None:
-            out[..., : skip.shape[-1]] += torch.bmm(beside, _wide(skip))
+            out.narrow(-1, 0, skip.shape[-1]).add_(torch.bmm(beside, _wide(skip)))
         ctx.save_for_backward(beside, skip, *weights[::2], *inputs, *kept)
         ctx.name = name
         return out
@@ -197,7 +216,7 @@ class _MlpPass(torch.autograd.Function):
         grad = grad.contiguous()
         grad_beside = grad_skip = None
         if skip is not None:
-            direct = grad[..., : skip.shape[-1]]
+            direct = grad.narrow(-1, 0, skip.shape[-1])
             grad_skip = _outer(beside, direct)
             grad_beside = torch.bmm(direct, skip.mT) if needs_beside else None
         grads: list[Tensor | None] = []
@@ -214,8 +233,9 @@ class _MlpPass(torch.autograd.Function):
 def _activate(name: str, a: Tensor) -> tuple[Tensor, Tensor]:
     """Return the activation and what its derivative needs; for tanh and xtanh `a` is -2 times the argument."""
     if name in ("xtanh", "tanh"):
-        t = torch.rsub(torch.sigmoid(a), 1, alpha=2)
-        return (torch.add(t, a, alpha=-0.05) if name == "xtanh" else t), t
+        s = torch.sigmoid(a)
+        t = torch.add(s.new_ones(()), s, alpha=-2, out=s)
+        return (torch.add(t, a, alpha=-0.05, out=a) if name == "xtanh" else t), t  # no new memory: it has to be fetched
     h = ACTIVATIONS[name](a)
     return h, h if name in ("relu", "leaky") else a  # the sign of h is that of a
 
@@ -248,6 +268,27 @@ def _outer(h: Tensor, grad: Tensor) -> Tensor:
     return torch.bmm(h.mT, grad)
 
 
+def bounded_std(raw: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """Return std = exp(bound tanh((raw - 1) / bound)) and the sum of its logarithm over the last axis."""
+    return _BoundedStd.apply(raw, bound)
+
+
+class _BoundedStd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, raw: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+        t = torch.rsub(torch.rsub(raw, 1).mul_(2 / bound).sigmoid_(), 1, alpha=2)  # tanh((raw - 1) / bound)
+        log_std = t * bound
+        std = torch.exp(log_std)
+        ctx.save_for_backward(t, std)
+        return std, log_std.sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_std: Tensor, grad_sum: Tensor) -> tuple[Tensor, None]:
+        t, std = ctx.saved_tensors
+        return torch.ops.aten.tanh_backward(torch.addcmul(grad_sum.unsqueeze(-1), grad_std, std), t), None
+
+
 # --- Gaussian densities, each one node with its gradient written out: on 64 rows dispatch is what costs ---
 
 
@@ -272,8 +313,8 @@ class _GaussianLogDensity(torch.autograd.Function):
         squares = torch.linalg.vecdot(residual, residual)
         ctx.save_for_backward(residual, precision, squares)
         d = residual.shape[-1]
-        log_norm = log_std.sum(-1) * (d // log_std.shape[-1]) + 0.5 * math.log(2 * math.pi) * d
-        return torch.add(-log_norm, squares, alpha=-0.5)
+        log_norm = log_std.sum(-1) * (-d / log_std.shape[-1]) - 0.5 * math.log(2 * math.pi) * d
+        return torch.add(log_norm, squares, alpha=-0.5)
 
     @staticmethod
     @once_differentiable
@@ -282,11 +323,11 @@ class _GaussianLogDensity(torch.autograd.Function):
         needs_x, needs_mu, needs_std = ctx.needs_input_grad
         grad_x = grad_mu = grad_std = None
         if needs_std and precision.shape[-1] == 1:
-            grad_std = ((squares - residual.shape[-1]) * grad)[..., None].sum_to_size(precision.shape)
+            grad_std = ((squares - residual.shape[-1]) * grad).unsqueeze(-1).sum_to_size(precision.shape)
         elif needs_std:
             grad_std = ((residual.square() - 1) * grad[..., None]).sum_to_size(precision.shape)
         if needs_x or needs_mu:
-            grad_mu = residual * (grad[..., None] * precision)
+            grad_mu = residual * (grad.unsqueeze(-1) * precision)
             grad_x = -grad_mu if needs_x else None
         return grad_x, (grad_mu if needs_mu else None), grad_std
 
@@ -295,20 +336,19 @@ class _GaussianKl(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, mu: Tensor, var: Tensor, prior_mu: Tensor, prior_logvar: Tensor) -> Tensor:
         precision = torch.exp(-prior_logvar)
-        pull = (mu - prior_mu).mul_(precision)
+        distance = mu - prior_mu
+        pull = distance * precision
         ratio = var * precision
-        kl = torch.addcmul(ratio - 1, pull, mu - prior_mu).sub_(torch.log(ratio)).mul_(0.5)
-        ctx.save_for_backward(mu, var, prior_mu, precision, pull)
-        return kl
+        strain = torch.addcmul(ratio, pull, distance).sub_(1)  # 0 where q is the prior
+        ctx.save_for_backward(var, precision, pull, strain)
+        return torch.sub(strain, torch.log(ratio)).mul_(0.5)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        mu, var, prior_mu, precision, pull = ctx.saved_tensors
+        var, precision, pull, strain = ctx.saved_tensors
         grad_mu = grad * pull
-        grad_var = (precision - 1 / var).mul_(grad).mul_(0.5)
+        grad_var = (precision - var.reciprocal()).mul_(grad).mul_(0.5)
         grad_prior_mu = -grad_mu if ctx.needs_input_grad[2] else None
-        grad_logvar = None
-        if ctx.needs_input_grad[3]:
-            grad_logvar = torch.addcmul(var * precision - 1, pull, mu - prior_mu).mul_(grad).mul_(-0.5)
+        grad_logvar = (strain * grad).mul_(-0.5) if ctx.needs_input_grad[3] else None
         return grad_mu, grad_var, grad_prior_mu, grad_logvar

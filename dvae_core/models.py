@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dvae_core import likelihoods
 from dvae_core.config import Config, ConvNet, GaussianLikelihood, PoissonLikelihood
 from dvae_core.device import generator
-from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp, gaussian_kl, tanh
+from dvae_core.layers import ACTIVATIONS, Conv, Linear, Mlp, bounded_std, convolve, gaussian_kl
 from dvae_core.priors import Family, Given, GivenNormal, prior_of
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC
@@ -163,8 +163,7 @@ class Encoder(nn.Module):
             return out, None
         d = self.d_z
         mu, log_std, below = out.split((d, d, out.shape[-1] - 2 * d), -1)
-        log_std = LOG_STD_Z * tanh((log_std - 1) / LOG_STD_Z)
-        std, log_det = torch.exp(log_std), log_std.sum(-1)
+        std, log_det = bounded_std(log_std, LOG_STD_Z)
         if self.kind == "diagonal":
             return mu, Posterior(mu, std, log_det)
         # F = diag(std) (I + strictly lower part): rows scale with their own std
@@ -190,9 +189,7 @@ class ConvTrunk(nn.Module):
     def forward(self, x: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n d_out"]:
         """Return the features, flattened."""
         h = x.unflatten(-1, self.shape).movedim(-1, -3)  # rows of x are [H, W, C]
-        for conv in self.convs:
-            h = ACTIVATIONS[self.activation](conv(h))
-        return h.flatten(2)
+        return torch.stack([maps.flatten(1) for maps in convolve(h, self.convs, self.activation)])
 
 
 class Generator(nn.Module):
@@ -227,12 +224,11 @@ class Generator(nn.Module):
         """Return (mean, logit or log rate [p, n, d_x]; log std [p, n, d_x] or None)."""
         h = self.mlp(z, self.skip)
         if self.convs is not None:
-            act = ACTIVATIONS[self.activation]
-            h = act(h).unflatten(-1, self.small)
-            for i, conv in enumerate(self.convs):
-                h = conv(h) if i == len(self.convs) - 1 else act(conv(h))
-            heads = h.chunk(2, 2) if self.two_heads else (h,)
-            parts = [head.movedim(-3, -1).flatten(2) for head in heads]  # back to rows of [H, W, C]
+            h = ACTIVATIONS[self.activation](h).unflatten(-1, self.small)
+            pictures = convolve(h, self.convs, self.activation, end_linear=True)
+            heads = [maps.chunk(2, 1) if self.two_heads else (maps,) for maps in pictures]
+            # back to rows of [H, W, C], one head after the other
+            parts = [torch.stack([h.movedim(1, -1).flatten(1) for h in head]) for head in zip(*heads, strict=True)]
             parts[0] = parts[0] + self.bias[:, None]
         else:
             parts = list(h.chunk(2, -1)) if self.two_heads else [h]
@@ -533,11 +529,11 @@ def _fit_preprocessing(vae: Vae, x: Tensor) -> None:
 
 
 def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
-    h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
-    _, spread, axes = torch.linalg.svd(h - h.mean(0), full_matrices=False)
     encoder_skip, generator_skip = vae.encoder.skip, vae.generator.skip
     if encoder_skip is None or generator_skip is None:
         return  # a convolutional net has no linear path
+    h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
+    _, spread, axes = torch.linalg.svd(h - h.mean(0), full_matrices=False)
     d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
     std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
     gaussian = isinstance(vae.config.model.likelihood, GaussianLikelihood)

@@ -1,11 +1,9 @@
 """The training loop: a generator of Progress that keeps a Run folder up to date.
 
-All members train in one program. The data is one tensor on the device, indexed by each member's own order; order and
-noise are functions of (seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
+All members train in one program, step by step in `engine`; here are the clock, the files, and resuming.
 """
 
 import hashlib
-import math
 import os
 import socket
 import time
@@ -14,26 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dvae_core.config import Config, ConvNet
 from dvae_core.data import Dataset, split
 from dvae_core.device import choose_device, choose_threads, describe_device, generator
+from dvae_core.engine import Batches, Engine
 from dvae_core.files import in_words
 from dvae_core.metrics import stuck
-from dvae_core.models import Elbo, Sizes, Vae, initialise
-from dvae_core.objectives import loss_weights, objective
-from dvae_core.optimise import Optimiser
+from dvae_core.models import Sizes, Vae, initialise
 from dvae_core.priors import GivenNormal
 from dvae_core.recipes import dataset_of
 from dvae_core.runs import Run, RunError
 
-BLOCK = 32  # steps whose noise is drawn at once
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
 LOOK_SECONDS = 0.1  # between two looks for STOP
 LATENT_ROWS = 5000
+START_NUMBERS = 2**24  # of x, behind whitening and the linear paths' start; of larger data an even share of the rows
 
 
 @dataclass(frozen=True)
@@ -46,96 +43,6 @@ class Progress:
     seconds_left: float | None
     elbo: np.ndarray
     failed: tuple[int, ...]
-
-
-class Flat:
-    """All parameters of a population as one tensor [p, k], so that clipping and Adam are one kernel each.
-
-    The module's parameters become views of it.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self.parameters = list(module.parameters())
-        self.p = self.parameters[0].shape[0]
-        self.tensor = nn.Parameter(torch.cat([w.detach().reshape(self.p, -1) for w in self.parameters], 1))
-        self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
-        start = 0
-        for w in self.parameters:
-            k = w[0].numel()
-            w.data = self.tensor.data[:, start : start + k].view(w.shape)
-            start += k
-
-    def backward(self, loss: Tensor) -> None:
-        """Replace the gradient by that of `loss`."""
-        grads = torch.autograd.grad(loss, self.parameters)
-        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.grad)
-
-    def clip_each_member(self, running_norm: Tensor) -> None:
-        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
-
-        A member whose gradient is not finite takes no step; the others do not notice.
-        """
-        grad = self.grad
-        norm = torch.linalg.vector_norm(grad, dim=1)
-        finite = torch.isfinite(norm)
-        limit = torch.where(running_norm > 0, 2 * running_norm, norm)
-        clipped = torch.minimum(norm, limit)
-        scale = torch.where(finite, clipped / norm.clamp_min(1e-30), torch.zeros_like(norm))
-        torch.where(finite[:, None], grad * scale[:, None], torch.zeros_like(grad), out=grad)
-        mixed = torch.where(running_norm > 0, 0.99 * running_norm + 0.01 * clipped, clipped)
-        running_norm.copy_(torch.where(finite, mixed, running_norm))
-
-
-def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Learning rate at a step: up from peak / 25 over the first 30 %, then down to peak / 1000, both along a cosine."""
-    up = 0.3 * steps
-    low, high, t = (peak / 25, peak, step / up) if step < up else (peak / 1000, peak, (steps - step) / (steps - up))
-    return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
-
-
-def annealed_std(step: int, steps: int) -> float:
-    """Noise std at a step: geometric from 0.5 to 0.02 over the first 80 % of training, then constant."""
-    return 0.5 * (0.02 / 0.5) ** min(step / (0.8 * steps), 1.0)
-
-
-class Batches:
-    """Gathers each member's batch from tensors that live on the device, in the member's own order."""
-
-    def __init__(self, dataset: Dataset, rows: np.ndarray, config: Config, device: torch.device) -> None:
-        train = config.train
-        self.x = torch.from_numpy(np.ascontiguousarray(dataset.x[rows])).to(device)
-        u = dataset.u_features()
-        self.u = None if u is None else torch.from_numpy(np.ascontiguousarray(u[rows])).to(device)
-        self.scale, self.seeds = dataset.x_scale, train.seeds
-        self.d_eps = config.model.latents * train.samples
-        self.batch = min(train.batch, len(rows))
-        self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
-        self.device = device
-        self.block: tuple[int, int] | None = None
-
-    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return (x [p, b, d_x], u [p, b, d_u] or None, eps [p, b, samples d_z]) of a step."""
-        epoch, i = divmod(step, self.steps_per_epoch)
-        block, j = divmod(i, BLOCK)
-        if self.block != (epoch, block):
-            self._draw(epoch, block)
-        rows, eps = self.rows[:, j], self.eps[:, j]
-        x = self.x[rows].to(torch.float32)
-        return (x if self.scale == 1 else x * self.scale), (None if self.u is None else self.u[rows]), eps
-
-    def _draw(self, epoch: int, block: int) -> None:
-        b, n = self.batch, len(self.x)
-        if self.block is None or self.block[0] != epoch:
-            self.orders = [torch.randperm(n, generator=generator(seed, "order", epoch)) for seed in self.seeds]
-        start = block * BLOCK
-        count = min(BLOCK, self.steps_per_epoch - start)
-        rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
-        eps = [
-            torch.randn(count, b, self.d_eps, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
-        ]
-        self.rows = torch.stack(rows).to(self.device)
-        self.eps = torch.stack(eps).to(self.device)
-        self.block = (epoch, block)
 
 
 def train(
@@ -191,19 +98,17 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
 
     vae = Vae(config, sizes_of(dataset))
-    batches = Batches(dataset, parts.train, config, device)
     if device.type == "cpu":  # before anything is computed: sums over threads differ in their last bits
-        torch.set_num_threads(choose_threads(_madds(vae, batches.batch), os.cpu_count() or 1))
+        madds = _madds(vae, min(config.train.batch, len(parts.train)))
+        torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
     u = dataset.u_features()
-    u_train = None if u is None else torch.from_numpy(u[parts.train])
-    initialise(vae, torch.from_numpy(dataset.x_float(parts.train)), u_train)
+    seen = parts.train[:: max(1, len(parts.train) * dataset.d_x // START_NUMBERS)]
+    initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
     vae.to(device)
-    flat = Flat(vae)
-    running_norm = torch.zeros(vae.p, device=device)
+    engine = Engine(vae, Batches(dataset, parts.train, vae, device))
     held_out = HeldOut(dataset, parts.held_out, config, device)
-    steps = config.train.epochs * batches.steps_per_epoch
-    every = min(max(steps // 80, 1), 200)
-    weights = loss_weights(config.train).to(device)
+    steps, sums = engine.steps, engine.sums
+    every = min(max(steps // 50, 1), 200)  # a held-out bound costs as much as a step
     run.set_status(
         state="running",
         message="",
@@ -214,7 +119,6 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     )
 
     resume = _read_checkpoint(run)
-    sums = Sums(vae.p, config.model.latents, device)
     if resume is None:
         start, before, failed = 0, 0.0, {}
         (run.path / "history.csv").unlink(missing_ok=True)
@@ -224,31 +128,19 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
         start, before = int(resume["step"]), float(resume["seconds"])
         failed = {int(m): int(s) for m, s in resume["failed"]}
         run.write("history.csv", run.path.joinpath("history.csv").read_bytes()[: int(resume["history"][0])])
-        sums.total.copy_(torch.from_numpy(resume["sums"]))
-        sums.count = int(resume["count"])
         history = History(run, config)
-    # After the first point of the curves: building an optimiser imports for 1.5 s.
-    optimiser = Optimiser(config.train.optimiser, vae, flat.tensor)
-    if resume is not None:
-        flat.tensor.data.copy_(torch.from_numpy(resume["flat"]))
-        running_norm.copy_(torch.from_numpy(resume["running_norm"]))
-        kept = {k: v for k, v in resume.items() if k.startswith(("adam.", "muon."))}
-        optimiser.load({k: torch.from_numpy(v.copy()) for k, v in kept.items()})
+        engine.restore(resume)
 
     def checkpoint(step: int) -> None:
         run.write_tensors(
             "resume.safetensors",
             {
-                "flat": flat.tensor.detach().cpu().numpy(),
-                "running_norm": running_norm.cpu().numpy(),
                 "step": np.array(step),
                 "seconds": np.array(seconds()),
                 "failed": np.array(sorted(failed.items()), np.int64).reshape(-1, 2),
-                "sums": sums.total.cpu().numpy(),
-                "count": np.array(sums.count),
                 "key": np.array(int(config.key(), 16)),
                 "history": history.size_and_digest(),
-                **{k: v.cpu().numpy() for k, v in optimiser.state().items()},
+                **engine.state(),
             },
         )
         write_weights(run, vae)
@@ -258,21 +150,13 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     def seconds() -> float:
         return before + time.time() - clock
 
-    annealed = getattr(config.model.likelihood, "noise", None) == "annealed"
     saved = shown = looked = time.time()
     step = start
     try:
         if resume is None:
             yield Progress(0, steps, 0.0, None, held_out.last, ())
         while step < steps:
-            x, u, eps = batches.at(step)
-            if annealed:
-                vae.log_std_x.fill_(math.log(annealed_std(step, steps)))
-            bound, loss = objective(vae, x, u, eps, weights, len(parts.train))
-            flat.backward(loss.sum())
-            flat.clip_each_member(running_norm)
-            optimiser.step(one_cycle(step, steps, config.train.lr))
-            sums.add(bound)
+            engine.step(step)
             step += 1
             if step % every == 0 or step == steps:
                 for m in sums.not_finite():
@@ -340,34 +224,6 @@ class HeldOut:
         parts = torch.cat([torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1), bound.kl_latent], -1)
         means = parts.mean(1).double().cpu().numpy()
         self.last = means[:, 0] - means[:, 1]
-        return means
-
-
-class Sums:
-    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step."""
-
-    def __init__(self, p: int, d_z: int, device: torch.device) -> None:
-        self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
-        self.count = 0
-
-    def add(self, bound: Elbo) -> None:
-        """Add one batch's Elbo."""
-        with torch.no_grad():
-            self.total[:, 0] += bound.recon.mean(1)
-            self.total[:, 1] += bound.kl.mean(1)
-            self.total[:, 2] += bound.kl_dependence.mean(1)
-            self.total[:, 3:] += bound.kl_latent.mean(1)
-        self.count += 1
-
-    def not_finite(self) -> list[int]:
-        """Return members whose bound has not been finite since the last row."""
-        return torch.nonzero(~torch.isfinite(self.total).all(1)).flatten().tolist()
-
-    def take(self) -> np.ndarray:
-        """Return the means [p, 3 + d_z] and begin again."""
-        means = (self.total / max(self.count, 1)).cpu().numpy()
-        self.total.zero_()
-        self.count = 0
         return means
 
 

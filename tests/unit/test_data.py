@@ -300,3 +300,35 @@ def test_synthetic_data_survive(tmp_path):
     data = sources(segments=3, per_segment=50)
     save(data, tmp_path / "data.npz")
     assert load(tmp_path / "data.npz").fingerprint == data.fingerprint
+
+
+def test_packed_pictures_read_like_the_bytes_they_stand_for(monkeypatch):
+    import torch
+
+    from dvae_core import data as module
+    from dvae_core.engine import unpack
+
+    rng = np.random.default_rng(0)
+    x = (rng.random((50, 35)) < 0.3).astype(np.uint8)
+    x[:, 3], x[:, 4] = 0, 1
+    plain = Dataset("a", x, x_shape=(5, 7))
+    monkeypatch.setattr(module, "PACK_ABOVE", 1)
+    packed = Dataset("a", x, x_shape=(5, 7))
+    assert isinstance(packed.x, module.PackedBits)
+    assert "packed as bits" in packed.meta["storage"]
+    assert packed.meta["constant columns"] == plain.meta["constant columns"]
+    assert (packed.n, packed.d_x, packed.x.nbytes) == (50, 35, 50 * 5)
+    rows = np.array([4, 0, 49])
+    np.testing.assert_array_equal(packed.x_float(rows), plain.x_float(rows))
+    np.testing.assert_array_equal(packed.x_float(), plain.x_float())
+    np.testing.assert_array_equal(np.asarray(packed.x), x)
+    np.testing.assert_array_equal(unpack(torch.from_numpy(packed.x.bits.copy()), 35).numpy(), x)
+    with pytest.raises(DataError, match="need 5 bytes a row"):
+        module.PackedBits(np.zeros((3, 4), np.uint8), 35)
+
+
+def test_bytes_that_nobody_can_change_are_not_copied():
+    x = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    x.setflags(write=False)
+    assert Dataset("a", x, x_shape=(4, 4)).x is x
+    assert Dataset("a", x.copy(), x_shape=(4, 4)).x is not x

@@ -5,9 +5,10 @@ import torch
 
 from dvae_core import recipes, runs
 from dvae_core.config import SourcesData
+from dvae_core.engine import Flat
 from dvae_core.models import Vae, initialise
 from dvae_core.optimise import Optimiser, orthogonalise
-from dvae_core.train import Flat, sizes_of, train
+from dvae_core.train import sizes_of, train
 
 DATA = SourcesData(segments=3, per_segment=100)
 

@@ -1,0 +1,130 @@
+"""Against pythae 0.1.2's VAE and BetaVAE: same nets, likelihood, batch and epochs, each with its own trainer, whole.
+
+One ReLU layer each way (pythae's default has 512 units), Bernoulli pixels, batch 64, one thread, CPU seconds, sides
+taken in turn; files, held-out bounds and checkpoints included as each trainer writes them. pythae is no requirement of
+this project: `pip install -r benchmarks/requirements.txt`, best into an environment of its own.
+
+    python benchmarks/against_pythae.py
+"""
+
+import dataclasses
+import functools
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from population import discs
+from timing import in_turn, ratio
+
+from dvae_core import recipes, runs
+from dvae_core.config import DigitsData, MlpNet
+from dvae_core.data import Dataset
+from dvae_core.train import train
+
+try:
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, BetaVAE, BetaVAEConfig, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+except ImportError:
+    print("pythae is not installed, so nothing was compared; benchmarks/requirements.txt names what is needed.")
+    raise SystemExit(0) from None
+
+BATCH, LATENTS, BETA = 64, 10, 4.0
+logging.disable(logging.INFO)
+os.environ["TQDM_DISABLE"] = "1"
+
+
+class Encoder(BaseEncoder):
+    """pythae's default encoder, with any number of units."""
+
+    def __init__(self, d: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(d, hidden), torch.nn.ReLU())
+        self.embedding, self.log_var = torch.nn.Linear(hidden, LATENTS), torch.nn.Linear(hidden, LATENTS)
+
+    def forward(self, x: torch.Tensor) -> ModelOutput:
+        """Return mean and log variance."""
+        h = self.hidden(x)
+        return ModelOutput(embedding=self.embedding(h), log_covariance=self.log_var(h))
+
+
+class Decoder(BaseDecoder):
+    """pythae's default decoder, with any number of units."""
+
+    def __init__(self, shape: tuple[int, ...], hidden: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.net = torch.nn.Sequential(
+            torch.nn.Linear(LATENTS, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, int(np.prod(shape))),
+            torch.nn.Sigmoid(),
+        )  # fmt: skip
+
+    def forward(self, z: torch.Tensor) -> ModelOutput:
+        """Return the picture."""
+        return ModelOutput(reconstruction=self.net(z).unflatten(1, self.shape))
+
+
+def theirs(x: np.ndarray, kind: str, hidden: int, epochs: int) -> None:
+    """Train one of pythae's models with its trainer."""
+    shared = {"input_dim": x.shape[1:], "latent_dim": LATENTS, "reconstruction_loss": "bce"}
+    nets = {"encoder": Encoder(int(np.prod(x.shape[1:])), hidden), "decoder": Decoder(x.shape[1:], hidden)}
+    model = VAE(VAEConfig(**shared), **nets) if kind == "vae" else BetaVAE(BetaVAEConfig(beta=BETA, **shared), **nets)
+    with tempfile.TemporaryDirectory() as folder:
+        config = BaseTrainerConfig(
+            output_dir=folder, num_epochs=epochs, per_device_train_batch_size=BATCH, learning_rate=1e-3, no_cuda=True
+        )
+        rows = BaseDataset(torch.from_numpy(x), torch.ones(len(x)))
+        BaseTrainer(model, train_dataset=rows, training_config=config).train()
+
+
+def ours(dataset: Dataset, kind: str, hidden: int, epochs: int, members: int) -> None:
+    """Train our population of the same models, as `train` does."""
+    config = recipes.for_dataset(
+        DigitsData(), dataset, "vae" if kind == "vae" else "beta-vae", beta=BETA, members=members, latents=LATENTS,
+        likelihood="bernoulli", posterior="diagonal", batch=BATCH, epochs=epochs, device="cpu",
+    )  # fmt: skip
+    net = MlpNet(hidden=hidden, depth=1, activation="relu")
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, net=net))
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in train(runs.create(Path(folder) / "run", config), dataset):
+            pass
+
+
+def main() -> None:
+    """Print the ratios."""
+    torch.set_num_threads(1)
+    digits = recipes.dataset_of(DigitsData())
+    for what, dataset, hidden, kind, epochs, repeats in (
+        ("digits", digits, 512, "vae", 20, 3),
+        ("digits", digits, 512, "beta-vae", 20, 2),
+        ("digits", digits, 64, "vae", 20, 3),
+        ("digits", digits, 64, "beta-vae", 20, 2),
+        ("64 x 64 pictures", discs(640), 512, "vae", 3, 1),
+        ("64 x 64 pictures", discs(640), 64, "vae", 3, 2),
+    ):
+        x = dataset.x_float().reshape(-1, 1, *(dataset.x_shape or ()))
+        # both see as many rows an epoch: we hold out a fifth, they are given the other four
+        x = x[: dataset.n - dataset.n // 5]
+        sides: dict[str, Callable[[], object]] = {
+            "pythae": functools.partial(theirs, x, kind, hidden, epochs),
+            "1": functools.partial(ours, dataset, kind, hidden, epochs, 1),
+            "8": functools.partial(ours, dataset, kind, hidden, epochs, 8),
+        }
+        in_turn({k: v for k, v in sides.items() if k != "8"}, 1)
+        seconds = in_turn(sides, repeats)
+        speed = epochs * len(x) / seconds["pythae"].min()
+        print(
+            f"{what}, {hidden} units, {kind}: pythae {speed / 1e3:.1f} k rows/s; one model "
+            f"{ratio(seconds['pythae'], seconds['1'])}, eight {ratio(seconds['pythae'], seconds['8'], 8)}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""One training step of a population: gather, bound, gradient, clip, Adam. It knows no file and no clock.
+
+The data is one tensor on the device, indexed by each member's own order; order and noise are functions of
+(seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
+"""
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dvae_core.config import GaussianLikelihood
+from dvae_core.data import Dataset, PackedBits
+from dvae_core.device import generator
+from dvae_core.models import Elbo, Vae
+from dvae_core.objectives import loss_weights, objective
+from dvae_core.optimise import Optimiser
+
+BLOCK = 32  # steps whose noise is drawn at once
+GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together while they fit into a core's cache
+
+
+class Flat:
+    """All parameters of a population as one tensor [p, k], so that clipping and Adam are one kernel each.
+
+    The module's parameters become views of it.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = list(module.parameters())
+        self.p = self.parameters[0].shape[0]
+        self.tensor = nn.Parameter(torch.cat([w.detach().reshape(self.p, -1) for w in self.parameters], 1))
+        self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
+        start = 0
+        for w in self.parameters:
+            k = w[0].numel()
+            w.data = self.tensor.data[:, start : start + k].view(w.shape)
+            start += k
+
+    def backward(self, loss: Tensor) -> None:
+        """Replace the gradient by that of `loss`."""
+        grads = torch.autograd.grad(loss, self.parameters)
+        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.grad)
+
+    def clip_each_member(self, running_norm: Tensor) -> None:
+        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
+
+        A member whose gradient is not finite takes no step; the others do not notice.
+        """
+        norm = torch.linalg.vector_norm(self.grad, dim=1)
+        finite = torch.isfinite(norm)
+        clipped = torch.minimum(norm, torch.where(running_norm > 0, 2 * running_norm, norm))
+        scale = torch.where(finite, clipped / norm.clamp_min(1e-30), 0.0)
+        self.grad.mul_(scale[:, None])
+        if self.grad.device.type != "cpu" or not finite.all():  # 0 x nan is nan; asking would make a GPU wait
+            self.grad.masked_fill_(~finite[:, None], 0.0)
+        mixed = torch.where(running_norm > 0, 0.99 * running_norm + 0.01 * clipped, clipped)
+        running_norm.copy_(torch.where(finite, mixed, running_norm))
+
+
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """Learning rate at a step: up from peak / 25 over the first 30 %, then down to peak / 1000, both along a cosine."""
+    up = 0.3 * steps
+    low, high, t = (peak / 25, peak, step / up) if step < up else (peak / 1000, peak, (steps - step) / (steps - up))
+    return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
+
+
+def annealed_std(step: int, steps: int) -> float:
+    """Noise std at a step: geometric from 0.5 to 0.02 over the first 80 % of training, then constant."""
+    return 0.5 * (0.02 / 0.5) ** min(step / (0.8 * steps), 1.0)
+
+
+class Batches:
+    """Gathers each member's batch from tensors that live on the device, in the member's own order."""
+
+    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+        train, model = vae.config.train, vae.config.model
+        self.d_x = dataset.d_x
+        self.is_packed = isinstance(dataset.x, PackedBits)
+        if isinstance(dataset.x, PackedBits):
+            self.x, self.rows_of = _tensor_over(dataset.x.bits).to(device), torch.from_numpy(rows)
+        elif dataset.x.dtype == np.uint8:  # no copy of what may be gigabytes: the training rows are picked by number
+            self.x, self.rows_of = _tensor_over(dataset.x).to(device), torch.from_numpy(rows)
+        else:
+            self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
+        self.n, self.scale = len(rows), dataset.x_scale
+        # A Gaussian likelihood describes preprocessed x: do that once, where x is not kept small as bytes.
+        self.h = None
+        if self.x.is_floating_point() and isinstance(model.likelihood, GaussianLikelihood):
+            with torch.no_grad():
+                self.x, self.scale = self.x * self.scale, 1.0
+                self.h = vae.preprocess(self.x)
+        u = dataset.u_features()
+        if u is not None:
+            u = np.ascontiguousarray(u if self.rows_of is not None else u[rows])
+        self.u = None if u is None else _tensor_over(u).to(device)
+        self.seeds, self.d_eps, self.device = train.seeds, model.latents * train.samples, device
+        self.batch = min(train.batch, len(rows))
+        self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
+        self.block: tuple[int, int] | None = None
+
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Return a step's x, u or None, eps [p, b, samples d_z] and preprocessed x or None, all [p, b, ...]."""
+        j = self._go_to(step)
+        if self.gathered is None:
+            x, u, h = self.gather(self.rows[j])
+        else:
+            x, u, h = self.gathered
+            x, u, h = x[j], None if u is None else u[j], None if h is None else h[j]
+        return x, u, self.eps[j], h
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return x, u or None, and preprocessed x or None, of these rows (any shape)."""
+        x = self.x.index_select(0, rows.flatten())
+        if self.is_packed:
+            x = unpack(x, self.d_x)
+        x = x.unflatten(0, rows.shape).to(torch.float32)
+        u, h = (
+            None if t is None else t.index_select(0, rows.flatten()).unflatten(0, rows.shape) for t in (self.u, self.h)
+        )
+        return (x if self.scale == 1 else x * self.scale), u, h
+
+    def _go_to(self, step: int) -> int:
+        epoch, i = divmod(step, self.steps_per_epoch)
+        block, j = divmod(i, BLOCK)
+        if self.block != (epoch, block):
+            self._draw(epoch, block)
+        return j
+
+    def _draw(self, epoch: int, block: int) -> None:
+        b, n = self.batch, self.n
+        if self.block is None or self.block[0] != epoch:
+            self.orders = [torch.randperm(n, generator=generator(seed, "order", epoch)) for seed in self.seeds]
+            if self.rows_of is not None:
+                self.orders = [self.rows_of[order] for order in self.orders]
+        start = block * BLOCK
+        count = min(BLOCK, self.steps_per_epoch - start)
+        rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
+        eps = [
+            torch.randn(count, b, self.d_eps, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
+        ]
+        self.rows = torch.stack(rows, 1).to(self.device)  # [count, p, b]: each step's are contiguous
+        self.eps = torch.stack(eps, 1).to(self.device)
+        numbers = self.rows.numel() * (self.d_x + (0 if self.u is None else self.u.shape[1]))
+        self.gathered = self.gather(self.rows) if numbers <= GATHERED_AT_ONCE else None
+        self.block = (epoch, block)
+
+
+def unpack(bits: Tensor, d: int) -> Tensor:
+    """Return the 0s and 1s [n, d] behind bytes [n, d / 8], first pixel in the highest bit (as np.packbits does)."""
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+    return ((bits[:, :, None] >> shifts) & 1).flatten(1)[:, :d]
+
+
+def _tensor_over(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not writable": a Dataset's arrays are read-only, and nobody writes
+        return torch.from_numpy(array)
+
+
+class Sums:
+    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step."""
+
+    def __init__(self, p: int, d_z: int, device: torch.device) -> None:
+        self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
+        self.count = 0
+
+    @torch.no_grad()
+    def add(self, bound: Elbo) -> None:
+        """Add one batch's Elbo."""
+        parts = torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1)
+        self.total += torch.cat([parts, bound.kl_latent], -1).mean(1)
+        self.count += 1
+
+    def not_finite(self) -> list[int]:
+        """Return members whose bound has not been finite since the last row."""
+        return torch.nonzero(~torch.isfinite(self.total).all(1)).flatten().tolist()
+
+    def take(self) -> np.ndarray:
+        """Return the means [p, 3 + d_z] and begin again."""
+        means = (self.total / max(self.count, 1)).cpu().numpy()
+        self.total.zero_()
+        self.count = 0
+        return means
+
+
+class Engine:
+    """Moves a population one step at a time, and holds all that moves: parameters, Adam, running norms, sums."""
+
+    def __init__(self, vae: Vae, batches: Batches) -> None:
+        self.vae, self.batches, self.config = vae, batches, vae.config
+        self.steps = self.config.train.epochs * batches.steps_per_epoch
+        device = batches.device
+        self.flat = Flat(vae)
+        self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor)
+        self.running_norm = torch.zeros(vae.p, device=device)
+        self.sums = Sums(vae.p, self.config.model.latents, device)
+        self.weights = loss_weights(self.config.train).to(device)
+        self.is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+
+    def step(self, step: int) -> None:
+        """Take step number `step`."""
+        if self.is_annealed:
+            self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
+        self._move(*self.batches.at(step), one_cycle(step, self.steps, self.config.train.lr))
+
+    def _move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor | None, lr: float) -> None:
+        bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
+        self.flat.backward(loss.sum())
+        self.flat.clip_each_member(self.running_norm)
+        self.optimiser.step(lr)
+        self.sums.add(bound)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that a resumed run needs, as arrays; `restore` takes it back."""
+        tensors = {"flat": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
+        arrays = {k: v.cpu().numpy() for k, v in (tensors | self.optimiser.state()).items()}
+        return {**arrays, "count": np.array(self.sums.count)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go back to where `state` was taken."""
+        tensors = {k: torch.from_numpy(np.array(v)) for k, v in state.items()}
+        self.flat.tensor.data.copy_(tensors["flat"])
+        self.running_norm.copy_(tensors["running_norm"])
+        self.sums.total.copy_(tensors["sums"])
+        self.sums.count = int(state["count"])
+        self.optimiser.load({k: v for k, v in tensors.items() if k.startswith(("adam.", "muon."))})
