@@ -63,6 +63,7 @@ def your_runs() -> None:
         except RunError as error:
             st.caption(str(error))
     ui.link("train", "Train a model")
+    ui.link("talk", "Give the talk", keep=())
     devices = [device for run in mine if (device := device_of(run))]
     st.caption(f"Training runs beside the app, last on: {devices[0]}." if devices else "Training runs beside the app.")
 

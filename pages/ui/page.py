@@ -225,13 +225,14 @@ def go(name: str, **params: str) -> None:
 
 def foot(name: str) -> None:
     """End a page: the way back and the way on."""
-    at = next(i for i, p in enumerate(ORDER) if p.name == name)
+    pages = [p for p in ORDER if p.name != "talk"]  # it has ways of its own
+    at = next(i for i, p in enumerate(pages) if p.name == name)
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         if at > 0:
-            link(ORDER[at - 1].name, f"Back: {ORDER[at - 1].title}")
-        if at + 1 < len(ORDER):
-            link(ORDER[at + 1].name, f"Next: {ORDER[at + 1].title}")
+            link(pages[at - 1].name, f"Back: {pages[at - 1].title}")
+        if at + 1 < len(pages):
+            link(pages[at + 1].name, f"Next: {pages[at + 1].title}")
 
 
 def plan_of(run: Run) -> Plan:

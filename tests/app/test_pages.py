@@ -21,6 +21,7 @@ HEADLINES = {
     "any_prior": "Any prior",
     "recover": "Recovered and true",
     "agree": "Do the seeds agree?",
+    "conditions": "Does the theorem hold here?",
     "study": "Run a study",
     "runs": "Runs",
 }

@@ -15,6 +15,7 @@ TOUR = {
     "any_prior": "Any prior",
     "recover": "Recovered and true",
     "agree": "Do the seeds agree?",
+    "conditions": "Does the theorem hold here?",
     "study": "Run a study",
     "runs": "Runs",
 }
