@@ -4,8 +4,10 @@ The data is one tensor on the device, indexed by each member's own order; order 
 (seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
 """
 
+import logging
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ from dvae_core.optimise import Optimiser
 
 BLOCK = 32  # steps whose noise is drawn at once
 GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together while they fit into a core's cache
+
+log = logging.getLogger(__name__)
 
 
 class Flat:
@@ -111,6 +115,11 @@ class Batches:
             x, u, h = x[j], None if u is None else u[j], None if h is None else h[j]
         return x, u, self.eps[j], h
 
+    def drawn(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the rows [p, b] and the eps of a step."""
+        j = self._go_to(step)
+        return self.rows[j], self.eps[j]
+
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return x, u or None, and preprocessed x or None, of these rows (any shape)."""
         x = self.x.index_select(0, rows.flatten())
@@ -144,7 +153,8 @@ class Batches:
         self.rows = torch.stack(rows, 1).to(self.device)  # [count, p, b]: each step's are contiguous
         self.eps = torch.stack(eps, 1).to(self.device)
         numbers = self.rows.numel() * (self.d_x + (0 if self.u is None else self.u.shape[1]))
-        self.gathered = self.gather(self.rows) if numbers <= GATHERED_AT_ONCE else None
+        at_once = numbers <= GATHERED_AT_ONCE and self.device.type == "cpu"
+        self.gathered = self.gather(self.rows) if at_once else None
         self.block = (epoch, block)
 
 
@@ -169,10 +179,9 @@ class Sums:
 
     @torch.no_grad()
     def add(self, bound: Elbo) -> None:
-        """Add one batch's Elbo."""
+        """Add one batch's Elbo; `count` is the caller's (a replayed graph runs no Python)."""
         parts = torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1)
         self.total += torch.cat([parts, bound.kl_latent], -1).mean(1)
-        self.count += 1
 
     def not_finite(self) -> list[int]:
         """Return members whose bound has not been finite since the last row."""
@@ -199,14 +208,21 @@ class Engine:
         self.sums = Sums(vae.p, self.config.model.latents, device)
         self.weights = loss_weights(self.config.train).to(device)
         self.is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+        self.recorded = Recorded(self) if device.type == "cuda" else None
 
     def step(self, step: int) -> None:
         """Take step number `step`."""
         if self.is_annealed:
             self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
-        self._move(*self.batches.at(step), one_cycle(step, self.steps, self.config.train.lr))
+        lr = one_cycle(step, self.steps, self.config.train.lr)
+        if self.recorded is None:
+            self.move(*self.batches.at(step), lr)
+        else:
+            self.recorded.step(step, lr)
+        self.sums.count += 1
 
-    def _move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor | None, lr: float) -> None:
+    def move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor | None, lr: float | Tensor) -> None:
+        """Bound, gradient, clip and optimiser, on one batch."""
         bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
         self.flat.backward(loss.sum())
         self.flat.clip_each_member(self.running_norm)
@@ -215,15 +231,68 @@ class Engine:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resumed run needs, as arrays; `restore` takes it back."""
-        tensors = {"flat": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
-        arrays = {k: v.cpu().numpy() for k, v in (tensors | self.optimiser.state()).items()}
+        arrays = {k: v.cpu().numpy() for k, v in self.moving().items()}
         return {**arrays, "count": np.array(self.sums.count)}
+
+    def moving(self) -> dict[str, Tensor]:
+        """Return every tensor that a step changes, by name."""
+        own = {"flat": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
+        return own | self.optimiser.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go back to where `state` was taken."""
-        tensors = {k: torch.from_numpy(np.array(v)) for k, v in state.items()}
-        self.flat.tensor.data.copy_(tensors["flat"])
-        self.running_norm.copy_(tensors["running_norm"])
-        self.sums.total.copy_(tensors["sums"])
+        for name, tensor in self.moving().items():
+            tensor.copy_(torch.from_numpy(np.array(state[name])))
         self.sums.count = int(state["count"])
-        self.optimiser.load({k: v for k, v in tensors.items() if k.startswith(("adam.", "muon."))})
+
+
+class Recorded:
+    """The whole step of an engine as one CUDA graph, indices and learning rate included, replayed at every step.
+
+    A small net's step is some hundred kernels of microseconds, so launching them one by one is what a GPU waits for.
+    Where a step cannot be captured it runs as usual, and the log says why.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, batches = engine, engine.batches
+        shape = (len(batches.seeds), batches.batch)
+        self.rows = torch.zeros(shape, dtype=torch.int64, device=batches.device)
+        self.eps = torch.zeros(*shape, batches.d_eps, device=batches.device)
+        self.lr = torch.zeros((), device=batches.device)
+        self.replay: Callable[[], None] | None = None
+
+    def step(self, step: int, lr: float) -> None:
+        """Take a step: fill the buffers that the graph reads, and replay it. Nothing here waits for the GPU."""
+        rows, eps = self.engine.batches.drawn(step)
+        self.rows.copy_(rows)
+        self.eps.copy_(eps)
+        self.lr.fill_(lr)
+        if self.replay is None:
+            self.replay = self._record()
+        self.replay()
+
+    def _move(self) -> None:
+        x, u, h = self.engine.batches.gather(self.rows)
+        self.engine.move(x, u, self.eps, h, self.lr)
+
+    def _record(self) -> Callable[[], None]:
+        before = {k: v.clone() for k, v in self.engine.moving().items()}
+        try:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(3):  # libraries set themselves up at their first calls, which a capture may not contain
+                    self._move()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._move()
+            return graph.replay
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            log.warning("Steps are launched kernel by kernel; no CUDA graph: %s", str(error).split("\n", 1)[0])
+            return self._move
+        finally:  # the steps of warming up did not count
+            for k, v in self.engine.moving().items():
+                v.copy_(before[k])

@@ -330,7 +330,7 @@ class Vae(nn.Module):
             H, gradient = self._curvature(target, m)
             pull, precision = prior.newton(m)
             gradient = gradient + pull
-            L = torch.linalg.cholesky(H + torch.diag_embed(precision))
+            L = _cholesky(H + torch.diag_embed(precision))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
             length = move.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
             m = m + move / length.clamp_min(
@@ -338,7 +338,7 @@ class Vae(nn.Module):
             )  # no step is longer than 1: far from the mode the model is not quadratic
         H, _ = self._curvature(target, m)
         _, precision = prior.newton(m)
-        L = torch.linalg.cholesky(H + torch.diag_embed(precision))
+        L = _cholesky(H + torch.diag_embed(precision))
         identity = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(L)
         factor = torch.linalg.solve_triangular(L.mT, identity, upper=True)  # H^-1 = L^-T L^-1
         return Posterior(m, factor, -torch.log(torch.diagonal(L, dim1=-2, dim2=-1)).sum(-1), guess=mu)
@@ -439,6 +439,11 @@ class Vae(nn.Module):
     def p(self) -> int:
         """Number of members."""
         return self.config.members
+
+
+def _cholesky(H: Tensor) -> Tensor:
+    # unchecked: a member whose H is not finite gets numbers that are not, and the others go on; nor does a GPU wait
+    return torch.linalg.cholesky_ex(H)[0]
 
 
 def picture_shape(sizes: Sizes) -> tuple[int, int, int]:

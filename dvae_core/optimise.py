@@ -54,7 +54,7 @@ class Optimiser:
             start += k
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, lr: float | Tensor) -> None:
         """Move every parameter by its gradient in `tensor.grad`."""
         grad = self.tensor.grad
         if grad is None:
@@ -76,13 +76,6 @@ class Optimiser:
             weight.data.copy_(old - scale * orthogonalise(ahead[:, columns].view(weight.shape)))
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a checkpoint needs."""
+        """Return the tensors that a step changes: what a checkpoint needs, and copies back."""
         state = {f"adam.{k}": v for k, v in self.adam.items()}
         return state if self.momentum is None else {**state, "muon.momentum": self.momentum}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go on from a checkpoint's `state`."""
-        for k, v in self.adam.items():
-            v.copy_(state[f"adam.{k}"])
-        if self.momentum is not None:
-            self.momentum.copy_(state["muon.momentum"])
