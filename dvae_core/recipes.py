@@ -213,7 +213,7 @@ def faces_beta_vae() -> Config:
     explain.
     """
     data = FacesData(n=6000, side=32)
-    config = for_dataset(data, dataset_of(data), "beta-vae", betas=(12.0, 12.0), latents=8, batch=64, epochs=32)
+    config = for_dataset(data, dataset_of(data), "beta-vae", betas=(12.0, 12.0), latents=8, batch=64, epochs=24)
     model = dataclasses.replace(
         config.model, net=ConvNet(channels=16, hidden=128, activation="silu"),
         likelihood=GaussianLikelihood(noise="fixed", std=0.1),
@@ -229,7 +229,7 @@ RECIPES = {
     "sprites-beta-vae": sprites_beta_vae,
 }
 
-SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae")  # trained already, in examples/
+SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae")  # trained already, in examples/
 
 TITLES = {
     "talk-ivae": "iVAE on the talk's five segments",

@@ -14,7 +14,7 @@ from dvae_core.data import MissingValues
 from pages.ui import controls
 from pages.ui import page as ui
 
-WAYS = {"drop": "Drop files", "catalogue": "Catalogue", "folder": "Data folder", "known": "Brought before"}
+WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
 CHIPS = 24  # more variables than these are chosen from a list
 POLL_SECONDS = 0.5
 

@@ -284,7 +284,8 @@ def test_only_paths_inside_the_data_folder_can_be_named(no_runs, visit, monkeypa
     (tmp_path / "root").mkdir()
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n3,4\n")
     (tmp_path / "root" / "mine.csv").write_text("a,b\n1,2\n3,5\n4,4\n")
-    assert "Data folder" not in str(visit("data", source="file").segmented_control)
+    ways = next(c for c in visit("data", source="file").segmented_control if c.label == "From")
+    assert "Folder" not in ways.options
     monkeypatch.setenv("DVAE_DATA_ROOT", str(tmp_path / "root"))
     at = visit("data", source="file", from_where="folder")
     at.text_input(key="files.path").set_value("../secret.csv").run()

