@@ -1,6 +1,6 @@
 """Does a study on a Dask cluster give the same table, bit for bit, and what does the cluster cost?
 
-    python benchmarks/cluster.py [--epochs 20]
+    python benchmarks/cluster.py [--epochs 60]
 
 64 models (VAE and iVAE, 4 betas, 8 seeds: 4 populations of 16) three times on two cores of this machine: two threads of
 this process, two warm local processes, two workers of a local Dask cluster (one thread each). Starting workers and
@@ -9,6 +9,7 @@ whether the tables are equal. Needs requirements-cluster.txt. Wall-clock means s
 """
 
 import argparse
+import importlib
 import os
 import tempfile
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; nets this small use one thread each anyway
 
 import psutil
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from dvae_core import jobs, sweep
 
@@ -43,10 +44,9 @@ def workers() -> Iterator[Executor]:
 
 @contextmanager
 def dask() -> Iterator[Executor]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        executor = jobs.dask_executor(cluster.scheduler_address)
-        yield executor
-        executor.shutdown()
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        client.run(importlib.import_module, "dvae_core.worker")  # on each of them
+        yield client.get_executor(pure=False)
 
 
 PLACES = {"two threads": threads, "two processes": workers, "Dask, two workers": dask}
