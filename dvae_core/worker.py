@@ -8,7 +8,9 @@ same work for any other place: this process, a notebook, a Dask worker.
 """
 
 import contextlib
+import ctypes
 import faulthandler
+import functools
 import json
 import os
 import queue
@@ -45,6 +47,7 @@ def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Calla
     Raises:
         RunError, ValueError: What is wrong, in a sentence; for training also in the run's status.
     """
+    _keep_memory()
     run = Run(Path(folder))
     if name != "train":
         return _analyse(run, name, settings, should_stop)
@@ -80,6 +83,20 @@ def _analyse(run: Run, name: str, settings: dict[str, Any], should_stop: Callabl
             (run.path / progress).unlink(missing_ok=True)
     except LockedError as error:
         raise RunError(f"This is being computed on {run.title} already; wait for it.") from error
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Let malloc keep what a step frees, where Dask has told it not to.
+
+    Dask's nanny sets MALLOC_TRIM_THRESHOLD_, and with it glibc stops adapting: every tensor above 128 kB is then mapped
+    and unmapped anew. A population of 16 took 8.7 instead of 5.0 CPU seconds (2-core machine, Nov 2026).
+    """
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; elsewhere there is nothing to put right
+        if mallopt is not None:
+            mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD: its largest value
+            mallopt(-1, 128 * 2**20)  # M_TRIM_THRESHOLD
 
 
 def warm() -> None:
