@@ -92,8 +92,9 @@ def _keep_memory() -> None:
     Dask's nanny sets MALLOC_TRIM_THRESHOLD_, and with it glibc stops adapting: every tensor above 128 kB is then mapped
     and unmapped anew. A population of 16 took 8.7 instead of 5.0 CPU seconds (2-core machine, Nov 2026).
     """
-    if "MALLOC_TRIM_THRESHOLD_" in os.environ and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; elsewhere there is nothing to put right
+    told = "MALLOC_TRIM_THRESHOLD_" in os.environ and "MALLOC_MMAP_THRESHOLD_" not in os.environ
+    if told and sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc; musl has none
         if mallopt is not None:
             mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD: its largest value
             mallopt(-1, 128 * 2**20)  # M_TRIM_THRESHOLD
