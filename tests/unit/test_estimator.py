@@ -23,7 +23,7 @@ ALLOWED_SKIPS = {"check_array_api_input"}
 
 @pytest.fixture(scope="module")
 def data():
-    return sources(n_latents=2, segments=5, per_segment=100, modulate="both", seed=45)
+    return sources(n_latents=2, segments=5, per_segment=300, modulate="both", seed=45)
 
 
 # In a process of its own: scikit-learn hands odd values to __init__ and expects no complaint before fit, which the

@@ -19,7 +19,8 @@ def test_every_recipe_trains_for_five_steps(name, tmp_path, monkeypatch):
     # one thread: two wait for each other at every layer where other tests run beside (100 s instead of 2, convolutions)
     monkeypatch.setattr("dvae_core.train.choose_threads", lambda *_: 1)
     config = recipe(name)
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))  # a row of history soon
+    data = dataclasses.replace(config.data, n=600) if hasattr(config.data, "n") else config.data  # 5 steps need no more
+    config = dataclasses.replace(config, data=data, train=dataclasses.replace(config.train, epochs=1))
     run = runs.create(tmp_path / "run", config)
     training = train(run)
     for progress in training:
