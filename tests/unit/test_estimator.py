@@ -110,7 +110,7 @@ def test_mistakes_are_said_in_one_sentence(data):
         fitted.transform(data.x)
     with pytest.raises(ValueError, match="label '7', which was not there"):
         fitted.score(data.x, np.full(len(data.x), 7))
-    with pytest.raises(ValueError, match="has 500 rows and u has 3"):
+    with pytest.raises(ValueError, match="has 1500 rows and u has 3"):
         VaeEstimator("ivae", members=1, epochs=1).fit(data.x, [0, 1, 2])
     with pytest.raises(NotFittedError):
         VaeEstimator().score(data.x)
