@@ -83,6 +83,12 @@ def betas() -> None:
     _drag(run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist())
 
 
+def faces() -> None:
+    """Faces whose factors a listener knows."""
+    run = _run("faces-beta-vae")
+    _drag(run, read.best_member(run), 4)
+
+
 def seeds() -> None:
     """The same held-out rows in the latents of four seeds."""
     run = _run("talk-vae")

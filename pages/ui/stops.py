@@ -75,6 +75,14 @@ STOPS = (
         more=("traverse", {"run": "digits-beta-vae", "mode": "betas"}),
     ),
     Stop(
+        "faces", 1, "One latent, one meaning, it seems.", "faces",
+        "Skin, age, hair, saturation: nearly one slider each. It looks as if the model had found the factors.",
+        "This is the slide of every beta-VAE talk. The faces are drawn, so their true factors are known, and can be "
+        "asked about. Do not say yet that it works.",
+        VAE_LOSS,
+        more=("traverse", {"run": "faces-beta-vae"}),
+    ),
+    Stop(
         "seeds", 1, "Train it again from other seeds: does z1 mean the same?", "seeds",
         "Eight models, one data set, equal bounds. The latents of the same row lie elsewhere in each.",
         "Same colour, same value of u. Compare where a colour lies: every seed has turned the cloud its own way.",
