@@ -87,7 +87,12 @@ def test_unreadable_json_says_where_and_what(change, words):
 def test_the_shipped_runs_keep_their_keys():
     """Settings that came later must not change what an old run is called."""
     keys = {run.id: run.config.key() for run in runs.examples()}
-    assert keys == {"talk-ivae": "5c78ecd15ea5", "talk-vae": "83a8c5676777", "digits-beta-vae": "b9039f79afe1"}
+    assert keys == {
+        "talk-ivae": "5c78ecd15ea5",
+        "talk-vae": "83a8c5676777",
+        "digits-beta-vae": "b9039f79afe1",
+        "faces-beta-vae": "ee5759f8366c",
+    }
 
 
 @pytest.mark.parametrize("prior", [{"kind": "laplace", "modulate": "both"}, {"kind": "conditional", "k": 2}])

@@ -315,7 +315,7 @@ def test_hostile(tmp_path, case):
     began = time.process_time()
     with pytest.raises(DataError, match=message) as caught:
         readers.read(tmp_path / name, **arguments)
-    assert time.process_time() - began < 2  # measured below 1 s without the checks of types that tests add
+    assert time.process_time() - began < 4  # 1.05 s at most alone; twice that with tests beside it and types checked
     assert str(caught.value).count(". ") == 0
     assert str(caught.value).endswith(".")
 
