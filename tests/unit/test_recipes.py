@@ -94,12 +94,14 @@ def test_the_shipped_figure_says_what_the_talk_says():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SHIPPED)
-def test_retraining_reproduces_the_shipped_scores(name, tmp_path):
+def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
     """Same seeds give the same numbers on the same kind of machine; elsewhere kernels differ: within seed spread."""
     from dvae_core.analysis import compute
 
+    # one thread, as the shipped faces were trained: two wait for each other where other tests run beside
+    monkeypatch.setattr("dvae_core.train.choose_threads", lambda *_: 1)
     shipped = runs.Run(runs.examples_folder() / name).score()
     run = runs.create(tmp_path / "run", recipe(name))
     for _ in train(run):
