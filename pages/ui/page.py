@@ -85,8 +85,11 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
             st.query_params[key] = st.session_state[f"carried.{key}"]
     if (
         st.context.theme.type == "dark"
-    ):  # Streamlit writes white on primary buttons: 2.3 to 1 on this theme's light blue
-        st.html('<style>[data-testid="stBaseButton-primary"] * { color: #0E1117; }</style>')
+    ):  # Streamlit writes white on primary buttons and tags: 2.3 to 1 on this theme's light blue
+        st.html(
+            '<style>[data-testid="stBaseButton-primary"] *, [data-testid="stMultiSelect"] span[title] '
+            "{ color: #0E1117; }</style>"
+        )
     if not headline:  # the page has a headline of its own
         return
     with st.container(horizontal=True, vertical_alignment="center"):
