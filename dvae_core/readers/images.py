@@ -1,5 +1,6 @@
 """Pictures: a folder of them, a zip of them, or the frames of a GIF; uint8, one row each, all of one size."""
 
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dvae_core.data import UNREADABLE, DataError, Dataset
-from dvae_core.readers.arrays import count_members
+from dvae_core.readers.arrays import count_members, member_list
 from dvae_core.readers.common import Ask, Variable, reading
 from dvae_core.readers.recordings import Part, Recording, dataset
 
@@ -25,6 +26,8 @@ KEEP_UP_TO = 128  # pixels a side: pictures of up to this size stay as they are
 MAX_PIXELS = 2**24  # of one picture, before it is made smaller
 MAX_BYTES = 2**26  # of one picture's file
 MAX_PICTURES = 300_000  # CelebA has 202,599
+MANY = 10_000  # members of a zip that are not read through without a look for a picture's name
+_NAMED = re.compile(b"|".join(re.escape(suffix.encode()) for suffix in SUFFIXES), re.IGNORECASE)
 
 _BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, struct.error,
         IndexError, TypeError, AttributeError, ZeroDivisionError)  # fmt: skip
@@ -49,6 +52,9 @@ def opened(path: Path) -> Iterator[Pictures]:
         count = count_members(path)
         if count > MAX_PICTURES:
             raise DataError(f"{path.name} has {count:,} members where {MAX_PICTURES:,} can be read; split it.")
+        if count > MANY and not _NAMED.search(member_list(path)):  # no picture in it: not worth a second of zipfile's
+            yield Pictures(path, [], lambda name: b"")
+            return
         archive = zipfile.ZipFile(path)
     with archive:
         names = [m.filename for m in archive.infolist() if _is_picture(m.filename)]

@@ -13,7 +13,6 @@ import pytest
 from dvae_core import jobs, runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
-pytest.importorskip("dask_jobqueue")
 ROOT = Path(__file__).parents[2]
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import faults
 from dvae_core import jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
-faults = pytest.importorskip("benchmarks.faults")
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 
+from benchmarks import faults, load
 from dvae_core import jobs, runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
-psutil = pytest.importorskip("psutil")
-load = pytest.importorskip("benchmarks.load")
-faults = pytest.importorskip("benchmarks.faults")
 
 
 @pytest.fixture(scope="module")

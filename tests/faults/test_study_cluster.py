@@ -2,12 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import distributed
 import pytest
 
 from dvae_core import sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
-distributed = pytest.importorskip("distributed")
 DATA = ["neurons,n_neurons=10,per_segment=40"]
 
 

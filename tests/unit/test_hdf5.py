@@ -4,14 +4,13 @@ import os
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from dvae_core import readers
 from dvae_core.data import DataError
 from dvae_core.readers import hdf5, hdf5_child
-
-h5py = pytest.importorskip("h5py")
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))

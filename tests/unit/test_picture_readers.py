@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -202,7 +203,6 @@ def test_pixel_faces_have_the_names_of_their_factors():
 
 @pytest.mark.parametrize("suffix", ["npz", "hdf5"])
 def test_dsprites_layouts(tmp_path, suffix):
-    h5py = pytest.importorskip("h5py")
     n = 240
     pictures = RNG.integers(0, 2, (n, 64, 64), dtype=np.uint8)
     values = np.column_stack([np.ones(n), RNG.integers(1, 4, n), *RNG.uniform(size=(4, n))])
@@ -225,7 +225,6 @@ def test_dsprites_layouts(tmp_path, suffix):
 
 
 def test_3dshapes_layout(tmp_path):
-    h5py = pytest.importorskip("h5py")
     labels = RNG.uniform(size=(30, 6))
     with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
         file["images"], file["labels"] = picture(30, 64, 64, 3), labels
@@ -315,7 +314,7 @@ def test_hostile(tmp_path, case):
     began = time.process_time()
     with pytest.raises(DataError, match=message) as caught:
         readers.read(tmp_path / name, **arguments)
-    assert time.process_time() - began < 4  # 1.05 s at most alone; twice that with tests beside it and types checked
+    assert time.process_time() - began < 2  # measured below 1 s without the checks of types that tests add
     assert str(caught.value).count(". ") == 0
     assert str(caught.value).endswith(".")
 
