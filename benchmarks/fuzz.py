@@ -42,6 +42,7 @@ def seeds(folder):
     """Return good files by reader: {reader: [{name: bytes}]}; several names make a folder."""
     import h5py
     import pandas as pd
+    import test_grid_readers as made_grids
     import test_hdf5
     from PIL import Image
     from scipy.io import savemat
@@ -84,6 +85,11 @@ def seeds(folder):
     rows = np.zeros(90, np.dtype([("t", "<u4"), ("x", "<u2"), ("y", "<u2")]))
     rows["t"], rows["x"], rows["y"] = np.arange(90) * 500, np.arange(90), 7
     idx = b"\0\0\x08\x03" + np.array([9, 4, 4], ">u4").tobytes() + rng.integers(0, 256, 144, np.uint8).tobytes()
+    norb, cars = folder / "norb", {f"cars/{name}": content for name, content in made_grids.cars(16)[0].items()}
+    made_grids.norb(norb)
+    norb_files = {file.name: file.read_bytes() for file in sorted(norb.iterdir())}
+    for kind in ("tar", "tar.gz"):
+        made_grids.tarred(folder / f"a.{kind}", cars)
     return {
         "npz": [{"a.npz": made(lambda f: np.savez(f, x=x, u=u, s=x[:, :2]))}],
         "npy": [{"a.npy": made(lambda f: np.save(f, x))}],
@@ -104,6 +110,9 @@ def seeds(folder):
                       + rows.tobytes()}],
         "suite2p": [{"F.npy": made(lambda f: np.save(f, x.T)), "spks.npy": made(lambda f: np.save(f, x.T)),
                      "iscell.npy": made(lambda f: np.save(f, np.ones((3, 2))))}],
+        "smallnorb": [norb_files, {f"{name}.gz": gzip.compress(content) for name, content in norb_files.items()}],
+        "cars3d": [cars, {"a.tar": (folder / "a.tar").read_bytes()},
+                   {"a.tar.gz": (folder / "a.tar.gz").read_bytes()}],
     }  # fmt: skip
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import ModuleType
 
 from dvae_core.data import DataError, Dataset
-from dvae_core.readers import arrays, idx, mat, tracking
+from dvae_core.readers import arrays, cars3d, idx, mat, norb, tracking
 from dvae_core.readers.common import GIB, Ask, Variable
 
 __all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
 
 SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
-            ".gz")  # fmt: skip
+            ".gz", ".tar", ".tgz")  # fmt: skip
 
 _MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
@@ -127,6 +127,10 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
         return suite2p, path
     if celeba.files(path):
         return celeba, path
+    if norb.pictures_in(path):
+        return norb, path
+    if cars3d.files(path):
+        return cars3d, path
     data = [f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) or idx.is_idx(f)]
     data = sorted(f for f in data if f.is_file() and f.stem.lower() not in _NO_DATA)
     holds_pictures = images.holds_any(path)
@@ -160,8 +164,13 @@ def _file_reader(path: Path) -> ModuleType:
             f"{path.name} is in a format that can run code when opened, so it is refused; in the program that made it, "
             "save plain arrays with numpy.savez(file, x=x, u=u)."
         )
-    if idx.is_idx(path) or (suffix == ".gz" and idx.holds_idx(path)):
+    inside = idx.unzipped_start(path) if suffix in (".gz", ".tgz") else start
+    if suffix in (".tar", ".tgz") or cars3d.is_tar(inside):
+        return cars3d
+    if idx.is_idx(path) or (suffix == ".gz" and idx.begins(inside)):
         return idx
+    if suffix in (".mat", ".gz") and norb.begins(inside):
+        return norb
     if suffix not in (*SUFFIXES, *_MORE, *_PICTURES) or suffix == ".gz":
         raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")
     if not start.startswith(_MAGIC.get(suffix, b"")):

@@ -24,14 +24,18 @@ def is_idx(path: Path) -> bool:
     return re.search(r"(?i)([-.]ubyte|\.idx\d?|-idx\d-\w+)(\.gz)?$", path.name) is not None
 
 
-def holds_idx(path: Path) -> bool:
-    """Whether a gzip begins as IDX does, whatever it is called (an upload may have a name of ours)."""
+def begins(start: bytes) -> bool:
+    """Whether the first bytes of a file, once unzipped, are those of IDX."""
+    return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in _TYPES
+
+
+def unzipped_start(path: Path) -> bytes:
+    """Return the first bytes in a gzip, whatever it is called; b"" if it is none."""
     try:
         with gzip.open(path) as file:
-            start = file.read(4)
+            return file.read(512)
     except (OSError, EOFError, zlib.error):
-        return False
-    return len(start) == 4 and start[:2] == b"\0\0" and start[2] in _TYPES
+        return b""
 
 
 def labels_of(path: Path) -> Path | None:
@@ -65,19 +69,23 @@ def _recording(path: Path) -> Recording:
     variables = [describe(name, shape, kind.name) for name, (shape, kind) in heads.items()]
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        return {name: _load(files[name], *heads[name], part.kept) for name, part in parts.items()}
+        return {
+            name: rows(files[name], 4 + 4 * len(heads[name][0]), *heads[name], part.kept)
+            for name, part in parts.items()
+        }
 
     return Recording(path, variables, load, x=("pictures",), u=("labels",) if beside else (), meta={"format": "IDX"})
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """Give a file, unzipped where its name says it is zipped; what goes wrong with it is a DataError."""
     with reading(path), (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
         yield file
 
 
 def _head(path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    with _opened(path) as file:
+    with opened(path) as file:
         magic = file.read(4)
         if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not 1 <= magic[3] <= 4:
             raise ValueError("it does not begin as IDX files do")
@@ -85,25 +93,46 @@ def _head(path: Path) -> tuple[tuple[int, ...], np.dtype]:
         if len(shape) != magic[3] or not prod(shape):
             raise ValueError(f"its shape is {shape}")
         kind = np.dtype(_TYPES[magic[2]])
-    # gzip reaches 1,032 to 1: a header that claims more is wrong, and nobody has to inflate a bomb to see it
+    check_claim(path, shape, kind)
+    return shape, kind
+
+
+def check_claim(path: Path, shape: tuple[int, ...], kind: np.dtype) -> None:
+    """Refuse a header that claims more than the file can hold.
+
+    Gzip reaches 1,032 to 1: what claims more is wrong, and nobody has to inflate a bomb to see it.
+    """
     stored = path.stat().st_size * (1032 if path.suffix.lower() == ".gz" else 1)
     if prod(shape) * kind.itemsize > stored:
         raise DataError(
             f"{path.name} says it holds {prod(shape) * kind.itemsize:,} bytes, which its size cannot; it is cut off or "
             "damaged, so copy it again."
         )
-    return shape, kind
 
 
-def _load(path: Path, shape: tuple[int, ...], kind: np.dtype, kept: np.ndarray | None) -> np.ndarray:
+def rows(
+    path: Path,
+    begin: int,
+    shape: tuple[int, ...],
+    kind: np.dtype,
+    kept: np.ndarray | None,
+    *,
+    inner: int | None = None,
+) -> np.ndarray:
+    """Read the rows `kept` (all if None) of an array that starts at byte `begin` and ends the file, block by block.
+
+    With `inner`, only that index of the second axis is kept of each row.
+    """
     row = prod(shape[1:]) * kind.itemsize
-    out = np.empty((shape[0] if kept is None else len(kept), *shape[1:]), kind.newbyteorder("="))
-    rows = max(1, BLOCK // row)
-    with _opened(path) as file:
-        file.read(4 + 4 * len(shape))
-        for start in range(0, shape[0], rows):
-            body = _exactly(file, min(rows, shape[0] - start) * row)
+    inside = shape[1:] if inner is None else shape[2:]
+    out = np.empty((shape[0] if kept is None else len(kept), *inside), kind.newbyteorder("="))
+    step = max(1, BLOCK // row)
+    with opened(path) as file:
+        file.read(begin)
+        for start in range(0, shape[0], step):
+            body = _exactly(file, min(step, shape[0] - start) * row)
             block = np.frombuffer(body, kind).reshape(-1, *shape[1:])
+            block = block if inner is None else block[:, inner]
             if kept is None:
                 out[start : start + len(block)] = block
             else:

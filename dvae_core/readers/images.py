@@ -24,6 +24,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 SIDE = 64  # to which larger pictures are brought where no size is asked for
 KEEP_UP_TO = 128  # pixels a side: pictures of up to this size stay as they are
 MAX_PIXELS = 2**24  # of one picture, before it is made smaller
+MAX_FRAME = 2**23  # pixels of a frame: Pillow keeps four copies of it at once, of four bytes a pixel
 MAX_BYTES = 2**26  # of one picture's file
 MAX_PICTURES = 300_000  # CelebA has 202,599
 MANY = 10_000  # members of a zip that are not read through without a look for a picture's name
@@ -103,15 +104,15 @@ def _limited(content: bytes) -> bytes:
     return content
 
 
-def open_picture(content: bytes) -> Image.Image:
+def open_picture(content: bytes, at_most: int = MAX_PIXELS) -> Image.Image:
     """Return a picture whose size was looked at before any pixel is decoded.
 
     Raises:
         ValueError: If it would be too large.
     """
     picture = Image.open(BytesIO(content), formats=FORMATS)
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError(f"it has {picture.width:,} x {picture.height:,} pixels, more than {MAX_PIXELS:,}")
+    if picture.width * picture.height > at_most:
+        raise ValueError(f"it has {picture.width:,} x {picture.height:,} pixels, more than {at_most:,}")
     return picture
 
 
@@ -119,7 +120,8 @@ def fitted(
     picture: Image.Image, shape: tuple[int, ...], crop: int | None = None
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Return a picture as `shape` (H, W) or (H, W, 3): its middle, `crop` pixels a side or all that fits."""
-    picture = _eight_bits(picture).convert("L" if len(shape) == 2 else "RGB")
+    picture, mode = _eight_bits(picture), "L" if len(shape) == 2 else "RGB"
+    picture = picture if picture.mode == mode else picture.convert(mode)  # convert() copies, needed or not
     height, width = shape[:2]
     across, down = picture.size
     scale = min(across / width, down / height)
@@ -242,7 +244,7 @@ def _size(picture: Image.Image, ask: Ask) -> tuple[int, ...]:
 def _frames(path: Path, ask: Ask) -> Recording:
     """Return the frames of a GIF (or of a TIFF with several pages) as rows."""
     try:
-        with open_picture(_file_bytes(path)) as picture:
+        with open_picture(_file_bytes(path), MAX_FRAME) as picture:
             n, shape = getattr(picture, "n_frames", 1), _size(picture, ask)
             grey = picture.mode == "P" and _is_grey(picture)
     except _BAD as error:
@@ -256,7 +258,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
         rows = np.arange(n) if kept is None else kept
         out = np.empty((len(rows), *shape), np.uint8)
         try:
-            with open_picture(_file_bytes(path)) as picture:
+            with open_picture(_file_bytes(path), MAX_FRAME) as picture:
                 for i, row in enumerate(rows.tolist()):
                     picture.seek(row)
                     out[i] = fitted(picture, shape)
@@ -269,8 +271,9 @@ def _frames(path: Path, ask: Ask) -> Recording:
 
 
 def _is_grey(picture: Image.Image) -> bool:
-    colours = np.asarray(picture.convert("RGB"))
-    return bool((colours == colours[..., :1]).all())
+    colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)  # those used: the whole picture would take far more
+    used = colours[np.flatnonzero(picture.histogram()[:256])]
+    return bool((used == used[:, :1]).all())
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

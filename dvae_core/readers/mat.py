@@ -62,7 +62,7 @@ def read(path: Path, ask: Ask) -> Dataset:
 def recording(path: Path) -> Recording:
     """Return what a file holds, from its headers."""
     with reading(path), open(path, "rb") as file:
-        variables, opaque = collect(_entries(path, file))
+        variables, opaque = collect(entries_of(path, file))
     texts = {name for name, what in opaque.items() if what == TEXT}
     found = Recording(path, variables, partial(_load, path), opaque=opaque, matlab=True)
     return stringer.known(found, lambda wanted: _load_texts(path, wanted & texts))
@@ -121,7 +121,7 @@ def _variable(name: str, entries: list[Entry], lengths: set[int]) -> Variable | 
 
 def _load(path: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
     with reading(path), open(path, "rb") as file:
-        return combine(_entries(path, file, {re.split(r"[.{]", name)[0] for name in parts}), parts)
+        return combine(entries_of(path, file, {re.split(r"[.{]", name)[0] for name in parts}), parts)
 
 
 def combine(entries: Iterable[Entry], parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _load_texts(path: Path, names: set[str]) -> dict[str, str]:
     if not names:
         return {}
     with reading(path), open(path, "rb") as file:
-        entries = _entries(path, file, {name.split(".")[0] for name in names})
+        entries = entries_of(path, file, {name.split(".")[0] for name in names})
         return {entry.name: entry.load() for entry in entries if entry.name in names}
 
 
@@ -197,7 +197,7 @@ class _Stream:
         return b"".join(parts)
 
 
-def _entries(path: Path, file: BufferedIOBase, names: set[str] | None = None) -> Iterator[Entry]:
+def entries_of(path: Path, file: BufferedIOBase, names: set[str] | None = None) -> Iterator[Entry]:
     """Walk through the arrays of a file, of the named variables only; numbers are read only where `load` is called."""
     head = file.read(128)
     if head[124:128] not in (b"\x00\x01IM", b"\x01\x00MI"):

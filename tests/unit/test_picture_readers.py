@@ -49,6 +49,15 @@ def zipped(path, **members):
 # --- folders, zips, frames --------------------------------------------------------------------------------------------
 
 
+def test_grey_and_coloured_frames_are_told_apart(tmp_path):
+    grey = [Image.fromarray(picture(6, 6)) for _ in range(3)]
+    red = [Image.merge("RGB", (frame, Image.new("L", (6, 6)), frame)).quantize(16) for frame in grey]
+    for name, frames, shape in (("grey", grey, (6, 6)), ("red", red, (6, 6, 3))):
+        frames = [frame.convert("P") for frame in frames]
+        frames[0].save(tmp_path / f"{name}.gif", save_all=True, append_images=frames[1:])
+        assert readers.read(tmp_path / f"{name}.gif").x_shape == shape
+
+
 def test_a_folder_and_a_zip_of_it_are_the_same_pictures(tmp_path):
     folder = tmp_path / "set"
     arrays = {f"{kind}/{i}.png": picture(8, 6, 3) for kind in ("cat", "dog") for i in range(3)}
@@ -295,6 +304,7 @@ HOSTILE = {
     "links": ("set", linked, {}, "no data file|has no pictures"),
     "budget": ("a.zip", in_zip(encoded(picture(64, 64, 3))), {"budget_bytes": 20_000}, "would take"),
     "one picture": ("a.png", lambda p: p.write_bytes(encoded(picture(8, 8))), {}, "is one picture, which is one row"),
+    "large frames": ("a.gif", lambda p: p.write_bytes(encoded(picture(2900, 2900), "GIF")), {}, "2,900 x 2,900"),
     "broken gif": ("a.gif", lambda p: p.write_bytes(b"GIF89a" + bytes(30)), {}, "damaged or no picture"),
     "idx claim": ("a-idx3-ubyte", lambda p: p.write_bytes(idx((2**31, 28, 28), bytes(99))), {}, "its size cannot"),
     "idx cut": ("a-idx3-ubyte.gz", lambda p: p.write_bytes(gzip.compress(idx((9, 2, 2), bytes(9)))), {}, "cut off"),
