@@ -448,6 +448,8 @@ def _codes(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tupl
 
 def _constant_columns(x: np.ndarray | PackedBits, names: tuple[str, ...]) -> list[str]:
     constant = x.constant() if isinstance(x, PackedBits) else np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+    if len(x) == 1:
+        raise DataError("x must vary, but it has one row (example) only; check that rows are examples.")
     if len(constant) == x.shape[1]:
         raise DataError(f"x must vary, but all its {len(x):,} rows are the same; choose other columns.")
     return [names[i] for i in constant]

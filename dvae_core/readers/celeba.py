@@ -121,7 +121,8 @@ def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
         body = sorted(line for line in body if line)
         if not names or len(names) > 1000 or not body or any(len(line) != len(names) + 1 for line in body):
             raise ValueError("its lines do not have a value for each attribute")
-        values = np.array([line[1:] for line in body]).astype(np.int64)
-        if not np.isin(values, (-1, 0, 1)).all():
+        texts = np.array([line[1:] for line in body])
+        if not np.isin(texts, ("-1", "0", "1")).all():
             raise ValueError("its values are not -1 and 1")
+        values = texts.astype(np.int64)
     return names, [line[0] for line in body], (values > 0).astype(np.uint8)

@@ -65,10 +65,20 @@ def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
     except DataError:
         raise
     except (*UNREADABLE, *more) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].replace(". ", ": ").rstrip(".")[:160]
-        raise DataError(
-            f"{path.name} is damaged or not a {path.suffix} file ({reason}); copy or save it again."
-        ) from error
+        if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
+            raise DataError(
+                f"{path.name} is not UTF-8 text (byte {error.object[error.start]:#x}); save it in that encoding."
+            ) from error
+        kind = f"a {path.suffix} file" if path.suffix else "what its name says"
+        raise DataError(f"{path.name} is damaged or not {kind} ({reason(error)}); copy or save it again.") from error
+
+
+def reason(error: Exception) -> str:
+    """Return what an exception of a library says, as part of a sentence."""
+    text = (str(error) or type(error).__name__).splitlines()[0]
+    if text.startswith("cannot identify image file"):  # Pillow goes on with an address in memory
+        text = "it is none that can be read"
+    return text.replace(". ", ": ").rstrip(".")[:160]
 
 
 def check_budget(path: Path, size: int, budget_bytes: int) -> None:

@@ -75,10 +75,10 @@ def tree(file: h5py.File, matlab: bool) -> None:
         seen.add(address)
         if depth > MAX_DEPTH:
             raise Refused(f"it is nested more than {MAX_DEPTH} deep")
+        count += len(group)  # known before any of them is looked at
+        if count > MAX_OBJECTS:
+            raise Refused(f"it holds more than {MAX_OBJECTS:,} objects")
         for name in group:
-            count += 1
-            if count > MAX_OBJECTS:
-                raise Refused(f"it holds more than {MAX_OBJECTS:,} objects")
             if matlab and not prefix and name == "#refs#":  # what cells hold: reached through them
                 continue
             where = f"{prefix}/{name}" if prefix else name

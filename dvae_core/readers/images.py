@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dvae_core.data import UNREADABLE, DataError, Dataset
 from dvae_core.readers.arrays import count_members, member_list
-from dvae_core.readers.common import Ask, Variable, reading
+from dvae_core.readers.common import Ask, Variable, reading, reason
 from dvae_core.readers.recordings import Part, Recording, dataset
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
@@ -162,8 +162,7 @@ def stack(
         except DataError:
             raise
         except _BAD as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0].replace(". ", ": ").rstrip(".")[:120]
-            first = first or f"{name.rsplit('/', 1)[-1]}: {reason}"
+            first = first or f"{name.rsplit('/', 1)[-1]}: {reason(error)}"
     if not good.any():
         raise DataError(f"{pictures.path.name} has no picture that can be read ({first}); copy it again.")
     notes = [] if good.all() else [f"{(~good).sum():,} of {len(names):,} pictures cannot be read (first {first})"]
@@ -279,5 +278,4 @@ def _is_grey(picture: Image.Image) -> bool:
 def _damaged(path: Path, error: Exception) -> DataError:
     if isinstance(error, DataError):
         return error
-    reason = (str(error) or type(error).__name__).splitlines()[0].replace(". ", ": ").rstrip(".")[:160]
-    return DataError(f"{path.name} is damaged or no picture ({reason}); copy it again.")
+    return DataError(f"{path.name} is damaged or no picture ({reason(error)}); copy it again.")

@@ -223,14 +223,22 @@ HOSTILE = {
     "NaN": (lambda p: written(p, x=np.where(X > 2, np.nan, X)), {}, "missing, infinite or too large"),
     "truncated": (lambda p: written(p, x=X) and os.truncate(p, 1000), {}, "is damaged or not an HDF5 file"),
     "cut header": (lambda p: written(p, x=X) and os.truncate(p, 20), {}, "is damaged or not an HDF5 file"),
+    "nwb with an external link": (external_link, {}, "links to another file", "a.nwb"),
+    "nwb with external storage": (external_storage, {}, "its numbers lie in another file", "a.nwb"),
+    "nwb with a virtual dataset": (virtual, {}, "parts of other files", "a.nwb"),
+    "nwb of another program": (lambda p: written(p, x=X), {}, "has no numbers that could be x", "a.nwb"),
+    "mat 7.3 with an external link": (external_link, {}, "links to another file", "a.mat"),
+    "mat 7.3 with external storage": (external_storage, {}, "its numbers lie in another file", "a.mat"),
+    "mat 7.3 with a virtual dataset": (virtual, {}, "parts of other files", "a.mat"),
+    "mat 7.3 of terabytes": (terabytes, {}, "would take 7,629,395 MiB", "a.mat"),
     "other bytes": (lambda p: p.write_bytes(b"PK\x03\x04" + bytes(50)), {}, r"does not hold what \.h5 files hold"),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(tmp_path, case):
-    make, arguments, message = HOSTILE[case]
-    path = tmp_path / "a.h5"
+    make, arguments, message, *name = HOSTILE[case]
+    path = tmp_path / (name[0] if name else "a.h5")
     make(path)
     began = time.process_time()
     with pytest.raises(DataError, match=message) as caught:

@@ -152,7 +152,7 @@ def test_lists_of_celeba_that_do_not_fit(tmp_path):
     for text, message in {
         "1\nBald Bangs\n000001.jpg 1\n": "do not have a value for each attribute",
         "1\nBald Bangs\n000001.jpg 1 7\n": "are not -1 and 1",
-        "1\nBald Bangs\n000001.jpg 1 x\n": "is damaged",
+        "1\nBald Bangs\n000001.jpg 1 x\n": "are not -1 and 1",
         "1\nBald Bangs\n000002.jpg 1 -1\n": "names none of the 1 pictures",
     }.items():
         table.write_text(text)
@@ -290,6 +290,24 @@ def linked(path):
     (path / "up").symlink_to(path.parent)
 
 
+def pickled_suite2p(path):
+    path.mkdir()
+    for name in ("F", "spks", "iscell"):
+        np.save(path / f"{name}.npy", np.array([{}, {}], object), allow_pickle=True)
+
+
+def uneven_suite2p(path):
+    path.mkdir()
+    for name, array in {"F": picture(4, 9), "spks": picture(5, 9), "iscell": np.ones((4, 2))}.items():
+        np.save(path / f"{name}.npy", array)
+
+
+def celeba_list(path, text):
+    path.mkdir()
+    zipped(path / "img_align_celeba.zip", **{"000001.jpg": encoded(picture(218, 178, 3), "JPEG")})
+    (path / "list_attr_celeba.txt").write_text(text)
+
+
 HOSTILE = {
     "decompression bomb": ("a.zip", in_zip(png_claim(60_000, 60_000)), {}, "pixels|decompression bomb"),
     "large picture": ("a.zip", in_zip(png_claim(5_000, 5_000)), {}, "25,000,000|5,000 x 5,000 pixels, more than"),
@@ -305,6 +323,11 @@ HOSTILE = {
     "budget": ("a.zip", in_zip(encoded(picture(64, 64, 3))), {"budget_bytes": 20_000}, "would take"),
     "one picture": ("a.png", lambda p: p.write_bytes(encoded(picture(8, 8))), {}, "is one picture, which is one row"),
     "large frames": ("a.gif", lambda p: p.write_bytes(encoded(picture(2900, 2900), "GIF")), {}, "2,900 x 2,900"),
+    "suite2p of objects": ("set", pickled_suite2p, {}, "does not hold the plain numbers"),
+    "suite2p of other lengths": ("set", uneven_suite2p, {}, "regions"),
+    "list of no pictures": ("set", lambda p: celeba_list(p, "1\nBald\n000002.jpg 1\n"), {}, "names none of the 1 pic"),
+    "list of letters": ("set", lambda p: celeba_list(p, "1\nBald\n000001.jpg x\n"), {}, "are not -1 and 1"),
+    "tracker cut": ("a.videoPositionTracking", lambda p: p.write_bytes(b"<Start settings>\n"), {}, "no header"),
     "broken gif": ("a.gif", lambda p: p.write_bytes(b"GIF89a" + bytes(30)), {}, "damaged or no picture"),
     "idx claim": ("a-idx3-ubyte", lambda p: p.write_bytes(idx((2**31, 28, 28), bytes(99))), {}, "its size cannot"),
     "idx cut": ("a-idx3-ubyte.gz", lambda p: p.write_bytes(gzip.compress(idx((9, 2, 2), bytes(9)))), {}, "cut off"),
@@ -324,7 +347,7 @@ def test_hostile(tmp_path, case):
     began = time.process_time()
     with pytest.raises(DataError, match=message) as caught:
         readers.read(tmp_path / name, **arguments)
-    assert time.process_time() - began < 2  # measured below 1 s without the checks of types that tests add
+    assert time.process_time() - began < 1
     assert str(caught.value).count(". ") == 0
     assert str(caught.value).endswith(".")
 

@@ -362,6 +362,17 @@ def file_bytes(writer):
     return buffer.getvalue()
 
 
+def nested(depth):
+    """A cell in a cell in a cell ..."""
+    inside = np.zeros(3)
+    for _ in range(depth):
+        inside, cell = np.empty((1, 1), object), inside
+        inside[0, 0] = cell
+    return inside
+
+
+RAGGED = np.empty((1, 2), object)
+RAGGED[0, 0], RAGGED[0, 1] = np.zeros((2, 3)), np.zeros((4, 5))
 NAN = np.where(np.arange(N)[:, None] == 4, np.nan, X)
 HTML = b"\n<!DOCTYPE html><html><body>Quota exceeded</body></html>"
 GIB = 2**30
@@ -375,6 +386,7 @@ DANGERS = {
     "blank csv": (lambda d: write(d / "a.csv", b"\n\n"), {}, r"a\.csv is damaged or not a \.csv file"),
     "unknown suffix": (lambda d: write(d / "a.xls", b"abc"), {}, r"no reader knows; save it as one of \.npz"),
     "pickle": (lambda d: write(d / "a.pkl", pickle.dumps(Boom())), {}, "refused; in the program that made it"),
+    "joblib": (lambda d: write(d / "a.jl", zlib.compress(pickle.dumps(Boom()))), {}, "can run code when opened"),
     "pickle named npy": (lambda d: write(d / "a.npy", pickle.dumps(Boom())), {}, "can run code when opened"),
     "pickled npy": (
         lambda d: write(d / "a.npy", file_bytes(lambda f: np.save(f, np.array([Boom()]), allow_pickle=True))),
@@ -422,6 +434,9 @@ DANGERS = {
     "html csv": (lambda d: write(d / "a.csv", HTML), {}, "is a web page, not data"),
     "html parquet": (lambda d: write(d / "a.parquet", HTML), {}, "is a web page, not data"),
     "NaN": (lambda d: npz(d / "a.npz", x=NAN), {}, "x has 3 missing.*row 5 of column x1"),
+    "infinite": (lambda d: npz(d / "a.npz", x=np.where(X > 2, -np.inf, X)), {}, "missing, infinite or too large"),
+    "constant": (lambda d: npz(d / "a.npz", x=np.ones((N, 3))), {}, "x must vary, but all its 40 rows are the same"),
+    "one row": (lambda d: npz(d / "a.npz", x=X[:1]), {}, "x must vary"),
     "rows": (lambda d: npz(d / "a.npz", x=X, u=U[:-1]), {}, "x has 40 and u has 39"),
     "rows side by side": (lambda d: npz(d / "a.npz", x=X, u=U[:-1]), {"x": ["x", "u"]}, "has x 40, u 39"),
     "wrong name": (
@@ -440,6 +455,8 @@ DANGERS = {
     "mat struct": (lambda d: write(d / "a.mat", mat_bytes(x={"a": X})), {"x": "x"}, "x of a.mat is a MATLAB struct"),
     "mat complex": (lambda d: write(d / "a.mat", mat_bytes(x=X * 1j)), {"x": "x"}, "is a MATLAB complex"),
     "mat bomb": (lambda d: write(d / "a.mat", mat_bomb()), {}, "numbers came where 2000 were expected"),
+    "mat of ragged cells": (lambda d: write(d / "a.mat", mat_bytes(x=RAGGED)), {"x": "x{}"}, "is a ragged MATLAB cell"),
+    "mat of cells in cells": (lambda d: write(d / "a.mat", mat_bytes(x=nested(40))), {}, "nested more than 16 deep"),
     "mat NaN": (lambda d: write(d / "a.mat", mat_bytes(x=NAN)), {}, "x has 3 missing"),
     "ragged csv": (lambda d: csv(d / "a.csv", "a,b\n1,2\n1,2,3\n"), {}, r"is damaged or not a \.csv file.*line 3"),
     "ragged first row": (lambda d: csv(d / "a.csv", "a,b\n1,2,3\n1,2,3\n"), {}, "more values than its 2 columns"),
@@ -448,12 +465,20 @@ DANGERS = {
         {},
         "Column b .* 1 missing .* in 3 rows.*row 2",
     ),
+    "infinite csv": (lambda d: csv(d / "a.csv", "a,b\n1,2\ninf,3\n4,5\n"), {}, "infinite"),
+    "arff of nothing": (lambda d: write(d / "a.arff", b"@relation r\n@attribute a real\n@data\n"), {}, "but no rows"),
+    "arff without data": (lambda d: write(d / "a.arff", b"@relation r\n@attribute a real\n"), {}, "it has no @DATA"),
+    "html arff": (lambda d: write(d / "a.arff", HTML), {}, "is a web page"),
     "text csv": (lambda d: csv(d / "a.csv", "a,b\np,q\nr,s\n"), {}, r"no columns of numbers for x; it has a, b\."),
     "stray text": (lambda d: csv(d / "a.csv", "a,b\n1,2\n1,oops\n3,4\n"), {}, "Column b .* row 2 holds 'oops'"),
     "text as x": (lambda d: csv(d / "a.csv", "a,b\n1,p\n2,q\n"), {"x": "b"}, "must be numbers, but row 1 holds 'p'"),
     "text beside u": (lambda d: csv(d / "a.csv", "a,b\n1,p\n2,q\n"), {"u": ["a", "b"], "x": "a"}, "must be numbers"),
     "header alone": (lambda d: csv(d / "a.csv", "a,b\n"), {}, "a header but no rows"),
-    "latin-1 csv": (lambda d: write(d / "a.csv", "a,größe\n1,2\n".encode("latin-1")), {}, "codec can't decode"),
+    "latin-1 csv": (
+        lambda d: write(d / "a.csv", "a,größe\n1,2\n".encode("latin-1")),
+        {},
+        "is not UTF-8 text",
+    ),
     "csv budget": (lambda d: csv(d / "a.csv", "a,b\n" + "1,2\n" * 99), {"budget_bytes": 900}, "would take"),
     "wide csv": (lambda d: csv(d / "a.csv", "1," * 20_000 + "1\n"), {}, "20,001 columns where 20,000 can be read"),
     "csv name": (lambda d: csv(d / "a.csv", "speed,b\n1,2\n2,3\n"), {"u": "sped"}, "did you mean 'speed'"),

@@ -1,5 +1,6 @@
 """Recordings: structs and cells by name, event times in bins with behaviour beside them; the real shared files."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -149,15 +150,6 @@ def test_a_struct_of_very_many_parts_is_not_walked_through(tmp_path, monkeypatch
         readers.read(tmp_path / "a.mat", x="stat")
 
 
-def test_cells_nested_without_end_are_refused(tmp_path):
-    deep = np.zeros(3)
-    for _ in range(40):
-        deep = cells(deep)
-    savemat(tmp_path / "a.mat", {"x": deep})
-    with pytest.raises(DataError, match="nested more than 16 deep"):
-        readers.inspect(tmp_path / "a.mat")
-
-
 # --- real files -------------------------------------------------------------------------------------------------------
 
 
@@ -291,8 +283,10 @@ REFUSED = {
 def test_refused(tmp_path, case):
     content, arguments, message = REFUSED[case]
     savemat(tmp_path / "a.mat", content)
+    began = time.process_time()
     with pytest.raises(DataError, match=message):
         readers.read(tmp_path / "a.mat", **arguments)
+    assert time.process_time() - began < 1
 
 
 def test_a_path_outside_the_root(tmp_path):
