@@ -16,14 +16,16 @@ from dvae_core.train import train
 
 def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
-    for _ in compute.conditions(run, member_index=0):
-        pass
+    for m in range(run.config.members):
+        for _ in compute.conditions(run, member_index=m):
+            pass
+        found = run.analysis(f"conditions-{m}")
+        learned = theorem_matrix(found["lam"], spread=found["spread"], floor=FLOOR_NATS)
+        true = theorem_matrix(found["lam_true"], floor=FLOOR_NATS)
+        assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2)), f"member {m}"
+        # Nats are nats: the world's largest difference, within the factor 2 by which members of MCC .95 differ
+        assert 0.5 < learned.singular[0] / true.singular[0] < 2, f"member {m}"
     found = run.analysis("conditions-0")
-    learned = theorem_matrix(found["lam"], spread=found["spread"], floor=FLOOR_NATS)
-    true = theorem_matrix(found["lam_true"], floor=FLOOR_NATS)
-    assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2))
-    # the learned prior's differences are the world's, in nats: within a third, for the largest
-    assert 0.75 < learned.singular[0] / true.singular[0] < 1.33
     # lambda is the Gaussian's own: precision and mean behind the moments that were written with the latents
     latents = read.held_out(run)
     row = int(np.flatnonzero(latents["u"] == 2)[0])
