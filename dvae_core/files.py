@@ -61,20 +61,25 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def parsed(path: Path, parse: Callable[[str], T]) -> T:
+def parsed(path: str | Path, parse: Callable[[str], T]) -> T:
     """Return parse(text of the file), remembered as long as the file stays the same: lists and polls read it often.
 
     Every write here is a rename, so a new version differs in inode or time; do not change what you get.
     """
-    stat = path.stat()
+    stat = os.stat(path)
     if time.time_ns() - stat.st_mtime_ns < _FRESH_NS:
-        return parse(path.read_text(encoding="utf-8"))
-    return _remembered(path, parse, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        return _parse(path, parse)
+    return _remembered(str(path), parse, stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
 @functools.lru_cache(16_384)
-def _remembered(path: Path, parse: Callable[[str], Any], *stamp: int) -> Any:
-    return parse(path.read_text(encoding="utf-8"))
+def _remembered(path: str, parse: Callable[[str], Any], *stamp: int) -> Any:
+    return _parse(path, parse)
+
+
+def _parse(path: str | Path, parse: Callable[[str], T]) -> T:
+    with open(path, "rb", buffering=0) as file:
+        return parse(file.read().decode())
 
 
 def json_to(tree: Mapping[str, Any]) -> str:

@@ -98,7 +98,7 @@ class Run:
         if (made := self.about.get("format", 0)) > FORMAT:
             raise RunError(f"Run {self.id} has format {made}, this version reads up to {FORMAT}; update the software.")
         try:
-            return files.parsed(self.path / "config.json", Config.from_json)
+            return files.parsed(f"{self.path}/config.json", Config.from_json)
         except FileNotFoundError as error:
             raise RunError(f"{self.path} is not a readable run: config.json is missing.") from error
         except (OSError, UnicodeDecodeError, ConfigError) as error:
@@ -277,7 +277,7 @@ class Run:
 
     def _json(self, name: str) -> dict[str, Any] | None:
         try:
-            tree = files.parsed(self.path / name, files.json_from)
+            tree = files.parsed(f"{self.path}/{name}", files.json_from)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
@@ -310,7 +310,7 @@ class Run:
 
     def _sums(self) -> dict[str, str]:
         try:
-            return files.parsed(self.path / "SHA256SUMS", _digests)
+            return files.parsed(f"{self.path}/SHA256SUMS", _digests)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
