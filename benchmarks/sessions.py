@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -54,9 +54,11 @@ class Visitor:
     def __init__(self, address: str, query: str = "", *, timeout: float = 120.0) -> None:
         self.timeout, self.query = timeout, query
         self.page, self.widgets, self.exceptions = "", {}, []
-        self.socket = connect(
+        self._open = ExitStack()
+        stream = connect(
             f"ws://{address}/_stcore/stream", subprotocols=["streamlit"], origin=f"http://{address}", max_size=2**28
         )
+        self.socket = self._open.enter_context(stream)
         self.rerun()
 
     def rerun(self, *changes: WidgetState) -> float:
@@ -92,4 +94,4 @@ class Visitor:
 
     def close(self) -> None:
         """Leave."""
-        self.socket.close()
+        self._open.close()
