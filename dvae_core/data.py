@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, Real, Shaped
 
 from dvae_core.axes import Codes, Features
+from dvae_core.locks import PARSING
 
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
 PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
@@ -380,7 +381,7 @@ def load(path: str | Path) -> Dataset:
     """Read what `save` wrote, equal in every field; damaged or foreign files are DataErrors."""
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with PARSING, zipfile.ZipFile(path) as archive:
             content = {
                 name.removesuffix(".npy"): np.lib.format.read_array(archive.open(name), allow_pickle=False)
                 for name in archive.namelist()

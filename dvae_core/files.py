@@ -19,6 +19,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from dvae_core.locks import PARSING
+
 T = TypeVar("T")
 _NO_LOCKS = "its file system knows no locks; keep runs on one that does (Lustre: mount it with -o flock)."
 _NO_RIGHTS = "permission is denied; change the folder's rights, or keep runs elsewhere with DVAE_RUNS=folder."
@@ -138,7 +140,7 @@ def arrays_from(data: bytes) -> dict[str, np.ndarray]:
         if hashlib.sha256(body).hexdigest().encode() != data[-64:]:
             raise ValueError("its contents have changed since they were written")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        with PARSING, np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except _BAD_NPZ as error:
         raise ValueError(_first_line(error)) from error

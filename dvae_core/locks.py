@@ -3,11 +3,15 @@
 import errno
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Held while numpy reads an array's header, which it parses as Python: before 3.11.8, threads that parse at once may end
+# in "SystemError: AST constructor recursion depth mismatch" (CPython gh-106905; met with 20 visitors of one server).
+PARSING = threading.Lock()
 _REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dvae_core.data import DataError, Dataset
+from dvae_core.locks import PARSING
 from dvae_core.readers import grids
 from dvae_core.readers.common import (
     U_NAMES,
@@ -201,12 +202,10 @@ def _end_of_zip(path: Path) -> tuple[bytes, int]:
 
 def _header(file: Any, stored: int) -> _Header:
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, by_columns, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
+    if version not in ((1, 0), (2, 0)):
         raise ValueError(f"npy version {version} holds tables, not arrays")
+    with PARSING:
+        shape, by_columns, dtype = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
     if any(side < 0 for side in shape):
         raise ValueError(f"shape {shape} is negative")
     return _Header(shape, dtype, by_columns, stored - file.tell())

@@ -1,14 +1,17 @@
 """The run folder: whole or not at all, damaged files said in words, names that cannot leave the store."""
 
+import gc
 import os
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from dvae_core import runs
+from dvae_core import files, runs
 from dvae_core.analysis import read
 from dvae_core.config import Config
 from dvae_core.runs import RunError
@@ -253,3 +256,22 @@ def test_a_thousand_runs_are_listed_quickly(run, tmp_path):
     began = time.process_time()
     assert len(read.run_table(runs.list_runs(tmp_path / "store"))) == 301
     assert time.process_time() - began < 2
+
+
+def test_many_threads_read_arrays_at_once():
+    """Python before 3.11.8 fails in parsing the headers if a thread changes in the middle, as a collection may do."""
+    data = files.arrays_to({f"a{i}": np.arange(3.0) for i in range(8)})
+    thresholds = gc.get_threshold()
+
+    def pause(*_: object) -> None:
+        time.sleep(0)
+
+    gc.callbacks.append(pause)
+    gc.set_threshold(10)
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            read = list(threads.map(files.arrays_from, [data] * 150))
+    finally:
+        gc.callbacks.remove(pause)
+        gc.set_threshold(*thresholds)
+    assert all(len(arrays) == 8 for arrays in read)
