@@ -185,8 +185,8 @@ def talk_vae() -> Config:
 
 
 def _talk(model: ModelName) -> Config:
-    # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of one core, a
-    # fifth of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20 epochs VAE
+    # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of one core, half
+    # of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20 epochs VAE
     # seeds have not yet found each other's plane (rotation rung .77, .91); here most are rotations of one another.
     data = dataset_of(TALK_DATA)
     config = for_dataset(TALK_DATA, data, model, members=8, posterior="gauss-newton", epochs=25, batch=128, lr=1.5e-2)
