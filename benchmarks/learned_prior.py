@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
+
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData

@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from scipy.io import arff, loadmat
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
+
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import FileData

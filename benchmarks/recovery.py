@@ -20,6 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
+
 from dvae_core import metrics, recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import (
@@ -39,13 +42,18 @@ from dvae_core.synthetic import neurons, sources
 FIVE = {"n_latents": 5, "segments": 40, "per_segment": 1000, "modulate": "variance", "seed": 0}
 
 
+def command_line(*options: str) -> float:
+    """Run `python -m dvae_core train` with these options; return its CPU seconds, start-up included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "dvae_core", "train", *options]
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def trained(folder: Path, members: int, *options: str) -> tuple[dict, float]:
     """Train by the command line and score; return the score and the CPU seconds of training, start-up included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "dvae_core", "train", "--out", str(folder), "--members", str(members), *options]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seconds = command_line("--out", str(folder), "--members", str(members), *options)
     return Run(folder).score() or compute.score(Run(folder)), seconds
 
 
@@ -130,10 +138,7 @@ def released(folder: Path, members: int) -> None:
             ),
         )  # fmt: skip
         run = runs.create(folder / objective, config)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        command = [sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        seconds = command_line("--resume", str(run.path))
         score = run.score() or compute.score(run)
         line(f"objective {objective}", "published .93, not an ELBO" if objective != "elbo" else "", score, seconds)
         print(f"{'':34s} its ELBO: {score['mean']['elbo']:.2f} +- {score['std']['elbo']:.2f} nats")
@@ -146,8 +151,7 @@ def beta_sprites(folder: Path, members: int) -> None:
     config = recipes.for_dataset(data, recipes.dataset_of(data), "beta-vae", betas=betas, latents=8)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, seeds=(0, 1, 2) * 4))
     run = runs.create(folder / "sprites", config)
-    command = [sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command_line("--resume", str(run.path))
     dataset = recipes.dataset_of(data)
     rows = split(dataset, data.split).held_out
     codes = compute.encode_only(run, dataset)["mu_z"][:, rows].astype(float)

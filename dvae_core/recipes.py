@@ -185,7 +185,7 @@ def talk_vae() -> Config:
 
 
 def _talk(model: ModelName) -> Config:
-    # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of one core, half
+    # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of a core, half
     # of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20 epochs VAE
     # seeds have not yet found each other's plane (rotation rung .77, .91); here most are rotations of one another.
     data = dataset_of(TALK_DATA)
