@@ -7,7 +7,7 @@ The data is one tensor on the device, indexed by each member's own order; order 
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from dvae_core.config import GaussianLikelihood
 from dvae_core.data import Dataset, PackedBits
-from dvae_core.device import generator
-from dvae_core.models import Elbo, Vae
+from dvae_core.device import generator, keep_memory
+from dvae_core.fused import Fused, covers
+from dvae_core.models import Vae
 from dvae_core.objectives import loss_weights, objective
 from dvae_core.optimise import Optimiser
 
@@ -43,9 +44,8 @@ class Flat:
             w.data = self.tensor.data[:, start : start + k].view(w.shape)
             start += k
 
-    def backward(self, loss: Tensor) -> None:
-        """Replace the gradient by that of `loss`."""
-        grads = torch.autograd.grad(loss, self.parameters)
+    def take(self, grads: Sequence[Tensor]) -> None:
+        """Replace the gradient by these, one of each parameter."""
         torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.grad)
 
     def clip_each_member(self, running_norm: Tensor) -> None:
@@ -55,13 +55,12 @@ class Flat:
         """
         norm = torch.linalg.vector_norm(self.grad, dim=1)
         finite = torch.isfinite(norm)
-        clipped = torch.minimum(norm, torch.where(running_norm > 0, 2 * running_norm, norm))
-        scale = torch.where(finite, clipped / norm.clamp_min(1e-30), 0.0)
-        self.grad.mul_(scale[:, None])
-        if self.grad.device.type != "cpu" or not finite.all():  # 0 x nan is nan; asking would make a GPU wait
+        before = torch.where(running_norm > 0, running_norm, norm)
+        clipped = torch.minimum(norm, 2 * before)
+        self.grad.mul_((clipped / norm.clamp_min(1e-30)).unsqueeze(1))
+        if self.grad.device.type != "cpu" or not finite.all():  # asking would make a GPU wait
             self.grad.masked_fill_(~finite[:, None], 0.0)
-        mixed = torch.where(running_norm > 0, 0.99 * running_norm + 0.01 * clipped, clipped)
-        running_norm.copy_(torch.where(finite, mixed, running_norm))
+        torch.where(finite, torch.lerp(before, clipped, 0.01), running_norm, out=running_norm)
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
@@ -177,11 +176,9 @@ class Sums:
         self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
         self.count = 0
 
-    @torch.no_grad()
-    def add(self, bound: Elbo) -> None:
-        """Add one batch's Elbo; `count` is the caller's (a replayed graph runs no Python)."""
-        parts = torch.stack([bound.recon, bound.kl, bound.kl_dependence], -1)
-        self.total += torch.cat([parts, bound.kl_latent], -1).mean(1)
+    def add(self, means: Tensor) -> None:
+        """Add one batch's means, as from `Elbo.means`; `count` is the caller's (a replayed graph runs no Python)."""
+        self.total += means
 
     def not_finite(self) -> list[int]:
         """Return members whose bound has not been finite since the last row."""
@@ -202,12 +199,15 @@ class Engine:
         self.vae, self.batches, self.config = vae, batches, vae.config
         self.steps = self.config.train.epochs * batches.steps_per_epoch
         device = batches.device
+        if device.type == "cpu":
+            keep_memory()
         self.flat = Flat(vae)
         self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor)
         self.running_norm = torch.zeros(vae.p, device=device)
         self.sums = Sums(vae.p, self.config.model.latents, device)
         self.weights = loss_weights(self.config.train).to(device)
         self.is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+        self.fused = Fused(vae, self.weights[:, 1]) if covers(vae) else None
         self.recorded = Recorded(self) if device.type == "cuda" else None
 
     def step(self, step: int) -> None:
@@ -223,11 +223,17 @@ class Engine:
 
     def move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor | None, lr: float | Tensor) -> None:
         """Bound, gradient, clip and optimiser, on one batch."""
-        bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
-        self.flat.backward(loss.sum())
-        self.flat.clip_each_member(self.running_norm)
-        self.optimiser.step(lr)
-        self.sums.add(bound)
+        if self.fused is None:
+            bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
+            grads = torch.autograd.grad(loss.sum(), self.flat.parameters)
+            means = bound.means()
+        else:
+            means, grads = self.fused(x, u, eps, h)
+        with torch.inference_mode():
+            self.flat.take(grads)
+            self.flat.clip_each_member(self.running_norm)
+            self.optimiser.step(lr)
+            self.sums.add(means)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resumed run needs, as arrays; `restore` takes it back."""

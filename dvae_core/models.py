@@ -91,6 +91,12 @@ class Elbo:
         """Recon - kl, to be maximised."""
         return self.recon - self.kl
 
+    @torch.no_grad()
+    def means(self) -> Tensor:
+        """Return the means over examples of recon, kl, kl_dependence and each kl_latent, [p, 3 + d_z]."""
+        parts = torch.stack([self.recon, self.kl, self.kl_dependence], -1)
+        return torch.cat([parts, self.kl_latent], -1).mean(1)
+
 
 def kl_to_prior(q: Posterior, prior_mu: Tensor, prior_logvar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """KL(q || prod_i N(mu_i, var_i)) in closed form: total [p, n], per latent [p, n, d], dependence [p, n]."""
@@ -429,7 +435,7 @@ class Vae(nn.Module):
 
     def standardise_u(self, u: Tensor | None) -> Tensor | None:
         """Centre and scale u where it is numbers; labels (one-hot) pass unchanged."""
-        return None if u is None else (u - self.u_mean) * self.u_scale
+        return u if u is None or self.sizes.labels else (u - self.u_mean) * self.u_scale
 
     def unrotate(self, z: Tensor) -> Tensor:
         """M^T z~ (rows: z~ M) for a rotated twin; z itself otherwise."""

@@ -1,0 +1,200 @@
+"""The bound and its gradient written out by hand, for the models that most runs are; the others keep autograd.
+
+A small net's step is bound by what a call costs, some microseconds, not by its arithmetic. `Vae.elbo` under autograd is
+about 400 calls; here are the same formulas in 80, nothing recorded between them.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import one_hot, softplus
+
+from dvae_core.config import ConditionalPrior, MlpNet, StandardPrior
+from dvae_core.layers import Linear, Mlp, mlp_backward, mlp_forward, outer
+from dvae_core.likelihoods import LOG_STD_MAX, LOG_STD_MIN
+from dvae_core.models import LOG_STD_Z, Vae
+from dvae_core.priors import LOG_VAR_BOUND, ConditionalNormal
+
+
+def covers(vae: Vae) -> bool:
+    """Whether the gradient of this population's loss is written out here."""
+    model, train = vae.config.model, vae.config.train
+    return (
+        isinstance(model.net, MlpNet)
+        and model.posterior in ("diagonal", "full")
+        and not model.rotation
+        and getattr(model.likelihood, "noise", None) != "network"
+        and isinstance(vae.config.prior, StandardPrior | ConditionalPrior)
+        and train.objective == "elbo"
+        and train.samples == 1
+    )
+
+
+class Fused:
+    """Forward and backward of the loss -(recon - beta kl), averaged over a batch, for every member of `vae`.
+
+    Assumes `covers(vae)`. Made once the parameters lie where they stay: it keeps views of them.
+    """
+
+    def __init__(self, vae: Vae, beta: Float[Tensor, " p"]) -> None:
+        model = vae.config.model
+        self.vae, self.beta, self.d, self.kind = vae, beta[:, None, None], model.latents, model.likelihood.kind
+        self.encoder = _Net(vae.encoder.mlp, vae.encoder.skip)
+        self.generator = _Net(vae.generator.mlp, vae.generator.skip)
+        self.prior = _PriorOfU(vae.conditional) if isinstance(vae.conditional, ConditionalNormal) else None
+        self.is_full = model.posterior == "full" and self.d > 1
+        self.rows, self.columns = vae.encoder.rows, vae.encoder.columns  # of the entries of B, in order
+        self.into_rows = one_hot(self.rows, self.d).to(vae.x_mean)
+
+    @torch.inference_mode()
+    def __call__(
+        self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"], h: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the means of the bound's parts, as `Elbo.means`, and the loss's gradient in every parameter, in turn.
+
+            z = mu + std (eps + B eps),   var = std^2 (1 + sum_j B_ij^2)
+            kl = 1/2 sum_i [ var P - 1 + P (mu - prior_mu)^2 - log P ] - log std
+
+        with q's factor F = diag(std) (I + B), B strictly lower, and P the prior's precision. Arguments as for
+        `objectives.objective`.
+        """
+        vae, d = self.vae, self.d
+        h = vae.preprocess(x) if h is None else h
+        u = vae.standardise_u(u)
+        seen = h if u is None or not vae.encoder.sees_u else torch.cat([h, u], -1)
+        weight = self.beta / h.shape[1]
+
+        out = self.encoder.forward(seen, h)
+        sizes = (d, d, out.shape[-1] - 2 * d)
+        mu, raw, B = out.split(sizes, -1)
+        t = (raw - 1).div_(LOG_STD_Z).tanh_()
+        log_std = t * LOG_STD_Z
+        std = torch.exp(log_std)
+        var = own_var = std.square()
+        noise = eps
+        if self.is_full:
+            noise = eps + (B * eps[..., self.columns]) @ self.into_rows
+            spread = 1 + B.square() @ self.into_rows
+            var = own_var * spread
+        z = torch.addcmul(mu, std, noise)
+        recon, grad_f, grad_noise = self._likelihood(x, h, self.generator.forward(z, z))
+        grad_z, grad_generator = self.generator.backward(grad_f, z, needs_x=True)
+
+        if self.prior is None or u is None:
+            distance, pull, excess, grad_prior = mu, mu, var - 1, []
+            kl_latent = torch.addcmul(excess, distance, pull).mul_(0.5).sub_(log_std)
+        else:
+            prior_mu, prior_logvar = self.prior.forward(u)
+            precision = torch.exp(-prior_logvar)
+            distance = mu - prior_mu
+            pull = distance * precision
+            excess = (var * precision).sub_(1)
+            strain = torch.addcmul(excess, distance, pull)
+            grad_prior = self.prior.backward(-weight * pull, -0.5 * weight * strain)
+            kl_latent = strain.add_(prior_logvar).mul_(0.5).sub_(log_std)
+            own_var = own_var * precision
+        kl = kl_latent.sum(-1)
+        kl_dependence = torch.zeros_like(kl)
+        if self.is_full:  # kl is right; of it, this much is the total correlation of q
+            share = 0.5 * torch.log(spread)
+            kl_latent, kl_dependence = kl_latent - share, share.sum(-1)
+
+        grad_out = torch.empty_like(out)
+        grad_mu, grad_raw, grad_B = grad_out.split(sizes, -1)
+        torch.addcmul(grad_z, pull, weight, out=grad_mu)
+        grad_z.mul_(std)
+        if self.is_full:
+            torch.mul(grad_z[..., self.rows], eps[..., self.columns], out=grad_B)
+            grad_B.addcmul_((own_var * weight)[..., self.rows], B)
+        grad_log_std = grad_z.mul_(noise).addcmul_(excess, weight)
+        torch.ops.aten.tanh_backward.grad_input(grad_log_std, t, grad_input=grad_raw)
+        _, grad_encoder = self.encoder.backward(grad_out, h, needs_x=False)
+
+        means = torch.cat([torch.stack([recon, kl, kl_dependence], -1), kl_latent], -1).mean(1)
+        return means, [*grad_noise, *grad_encoder, *grad_generator, *grad_prior]
+
+    def _likelihood(self, x: Tensor, h: Tensor, f: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return log p(x|z) [p, n], and the gradient of minus its mean in f and in a learned noise's log std."""
+        n, d_x = f.shape[1:]
+        if self.kind == "bernoulli":
+            recon = torch.linalg.vecdot(x, f) - softplus(f, threshold=40).sum(-1)  # beyond, it is f to double precision
+            return recon, torch.sigmoid(f).sub_(x).div_(n), []
+        if self.kind == "poisson":
+            rate = torch.exp(f)
+            recon = torch.linalg.vecdot(x, f) - (rate + torch.lgamma(x + 1)).sum(-1)
+            return recon, rate.sub_(x).div_(n), []
+        raw = self.vae.log_std_x[:, None]
+        log_std = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
+        precision = torch.exp(-log_std)
+        residual = (f - h).mul_(precision)
+        squares = torch.linalg.vecdot(residual, residual)
+        log_norm = self.vae.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
+        grad_noise = []
+        if self.vae.log_std_x.requires_grad:
+            excess = (d_x - squares)[..., None] if raw.shape[-1] == 1 else 1 - residual.square()
+            grad_noise = [excess.mean(1) * (raw == log_std)[:, 0]]  # none beyond the bounds
+        return torch.add(log_norm, squares, alpha=-0.5), residual.mul_(precision / n), grad_noise
+
+
+class _Net:
+    """An MLP and the linear path beside it, forwards and backwards; views of their parameters are made once."""
+
+    def __init__(self, mlp: Mlp, skip: Linear | None) -> None:
+        layers = [*mlp.hidden, mlp.last]
+        self.activation = mlp.activation
+        self.weights = [layer.get_parameter("weight").detach() for layer in layers]
+        self.biases = [layer.get_parameter("bias").detach().unsqueeze(1) for layer in layers]
+        self.transposed = [w.mT for w in self.weights]
+        self.skip = None if skip is None else skip.weight.detach()
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Return the output, and keep what `backward` needs."""
+        out, self.inputs, self.kept = mlp_forward(self.activation, x, self.weights, self.biases)
+        if self.skip is not None and beside is not None:
+            out.narrow(-1, 0, self.skip.shape[-1]).add_(torch.bmm(beside, self.skip))
+        return out
+
+    def backward(self, grad: Tensor, beside: Tensor | None = None, *, needs_x: bool) -> tuple[Tensor, list[Tensor]]:
+        """Return the gradients in x, which is `beside` too, if needed, and in the parameters, in the module's order."""
+        grad_x, grads = mlp_backward(self.activation, grad, self.transposed, self.inputs, self.kept, needs_x=needs_x)
+        if self.skip is not None and beside is not None:
+            direct = grad.narrow(-1, 0, self.skip.shape[-1])
+            grads.append(outer(beside, direct))
+            if needs_x:
+                grad_x.baddbmm_(direct, self.skip.mT)
+        return grad_x, grads
+
+
+class _PriorOfU:
+    """N(mu(u), var(u)): mean and log variance forwards, the parameters' gradients backwards."""
+
+    def __init__(self, prior: ConditionalNormal) -> None:
+        self.modulate = prior.modulate
+        self.of_u = _Net(prior.net, None) if isinstance(prior.net, Mlp) else prior.net.get_parameter("weight").detach()
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance at u."""
+        self.u = u
+        out = self.of_u.forward(u) if isinstance(self.of_u, _Net) else torch.bmm(u, self.of_u)
+        mu, raw = out.chunk(2, -1)
+        self._silence(mu, raw)
+        self.t = torch.tanh(raw / LOG_VAR_BOUND)
+        return mu, LOG_VAR_BOUND * self.t
+
+    def backward(self, grad_mu: Tensor, grad_logvar: Tensor) -> list[Tensor]:
+        """Return the gradient in every parameter."""
+        grad_raw = torch.ops.aten.tanh_backward(grad_logvar, self.t)
+        self._silence(grad_mu, grad_raw)
+        grad = torch.cat([grad_mu, grad_raw], -1)
+        if isinstance(self.of_u, _Net):
+            return self.of_u.backward(grad, needs_x=False)[1]
+        return [outer(self.u, grad)]
+
+    def _silence(self, of_mean: Tensor, of_variance: Tensor) -> None:
+        """Set to 0 what u does not move."""
+        if self.modulate == "variance":
+            of_mean.zero_()
+        if self.modulate == "mean":
+            of_variance.zero_()
