@@ -100,9 +100,11 @@ class Run:
         try:
             return files.parsed(f"{self.path}/config.json", Config.from_json)
         except FileNotFoundError as error:
-            raise RunError(f"{self.path} is not a readable run: config.json is missing.") from error
-        except (OSError, UnicodeDecodeError, ConfigError) as error:
-            raise RunError(f"{self.path} is not a readable run: {error}") from error
+            raise RunError(f"{self.id} is not a readable run: config.json is missing.") from error
+        except OSError as error:
+            raise self._cannot("read config.json of", error) from error
+        except (UnicodeDecodeError, ConfigError) as error:
+            raise self._damaged("config.json", error) from error
 
     @property
     def about(self) -> dict[str, Any]:
@@ -317,7 +319,7 @@ class Run:
             raise self._damaged("SHA256SUMS", error) from error
 
     def _damaged(self, name: str, why: object) -> RunError:
-        said = str(why).split("\n", 1)[0] or type(why).__name__
+        said = str(why).split("\n", 1)[0].rstrip(".") or type(why).__name__
         return RunError(f"{name} of run {self.id} is damaged ({said}); restore the file, or train the run again.")
 
     def _cannot(self, what: str, error: OSError) -> RunError:

@@ -1,16 +1,14 @@
 """Workbench: every run, to open, rename, download or delete."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
-from dvae_core import archive, runs
+from dvae_core import runs
 from dvae_core.analysis import read
-from dvae_core.export import decoder_onnx
 from dvae_core.runs import Run, RunError
-from pages.ui import code, controls, jobs
+from pages.ui import code, controls, jobs, parcels
 from pages.ui import page as ui
+from pages.ui.parcels import attempt
 
 COLUMNS = {
     "title": st.column_config.TextColumn("Run", width=300),
@@ -33,6 +31,7 @@ def choose(everything: list[Run]) -> Run:
     """Show the table; the selected row is the run of the link."""
     table = read.run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
     table["title"] = table["title"] + [" · shipped" if run.is_shipped else "" for run in everything]
+    table["state"] = [jobs.FACES[state][0] for state in table["state"]]
     table["created"] = pd.to_datetime(table["created"], unit="s")
     ids = [run.id for run in everything]
     wanted = st.query_params.get("run")
@@ -73,62 +72,16 @@ def repairing(run: Run) -> None:
         attempt(lambda: runs.repair(run))
 
 
-def bringing() -> None:
-    """Take in a zip that Take home made, here or elsewhere."""
-    with st.popover("Import", icon=":material/upload:"):
-        file = st.file_uploader(
-            "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
-        )
-        if file is not None and st.button("Take it in", type="primary", key="import.go"):
-            attempt(lambda: ui.remember("run", archive.unpack(file.getvalue(), runs.default_store()).id))
-
-
-def taking(run: Run) -> None:
-    """Offer the run to other programs: latents and history as tables, the decoder as ONNX, the whole as a zip."""
-    with st.popover("Take home", icon=":material/download:"):
-        st.download_button(
-            "The run (zip)", lambda: archive.pack(run), f"{run.id}.zip", "application/zip", on_click="ignore"
-        )
-        if not ui.is_usable(run):
-            return
-        member = ui.pick_member(run)
-        st.download_button(
-            "Decoder of this member (ONNX)", lambda: decoder_onnx(ui.plan_of(run), member),
-            f"{run.id}-{member}.onnx", on_click="ignore", help="x = E[x|z] for any program that reads ONNX",
-        )  # fmt: skip
-        st.download_button(
-            "Latents of the held-out rows (npz)", (run.path / "latents.npz").read_bytes, f"{run.id}-latents.npz",
-            on_click="ignore", help="mu_z, std_z [member, row, latent], and what is known of each row",
-        )  # fmt: skip
-        for kind, write in (("CSV", "to_csv"), ("Parquet", "to_parquet")):
-            st.download_button(
-                f"Scores of every member ({kind})", lambda write=write: table_bytes(run, write),
-                f"{run.id}-members.{kind.lower()}", on_click="ignore",
-            )  # fmt: skip
-
-
-def table_bytes(run: Run, write: str) -> bytes:
-    """Return the table of members in a format of pandas."""
-    data = getattr(read.member_table(run), write)(index=False)  # without a path pandas returns it
-    return data.encode() if isinstance(data, str) else data
-
-
-def attempt(what: Callable[[], None]) -> None:
-    """Do it and show the page anew; a refusal is said here."""
-    try:
-        what()
-    except RunError as error:
-        ui.problem(error)
-    else:
-        st.rerun()
-
-
 def summary(run: Run) -> None:
     """Say what the run is and where it can be opened."""
     config, about = run.config, run.about
-    with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.badge(run.status().state)
-        st.text(run.title)
+    status = run.status()
+    if status.is_active:  # its progress and buttons are in the queue above
+        with st.container(horizontal=True, vertical_alignment="center"):
+            jobs.badge(status.state)
+            st.text(run.title)
+    else:
+        jobs.header(run, status)
     likelihood, posterior = config.model.likelihood.kind, config.model.posterior
     examples = f", {about['n']:,} examples" if "n" in about else ""
     st.caption(
@@ -149,7 +102,7 @@ def detail(run: Run) -> None:
             ui.problem(error)
         with st.container(horizontal=True):
             if not run.problem():  # said above; such a run can still be repaired or deleted
-                taking(run)
+                parcels.taking(run)
             if not run.is_shipped:
                 repairing(run)
                 renaming(run)
@@ -159,7 +112,7 @@ def detail(run: Run) -> None:
 
 
 ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
-bringing()
+parcels.bringing()
 jobs.queue()
 everything = ui.all_runs()
 if not everything:

@@ -53,7 +53,12 @@ def duration(seconds: float) -> str:
 
 def live(run: Run) -> None:
     """Show a run's state and curves, polled while it is at work; any tab on the same link sees the same."""
-    active = run.status().is_active
+    try:
+        active = run.config is not None and run.status().is_active
+    except RunError as error:
+        badge("broken")
+        ui.problem(error)
+        return
 
     @st.fragment(run_every=POLL_SECONDS if active else None)
     def panel() -> None:
@@ -61,7 +66,11 @@ def live(run: Run) -> None:
             status = run.status()
             if active != status.is_active:
                 st.rerun()  # in full, before anything is drawn: it ends or begins the polling, and no click is lost
-            _header(run, status)
+            header(run, status)
+            if status.state == "finished":
+                with st.container(horizontal=True):
+                    for name in ("traverse", "rotate", "recover", "agree"):
+                        ui.link(name)
             _curves(run, status)
         except RunError as error:
             st.error(str(error), icon=":material/error:")
@@ -78,7 +87,7 @@ def nothing_yet() -> None:
     st.caption("Training goes on when you leave the page; the link in the address bar comes back to it.")
 
 
-def _header(run: Run, status: Status) -> None:
+def header(run: Run, status: Status) -> None:
     """Say what the run is doing, in a word and a line, with the buttons that make sense now."""
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
@@ -99,9 +108,6 @@ def _header(run: Run, status: Status) -> None:
             _log(run)
     elif status.state == "finished":
         st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
-        with st.container(horizontal=True):
-            for name in ("traverse", "rotate", "recover", "agree"):
-                ui.link(name)
     elif status.state == "failed":
         st.error(status.message or "Training failed without a message.", icon=":material/error:")
         _log(run)
@@ -141,7 +147,7 @@ def _how_far(run: Run, status: Status) -> str:
 
 def _log(run: Run) -> None:
     if tail := jobs.log_tail(run):
-        with st.expander("Last lines of the log"):
+        with st.expander("Last lines of the log", expanded=True):
             st.code(tail, language=None)
 
 

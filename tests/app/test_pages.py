@@ -205,6 +205,15 @@ def test_every_state_of_a_run_has_a_face(state, word, store, visit):
     assert ("Start" in labels) == (state == "new")
 
 
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
+def test_a_broken_run_has_a_face_too(name, store, visit):
+    (store / "vae" / name).write_text("{ not json")
+    at = visit("train", run="vae")
+    check(at, "train")
+    assert "Unreadable" in words(at)
+    assert f"{name} of run vae is damaged" in words(at)
+
+
 # --- data -------------------------------------------------------------------------------------------------------------
 
 
