@@ -42,7 +42,8 @@ class Findings:
 def findings(dataset: Dataset) -> Findings:
     """Count outliers, constant columns and repeated rows; blind to what only a person who knows the data sees.
 
-    Pictures and counts have no outliers in this sense: their values are bounded, or rare large ones are signal.
+    Pictures and counts have no outliers in this sense: their values are bounded, or rare large ones are signal. Counts
+    repeat by nature (a bin without a spike is like any other), so no repeats are counted among them.
     """
     step = max(1, -(-dataset.n // ROWS))
     x = dataset.x[::step]
@@ -60,7 +61,7 @@ def findings(dataset: Dataset) -> Findings:
         outlier_rows=int(far.any(1).sum()),
         outlier_columns=tuple(worst),
         constant=tuple(dataset.x_names[j] for j in flat),
-        duplicates=len(x) - len({row.tobytes() for row in np.ascontiguousarray(x)}),
+        duplicates=0 if dataset.is_counts else len(x) - len({row.tobytes() for row in np.ascontiguousarray(x)}),
     )
 
 

@@ -85,8 +85,12 @@ def raster(
     )  # fmt: skip
     fig.update_xaxes(title="time (s)" if rate_hz else "row", showgrid=False)
     fig.update_yaxes(title="column of x", showgrid=False)
-    found = title or f"{d} columns over {len(part) / rate_hz:.3g} s" if rate_hz else title or f"{d} columns, row by row"
-    return finish(fig, found, f"the first {len(part):,} of {n:,} rows" if len(part) < n else "", height=height)
+    return finish(
+        fig,
+        title or _over_time(d, len(part), rate_hz),
+        f"the first {len(part):,} of {n:,} rows" if len(part) < n else "",
+        height=height,
+    )
 
 
 def recording(
@@ -143,10 +147,15 @@ def recording(
             fig.update_yaxes(tickvals=list(range(len(u_labels))), ticktext=list(u_labels), row=2 + k, col=1)
     fig.update_xaxes(showgrid=False)
     fig.update_xaxes(title="time (s)" if rate_hz else "row", row=1 + traces, col=1)
-    found = f"{d} columns over {len(part) / rate_hz:.3g} s" if rate_hz else f"{d} columns, row by row"
+    found = _over_time(d, len(part), rate_hz)
     found += f", with {', '.join(u_names[:traces])}" if traces and u_names else ""
     part_note = f"the first {len(part):,} of {n:,} rows" if len(part) < n else ""
     return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
+
+
+def _over_time(columns: int, rows: int, rate_hz: float | None) -> str:
+    what = f"{columns:,} column{'s' if columns > 1 else ''}"
+    return f"{what} over {rows / rate_hz:.3g} s" if rate_hz else f"{what}, row by row"
 
 
 def tuning_curves(

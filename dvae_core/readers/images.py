@@ -111,9 +111,13 @@ def open_picture(content: bytes, at_most: int = MAX_PIXELS) -> Image.Image:
         ValueError: If it would be too large.
     """
     picture = Image.open(BytesIO(content), formats=FORMATS)
+    _check_size(picture, at_most)
+    return picture
+
+
+def _check_size(picture: Image.Image, at_most: int) -> None:
     if picture.width * picture.height > at_most:
         raise ValueError(f"it has {picture.width:,} x {picture.height:,} pixels, more than {at_most:,}")
-    return picture
 
 
 def fitted(
@@ -260,6 +264,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
             with open_picture(_file_bytes(path), MAX_FRAME) as picture:
                 for i, row in enumerate(rows.tolist()):
                     picture.seek(row)
+                    _check_size(picture, MAX_FRAME)  # a frame may say that it is larger than the first
                     out[i] = fitted(picture, shape)
         except _BAD as error:
             raise _damaged(path, error) from error

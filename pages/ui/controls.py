@@ -93,7 +93,7 @@ def data_folder() -> Path:
 def data_root() -> Path | None:
     """Return the folder whose files may be named by path (the setting DVAE_DATA_ROOT), or None: off unless set."""
     root = os.environ.get("DVAE_DATA_ROOT")
-    return Path(root).absolute() if root else None
+    return Path(root).resolve() if root else None  # as `readers.within` resolves what is in it
 
 
 def data_to_text(data: Data) -> str:

@@ -137,6 +137,7 @@ def _again(known: Sequence[Path]) -> FileData | None:
 def _parts(file: FileData) -> FileData:
     """Let x, u, factors, reading and cures be chosen."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
+    variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is no data
     names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("What is what", icon=":material/category:", expanded=True):
         st.caption("Nothing chosen: found by name, or by the format. " + _listing(variables))
@@ -193,12 +194,28 @@ def _care(file: FileData, key: str) -> FileData:
     if found.outlier_cells:
         where = ", ".join(found.outlier_columns[:3]) + (" ..." if len(found.outlier_columns) > 3 else "")
         complaints.append(
-            ("clip", f"{found.outlier_rows:,} rows hold gross outliers ({where})", "Clip at 10 robust deviations")
+            (
+                "clip",
+                f"{_many(found.outlier_rows, 'row has', 'rows have')} gross outliers ({where})",
+                "Clip at 10 robust deviations",
+            )
         )
     if found.constant:
-        complaints.append(("constant", f"{len(found.constant):,} columns never change", "Drop these columns"))
+        complaints.append(
+            (
+                "constant",
+                f"{_many(len(found.constant), 'column never changes', 'columns never change')}",
+                "Drop these columns",
+            )
+        )
     if found.duplicates:
-        complaints.append(("duplicates", f"{found.duplicates:,} rows repeat an earlier one", "Drop the repeats"))
+        complaints.append(
+            (
+                "duplicates",
+                f"{_many(found.duplicates, 'row repeats', 'rows repeat')} an earlier one",
+                "Drop the repeats",
+            )
+        )
     if not complaints:
         st.caption(":material/check: No missing values, gross outliers, constant columns or repeated rows.")
         return file
@@ -214,6 +231,10 @@ def _care(file: FileData, key: str) -> FileData:
         constant="drop" if chosen.get("constant") else "keep",
         duplicates="drop" if chosen.get("duplicates") else "keep",
     )  # fmt: skip
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking at the data ...")

@@ -26,7 +26,8 @@ def facts(dataset: Dataset) -> None:
     u = (
         "none" if dataset.u is None
         else f"{dataset.n_labels} labels" if dataset.has_labels
-        else ", ".join(dataset.u_names[:3]) + (" ..." if len(dataset.u_names) > 3 else "")
+        else dataset.u_names[0] if len(dataset.u_names) == 1
+        else f"{len(dataset.u_names)} numbers"
     )  # fmt: skip
     factors = "unknown" if dataset.z is None else str(dataset.z.shape[1])
     x = f"{dataset.d_x:,}" if dataset.x_shape is None else " × ".join(map(str, dataset.x_shape))

@@ -302,6 +302,16 @@ def uneven_suite2p(path):
         np.save(path / f"{name}.npy", array)
 
 
+def growing_gif(path):
+    """A second frame that says it has 4,000 x 4,000 pixels."""
+    frames = [Image.fromarray(picture(6, 6)) for _ in range(2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    body = bytearray(path.read_bytes())
+    at = body.rfind(b"\x2c")  # the frame's descriptor: left, top, width, height
+    body[at + 5 : at + 9] = struct.pack("<2H", 4000, 4000)
+    path.write_bytes(body)
+
+
 def celeba_list(path, text):
     path.mkdir()
     zipped(path / "img_align_celeba.zip", **{"000001.jpg": encoded(picture(218, 178, 3), "JPEG")})
@@ -328,6 +338,7 @@ HOSTILE = {
     "list of no pictures": ("set", lambda p: celeba_list(p, "1\nBald\n000002.jpg 1\n"), {}, "names none of the 1 pic"),
     "list of letters": ("set", lambda p: celeba_list(p, "1\nBald\n000001.jpg x\n"), {}, "are not -1 and 1"),
     "tracker cut": ("a.videoPositionTracking", lambda p: p.write_bytes(b"<Start settings>\n"), {}, "no header"),
+    "growing gif": ("a.gif", growing_gif, {}, "4,000 x 4,000"),
     "broken gif": ("a.gif", lambda p: p.write_bytes(b"GIF89a" + bytes(30)), {}, "damaged or no picture"),
     "idx claim": ("a-idx3-ubyte", lambda p: p.write_bytes(idx((2**31, 28, 28), bytes(99))), {}, "its size cannot"),
     "idx cut": ("a-idx3-ubyte.gz", lambda p: p.write_bytes(gzip.compress(idx((9, 2, 2), bytes(9)))), {}, "cut off"),

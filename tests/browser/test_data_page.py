@@ -1,0 +1,82 @@
+"""The Data page: every folder of the shared data opened by a real browser, as a user does, with the stated shapes."""
+
+import re
+
+import pytest
+from shared_data import SHARED, TABLE
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not beside this checkout"),
+]
+
+TITLES = {"x": "x: the data", "u": "u: the auxiliary variable"}
+
+
+@pytest.fixture(scope="module")
+def url(new_server):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVAE_DATA_ROOT", str(SHARED))
+        return new_server()
+
+
+def metrics(page) -> dict[str, str]:
+    """Return what the page's line of numbers says."""
+    found = page.get_by_test_id("stMetric").all()
+    return dict(re.split(r"\n+", metric.inner_text().strip(), maxsplit=1) for metric in found)
+
+
+def choose(visitor, name: str, value: str) -> None:
+    """Click a variable, or type its name where there are many."""
+    page, label = visitor.page, TITLES[name]
+    page.get_by_text(label).last.wait_for()
+    visitor.settle()
+    many = page.get_by_role("combobox", name=label)
+    if many.count():
+        many.click()
+        many.fill(value)
+        page.get_by_role("option", name=value, exact=True).click()
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_test_id("stButtonGroup").filter(has_text=label).get_by_text(value, exact=True).click()
+    visitor.settle()
+
+
+@pytest.mark.parametrize("stated", TABLE, ids=lambda stated: stated.where.replace("/", "-"))
+def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
+    page = visitor.page
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    visitor.open(f"{url}/data?source=file&from_where=folder", "Data")
+    path = page.get_by_role("textbox", name="File or folder")
+    path.fill(stated.where)
+    path.press("Enter")
+    page.get_by_text("What is what").wait_for()
+    visitor.settle()
+    for name in ("x", "u"):
+        if name in stated.how:
+            choose(visitor, name, stated.how[name])
+    if "bin_s" in stated.how:
+        page.get_by_text("How it is read").click()
+        width = page.get_by_role("spinbutton", name="Bin width").or_(page.get_by_role("textbox", name="Bin width"))
+        width.fill(str(stated.how["bin_s"]))
+        width.press("Enter")
+        visitor.settle()
+    page.get_by_test_id("stMetric").nth(3).wait_for()
+    page.wait_for_timeout(1500)  # figures are drawn a moment after the script ends
+    visitor.settle()
+    page.get_by_text("Source", exact=True).scroll_into_view_if_needed()
+    visitor.shot("data-" + re.sub(r"\W+", "-", stated.where))
+    said = metrics(page)
+    assert said["Examples"] == f"{stated.x[0]:,}"
+    assert said["Dimensions of x"] == (
+        " × ".join(map(str, stated.pictures)) if stated.pictures else f"{stated.x[1]:,}"
+    )  # fmt: skip
+    if stated.u is None:
+        assert said["u"] == "none"
+    else:
+        assert (said["u"].endswith(" labels")) == (len(stated.u) == 1)
+    assert said["True factors"] == ("unknown" if stated.z is None else str(stated.z[1]))
+    page.get_by_text("About this data").click()
+    page.get_by_text(re.compile(r"licence: ")).wait_for()
