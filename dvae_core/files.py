@@ -95,7 +95,10 @@ def json_from(text: str) -> dict[str, Any]:
     tree = json.loads(text)
     if not isinstance(tree, dict):
         raise ValueError("not an object")
+    last = next(reversed(tree), "")
     crc = tree.pop("crc32", None)
+    if crc is None and len(last) == 5 and sum(a != b for a, b in zip(last, "crc32", strict=True)) == 1:
+        raise ValueError("its contents have changed since they were written")  # a bit of the CRC's own name
     if crc is not None:
         before = text[: text.rfind('"crc32"')].rstrip().removesuffix(",")
         if crc != f"{zlib.crc32(before.encode()):08x}":

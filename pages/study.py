@@ -27,7 +27,10 @@ def form() -> None:
         key="study.data", **keep,
     )  # fmt: skip
     models = st.multiselect("Models", MODELS, MODELS[:2], format_func=figures.model_label, key="study.models", **keep)
-    betas = st.multiselect("β", BETAS, [1.0, 2.0, 4.0, 8.0], key="study.betas", help="1: plain VAE or iVAE", **keep)
+    betas = st.multiselect(
+        "β", BETAS, [1.0, 2.0, 4.0, 8.0], format_func="{:g}".format, key="study.betas", help="1: plain VAE or iVAE",
+        **keep,
+    )  # fmt: skip
     left, right = st.columns(2)
     seeds = left.number_input("Seeds", 1, 50, 5, key="study.seeds", help="Of every model and β", **keep)
     epochs = right.number_input(

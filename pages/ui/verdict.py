@@ -16,7 +16,8 @@ from pages.ui import page as ui
 def found(study: Sweep) -> None:
     """Draw what the table says so far: one data set and one score at a time."""
     table: Any = study.table()
-    here = ui.choice(st.segmented_control, "Data", list(dict.fromkeys(table["data"])), param="on", show=label)
+    sets = list(dict.fromkeys(table["data"]))
+    here = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
     table = table[table["data"] == here]
     scores = verdict.scores_of(table)
     if not scores:
@@ -58,9 +59,10 @@ def taking(study: Sweep) -> None:
                 st.download_button(
                     f"Table ({kind})", data, f"{study.id}.{kind}", icon=":material/download:", on_click="ignore"
                 )
-    with st.expander("Open a population", icon=":material/folder_open:"):
-        for p in study.populations:
-            if study.run(p).latents() is not None:
+    drawable = [p for p in study.populations if ui.is_usable(study.run(p))]
+    if drawable:
+        with st.expander("Open a population", icon=":material/folder_open:"):
+            for p in drawable:
                 ui.link("traverse", f"{figures.model_label(p.model)} on {label(p.data)}", run=p.run_id)
 
 

@@ -186,6 +186,18 @@ def test_every_flipped_bit_of_an_analysis_is_noticed(ended):
         assert {k: v.tolist() for k, v in found.items()} == {"x": [0, 1, 2, 3, 4], "y": [1, 1, 1]}
 
 
+@pytest.mark.parametrize("tree", [{}, {"state": "finished", "step": 49, "message": "β"}])
+def test_every_flipped_bit_of_a_small_file_is_noticed(tree):
+    """Each and all, also those of the CRC and of its name."""
+    whole = files.json_to(tree).encode()
+    assert files.json_from(whole.decode()) == tree
+    for at in range(len(whole) * 8):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << (at % 8)
+        with pytest.raises(ValueError):  # noqa: PT011  JSON, UTF-8 and CRC errors alike
+            files.json_from(flipped.decode())
+
+
 def test_the_seal_is_what_sha256sum_reads(ended):
     done = subprocess.run(
         ["sha256sum", "-c", "SHA256SUMS"], cwd=ended.path, capture_output=True, text=True, check=False

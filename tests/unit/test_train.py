@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -113,6 +114,64 @@ def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     finish(run)
     for name, weight in whole.weights().items():
         np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
+
+
+def kill_at(run, step: int, checkpoint_seconds: float) -> None:
+    """Train in another process until it is beyond this step; then kill -9."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "dvae_core", "train", "--resume", str(run.path)], stderr=subprocess.DEVNULL,
+        env={**os.environ, "DVAE_CHECKPOINT_SECONDS": str(checkpoint_seconds)},
+    )  # fmt: skip
+    while worker.poll() is None and run.written_status().step < step:
+        time.sleep(0.002)
+    worker.kill()
+    worker.wait()
+    assert run.status().state == "lost", "it ended before it could be killed"
+
+
+def assert_same(run, whole) -> None:
+    for what in ("weights", "latents"):
+        ours, theirs = getattr(run, what)(), getattr(whole, what)()
+        assert set(ours) == set(theirs)
+        for name, array in theirs.items():
+            np.testing.assert_array_equal(ours[name], array, err_msg=name)
+    histories = [r.history().drop(columns="seconds") for r in (run, whole)]
+    pd.testing.assert_frame_equal(*histories)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("vae", {"posterior": "diagonal", "epochs": 100}),
+        ("ivae", {"posterior": "full", "epochs": 100}),
+        ("ivae", {"posterior": "gauss-newton", "epochs": 25}),  # Muon, and an encoder that is taught
+    ],
+)
+def test_killed_at_three_random_steps_it_equals_the_uninterrupted_run(tmp_path, kind, settings):
+    made = recipes.for_dataset(
+        DATA, recipes.dataset_of(DATA), kind, members=3, betas=(1.0, 2.0, 0.5), batch=16, **settings
+    )
+    whole, run = (runs.create(tmp_path / name, made) for name in ("whole", "killed"))
+    finish(whole)
+    chance = random.Random(f"{kind} {settings}")
+    last = whole.status().steps
+    for at in sorted(chance.uniform(0.05, 0.8) for _ in range(3)):
+        kill_at(run, max(int(at * last), run.written_status().step + 1), 0.05)
+    finish(run)
+    assert_same(run, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed_before_its_first_checkpoint_it_begins_again_from_its_config(tmp_path):
+    whole, run = (runs.create(tmp_path / name, config_for(epochs=100)) for name in ("whole", "killed"))
+    finish(whole)
+    kill_at(run, 1, 1e9)
+    assert not (run.path / "resume.safetensors").exists()
+    finish(run)
+    assert_same(run, whole)
 
 
 def test_a_stop_file_stops_soon(tmp_path):
