@@ -97,12 +97,7 @@ def score(run: Run) -> dict[str, Any]:
         "scikit_learn": sklearn.__version__,
     }
     if z_true is not None and dataset.z is not None:
-        train = parts.train[:: max(1, len(parts.train) // SCORED_ROWS)]
-        u = dataset.u
-        lines = metrics.floors(
-            dataset.x_float(train), dataset.x_float(rows), dataset.z[train][:, varies], dataset.z[rows][:, varies],
-            None if u is None else u[train], None if u is None else u[rows],
-        )  # fmt: skip
+        lines = _floors(dataset, parts.train, rows, varies)
         result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
         result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
         recovery(run)
@@ -114,6 +109,25 @@ def score(run: Run) -> dict[str, Any]:
             result["notes"].append(f"agreement: {error}")
     run.write_json("analysis/score.json", result)
     return result
+
+
+def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
+    """Return so many of the rows that what needs no model takes seconds and 160 MB a copy, however wide x is."""
+    most = int(min(SCORED_ROWS, max(500, 2e7 / columns)))
+    return rows[:: max(1, -(-len(rows) // most))]
+
+
+def _floors(
+    dataset: Dataset, train: np.ndarray, rows: np.ndarray, varies: np.ndarray
+) -> dict[str, metrics.Score | None]:
+    """Score what needs no model on the factors that vary, fitted on training rows, on held-out rows."""
+    train, rows = _thinned(train, dataset.d_x), _thinned(rows, dataset.d_x)
+    u, z = dataset.u, dataset.z
+    assert z is not None  # asked for only where the factors are known
+    return metrics.floors(
+        dataset.x_float(train), dataset.x_float(rows), z[train][:, varies], z[rows][:, varies],
+        None if u is None else u[train], None if u is None else u[rows],
+    )  # fmt: skip
 
 
 def recovery(run: Run) -> None:
@@ -407,13 +421,8 @@ def difficulty(run: Run) -> Iterator[float]:
         raise RunError("Difficulty compares with true factors, and this data has none.")
     yield 0.1
     parts = split(dataset, run.config.data.split)
-    most = int(min(SCORED_ROWS, max(500, 2e7 / dataset.d_x)))  # wide pictures: FastICA and PCA in seconds
-    train, rows = (r[:: max(1, -(-len(r) // most))] for r in (parts.train, parts.held_out))
-    u = dataset.u
-    lines = metrics.floors(
-        dataset.x_float(train), dataset.x_float(rows), dataset.z[train], dataset.z[rows],
-        None if u is None else u[train], None if u is None else u[rows],
-    )  # fmt: skip
+    rows = _thinned(parts.held_out, dataset.d_x)
+    lines = _floors(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}
     notes = [note for v in lines.values() if v is not None for note in v.notes]
     run.write_json("analysis/difficulty.json", {"scores": scores, "rows": len(rows), "notes": notes})

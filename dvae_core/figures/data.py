@@ -51,6 +51,9 @@ def column_histograms(
     return finish(fig, f"{found} over {n:,} rows", note, height=height or 90 + 150 * down)
 
 
+MOST_COLUMNS = 200  # of a recording that are drawn: each gets two pixels
+
+
 def raster(
     x: Real[np.ndarray, "n d_x"],
     *,
@@ -115,13 +118,15 @@ def recording(
         u_names: Names of the columns of u.
         u_labels: Names of the codes.
         unit: What a cell holds ("spikes per bin").
-        limit: Rows drawn, from the first on: thinning would hide what is fast.
+        limit: Rows drawn, from the first on: thinning would hide what is fast. Of more than 200 columns, 200 are drawn.
         height: In pixels.
     """
     n, d = x.shape
     if n < 1 or d < 1:
         return sentence("No rows to draw.", height=height)
-    part = x[:limit].astype(float)
+    chosen = np.linspace(0, d - 1, min(d, MOST_COLUMNS)).astype(int)  # 10,000 neurons would take the browser minutes
+    part = x[:limit, chosen].astype(float)
+    names = [filled(names, d, "x")[j] for j in chosen]
     time = np.arange(len(part)) / (rate_hz or 1.0)
     low, high = np.quantile(part, 0.01, axis=0), np.quantile(part, 0.995, axis=0)
     high = np.where(high > low, high, np.maximum(part.max(0), low + 1))
@@ -129,8 +134,8 @@ def recording(
     shares = [1.0] if not traces else [0.62, *[0.38 / traces] * traces]
     fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.04)
     fig.add_heatmap(
-        z=((part - low) / (high - low)).clip(0, 1).T, x=time, y=filled(names, d, "x") if d <= 20 else None,
-        customdata=part.T, colorscale=NUMBERS, showscale=False, row=1, col=1,
+        z=((part - low) / (high - low)).clip(0, 1).astype(np.float32).T, x=time, y=names if d <= 20 else chosen + 1,
+        customdata=part.astype(np.float32).T, colorscale=NUMBERS, showscale=False, zmin=0, zmax=1, row=1, col=1,
         hovertemplate=f"%{{x:.4g}}, %{{y}}: %{{customdata:.3g}} {unit}<extra></extra>",
     )  # fmt: skip
     fig.update_yaxes(title="column of x" if d > 20 else None, showgrid=False, row=1, col=1)
@@ -142,7 +147,12 @@ def recording(
             "shape": "hv" if u_labels else "linear"}, showlegend=False, row=2 + k, col=1,
             hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
-        fig.update_yaxes(title={"text": name, "standoff": 4}, nticks=3, row=2 + k, col=1)
+        # within its panel: beside the axis, long names would lie over each other
+        fig.add_annotation(
+            text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="middle", showarrow=False,
+            row=2 + k, col=1,
+        )  # fmt: skip
+        fig.update_yaxes(nticks=3, row=2 + k, col=1)
         if u_labels and len(u_labels) <= 6:
             fig.update_yaxes(tickvals=list(range(len(u_labels))), ticktext=list(u_labels), row=2 + k, col=1)
     fig.update_xaxes(showgrid=False)
@@ -150,6 +160,7 @@ def recording(
     found = _over_time(d, len(part), rate_hz)
     found += f", with {', '.join(u_names[:traces])}" if traces and u_names else ""
     part_note = f"the first {len(part):,} of {n:,} rows" if len(part) < n else ""
+    part_note = join(part_note, f"{len(chosen)} of {d:,} columns, evenly spaced" if len(chosen) < d else "")
     return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
 
 

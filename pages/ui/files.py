@@ -15,7 +15,7 @@ from pages.ui import controls
 from pages.ui import page as ui
 
 WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
-CHIPS = 24  # more variables than these are chosen from a list
+CHIPS = 16  # more variables than these are chosen from a list
 POLL_SECONDS = 0.5
 
 

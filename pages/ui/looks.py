@@ -12,6 +12,7 @@ from pages.ui import controls, jobs
 from pages.ui import page as ui
 
 VIEWS = {"look": "Look", "columns": "Columns", "tuning": "Against u", "shape": "Structure", "hard": "How hard?"}
+MANY_COLUMNS = 10  # from so many on rows are drawn one after the other, whether or not they are known to be in time
 LINES = {
     "raw_x": "raw x",
     "pca": "PCA",
@@ -32,11 +33,17 @@ def facts(dataset: Dataset) -> None:
     factors = "unknown" if dataset.z is None else str(dataset.z.shape[1])
     x = f"{dataset.d_x:,}" if dataset.x_shape is None else " × ".join(map(str, dataset.x_shape))
     numbers = {"Examples": f"{dataset.n:,}", "Dimensions of x": x, "u": u, "True factors": factors}
-    for cell, (label, value) in zip(st.columns(4), numbers.items(), strict=True):
-        cell.metric(label, value)
+    _numbers(numbers)
     details = {**dataset.meta} | ({"rate": f"{dataset.rate_hz:g} Hz"} if dataset.rate_hz else {})
     with st.expander("About this data", icon=":material/info:"):
         st.text("\n".join(f"{key}: {text}" for key, text in details.items() if text))
+
+
+def _numbers(numbers: dict[str, str]) -> None:
+    """Show numbers side by side, in several rows where the screen is narrow."""
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in numbers.items():
+            st.metric(label, value, width="content")
 
 
 def show(data: Data, dataset: Dataset) -> None:
@@ -74,13 +81,13 @@ def preview(dataset: Dataset) -> None:
     """Draw the data as what it is: pictures, a recording over time, or points; the factors beside them."""
     hue, names = _hue(dataset)
     if dataset.x_shape is not None:
-        pictures = care.pictures(dataset, 60)
+        pictures = care.pictures(dataset, 40)
         gap = 0 if min(dataset.x_shape[:2]) < 16 else 1
-        sheet = figures.picture_sheet(pictures, columns=12, gap=gap)
+        sheet = figures.picture_sheet(pictures, columns=8, gap=gap)
         st.image(sheet, output_format="PNG", alt=f"{len(pictures)} of the pictures", width="stretch")
         return
     x = dataset.x_float()
-    if dataset.is_counts or dataset.rate_hz:
+    if dataset.is_counts or dataset.rate_hz or dataset.d_x >= MANY_COLUMNS:
         unit = "spikes a bin" if dataset.is_counts else "value"
         more: dict = {"u_names": dataset.u_names, "u_labels": dataset.u_labels} if dataset.u is not None else {}
         ui.plot(
@@ -139,8 +146,7 @@ def difficulty(data: Data, dataset: Dataset) -> None:
         jobs.ask(run, "difficulty", "Find out", "Fitting what needs no model")
         return
     scores = {LINES[k]: v for k, v in found["scores"].items() if v is not None}
-    for cell, (label, value) in zip(st.columns(len(scores)), scores.items(), strict=True):
-        cell.metric(label, f"{value:.2f}")
+    _numbers({label: f"{value:.2f}" for label, value in scores.items()})
     best = max((v, k) for k, v in scores.items() if k != "random rotation")
     st.markdown(
         f"MCC with the true factors on {found['rows']:,} held-out rows, without any model. The best line is {best[1]} "

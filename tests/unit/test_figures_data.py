@@ -22,6 +22,13 @@ def test_a_recording_stands_over_its_behaviour():
     assert len(figures.recording(np.ones((50, 2))).data) == 1
 
 
+def test_a_recording_of_very_many_neurons_draws_some_of_them():
+    fig = figures.recording(RNG.normal(size=(50, 10_000)), rate_hz=3.0)
+    assert fig.data[0].z.shape == (200, 50)
+    assert fig.layout.title.text.startswith("10,000 columns over 16.7 s")
+    assert "200 of 10,000 columns, evenly spaced" in fig.layout.title.subtitle.text.replace("<br>", " ")
+
+
 def test_tuning_curves_show_the_columns_that_follow_and_their_means():
     u = RNG.uniform(-1, 1, 4000)
     x = np.column_stack([RNG.normal(size=4000), 3 * u + RNG.normal(size=4000)])
