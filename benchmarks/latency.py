@@ -34,8 +34,6 @@ PRESSES = 30
 APP = """
 import numpy as np
 import streamlit as st
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
-
 from dvae_core.traverse import Plan, decode
 from pages.ui.components.explorer import explorer
 from pages.ui.components.rotor import rotor
