@@ -302,7 +302,7 @@ class Vae(nn.Module):
     def encode(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
         """q_phi(z|x), or q_phi(z|x,u) if the encoder sees u (gauss-newton sees u through the prior)."""
         h = self.preprocess(x)
-        return self._encode(h, self._target(x, h), u)
+        return self._encode(h, self.target(x, h), u)
 
     def _encode(self, h: Tensor, target: Tensor, u: Tensor | None) -> Posterior:
         mu, q = self.encoder(h, self.standardise_u(u))
@@ -389,7 +389,7 @@ class Vae(nn.Module):
 
     def log_px_z(self, x: Float[Tensor, "p n d_x"], z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n"]:
         """Log p_theta(x|z), nats per example."""
-        return self._log_px_z(self._target(x), z)
+        return self._log_px_z(self.target(x), z)
 
     def _log_px_z(self, target: Tensor, z: Tensor) -> Tensor:
         mean, log_std = self.generator(self.unrotate(z))
@@ -413,7 +413,7 @@ class Vae(nn.Module):
         `h` is x preprocessed, where the caller has it: training does that once, not at every step.
         """
         h = self.preprocess(x) if h is None else h
-        target = self._target(x, h)
+        target = self.target(x, h)
         q = self._encode(h, target, u)
         z = q.sample(eps)
         return Elbo(self._log_px_z(target, z), *kl_to(q, self.given(q.mu, u), z), q)
@@ -427,7 +427,7 @@ class Vae(nn.Module):
         x = x - self.x_mean
         return x @ self.x_forward if self.x_forward.dim() == 2 else x * self.x_forward
 
-    def _target(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+    def target(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """What the likelihood describes: preprocessed x (h, if at hand) if it is Gaussian, else x itself."""
         if not isinstance(self.config.model.likelihood, GaussianLikelihood):
             return x

@@ -37,7 +37,7 @@ def gauss_newton(vae: Vae, x: Float[Tensor, "p n d_x"], u: Tensor | None) -> Pos
 
     MLP only; what a run of another posterior (a diagonal q, say) does not know about itself.
     """
-    q = vae.gauss_newton(x, u, vae.encoder(vae.preprocess(x), vae.standardise_u(u))[0])
+    q = vae.gauss_newton(vae.target(x), u, vae.encoder(vae.preprocess(x), vae.standardise_u(u))[0])
     M = vae.rotation
     return Posterior(q.mu @ M.T, M @ q.factor, q.log_det)
 
