@@ -42,7 +42,7 @@ def rotation_curve(
         return sentence("This member diverged: its curve has values that are not finite.", height=height)
     panels = 1 if mcc is None else 2
     fig = make_subplots(1, panels, horizontal_spacing=0.16, column_widths=[0.6, 0.4][:panels])
-    reach, flat, bent, off = 0.5, {}, {}, {}
+    reach, flat, bent, off = 0.1, {}, {}, {}
     for i, (name, (mean, error)) in enumerate(curves.items()):
         change = np.asarray(mean, float) - mean[0]
         band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
@@ -69,6 +69,8 @@ def rotation_curve(
         is_flat = (np.abs(change) <= np.maximum(0.02, 1.5 * np.hypot(band, band[0]))).all()
         if name not in thin:
             (flat if is_flat else bent)[name] = float(np.abs(change).max())
+    if not bent:
+        reach = max(reach, 0.5)  # what is flat should look it
     fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
     if mcc is not None:
         fig.add_scatter(

@@ -1,0 +1,115 @@
+"""Give the talk in a real Chromium and photograph it: the README's pictures, a contact sheet, and how fast stops show.
+
+    python benchmarks/talk.py          # writes docs/*.png and artifacts/talk.png, prints seconds a stop
+
+Timed is a warm server, from the key press to the stop's script at rest with every figure drawn. The first pass warms.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]  # so that it runs from any folder
+
+from conftest import ARGUMENTS, _free_port
+from playwright.sync_api import Page, sync_playwright
+
+from pages.ui.stops import STOPS, Stop
+
+CHAPTERS = {"generate": "just-do-it", "turn": "bad-news", "rescue": "rescue"}  # the README's picture of each chapter
+SIZE = {"width": 1280, "height": 720}
+DRAWN = """(claim) => {
+  const main = document.querySelector('[data-testid=stMain]');
+  if (!main || !document.querySelector('[data-test-script-state=notRunning]')) return false;
+  if (main.querySelector('[data-stale=true]') || !main.innerText.includes(claim)) return false;
+  const charts = [...main.querySelectorAll('[data-testid=stPlotlyChart]')];
+  return charts.every((chart) => chart.querySelector('.trace, .gl-canvas, .shapelayer path'));
+}"""
+
+
+def show(page: Page, stop: Stop) -> float:
+    """Wait for a stop that is on its way, picture and all; return the seconds that took, without the room's answer."""
+    start = time.perf_counter()
+    if stop.question:
+        page.wait_for_function(DRAWN, arg=stop.question, polling=20)
+        asked = time.perf_counter() - start
+        button = page.get_by_role("button", name=stop.options[-1], exact=True)
+        start = time.perf_counter()
+        button.click()
+        page.wait_for_function(DRAWN, arg=stop.see[:40], polling=20)
+        return max(asked, time.perf_counter() - start)
+    page.wait_for_function(DRAWN, arg=stop.see[:40], polling=20)
+    return time.perf_counter() - start
+
+
+def give(page: Page, url: str, folder: Path | None) -> list[float]:
+    """Give the whole talk by keyboard; return the seconds of each stop."""
+    page.goto(f"{url}/talk?stop={STOPS[0].name}")
+    seconds = []
+    for stop in STOPS:
+        seconds.append(show(page, stop))
+        page.wait_for_timeout(1500 if folder else 300)
+        if folder:
+            page.screenshot(path=folder / f"{stop.name}.png")
+        page.keyboard.press("ArrowRight")
+    return seconds
+
+
+def contact_sheet(folder: Path, seconds: list[float], across: int = 4) -> Image.Image:
+    """All stops on one picture, numbered, each with its seconds."""
+    w, h, line = 480, 270, 22
+    sheet = Image.new("RGB", (across * w, -(-len(STOPS) // across) * (h + line)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, (stop, took) in enumerate(zip(STOPS, seconds, strict=True)):
+        x, y = i % across * w, i // across * (h + line)
+        sheet.paste(Image.open(folder / f"{stop.name}.png").convert("RGB").resize((w, h)), (x, y + line))
+        draw.text((x + 6, y + 5), f"{i + 1}. {stop.name}   {took:.2f} s", fill="black")
+    return sheet
+
+
+def main() -> None:
+    """Give the talk three times: to warm the server, to time it, and for the pictures."""
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        store, port = Path(temporary), _free_port()
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+        command += ["--theme.baseFontSize", "22"]
+        server = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "DVAE_RUNS": temporary}, stdout=subprocess.DEVNULL
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            while True:
+                try:
+                    urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+            give(browser.new_page(viewport=SIZE), url, None)
+            seconds = give(browser.new_page(viewport=SIZE), url, None)
+            give(browser.new_page(viewport=SIZE), url, store)
+            browser.close()
+        finally:
+            server.terminate()
+            server.wait(20)
+        for name, picture in CHAPTERS.items():
+            few_colours = Image.open(store / f"{name}.png").convert("RGB").quantize(128)
+            few_colours.save(ROOT / "docs" / f"{picture}.png", optimize=True)
+        (ROOT / "artifacts").mkdir(exist_ok=True)
+        contact_sheet(store, seconds).save(ROOT / "artifacts" / "talk.png")
+    for stop, took in zip(STOPS, seconds, strict=True):
+        print(f"{stop.name:10s} {took:5.2f} s")
+    print(f"p50 {statistics.median(seconds):.2f} s, p95 {statistics.quantiles(seconds, n=20)[-1]:.2f} s (bar 1)")
+
+
+if __name__ == "__main__":
+    main()
