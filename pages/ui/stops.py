@@ -76,9 +76,10 @@ STOPS = (
     ),
     Stop(
         "faces", 1, "One latent, one meaning, it seems.", "faces",
-        "Skin, age, hair, saturation: nearly one slider each. It looks as if the model had found the factors.",
+        "Skin, age and hair: nearly one slider each. It looks as if the model had found the factors.",
         "This is the slide of every beta-VAE talk. The faces are drawn, so their true factors are known, and can be "
-        "asked about. Do not say yet that it works.",
+        "asked about: no latent holds smile or gaze, which move few pixels, and saturation is half one. "
+        "Do not say yet that it works.",
         VAE_LOSS,
         more=("traverse", {"run": "faces-beta-vae"}),
     ),

@@ -53,4 +53,6 @@ def test_a_factor_map_names_the_factors_with_a_latent_of_their_own():
     fig = figures.factor_map(share, ("skin", "age"))
     assert fig.layout.title.text == "One latent stands out for skin"
     assert fig.data[0].z[0][0] == 80
+    lost = figures.factor_map(np.array([[0.9, 0.05], [0.06, 0.05]]), ("skin", "gaze"))
+    assert lost.layout.title.text == "One latent stands out for skin; none holds gaze"
     assert figures.factor_map(share[1:]).layout.title.text.startswith("No factor has")
