@@ -76,6 +76,9 @@ class Status:
         return self.seconds * (self.steps - self.step) / self.step if self.step > 0 else None
 
 
+KINDS = {f.name: f.type for f in dataclasses.fields(Status)}
+
+
 @dataclass(frozen=True)
 class Run:
     """A handle on a run folder; it holds the path only, everything is read when asked."""
@@ -136,9 +139,8 @@ class Run:
         raw = self._json("status.json")
         if raw is None:
             return Status(message="Nothing has happened to this run yet.")
-        kinds = {f.name: f.type for f in dataclasses.fields(Status)}
-        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in kinds}
-        if told.get("state") not in STATES or not all(_fits(v, kinds[k]) for k, v in told.items()):
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in KINDS}
+        if told.get("state") not in STATES or not all(_fits(v, KINDS[k]) for k, v in told.items()):
             raise RunError(f"status.json of run {self.id} is damaged; delete the run or restore the file.")
         return Status(**told)
 

@@ -309,7 +309,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         config, about, status, score = run.config, run.about, run.status(), run.score()
         mean = (score or {}).get("mean", {})
         return row | {
-            "title": run.title,
+            "title": str(about.get("title") or run.id),
             "model": config.model_name,
             "data": about.get("dataset", config.data.kind),
             "members": config.members,
