@@ -46,7 +46,7 @@ def place() -> Path:
 
 
 def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
-    whole, run, next_one = (runs.create(tmp_path / name, config_for(200)) for name in ("whole", "run", "next"))
+    whole, run, next_one = (runs.create(tmp_path / name, config_for(60)) for name in ("whole", "run", "next"))
     jobs.start(run)
     with pytest.raises(RunError, match="nothing to start"):
         jobs.start(run)
