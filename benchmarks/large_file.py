@@ -57,10 +57,11 @@ def main(rows=20_000, sizes=SIZES):
             check=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = used.ru_maxrss / 1024
         elbo = json.loads((run / "analysis" / "score.json").read_text())["mean"]["elbo"]
         print(f"{rows:,} rows read and trained on: peak {peak:,.0f} MB (bar {LIMIT_MB:,}), ELBO {elbo:.1f} nats, "
-              f"{time.time() - began:.0f} s")  # fmt: skip
+              f"{used.ru_utime + used.ru_stime:.0f} CPU s in {time.time() - began:.0f} s")  # fmt: skip
     return peak
 
 

@@ -32,23 +32,26 @@ def test_any_bytes_behind_a_right_beginning(tmp_path, suffix, body):
             look(path)
 
 
-def fuzz(inputs):
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", str(ROOT / "benchmarks" / "fuzz.py"), str(inputs)],
+def benchmark(name, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(ROOT / "benchmarks" / name), *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts crashes by forking")
-@pytest.mark.parametrize("inputs", [20, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [10, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_files_are_read_or_refused(inputs):
-    done = fuzz(inputs)
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    benchmark("fuzz.py", inputs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory by forking")
+def test_every_format_opens_and_every_hostile_file_is_refused_in_time_and_memory():
+    benchmark("formats.py")
 
 
 @pytest.mark.slow
 def test_a_file_larger_than_memory_trains_from_a_part_of_its_rows():
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "large_file.py")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    benchmark("large_file.py")
