@@ -90,7 +90,7 @@ class Batches:
             self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
         self.n, self.scale = len(rows), dataset.x_scale
         # A Gaussian likelihood describes preprocessed x: do that once, where x is not kept small as bytes.
-        self.h = None
+        self.h, self.preprocess = None, vae.preprocess
         if self.x.is_floating_point() and isinstance(model.likelihood, GaussianLikelihood):
             with torch.no_grad():
                 self.x, self.scale = self.x * self.scale, 1.0
@@ -104,14 +104,14 @@ class Batches:
         self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
         self.block: tuple[int, int] | None = None
 
-    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
-        """Return a step's x, u or None, eps [p, b, samples d_z] and preprocessed x or None, all [p, b, ...]."""
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """Return a step's x, u or None, eps [p, b, samples d_z] and preprocessed x, all [p, b, ...]."""
         j = self._go_to(step)
         if self.gathered is None:
             x, u, h = self.gather(self.rows[j])
         else:
             x, u, h = self.gathered
-            x, u, h = x[j], None if u is None else u[j], None if h is None else h[j]
+            x, u, h = x[j], None if u is None else u[j], h[j]
         return x, u, self.eps[j], h
 
     def drawn(self, step: int) -> tuple[Tensor, Tensor]:
@@ -119,16 +119,17 @@ class Batches:
         j = self._go_to(step)
         return self.rows[j], self.eps[j]
 
-    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Return x, u or None, and preprocessed x or None, of these rows (any shape)."""
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return x, u or None, and preprocessed x, of these rows (any shape)."""
         x = self.x.index_select(0, rows.flatten())
         if self.is_packed:
             x = unpack(x, self.d_x)
         x = x.unflatten(0, rows.shape).to(torch.float32)
+        x = x if self.scale == 1 else x * self.scale
         u, h = (
             None if t is None else t.index_select(0, rows.flatten()).unflatten(0, rows.shape) for t in (self.u, self.h)
         )
-        return (x if self.scale == 1 else x * self.scale), u, h
+        return x, u, (self.preprocess(x) if h is None else h)
 
     def _go_to(self, step: int) -> int:
         epoch, i = divmod(step, self.steps_per_epoch)
@@ -221,7 +222,7 @@ class Engine:
             self.recorded.step(step, lr)
         self.sums.count += 1
 
-    def move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor | None, lr: float | Tensor) -> None:
+    def move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor) -> None:
         """Bound, gradient, clip and optimiser, on one batch."""
         if self.fused is None:
             bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)

@@ -1,7 +1,9 @@
 """The bound and its gradient written out by hand, for the models that most runs are; the others keep autograd.
 
 A small net's step is bound by what a call costs, some microseconds, not by its arithmetic. `Vae.elbo` under autograd is
-about 400 calls; here are the same formulas in 80, nothing recorded between them.
+about 400 calls; here are the same formulas in 80, nothing recorded between them. One thread, 64 units, batch 64: one
+model 1.24 -> 0.56 ms a step, 8 models 1.93 -> 1.15, 32 models 4.5 -> 3.3 (of which 1.2 are six products of 64 x 64
+matrices, at the rate of the same product alone). Inference mode is 8 % of it.
 """
 
 import math
@@ -12,10 +14,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
 from dvae_core.config import ConditionalPrior, MlpNet, StandardPrior
-from dvae_core.layers import Linear, Mlp, mlp_backward, mlp_forward, outer
+from dvae_core.layers import ACTIVATIONS, Linear, Mlp
 from dvae_core.likelihoods import LOG_STD_MAX, LOG_STD_MIN
 from dvae_core.models import LOG_STD_Z, Vae
 from dvae_core.priors import LOG_VAR_BOUND, ConditionalNormal
+
+NARROW = 20  # columns; from 32 on both ways of `_product` are as fast
 
 
 def covers(vae: Vae) -> bool:
@@ -50,7 +54,7 @@ class Fused:
 
     @torch.inference_mode()
     def __call__(
-        self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"], h: Tensor | None
+        self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"], h: Float[Tensor, "p n d_x"]
     ) -> tuple[Tensor, list[Tensor]]:
         """Return the means of the bound's parts, as `Elbo.means`, and the loss's gradient in every parameter, in turn.
 
@@ -61,7 +65,6 @@ class Fused:
         `objectives.objective`.
         """
         vae, d = self.vae, self.d
-        h = vae.preprocess(x) if h is None else h
         u = vae.standardise_u(u)
         seen = h if u is None or not vae.encoder.sees_u else torch.cat([h, u], -1)
         weight = self.beta / h.shape[1]
@@ -151,20 +154,34 @@ class _Net:
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return the output, and keep what `backward` needs."""
-        out, self.inputs, self.kept = mlp_forward(self.activation, x, self.weights, self.biases)
+        self.inputs, self.kept = [x], []
+        scale = -2 if self.activation in ("xtanh", "tanh") else 1  # see `_activate`
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            h, keep = _activate(self.activation, _product(self.inputs[-1], weight, bias, scale))
+            self.inputs.append(h)
+            self.kept.append(keep)
+        out = _product(self.inputs[-1], self.weights[-1], self.biases[-1]).contiguous()
         if self.skip is not None and beside is not None:
-            out.narrow(-1, 0, self.skip.shape[-1]).add_(torch.bmm(beside, self.skip))
+            out.narrow(-1, 0, self.skip.shape[-1]).add_(_product(beside, self.skip))
         return out
 
     def backward(self, grad: Tensor, beside: Tensor | None = None, *, needs_x: bool) -> tuple[Tensor, list[Tensor]]:
         """Return the gradients in x, which is `beside` too, if needed, and in the parameters, in the module's order."""
-        grad_x, grads = mlp_backward(self.activation, grad, self.transposed, self.inputs, self.kept, needs_x=needs_x)
+        grads: list[Tensor] = []
+        through = grad
+        for i in reversed(range(len(self.weights))):
+            grads += [through.sum(1), _product(self.inputs[i].mT, through)]
+            if i > 0:
+                through = _activation_gradient(self.activation, _product(through, self.transposed[i]), self.kept[i - 1])
+        grads.reverse()
+        if needs_x:
+            through = _product(through, self.transposed[0]).contiguous()
         if self.skip is not None and beside is not None:
             direct = grad.narrow(-1, 0, self.skip.shape[-1])
-            grads.append(outer(beside, direct))
+            grads.append(_product(beside.mT, direct))
             if needs_x:
-                grad_x.baddbmm_(direct, self.skip.mT)
-        return grad_x, grads
+                through.add_(_product(direct, self.skip.mT))
+        return through, grads
 
 
 class _PriorOfU:
@@ -177,7 +194,7 @@ class _PriorOfU:
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance at u."""
         self.u = u
-        out = self.of_u.forward(u) if isinstance(self.of_u, _Net) else torch.bmm(u, self.of_u)
+        out = self.of_u.forward(u) if isinstance(self.of_u, _Net) else _product(u, self.of_u)
         mu, raw = out.chunk(2, -1)
         self._silence(mu, raw)
         self.t = torch.tanh(raw / LOG_VAR_BOUND)
@@ -190,7 +207,7 @@ class _PriorOfU:
         grad = torch.cat([grad_mu, grad_raw], -1)
         if isinstance(self.of_u, _Net):
             return self.of_u.backward(grad, needs_x=False)[1]
-        return [outer(self.u, grad)]
+        return [_product(self.u.mT, grad)]
 
     def _silence(self, of_mean: Tensor, of_variance: Tensor) -> None:
         """Set to 0 what u does not move."""
@@ -198,3 +215,43 @@ class _PriorOfU:
             of_mean.zero_()
         if self.modulate == "mean":
             of_variance.zero_()
+
+
+def _product(a: Tensor, b: Tensor, bias: Tensor | None = None, scale: float | int = 1) -> Tensor:
+    """Return scale (bias + a b), [p, n, k].
+
+    Where k is small, a b = (b^T a^T)^T is computed the second way: MKL is three to five times as fast at it (8 times
+    [64, 512] by [512, 10]: 361 -> 92 us; its like in a gradient: 463 -> 91).
+    """
+    if b.shape[-1] <= NARROW and b.shape[-1] < min(a.shape[1:]):
+        out = torch.bmm(b.mT, a.mT) if bias is None else torch.baddbmm(bias.mT, b.mT, a.mT, beta=scale, alpha=scale)
+        return out.mT
+    return torch.bmm(a, b) if bias is None else torch.baddbmm(bias, a, b, beta=scale, alpha=scale)
+
+
+def _activate(name: str, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the activation and what its derivative needs; for tanh and xtanh `a` is -2 times the argument.
+
+    tanh(a) = 1 - 2 sigmoid(-2a): torch's sigmoid takes a sixth of its tanh.
+    """
+    if name in ("xtanh", "tanh"):
+        s = torch.sigmoid(a)
+        t = torch.rsub(s, 1, alpha=2)
+        return (torch.add(t, a, alpha=-0.05, out=a) if name == "xtanh" else t), t  # no new memory: it has to be fetched
+    if name == "relu":
+        h = torch.relu_(a)
+        return h, h
+    h = ACTIVATIONS[name](a)
+    return h, h if name in ("relu", "leaky") else a  # the sign of h is that of a
+
+
+def _activation_gradient(name: str, grad: Tensor, kept: Tensor) -> Tensor:
+    aten = torch.ops.aten
+    if name in ("xtanh", "tanh"):
+        through = aten.tanh_backward(grad, kept)
+        return through.add_(grad, alpha=0.1) if name == "xtanh" else through
+    if name == "relu":
+        return aten.threshold_backward(grad, kept, 0)
+    if name == "leaky":
+        return aten.leaky_relu_backward(grad, kept, 0.1, False)
+    return aten.silu_backward(grad, kept) if name == "silu" else aten.gelu_backward(grad, kept)

@@ -1,18 +1,19 @@
 """p_theta(x|z): Gaussian, Bernoulli, Poisson. Log-densities are sums over x's dimensions, in nats per example."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-
-from dvae_core.layers import gaussian_log_density
 
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 3.0  # relative to standardised x: a noise std below 0.25 % is not worth modelling
 
 
 def gaussian(x: Float[Tensor, "p n d"], mu: Float[Tensor, "p n d"], log_std: Tensor) -> Float[Tensor, "p n"]:
     """Log N(x; mu, diag(std^2)); `log_std` broadcasts against x."""
-    return gaussian_log_density(x, mu, log_std)
+    residual = (x - mu) * torch.exp(-log_std)
+    return -(0.5 * residual.square() + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
 def bernoulli(x: Float[Tensor, "p n d"], logit: Float[Tensor, "p n d"]) -> Float[Tensor, "p n"]:
