@@ -75,6 +75,18 @@ _NELPY = ("nelpy/example-data", "099548c0608ffaa92933c66346c0d96f05a18622")
 _MNIST = ("lijie2020/vae", "6aa58aba724f46dba967fc7058945941d171d433")
 _SUITE2P = "tests/nwbfilestest/suite2p/suite2p/plane0"
 _PYNAPPLE = ("pynapple-org/pynapple", "7ac20f7a5232785e926c0bd8745093281e1f65fb")
+_NORB = {
+    "5x46789x9x18x6x2x96x96-training": (
+        "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+        "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+        "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
+    ),
+    "5x01235x9x18x6x2x96x96-testing": (
+        "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+        "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+        "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
+    ),
+}
 _OSF = "https://osf.io/download/{}/"
 
 # Digests and addresses as recorded by the projects named; an address may have moved since, a digest cannot.
@@ -133,6 +145,16 @@ CATALOGUE: tuple[Entry, ...] = (
         "Burgess and Kim 2018 (DeepMind)",
         (Remote("https://storage.googleapis.com/3d-shapes/3dshapes.h5", "3dshapes.h5",
                 "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785", 267_573_662),),
+        {"rows": 10_000},
+    ),
+    Entry(
+        "smallnorb", "SmallNORB", "48,600 grey pictures of toys, 96 x 96; five factors known", "for research",
+        "LeCun et al. 2004 (NYU)",
+        tuple(
+            Remote(f"https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/smallnorb-{part}-{what}.mat.gz",
+                   f"smallnorb-{part}-{what}.mat.gz", f"sha256:{digest}")
+            for part, digests in _NORB.items() for what, digest in zip(("dat", "cat", "info"), digests, strict=True)
+        ),
         {"rows": 10_000},
     ),
     Entry(

@@ -132,7 +132,7 @@ def recording(
     high = np.where(high > low, high, np.maximum(part.max(0), low + 1))
     traces = 0 if u is None else 1 if u.ndim == 1 else min(3, u.shape[1])
     shares = [1.0] if not traces else [0.62, *[0.38 / traces] * traces]
-    fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.04)
+    fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.06)
     fig.add_heatmap(
         z=((part - low) / (high - low)).clip(0, 1).astype(np.float32).T, x=time, y=names if d <= 20 else chosen + 1,
         customdata=part.astype(np.float32).T, colorscale=NUMBERS, showscale=False, zmin=0, zmax=1, row=1, col=1,
@@ -147,9 +147,9 @@ def recording(
             "shape": "hv" if u_labels else "linear"}, showlegend=False, row=2 + k, col=1,
             hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
-        # within its panel: beside the axis, long names would lie over each other
+        # above its panel: beside the axis, long names would lie over each other
         fig.add_annotation(
-            text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="middle", showarrow=False,
+            text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="bottom", showarrow=False,
             row=2 + k, col=1,
         )  # fmt: skip
         fig.update_yaxes(nticks=3, row=2 + k, col=1)
