@@ -50,7 +50,8 @@ def _dropped() -> FileData | None:
     files = st.file_uploader(
         "Files", _types(), accept_multiple_files=True,
         help="Kept on this machine; nothing leaves it. Several files that belong together (spikes and positions, "
-        "pictures and labels) are dropped together.",
+        "pictures and labels) are dropped together. Pickles (.pkl, .pt, .jl) can run code and are not taken: save "
+        "their arrays with numpy.savez(file, x=x, u=u).",
     )  # fmt: skip
     if not files:
         return None
