@@ -11,6 +11,7 @@ whether the tables are equal. Needs requirements-cluster.txt. Wall-clock means s
 import argparse
 import importlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; nets this small use one thread each anyway
 
 import psutil
