@@ -22,7 +22,7 @@ from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
 from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
-from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, sentence
+from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.sweep import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
 
@@ -48,6 +48,7 @@ __all__ = [
     "latent_scatter",
     "mcc_lines",
     "model_label",
+    "page_of",
     "picture_sheet",
     "prior_curves",
     "projected",

@@ -64,6 +64,7 @@ CAMERA = {
     "displaylogo": False,
     "toImageButtonOptions": {"format": "svg", "filename": "figure"},
 }
+BACK_ROW = 20  # pixels of type: from here on it is a projector (`make talk` has 22)
 ORDER = [page for pages in CHAPTERS.values() for page in pages]
 
 
@@ -76,6 +77,7 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     if name != "start":
         # Whole, before a figure is drawn: plotly takes up a pandas that another visitor's thread is just loading.
         importlib.import_module("pandas")
+    st.session_state["figures"] = {}  # what this page draws, by key: the foot offers them to take home
     if name in ("data", "train", "study", "runs"):
         jobs.warm()  # on the way to the Start button
     for key in CARRIED:
@@ -234,8 +236,21 @@ def foot(name: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         if at > 0:
             link(pages[at - 1].name, f"Back: {pages[at - 1].title}")
+        drawn = st.session_state["figures"]
+        if drawn:
+            st.download_button(
+                "Figures of this page (HTML)", lambda: _html([*drawn.values()], pages[at].title),
+                f"{name}.html", "text/html", on_click="ignore", icon=":material/download:", type="tertiary",
+                help="One file that needs no network: zoom, hover, save as PNG. A figure's own camera saves SVG.",
+            )  # fmt: skip
         if at + 1 < len(pages):
             link(pages[at + 1].name, f"Next: {pages[at + 1].title}")
+
+
+def _html(drawn: Sequence[Any], title: str) -> str:
+    from dvae_core import figures  # not at the top: Start draws none, and loads no plotly
+
+    return figures.page_of(drawn, title)
 
 
 def plan_of(run: Run) -> Plan:
@@ -249,9 +264,18 @@ def _plan(path: str, version: int) -> Plan:
 
 
 def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
-    """Show a plotly figure the way all pages do: its title read out as alternative text, a camera that saves an SVG."""
+    """Show a plotly figure the way all pages do: its title read out as alternative text, a camera that saves an SVG.
+
+    In projector size lines are thicker.
+    """
     words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
+    if st.get_option("theme.baseFontSize") >= BACK_ROW:
+        for trace in figure.data:
+            line = getattr(trace, "line", None)
+            if line is not None and line.width:
+                line.width *= 1.6
+    st.session_state.setdefault("figures", {})[key or words] = figure
     st.plotly_chart(figure, key=key, config=CAMERA, alt=words or "Figure without a title")
 
 

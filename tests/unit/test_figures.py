@@ -1,6 +1,7 @@
 """Figures build from nothing, little and much; say what their axes are; keep one colour for one meaning."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -535,3 +536,10 @@ def test_stages_keep_each_points_hue() -> None:
         assert (one.customdata == other.customdata).all()
         assert (one.marker.color, one.marker.symbol) == (other.marker.color, other.marker.symbol)
     assert {trace.name for trace in before.data[:4]} == set(figures.QUARTERS)
+
+
+def test_a_page_of_figures_needs_no_network():
+    page = figures.page_of([figures.sentence("Nothing <b>yet</b>."), figures.sentence("Still nothing.")], "A < B")
+    assert page.count("Plotly.newPlot(") == 2
+    assert "<h1>A &lt; B</h1>" in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
