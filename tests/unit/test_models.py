@@ -275,3 +275,15 @@ def test_latents_can_outnumber_dimensions():
     initialise(vae, x)
     bound = vae.elbo(x.expand(4, -1, -1), None, torch.zeros(4, 100, 6))
     assert torch.isfinite(bound.elbo).all()
+
+
+def test_the_leading_components_of_large_data_are_those_of_its_svd():
+    from dvae_core.models import _leading
+
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.logspace(0, -3, 40, dtype=torch.float64)
+    left, right = (torch.linalg.qr(torch.randn(n, 40, generator=generator, dtype=torch.float64))[0] for n in (600, 550))
+    found, axes = _leading((left * spread) @ right.T, 5)
+    torch.testing.assert_close(found, spread[:5])
+    # up to sign
+    torch.testing.assert_close((axes @ right[:, :5]).abs(), torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-4)
