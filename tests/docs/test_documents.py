@@ -45,3 +45,10 @@ def test_named_modules_exist(document):
         document.read_text(encoding="utf-8"),
     ):
         assert (ROOT / path).exists(), f"{document.name} names {path}"
+
+
+def test_contributing_lists_every_module_of_the_library():
+    listed = set(re.findall(r"^\| `(\w+(?:\.py|/))` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M))
+    library = ROOT / "dvae_core"
+    packages = {f"{path.parent.name}/" for path in library.glob("*/__init__.py")}
+    assert listed == {path.name for path in library.glob("*.py")} - {"__init__.py"} | packages
