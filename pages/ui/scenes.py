@@ -165,11 +165,12 @@ def any_prior() -> None:
 
 
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
+    # every other held-out row: 500 points a panel are clearer from the back row, and drawn in half the time
     run = _run("talk-ivae")
     found, (hue, names) = read.recovery(run, read.best_member(run)), read.hues(run)
     assert found is not None, "the talk's data have known factors"
-    rows = read.held_out(run)["x_rows"]
-    return found.z_true[rows], read.held_out(run)["x"], None if hue is None else hue[rows], names
+    rows = read.held_out(run)["x_rows"][::2]
+    return found.z_true[rows], read.held_out(run)["x"][::2], None if hue is None else hue[rows], names
 
 
 def world() -> None:
@@ -190,7 +191,7 @@ def four() -> None:
     for name in ("talk-ivae", "talk-vae"):
         run = _run(name)
         found = read.recovery(run, read.best_member(run))
-        aligned[name] = None if found is None else found.aligned[read.held_out(run)["x_rows"]]
+        aligned[name] = None if found is None else found.aligned[read.held_out(run)["x_rows"][::2]]
     _plot(
         figures.four_panels(z_true, x, aligned["talk-ivae"], aligned["talk-vae"], hue, names),
         "talk.four",
