@@ -13,7 +13,8 @@ from timing import engine_for  # noqa: F401  (puts the library on the path)
 from dvae_core import recipes
 from dvae_core.config import MlpNet, SourcesData
 from dvae_core.engine import Batches, Engine
-from dvae_core.models import Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Vae
 from dvae_core.train import sizes_of
 
 DATA = SourcesData(segments=5, per_segment=2000)

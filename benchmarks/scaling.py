@@ -24,7 +24,8 @@ from dvae_core import recipes
 from dvae_core.config import ConvNet, DigitsData, SourcesData
 from dvae_core.data import Dataset, PackedBits
 from dvae_core.engine import Batches, Engine
-from dvae_core.models import Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Vae
 from dvae_core.train import sizes_of
 
 MANY, FEW, SIDE = 737_280, 2_000, 64

@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a scr
 from dvae_core.config import Config
 from dvae_core.data import Dataset
 from dvae_core.engine import Batches, Engine
-from dvae_core.models import Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Vae
 from dvae_core.train import sizes_of
 
 

@@ -20,8 +20,9 @@ from dvae_core.data import Dataset, split
 from dvae_core.device import choose_device, choose_threads, describe_device, generator
 from dvae_core.engine import Batches, Engine
 from dvae_core.files import in_words
+from dvae_core.initial import initialise
 from dvae_core.metrics import stuck
-from dvae_core.models import Sizes, Vae, initialise
+from dvae_core.models import Sizes, Vae
 from dvae_core.priors import GivenNormal
 from dvae_core.recipes import dataset_of
 from dvae_core.runs import Run, RunError

@@ -9,7 +9,8 @@ import torch
 from dvae_core import recipes
 from dvae_core.config import SourcesData
 from dvae_core.engine import Batches, Engine, Recorded
-from dvae_core.models import Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Vae
 from dvae_core.train import sizes_of
 
 DATA = SourcesData(segments=3, per_segment=100)

@@ -20,7 +20,8 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.models import Posterior, Sizes, Vae, initialise, log_px
+from dvae_core.initial import initialise
+from dvae_core.models import Posterior, Sizes, Vae, log_px
 from dvae_core.objectives import RELEASED_IVAE, decompose, loss_weights, objective
 from dvae_core.train import train
 

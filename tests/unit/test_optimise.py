@@ -6,7 +6,8 @@ import torch
 from dvae_core import recipes, runs
 from dvae_core.config import SourcesData
 from dvae_core.engine import Flat
-from dvae_core.models import Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Vae
 from dvae_core.optimise import Optimiser, orthogonalise
 from dvae_core.train import sizes_of, train
 

@@ -19,7 +19,8 @@ from dvae_core.config import (
     PoissonLikelihood,
     TrainConfig,
 )
-from dvae_core.models import Sizes, Vae, initialise
+from dvae_core.initial import initialise
+from dvae_core.models import Sizes, Vae
 from dvae_core.train import load_vae, write_weights
 from pages.ui.components.store import pack
 
