@@ -279,7 +279,7 @@ def test_latents_can_outnumber_dimensions():
 
 
 def test_the_leading_components_of_large_data_are_those_of_its_svd():
-    from dvae_core.models import _leading
+    from dvae_core.initial import _leading
 
     generator = torch.Generator().manual_seed(0)
     spread = torch.logspace(0, -3, 40, dtype=torch.float64)
