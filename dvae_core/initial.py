@@ -79,7 +79,7 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     if encoder_skip is None or generator_skip is None:
         return  # a convolutional net has no linear path
     h = vae.preprocess(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
-    spread, axes = _leading(h - h.mean(0), vae.config.model.latents)
+    spread, axes = leading_components(h - h.mean(0), vae.config.model.latents)
     d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
     std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
     gaussian = isinstance(vae.config.model.likelihood, GaussianLikelihood)
@@ -92,7 +92,7 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
             generator_skip.weight[m] = 0.0
 
 
-def _leading(h: Float[Tensor, "n d"], k: int) -> tuple[Tensor, Tensor]:
+def leading_components(h: Float[Tensor, "n d"], k: int) -> tuple[Tensor, Tensor]:
     """Return singular values and right singular vectors [., d] of h, largest first: all, or of a large h the first k.
 
     For these subspace iteration (Halko et al. 2011) is enough: 1,024 pictures of 64 x 64 pixels took 3.5 s and take

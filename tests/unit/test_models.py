@@ -21,7 +21,7 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.initial import initialise
+from dvae_core.initial import initialise, leading_components
 from dvae_core.models import Posterior, Sizes, Vae, kl_to, kl_to_prior, log_px, member
 
 N, D_Z, D_U = 12, 3, 4
@@ -279,12 +279,11 @@ def test_latents_can_outnumber_dimensions():
 
 
 def test_the_leading_components_of_large_data_are_those_of_its_svd():
-    from dvae_core.initial import _leading
 
     generator = torch.Generator().manual_seed(0)
     spread = torch.logspace(0, -3, 40, dtype=torch.float64)
     left, right = (torch.linalg.qr(torch.randn(n, 40, generator=generator, dtype=torch.float64))[0] for n in (600, 550))
-    found, axes = _leading((left * spread) @ right.T, 5)
+    found, axes = leading_components((left * spread) @ right.T, 5)
     torch.testing.assert_close(found, spread[:5])
     # up to sign
     torch.testing.assert_close((axes @ right[:, :5]).abs(), torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-4)
