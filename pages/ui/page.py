@@ -233,7 +233,7 @@ def foot(name: str) -> None:
     pages = [p for p in ORDER if p.name != "talk"]  # it has ways of its own
     at = next(i for i, p in enumerate(pages) if p.name == name)
     st.space("small")
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         if at > 0:
             link(pages[at - 1].name, f"Back: {pages[at - 1].title}")
         drawn = st.session_state["figures"]
