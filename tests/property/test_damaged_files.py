@@ -53,5 +53,6 @@ def test_every_format_opens_and_every_hostile_file_is_refused_in_time_and_memory
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # it writes 3 GB and trains on 20,000 pictures: minutes, and more on a busy machine
 def test_a_file_larger_than_memory_trains_from_a_part_of_its_rows():
     benchmark("large_file.py")
