@@ -115,10 +115,10 @@ def for_dataset(
     Jacobians, and e(x) alone gains .007 of MCC) and, where x has more dimensions than latents, standardised x: there
     whitening turned MCC .97 into .61 (5 factors lifted to 10 dimensions). `beta` is used by the beta-VAE only.
     Latents default to the number of true factors where known, else to min(10, d_x). Epochs default to about 3,000
-    steps, at least 10 and at most 400 epochs; gauss-newton to batches of 128 and 620 steps a latent, and three times as
-    many where u moves the means of x: there five factors then score .99, with a third of the steps .89. Where x has
-    more dimensions than latents it is half as many again, at a rate of 1.5e-2: five factors lifted to 50 dimensions
-    score .975 instead of .904. `prior` is the family of an iVAE's p(z|u); None is the Gaussian one.
+    steps, at least 10 and at most 400 epochs; gauss-newton to batches of 128 and 750 steps a latent, and 2.5 times as
+    many where u moves the means of x: there five factors then score .99, with half the steps .89. Where x has
+    more dimensions than latents it is a quarter more, at a rate of 1.5e-2: five factors lifted to 50 dimensions
+    score .954 instead of .904. `prior` is the family of an iVAE's p(z|u); None is the Gaussian one.
 
     Raises:
         ConfigError: If an iVAE is asked for and the data has no u.
@@ -148,7 +148,7 @@ def for_dataset(
         net = ConvNet() if conv and not refined else MlpNet(hidden=128, activation="relu")
     batch = batch or min(128 if refined else 256, max(16, dataset.n // 10))
     if epochs is None:
-        steps = 620 * d_z * (3 if u_moves_means(dataset) else 1.5 if lifted else 1) if refined else 3000
+        steps = 750 * d_z * (2.5 if u_moves_means(dataset) else 1.25 if lifted else 1) if refined else 3000
         epochs = int(min(max(steps * batch // dataset.n, 10), 400))
     preprocess = "whiten" if likelihood == "gaussian" and dataset.d_x <= 500 else "standardise"
     if lifted:
@@ -176,7 +176,7 @@ def u_moves_means(dataset: Dataset) -> bool:
     """Whether u explains, linearly, more than a tenth of the variance of x.
 
     It is .001 where u changes five factors' variances only, and .6 where it moves their means too: such an iVAE takes
-    three times as many steps to its axes.
+    several times as many steps to its axes.
     """
     u = dataset.u_features()
     if u is None:

@@ -127,10 +127,10 @@ def test_titles_and_recipes_agree():
     assert set(recipes.TITLES) == set(RECIPES)
 
 
-def test_a_refined_run_takes_three_times_the_steps_where_u_moves_the_means():
+def test_a_refined_run_takes_more_steps_where_u_moves_the_means():
     epochs = {}
     for modulate in ("variance", "mean", "both"):
         data = SourcesData(n_latents=2, segments=5, per_segment=1000, modulate=modulate, seed=1)
         config = recipes.for_dataset(data, recipes.dataset_of(data), "vae", posterior="gauss-newton")
         epochs[modulate] = config.train.epochs
-    assert epochs["mean"] == epochs["both"] > 2.5 * epochs["variance"]
+    assert epochs["mean"] == epochs["both"] > 2 * epochs["variance"]
