@@ -16,6 +16,7 @@ from dvae_core.train import train
 
 def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
+    sizes = []
     for m in range(run.config.members):
         for _ in compute.conditions(run, member_index=m):
             pass
@@ -25,6 +26,9 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
         assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2)), f"member {m}"
         # Nats are nats: the world's largest difference, within the factor 2 by which members of MCC .95 differ
         assert 0.5 < learned.singular[0] / true.singular[0] < 2, f"member {m}"
+        sizes.append(np.exp(np.log(learned.singular / true.singular).mean()))
+    # and over all four directions the world's, in nats, within a third, as the usual member has them
+    assert 0.75 < np.median(sizes) < 1.33
     found = run.analysis("conditions-0")
     # lambda is the Gaussian's own: precision and mean behind the moments that were written with the latents
     latents = read.held_out(run)
