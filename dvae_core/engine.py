@@ -7,13 +7,12 @@ The data is one tensor on the device, indexed by each member's own order; order 
 import logging
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dvae_core.config import GaussianLikelihood
 from dvae_core.data import Dataset, PackedBits
 from dvae_core.device import generator, keep_memory
 from dvae_core.fused import Fused, covers
@@ -21,46 +20,58 @@ from dvae_core.models import Vae
 from dvae_core.objectives import loss_weights, objective
 from dvae_core.optimise import Optimiser
 
+BOUND_EVERY = 4  # steps: the training bound is averaged over these alone. It is a tenth of a small net's step
 BLOCK = 32  # steps whose noise is drawn at once
+KEPT_AS_FLOATS = 2**22  # numbers: pictures stay bytes, picked by number and made floats batch by batch, from here on
 GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together while they fit into a core's cache
 
 log = logging.getLogger(__name__)
 
 
 class Flat:
-    """All parameters of a population as one tensor [p, k], so that clipping and Adam are one kernel each.
+    """All parameters of a population in one row of numbers, so that Adam is one kernel.
 
-    The module's parameters become views of it.
+    One parameter [p, ...] lies after the other; the module's parameters, and their `grad`s, become views of the row and
+    of its gradient.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.parameters = list(module.parameters())
-        self.p = self.parameters[0].shape[0]
-        self.tensor = nn.Parameter(torch.cat([w.detach().reshape(self.p, -1) for w in self.parameters], 1))
+        parameters = list(module.parameters())
+        self.p = parameters[0].shape[0]
+        self.tensor = nn.Parameter(torch.cat([w.detach().flatten() for w in parameters]))
         self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
         start = 0
-        for w in self.parameters:
-            k = w[0].numel()
-            w.data = self.tensor.data[:, start : start + k].view(w.shape)
-            start += k
+        for w in parameters:
+            stop = start + w.numel()
+            w.data = self.tensor.data[start:stop].view(w.shape)
+            w.grad = self.grad[start:stop].view(w.shape)
+            start = stop
+        of_members = [self.grad.view(1, -1)] if self.p == 1 else [w.grad.view(self.p, -1) for w in parameters]
+        self.of_members: list[Tensor] = of_members  # the gradient again, in pieces [p, k]
+        self.norms = torch.zeros(len(of_members), self.p, device=self.grad.device, dtype=self.grad.dtype)
 
-    def take(self, grads: Sequence[Tensor]) -> None:
-        """Replace the gradient by these, one of each parameter."""
-        torch.cat([g.reshape(self.p, -1) for g in grads], 1, out=self.grad)
-
-    def clip_each_member(self, running_norm: Tensor) -> None:
+    def clip_each_member(self, running_norm: Tensor) -> Tensor | None:
         """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
 
         A member whose gradient is not finite takes no step; the others do not notice.
+
+        Returns:
+            Whether each member's gradient was finite, [p]; None where all were, and nothing had to be clipped.
         """
-        norm = torch.linalg.vector_norm(self.grad, dim=1)
+        for piece, norm in zip(self.of_members, self.norms, strict=True):
+            torch.linalg.vector_norm(piece, dim=1, out=norm)
+        norm = torch.linalg.vector_norm(self.norms, dim=0)
+        if norm.device.type == "cpu" and (norm <= 2 * running_norm).all():  # most steps; asking would make a GPU wait
+            running_norm.lerp_(norm, 0.01)
+            return None
         finite = torch.isfinite(norm)
         before = torch.where(running_norm > 0, running_norm, norm)
         clipped = torch.minimum(norm, 2 * before)
-        self.grad.mul_((clipped / norm.clamp_min(1e-30)).unsqueeze(1))
-        if self.grad.device.type != "cpu" or not finite.all():  # asking would make a GPU wait
-            self.grad.masked_fill_(~finite[:, None], 0.0)
+        scale = (clipped / norm.clamp_min(1e-30)).unsqueeze(1)
+        for piece in self.of_members:
+            piece.mul_(scale).masked_fill_(~finite[:, None], 0.0)
         torch.where(finite, torch.lerp(before, clipped, 0.01), running_norm, out=running_norm)
+        return finite
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
@@ -84,14 +95,13 @@ class Batches:
         self.is_packed = isinstance(dataset.x, PackedBits)
         if isinstance(dataset.x, PackedBits):
             self.x, self.rows_of = _tensor_over(dataset.x.bits).to(device), torch.from_numpy(rows)
-        elif dataset.x.dtype == np.uint8:  # no copy of what may be gigabytes: the training rows are picked by number
+        elif dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:  # no copy of what may be gigabytes
             self.x, self.rows_of = _tensor_over(dataset.x).to(device), torch.from_numpy(rows)
         else:
             self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
         self.n, self.scale = len(rows), dataset.x_scale
-        # A Gaussian likelihood describes preprocessed x: do that once, where x is not kept small as bytes.
         self.h, self.preprocess = None, vae.preprocess
-        if self.x.is_floating_point() and isinstance(model.likelihood, GaussianLikelihood):
+        if self.x.is_floating_point():  # preprocess once, where x is not kept small as bytes
             with torch.no_grad():
                 self.x, self.scale = self.x * self.scale, 1.0
                 self.h = vae.preprocess(self.x)
@@ -171,7 +181,10 @@ def _tensor_over(array: np.ndarray) -> Tensor:
 
 
 class Sums:
-    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step."""
+    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step.
+
+    A member whose gradient was not finite at any step in between has sums that are not.
+    """
 
     def __init__(self, p: int, d_z: int, device: torch.device) -> None:
         self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
@@ -199,6 +212,7 @@ class Engine:
     def __init__(self, vae: Vae, batches: Batches) -> None:
         self.vae, self.batches, self.config = vae, batches, vae.config
         self.steps = self.config.train.epochs * batches.steps_per_epoch
+        self.every = min(max(self.steps // 50, 1), 200)  # steps between two logged rows
         device = batches.device
         if device.type == "cpu":
             keep_memory()
@@ -217,24 +231,31 @@ class Engine:
             self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
         lr = one_cycle(step, self.steps, self.config.train.lr)
         if self.recorded is None:
-            self.move(*self.batches.at(step), lr)
+            with_bound = (step + 1) % min(BOUND_EVERY, self.every) == 0 or step + 1 == self.steps
+            self.sums.count += self.move(*self.batches.at(step), lr, with_bound=with_bound)
         else:
             self.recorded.step(step, lr)
-        self.sums.count += 1
+            self.sums.count += 1
 
-    def move(self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor) -> None:
-        """Bound, gradient, clip and optimiser, on one batch."""
+    def move(
+        self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor, *, with_bound: bool = True
+    ) -> bool:
+        """Gradient, clip and optimiser, on one batch; return whether its bound was added to the sums."""
         if self.fused is None:
             bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
-            grads = torch.autograd.grad(loss.sum(), self.flat.parameters)
+            self.flat.grad.zero_()
+            loss.sum().backward()  # adds to every parameter's grad
             means = bound.means()
         else:
-            means, grads = self.fused(x, u, eps, h)
+            means = self.fused(x, u, eps, h, with_bound=with_bound)
         with torch.inference_mode():
-            self.flat.take(grads)
-            self.flat.clip_each_member(self.running_norm)
+            finite = self.flat.clip_each_member(self.running_norm)
             self.optimiser.step(lr)
-            self.sums.add(means)
+            if means is not None:
+                self.sums.add(means)
+            if finite is not None:
+                self.sums.total.masked_fill_(~finite[:, None], torch.nan)
+        return means is not None
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resumed run needs, as arrays; `restore` takes it back."""
@@ -243,7 +264,7 @@ class Engine:
 
     def moving(self) -> dict[str, Tensor]:
         """Return every tensor that a step changes, by name."""
-        own = {"flat": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
+        own = {"parameters": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
         return own | self.optimiser.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

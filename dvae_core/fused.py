@@ -20,6 +20,7 @@ from dvae_core.models import LOG_STD_Z, Vae
 from dvae_core.priors import LOG_VAR_BOUND, ConditionalNormal
 
 NARROW = 20  # columns; from 32 on both ways of `_product` are as fast
+FEW = 2**14  # numbers of a matrix: below, see `_product_into`
 
 
 def covers(vae: Vae) -> bool:
@@ -39,7 +40,8 @@ def covers(vae: Vae) -> bool:
 class Fused:
     """Forward and backward of the loss -(recon - beta kl), averaged over a batch, for every member of `vae`.
 
-    Assumes `covers(vae)`. Made once the parameters lie where they stay: it keeps views of them.
+    Assumes `covers(vae)`, and that every parameter has its `grad`. Made once both lie where they stay: it keeps views
+    of them.
     """
 
     def __init__(self, vae: Vae, beta: Float[Tensor, " p"]) -> None:
@@ -54,15 +56,24 @@ class Fused:
 
     @torch.inference_mode()
     def __call__(
-        self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"], h: Float[Tensor, "p n d_x"]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return the means of the bound's parts, as `Elbo.means`, and the loss's gradient in every parameter, in turn.
+        self,
+        x: Float[Tensor, "p n d_x"],
+        u: Tensor | None,
+        eps: Float[Tensor, "p n d_z"],
+        h: Float[Tensor, "p n d_x"],
+        *,
+        with_bound: bool = True,
+    ) -> Tensor | None:
+        """Write the loss's gradient into every parameter's `grad`.
 
             z = mu + std (eps + B eps),   var = std^2 (1 + sum_j B_ij^2)
             kl = 1/2 sum_i [ var P - 1 + P (mu - prior_mu)^2 - log P ] - log std
 
         with q's factor F = diag(std) (I + B), B strictly lower, and P the prior's precision. Arguments as for
         `objectives.objective`.
+
+        Returns:
+            The means of the bound's parts, as `Elbo.means`, if asked for: no gradient needs them.
         """
         vae, d = self.vae, self.d
         u = vae.standardise_u(u)
@@ -82,27 +93,29 @@ class Fused:
             spread = 1 + B.square() @ self.into_rows
             var = own_var * spread
         z = torch.addcmul(mu, std, noise)
-        recon, grad_f, grad_noise = self._likelihood(x, h, self.generator.forward(z, z))
-        grad_z, grad_generator = self.generator.backward(grad_f, z, needs_x=True)
+        recon, grad_f = self._likelihood(x, h, self.generator.forward(z, z), with_bound=with_bound)
+        grad_z = self.generator.backward(grad_f, z, needs_x=True)
 
         if self.prior is None or u is None:
-            distance, pull, excess, grad_prior = mu, mu, var - 1, []
-            kl_latent = torch.addcmul(excess, distance, pull).mul_(0.5).sub_(log_std)
+            distance, pull, excess, prior_logvar = mu, mu, var - 1, None
         else:
             prior_mu, prior_logvar = self.prior.forward(u)
             precision = torch.exp(-prior_logvar)
             distance = mu - prior_mu
             pull = distance * precision
             excess = (var * precision).sub_(1)
-            strain = torch.addcmul(excess, distance, pull)
-            grad_prior = self.prior.backward(-weight * pull, -0.5 * weight * strain)
-            kl_latent = strain.add_(prior_logvar).mul_(0.5).sub_(log_std)
+            self.prior.backward(-weight * pull, torch.addcmul(excess, distance, pull).mul_(-0.5 * weight))
             own_var = own_var * precision
-        kl = kl_latent.sum(-1)
-        kl_dependence = torch.zeros_like(kl)
-        if self.is_full:  # kl is right; of it, this much is the total correlation of q
-            share = 0.5 * torch.log(spread)
-            kl_latent, kl_dependence = kl_latent - share, share.sum(-1)
+        means = None
+        if recon is not None:
+            kl_latent = torch.addcmul(excess, distance, pull)
+            kl_latent = (kl_latent if prior_logvar is None else kl_latent.add_(prior_logvar)).mul_(0.5).sub_(log_std)
+            kl = kl_latent.sum(-1)
+            kl_dependence = torch.zeros_like(kl)
+            if self.is_full:  # kl is right; of it, this much is the total correlation of q
+                share = 0.5 * torch.log(spread)
+                kl_latent, kl_dependence = kl_latent - share, share.sum(-1)
+            means = torch.cat([torch.stack([recon, kl, kl_dependence], -1), kl_latent], -1).mean(1)
 
         grad_out = torch.empty_like(out)
         grad_mu, grad_raw, grad_B = grad_out.split(sizes, -1)
@@ -113,44 +126,49 @@ class Fused:
             grad_B.addcmul_((own_var * weight)[..., self.rows], B)
         grad_log_std = grad_z.mul_(noise).addcmul_(excess, weight)
         torch.ops.aten.tanh_backward.grad_input(grad_log_std, t, grad_input=grad_raw)
-        _, grad_encoder = self.encoder.backward(grad_out, h, needs_x=False)
+        self.encoder.backward(grad_out, h, needs_x=False)
+        return means
 
-        means = torch.cat([torch.stack([recon, kl, kl_dependence], -1), kl_latent], -1).mean(1)
-        return means, [*grad_noise, *grad_encoder, *grad_generator, *grad_prior]
-
-    def _likelihood(self, x: Tensor, h: Tensor, f: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Return log p(x|z) [p, n], and the gradient of minus its mean in f and in a learned noise's log std."""
+    def _likelihood(self, x: Tensor, h: Tensor, f: Tensor, *, with_bound: bool) -> tuple[Tensor | None, Tensor]:
+        """Return log p(x|z) [p, n], if asked for, and the gradient of minus its mean in f; write a learned noise's."""
         n, d_x = f.shape[1:]
+        recon = None
         if self.kind == "bernoulli":
-            recon = torch.linalg.vecdot(x, f) - softplus(f, threshold=40).sum(-1)  # beyond, it is f to double precision
-            return recon, torch.sigmoid(f).sub_(x).div_(n), []
+            if with_bound:  # beyond 40, softplus is f to double precision
+                recon = torch.linalg.vecdot(x, f) - softplus(f, threshold=40).sum(-1)
+            return recon, torch.sigmoid(f).sub_(x).div_(n)
         if self.kind == "poisson":
             rate = torch.exp(f)
-            recon = torch.linalg.vecdot(x, f) - (rate + torch.lgamma(x + 1)).sum(-1)
-            return recon, rate.sub_(x).div_(n), []
+            if with_bound:
+                recon = torch.linalg.vecdot(x, f) - (rate + torch.lgamma(x + 1)).sum(-1)
+            return recon, rate.sub_(x).div_(n)
         raw = self.vae.log_std_x[:, None]
         log_std = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
         precision = torch.exp(-log_std)
         residual = (f - h).mul_(precision)
         squares = torch.linalg.vecdot(residual, residual)
-        log_norm = self.vae.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
-        grad_noise = []
         if self.vae.log_std_x.requires_grad:
             excess = (d_x - squares)[..., None] if raw.shape[-1] == 1 else 1 - residual.square()
-            grad_noise = [excess.mean(1) * (raw == log_std)[:, 0]]  # none beyond the bounds
-        return torch.add(log_norm, squares, alpha=-0.5), residual.mul_(precision / n), grad_noise
+            torch.mul(excess.mean(1), (raw == log_std)[:, 0], out=self.vae.log_std_x.grad)  # 0 beyond the bounds
+        if with_bound:
+            log_norm = self.vae.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
+            recon = torch.add(log_norm, squares, alpha=-0.5)
+        return recon, residual.mul_(precision / n)
 
 
 class _Net:
-    """An MLP and the linear path beside it, forwards and backwards; views of their parameters are made once."""
+    """An MLP and the linear path beside it, forwards and backwards; views of parameters and gradients are made once."""
 
     def __init__(self, mlp: Mlp, skip: Linear | None) -> None:
         layers = [*mlp.hidden, mlp.last]
         self.activation = mlp.activation
-        self.weights = [layer.get_parameter("weight").detach() for layer in layers]
-        self.biases = [layer.get_parameter("bias").detach().unsqueeze(1) for layer in layers]
+        self.weights, self.grad_weights = _values_and_gradients([layer.get_parameter("weight") for layer in layers])
+        biases, self.grad_biases = _values_and_gradients([layer.get_parameter("bias") for layer in layers])
+        self.biases = [b.unsqueeze(1) for b in biases]
         self.transposed = [w.mT for w in self.weights]
-        self.skip = None if skip is None else skip.weight.detach()
+        self.skip, self.grad_skip = None, None
+        if skip is not None:
+            (self.skip,), (self.grad_skip,) = _values_and_gradients([skip.weight])
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return the output, and keep what `backward` needs."""
@@ -165,23 +183,22 @@ class _Net:
             out.narrow(-1, 0, self.skip.shape[-1]).add_(_product(beside, self.skip))
         return out
 
-    def backward(self, grad: Tensor, beside: Tensor | None = None, *, needs_x: bool) -> tuple[Tensor, list[Tensor]]:
-        """Return the gradients in x, which is `beside` too, if needed, and in the parameters, in the module's order."""
-        grads: list[Tensor] = []
+    def backward(self, grad: Tensor, beside: Tensor | None = None, *, needs_x: bool) -> Tensor:
+        """Write the parameters' gradients, and return that in x, which is `beside` too, if needed."""
         through = grad
         for i in reversed(range(len(self.weights))):
-            grads += [through.sum(1), _product(self.inputs[i].mT, through)]
+            torch.sum(through, 1, out=self.grad_biases[i])
+            _product_into(self.grad_weights[i], self.inputs[i].mT, through)
             if i > 0:
                 through = _activation_gradient(self.activation, _product(through, self.transposed[i]), self.kept[i - 1])
-        grads.reverse()
         if needs_x:
             through = _product(through, self.transposed[0]).contiguous()
-        if self.skip is not None and beside is not None:
+        if self.skip is not None and self.grad_skip is not None and beside is not None:
             direct = grad.narrow(-1, 0, self.skip.shape[-1])
-            grads.append(_product(beside.mT, direct))
+            _product_into(self.grad_skip, beside.mT, direct)
             if needs_x:
                 through.add_(_product(direct, self.skip.mT))
-        return through, grads
+        return through
 
 
 class _PriorOfU:
@@ -189,25 +206,28 @@ class _PriorOfU:
 
     def __init__(self, prior: ConditionalNormal) -> None:
         self.modulate = prior.modulate
-        self.of_u = _Net(prior.net, None) if isinstance(prior.net, Mlp) else prior.net.get_parameter("weight").detach()
+        self.net = _Net(prior.net, None) if isinstance(prior.net, Mlp) else None
+        if self.net is None:
+            (self.table,), (self.grad_table,) = _values_and_gradients([prior.net.get_parameter("weight")])
 
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance at u."""
         self.u = u
-        out = self.of_u.forward(u) if isinstance(self.of_u, _Net) else _product(u, self.of_u)
+        out = _product(u, self.table) if self.net is None else self.net.forward(u)
         mu, raw = out.chunk(2, -1)
         self._silence(mu, raw)
         self.t = torch.tanh(raw / LOG_VAR_BOUND)
         return mu, LOG_VAR_BOUND * self.t
 
-    def backward(self, grad_mu: Tensor, grad_logvar: Tensor) -> list[Tensor]:
-        """Return the gradient in every parameter."""
+    def backward(self, grad_mu: Tensor, grad_logvar: Tensor) -> None:
+        """Write the gradient in every parameter."""
         grad_raw = torch.ops.aten.tanh_backward(grad_logvar, self.t)
         self._silence(grad_mu, grad_raw)
         grad = torch.cat([grad_mu, grad_raw], -1)
-        if isinstance(self.of_u, _Net):
-            return self.of_u.backward(grad, needs_x=False)[1]
-        return [_product(self.u.mT, grad)]
+        if self.net is None:
+            _product_into(self.grad_table, self.u.mT, grad)
+        else:
+            self.net.backward(grad, needs_x=False)
 
     def _silence(self, of_mean: Tensor, of_variance: Tensor) -> None:
         """Set to 0 what u does not move."""
@@ -227,6 +247,24 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None, scale: float | in
         out = torch.bmm(b.mT, a.mT) if bias is None else torch.baddbmm(bias.mT, b.mT, a.mT, beta=scale, alpha=scale)
         return out.mT
     return torch.bmm(a, b) if bias is None else torch.baddbmm(bias, a, b, beta=scale, alpha=scale)
+
+
+def _product_into(out: Tensor, a: Tensor, b: Tensor) -> None:
+    """Write a b, [p, n, k], into `out`, a view of all gradients.
+
+    Members lie far apart there, and then torch multiplies them one at a time: of small matrices a copy is cheaper.
+    """
+    if (out.is_contiguous() or out.numel() >= FEW * len(out)) and b.shape[-1] > NARROW:
+        torch.bmm(a, b, out=out)
+    else:
+        out.copy_(_product(a, b))
+
+
+def _values_and_gradients(parameters: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    gradients = [w.grad for w in parameters if w.grad is not None]
+    if len(gradients) < len(parameters):
+        raise ValueError("Every parameter needs a grad to be written into.")
+    return [w.detach() for w in parameters], gradients
 
 
 def _activate(name: str, a: Tensor) -> tuple[Tensor, Tensor]:

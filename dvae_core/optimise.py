@@ -29,7 +29,7 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Optimiser:
-    """Takes steps on the flat parameter tensor [p, k] of a population (`engine.Flat`), whose views are the module's.
+    """Takes steps on the one row of a population's parameters (`engine.Flat`), whose views are the module's.
 
     Muon moves the weights of the multi-layer nets in encoder and generator. Linear paths, biases, noise and prior stay
     with Adam: there single entries have a meaning, and rotating their gradient loses it.
@@ -48,10 +48,10 @@ class Optimiser:
         self.momentum = torch.zeros_like(tensor.data) if kind == "muon" else None
         start = 0
         for name, weight in module.named_parameters():
-            k = weight[0].numel()
+            stop = start + weight.numel()
             if kind == "muon" and ".mlp." in name and weight.dim() == 3 and min(weight.shape[1:]) > 1:
-                self.matrices.append((slice(start, start + k), weight))
-            start += k
+                self.matrices.append((slice(start, stop), weight))
+            start = stop
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
@@ -70,10 +70,10 @@ class Optimiser:
             return
         self.momentum.lerp_(grad, 1 - MOMENTUM)
         ahead = grad.lerp(self.momentum, MOMENTUM)  # Nesterov
-        for (columns, weight), old in zip(self.matrices, before, strict=True):
+        for (own, weight), old in zip(self.matrices, before, strict=True):
             d_in, d_out = weight.shape[1:]
             scale = lr * RATE * max(1.0, d_out / d_in) ** 0.5
-            weight.data.copy_(old - scale * orthogonalise(ahead[:, columns].view(weight.shape)))
+            weight.data.copy_(old - scale * orthogonalise(ahead[own].view(weight.shape)))
 
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that a step changes: what a checkpoint needs, and copies back."""

@@ -109,12 +109,11 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
     vae.to(device)
     engine = Engine(vae, Batches(dataset, parts.train, vae, device))
-    held_out = HeldOut(dataset, parts.held_out, config, device)
-    steps, sums = engine.steps, engine.sums
-    every = min(max(steps // 50, 1), 200)
-    # A batch of held-out bounds costs a third of a step; in all they get a tenth of what training costs (360 rows after
-    # every 8th step at batch 64 took a quarter).
-    apart = every * math.ceil(10 * held_out.x.shape[1] / (3 * engine.batches.batch * every))
+    held_out = HeldOut(dataset, parts.held_out, vae, device)
+    steps, sums, every = engine.steps, engine.sums, engine.every
+    # A batch of held-out bounds costs a third of a step; in all they get a twentieth of what training costs (360 rows
+    # after every 8th step at batch 64 took a quarter).
+    apart = every * math.ceil(20 * held_out.x.shape[1] / (3 * engine.batches.batch * every))
     run.set_status(
         state="running",
         message="",
@@ -217,10 +216,12 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
 class HeldOut:
     """The held-out rows on the device, and each member's bound on an even share of them, with fixed noise."""
 
-    def __init__(self, dataset: Dataset, rows: np.ndarray, config: Config, device: torch.device) -> None:
+    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+        config = vae.config
         self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
         self.last = np.full(config.members, np.nan)
         self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
+        self.h = vae.preprocess(self.x[0]).expand_as(self.x)
         d_z = config.model.latents
         noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
         self.eps = torch.stack(noise).to(device)
@@ -236,7 +237,7 @@ class HeldOut:
     @torch.no_grad()
     def elbo(self, vae: Vae) -> np.ndarray:
         """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
-        means = vae.eval().elbo(self.x, self.u, self.eps).means().double().cpu().numpy()
+        means = vae.eval().elbo(self.x, self.u, self.eps, self.h).means().double().cpu().numpy()
         vae.train()
         self.last = means[:, 0] - means[:, 1]
         return means
@@ -320,8 +321,8 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
             torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
             for s in vae.config.train.seeds
         ]).to(x.device)  # fmt: skip
-        q = vae.encode(xb, ub)
         bound = vae.elbo(xb, ub, eps)
+        q = bound.q
         prior = vae.given(q.mu, ub)
         m, v = prior.moments()
         if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
