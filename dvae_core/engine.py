@@ -48,7 +48,8 @@ class Flat:
             start = stop
         of_members = [self.grad.view(1, -1)] if self.p == 1 else [w.grad.view(self.p, -1) for w in parameters]
         self.of_members: list[Tensor] = of_members  # the gradient again, in pieces [p, k]
-        self.norms = torch.zeros(len(of_members), self.p, device=self.grad.device, dtype=self.grad.dtype)
+        self.norms = self.grad.new_zeros(len(of_members), self.p)
+        self.norms_of = list(self.norms)
 
     def clip_each_member(self, running_norm: Tensor) -> Tensor | None:
         """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
@@ -58,7 +59,7 @@ class Flat:
         Returns:
             Whether each member's gradient was finite, [p]; None where all were, and nothing had to be clipped.
         """
-        for piece, norm in zip(self.of_members, self.norms, strict=True):
+        for piece, norm in zip(self.of_members, self.norms_of, strict=True):
             torch.linalg.vector_norm(piece, dim=1, out=norm)
         norm = torch.linalg.vector_norm(self.norms, dim=0)
         if norm.device.type == "cpu" and (norm <= 2 * running_norm).all():  # most steps; asking would make a GPU wait
@@ -131,14 +132,13 @@ class Batches:
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return x, u or None, and preprocessed x, of these rows (any shape)."""
-        x = self.x.index_select(0, rows.flatten())
+        flat = rows.flatten()
+        x = self.x.index_select(0, flat)
         if self.is_packed:
             x = unpack(x, self.d_x)
-        x = x.unflatten(0, rows.shape).to(torch.float32)
+        x = x.view(*rows.shape, -1).to(torch.float32)
         x = x if self.scale == 1 else x * self.scale
-        u, h = (
-            None if t is None else t.index_select(0, rows.flatten()).unflatten(0, rows.shape) for t in (self.u, self.h)
-        )
+        u, h = (None if t is None else t.index_select(0, flat).view(*rows.shape, -1) for t in (self.u, self.h))
         return x, u, (self.preprocess(x) if h is None else h)
 
     def _go_to(self, step: int) -> int:
