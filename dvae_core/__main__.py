@@ -347,7 +347,6 @@ def _examples(options: argparse.Namespace) -> int:
                 pass
         for _ in compute.rotation(run, member_index=read.best_member(run)):  # the member that pages open with
             pass
-        (run.path / "resume.safetensors").unlink()
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
         print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")

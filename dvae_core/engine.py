@@ -40,15 +40,17 @@ class Flat:
         self.p = parameters[0].shape[0]
         self.tensor = nn.Parameter(torch.cat([w.detach().flatten() for w in parameters]))
         self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
+        self.of_members: list[Tensor] = []  # the gradient again, in pieces [p, k]
         start = 0
         for w in parameters:
             stop = start + w.numel()
             w.data = self.tensor.data[start:stop].view(w.shape)
             w.grad = self.grad[start:stop].view(w.shape)
+            self.of_members.append(self.grad[start:stop].view(self.p, -1))
             start = stop
-        of_members = [self.grad.view(1, -1)] if self.p == 1 else [w.grad.view(self.p, -1) for w in parameters]
-        self.of_members: list[Tensor] = of_members  # the gradient again, in pieces [p, k]
-        self.norms = self.grad.new_zeros(len(of_members), self.p)
+        if self.p == 1:
+            self.of_members = [self.grad.view(1, -1)]
+        self.norms = self.grad.new_zeros(len(self.of_members), self.p)
         self.norms_of = list(self.norms)
 
     def clip_each_member(self, running_norm: Tensor) -> Tensor | None:
@@ -70,7 +72,9 @@ class Flat:
         clipped = torch.minimum(norm, 2 * before)
         scale = (clipped / norm.clamp_min(1e-30)).unsqueeze(1)
         for piece in self.of_members:
-            piece.mul_(scale).masked_fill_(~finite[:, None], 0.0)
+            piece.mul_(scale)
+            if norm.device.type != "cpu" or not finite.all():
+                piece.masked_fill_(~finite[:, None], 0.0)
         torch.where(finite, torch.lerp(before, clipped, 0.01), running_norm, out=running_norm)
         return finite
 

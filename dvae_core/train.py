@@ -30,6 +30,7 @@ from dvae_core.runs import Run, RunError
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
+SHARE = 20  # of the time, one part in so many is spent at most on live latents, on checkpoints, and on held-out bounds
 STATUS_SECONDS = 0.2  # a person reads no faster; each is a file flushed to disk
 LOOK_SECONDS = 0.1  # between two looks for STOP
 LATENT_ROWS = 5000
@@ -111,9 +112,8 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     engine = Engine(vae, Batches(dataset, parts.train, vae, device))
     held_out = HeldOut(dataset, parts.held_out, vae, device)
     steps, sums, every = engine.steps, engine.sums, engine.every
-    # A batch of held-out bounds costs a third of a step; in all they get a twentieth of what training costs (360 rows
-    # after every 8th step at batch 64 took a quarter).
-    apart = every * math.ceil(20 * held_out.x.shape[1] / (3 * engine.batches.batch * every))
+    # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter).
+    apart = every * math.ceil(SHARE * held_out.x.shape[1] / (3 * engine.batches.batch * every))
     run.set_status(
         state="running",
         message="",
@@ -156,7 +156,8 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     def seconds() -> float:
         return before + time.time() - clock
 
-    saved = shown = looked = told = time.time()
+    looked = told = time.time()
+    live, saving = NowAndThen(LIVE_SECONDS), NowAndThen(CHECKPOINT_SECONDS)
     step = start
     try:
         if resume is None:
@@ -175,12 +176,9 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
                     run.set_status(step=step, seconds=now, failed_members=sorted(failed))
                     told = time.time()
                 left = (time.time() - clock) / (step - start) * (steps - step)
-                if time.time() - shown > LIVE_SECONDS and step < steps:
-                    write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
-                    shown = time.time()
-                if time.time() - saved > CHECKPOINT_SECONDS and step < steps:
-                    checkpoint(step)
-                    saved = time.time()
+                if step < steps:
+                    live(lambda: write_latents(run, vae, held_out, rows=HELD_OUT_ROWS))
+                    saving(lambda at=step: checkpoint(at))
                 yield Progress(step, steps, now, left, held_out.last, tuple(sorted(failed)))
             if time.time() - looked > LOOK_SECONDS:
                 looked = time.time()
@@ -193,14 +191,15 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
             failed_members=sorted(failed),
         )  # fmt: skip
         raise
-    checkpoint(step)
     if step < steps:
+        checkpoint(step)
         run.set_status(
             state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.",
             failed_members=sorted(failed),
         )  # fmt: skip
         write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
     else:
+        write_weights(run, vae)
         arrays = write_latents(run, vae, held_out, rows=LATENT_ROWS)
         run.seal()
         late = stuck(arrays["elbo"], arrays["kl_latent"], config.train.betas)
@@ -211,6 +210,22 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
             failed_members=sorted(failed), stuck_members=[m for m in late if m not in failed],
             total_seconds=time.time() - began,
         )  # fmt: skip
+        (run.path / "resume.safetensors").unlink(missing_ok=True)  # three times the weights, and never read again
+
+
+class NowAndThen:
+    """Does something every so many seconds, or less often where it is so slow that it would hold training up."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.due = time.time() + seconds
+
+    def __call__(self, work: Callable[[], object]) -> None:
+        """Do it, if it is due."""
+        start = time.time()
+        if start >= self.due:
+            work()
+            self.due = time.time() + max(self.seconds, SHARE * (time.time() - start))
 
 
 class HeldOut:

@@ -360,7 +360,7 @@ def twin(
     dataset = dataset_of(run.config.data)
     parts = split(dataset, run.config.data.split)
     write_weights(new, rotated)
-    write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated.config, torch.device("cpu")), rows=LATENT_ROWS)
+    write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated, torch.device("cpu")), rows=LATENT_ROWS)
     history = run.history().query("member == @member_index").assign(member=0)
     new.write("history.csv", history.to_csv(index=False))
     yield 0.6

@@ -11,13 +11,15 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dvae_core import engine, recipes, runs
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
 from dvae_core.engine import one_cycle
+from dvae_core.initial import initialise
 from dvae_core.models import Vae
 from dvae_core.runs import RunError
-from dvae_core.train import History, load_vae, train
+from dvae_core.train import History, NowAndThen, load_vae, sizes_of, train
 
 DATA = SourcesData(segments=3, per_segment=100)
 
@@ -186,6 +188,52 @@ def test_a_stop_file_stops_soon(tmp_path):
     assert run.weights()  # what was learnt so far can be looked at
 
 
+@pytest.mark.parametrize("epochs", [1, 3, 17])  # of 15 steps: rows after every step, and after every 5th
+def test_every_logged_row_has_a_training_bound(tmp_path, epochs):
+    run = runs.create(tmp_path / "a", config_for(epochs=epochs))
+    finish(run)
+    rows = run.history().query("split == 'train'")
+    assert rows["step"].max() == epochs * 15
+    assert np.isfinite(rows[["elbo", "recon", "kl"]].to_numpy()).all()
+
+
+def test_one_bad_batch_is_noticed_at_steps_whose_bound_is_not_taken():
+    dataset = recipes.dataset_of(DATA)
+    config = config_for(seeds=(0, 1), epochs=30)
+    vae = Vae(config, sizes_of(dataset))
+    initialise(vae, torch.from_numpy(dataset.x_float()), torch.from_numpy(dataset.u_features()))
+    moved = engine.Engine(vae, engine.Batches(dataset, np.arange(dataset.n), vae, torch.device("cpu")))
+    for step in range(moved.every):  # the last of them takes the bound, so the next does not
+        moved.step(step)
+    moved.sums.take()
+    moved.batches.at(moved.every)
+    moved.batches.eps[moved.every % engine.BLOCK, 1] = torch.nan
+    moved.step(moved.every)
+    assert moved.sums.count == 0
+    assert moved.sums.not_finite() == [1]
+    assert all(torch.isfinite(w).all() for w in vae.parameters())
+
+
+def test_what_is_slow_is_done_less_often():
+    done = []
+    now_and_then = NowAndThen(0.0)
+    for _ in range(2):  # the second comes at once, and is due after 20 times the 50 ms of the first
+        now_and_then(lambda: done.append(time.sleep(0.05)))
+    assert len(done) == 1
+
+
+def test_a_finished_run_keeps_no_checkpoint(tmp_path):
+    run = runs.create(tmp_path / "a", config_for(epochs=2))
+    training = train(run)
+    for _ in range(3):
+        next(training)
+    training.close()
+    assert (run.path / "resume.safetensors").exists()
+    finish(run)
+    assert run.status().state == "finished"
+    assert not (run.path / "resume.safetensors").exists()
+
+
 def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkeypatch):
     alone = runs.create(tmp_path / "alone", config_for((0,), epochs=4))
     finish(alone)
@@ -284,7 +332,7 @@ def test_packed_pictures_train_as_their_bytes_do(tmp_path, monkeypatch):
 
 
 def test_a_full_device_is_said_in_words_with_what_to_do(tmp_path, monkeypatch):
-    def full(self, *batch):
+    def full(self, *batch, **_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nmore")
 
     import torch
