@@ -427,7 +427,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch", type=int)
-    train.add_argument("--lr", type=float)
+    train.add_argument(
+        "--lr", type=_numbers, metavar="1e-3,1e-2", help="peak of the learning rate; of several, every seed gets each"
+    )
     train.add_argument("--optimiser", choices=["adam", "muon"], help="default: muon for gauss-newton, else adam")
     train.add_argument(
         "--objective",

@@ -358,13 +358,16 @@ Prior = StandardPrior | ConditionalPrior | LaplacePrior | LearnedPrior
 
 @dataclass(frozen=True)
 class TrainConfig(_Checked):
-    """How a population is trained. `seeds` and `betas` have one entry a member."""
+    """How a population is trained. `seeds`, `betas` and, where members differ in it, `lrs` have one entry a member."""
 
     seeds: tuple[int, ...] = setting((0, 1, 2, 3), "Seeds", "One per member", min=0, max=2**31 - 1)
     betas: tuple[float, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member", min=0, max=1000)
     epochs: int = setting(30, "Epochs", min=1, max=100_000)
     batch: int = setting(256, "Batch size", min=1, max=1_000_000)
     lr: float = setting(5e-3, "Learning rate", "Peak of a one-cycle schedule", min=1e-7, max=1)
+    lrs: tuple[float, ...] = setting(
+        (), "Learning rates", "One per member; leave empty for the same", min=1e-7, max=1, late=True
+    )
     optimiser: Literal["adam", "muon"] = setting(
         "adam",
         "Optimiser",
@@ -396,6 +399,11 @@ class TrainConfig(_Checked):
             raise ConfigError(
                 f"A population needs one seed and one beta per member; got {len(self.seeds)} and {len(self.betas)}."
             )
+        if self.lrs and len(self.lrs) != len(self.seeds):
+            raise ConfigError(
+                f"A population needs one learning rate per member, or one for all; got {len(self.lrs)} for "
+                f"{len(self.seeds)} members."
+            )
         if self.samples > 1 and (self.objective != "elbo" or any(b != 1 for b in self.betas)):
             raise ConfigError(
                 "The importance-weighted bound has no other weights than 1; set every beta to 1 and the objective to "
@@ -403,6 +411,11 @@ class TrainConfig(_Checked):
             )
         if self.objective == "released-ivae" and any(b != 1 for b in self.betas):
             raise ConfigError("The objective released-ivae has weights of its own; set every beta to 1.")
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Every member's learning rate, the peak of its schedule."""
+        return self.lrs or (self.lr,) * len(self.seeds)
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ class Engine:
         if device.type == "cpu":
             keep_memory()
         self.flat = Flat(vae)
-        self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor)
+        self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor, self.config.train.rates)
         self.running_norm = torch.zeros(vae.p, device=device)
         self.sums = Sums(vae.p, self.config.model.latents, device)
         self.weights = loss_weights(self.config.train).to(device)
@@ -233,7 +233,7 @@ class Engine:
         """Take step number `step`."""
         if self.is_annealed:
             self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
-        lr = one_cycle(step, self.steps, self.config.train.lr)
+        lr = one_cycle(step, self.steps, max(self.config.train.rates))
         if self.recorded is None:
             with_bound = (step + 1) % min(BOUND_EVERY, self.every) == 0 or step + 1 == self.steps
             self.sums.count += self.move(*self.batches.at(step), lr, with_bound=with_bound)

@@ -515,10 +515,9 @@ def log_px(
 def member(vae: Vae, m: int) -> Vae:
     """Return member m alone, as a population of one."""
     train = vae.config.train
-    alone = dataclasses.replace(
-        vae.config, train=dataclasses.replace(train, seeds=(train.seeds[m],), betas=(train.betas[m],))
-    )
+    own = {"seeds": train.seeds[m : m + 1], "betas": train.betas[m : m + 1], "lrs": train.lrs[m : m + 1]}
+    alone = dataclasses.replace(vae.config, train=dataclasses.replace(train, **own))
     new = Vae(alone, vae.sizes)
-    own = {name for name, _ in vae.named_parameters()} | {"log_std_x"}  # fixed noise is a buffer with a member axis
-    new.load_state_dict({k: v[m : m + 1] if k in own else v for k, v in vae.state_dict().items()})
+    of_members = {name for name, _ in vae.named_parameters()} | {"log_std_x"}  # fixed noise is a buffer, yet p rows
+    new.load_state_dict({k: v[m : m + 1] if k in of_members else v for k, v in vae.state_dict().items()})
     return new.to(next(vae.parameters()).dtype)

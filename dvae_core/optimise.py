@@ -6,6 +6,8 @@ same cost. `torch.optim.Muon` (2.13) takes 2-D matrices only, one at a time; our
 not notice its neighbours: hence this one, batched over members.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -32,10 +34,11 @@ class Optimiser:
     """Takes steps on the one row of a population's parameters (`engine.Flat`), whose views are the module's.
 
     Muon moves the weights of the multi-layer nets in encoder and generator. Linear paths, biases, noise and prior stay
-    with Adam: there single entries have a meaning, and rotating their gradient loses it.
+    with Adam: there single entries have a meaning, and rotating their gradient loses it. `rates` are the members'
+    learning rates; only their proportions count.
     """
 
-    def __init__(self, kind: str, module: nn.Module, tensor: nn.Parameter) -> None:
+    def __init__(self, kind: str, module: nn.Module, tensor: nn.Parameter, rates: Sequence[float] = (1.0,)) -> None:
         self.tensor = tensor
         # Adam (Kingma & Ba 2015) by torch's fused kernel: `torch.optim` calls the same one after 0.1 ms of bookkeeping
         # a step, and imports for 1.5 s.
@@ -44,6 +47,10 @@ class Optimiser:
             "exp_avg": torch.zeros_like(tensor.data),
             "exp_avg_sq": torch.zeros_like(tensor.data),
         }
+        # A step is proportional to the rate: take the largest rate's, then go a share of the way.
+        shares = tensor.new_tensor(rates) / max(rates)
+        self.shares = shares if len(set(rates)) > 1 else None
+        self.weights = [w.data.flatten(1) for w in module.parameters()]
         self.matrices: list[tuple[slice, Tensor]] = []
         self.momentum = torch.zeros_like(tensor.data) if kind == "muon" else None
         start = 0
@@ -55,10 +62,11 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Move every parameter by its gradient in `tensor.grad`."""
+        """Move every parameter by its gradient in `tensor.grad`; `lr` is the largest of the members' rates."""
         grad = self.tensor.grad
         if grad is None:
             return
+        start = None if self.shares is None else [weight.clone() for weight in self.weights]
         before = [weight.detach().clone() for _, weight in self.matrices]
         adam = self.adam
         adam["step"] += 1
@@ -66,14 +74,16 @@ class Optimiser:
             [self.tensor.data], [grad], [adam["exp_avg"]], [adam["exp_avg_sq"]], [], [adam["step"]],
             lr=lr, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
         )  # fmt: skip
-        if self.momentum is None:
-            return
-        self.momentum.lerp_(grad, 1 - MOMENTUM)
-        ahead = grad.lerp(self.momentum, MOMENTUM)  # Nesterov
-        for (own, weight), old in zip(self.matrices, before, strict=True):
-            d_in, d_out = weight.shape[1:]
-            scale = lr * RATE * max(1.0, d_out / d_in) ** 0.5
-            weight.data.copy_(old - scale * orthogonalise(ahead[own].view(weight.shape)))
+        if self.momentum is not None:
+            self.momentum.lerp_(grad, 1 - MOMENTUM)
+            ahead = grad.lerp(self.momentum, MOMENTUM)  # Nesterov
+            for (own, weight), old in zip(self.matrices, before, strict=True):
+                d_in, d_out = weight.shape[1:]
+                scale = lr * RATE * max(1.0, d_out / d_in) ** 0.5
+                weight.data.copy_(old - scale * orthogonalise(ahead[own].view(weight.shape)))
+        if self.shares is not None and start is not None:
+            for weight, old in zip(self.weights, start, strict=True):
+                torch.lerp(old, weight, self.shares[:, None], out=weight)
 
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that a step changes: what a checkpoint needs, and copies back."""

@@ -280,12 +280,13 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
 
 
 def member_names(run: Run) -> list[str]:
-    """Name the members by what tells them apart: beta where it differs, seed where it differs."""
+    """Name the members by what tells them apart: beta, learning rate, seed, each where it differs."""
     train = run.config.train
-    several_betas, several_seeds = len(set(train.betas)) > 1, len(set(train.seeds)) > 1
+    betas, rates, seeds = (len(set(values)) > 1 for values in (train.betas, train.rates, train.seeds))
     names = []
-    for seed, beta in zip(train.seeds, train.betas, strict=True):
-        parts = [f"β = {beta:g}"] * several_betas + [f"seed {seed}"] * (several_seeds or not several_betas)
+    for seed, beta, rate in zip(train.seeds, train.betas, train.rates, strict=True):
+        parts = [f"β = {beta:g}"] * betas + [f"rate {rate:g}"] * rates
+        parts += [f"seed {seed}"] * (seeds or not parts)
         names.append(", ".join(parts))
     return names
 

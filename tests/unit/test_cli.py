@@ -48,6 +48,14 @@ def test_train_then_score_as_json(trained, capsys):
     assert score == trained.score()
 
 
+def test_of_several_learning_rates_every_seed_gets_each(npz, tmp_path):
+    where = tmp_path / "rates"
+    options = ["--model", "vae", "--members", "2", "--epochs", "1", "--lr", "1e-3,1e-2"]
+    assert main(["train", "--data", str(npz), "--out", str(where), *options]) == 0
+    train = runs.Run(where).config.train
+    assert list(zip(train.seeds, train.rates, strict=True)) == [(0, 1e-3), (1, 1e-3), (0, 1e-2), (1, 1e-2)]
+
+
 def test_scores_are_those_of_the_latents_on_disk(trained, capsys):
     from dvae_core.metrics import mcc
 

@@ -73,6 +73,23 @@ def test_member_seven_is_the_same_alone_and_among_many(tmp_path):
         np.testing.assert_allclose(weight, expected, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
+    """Each member moves as it would alone, at its own rate (1e-5 after 60 steps: kernels differ with p)."""
+    rates = {5: 1e-3, 7: 2e-2}
+    both = runs.create(
+        tmp_path / "both", config_for(tuple(rates), epochs=4, lrs=tuple(rates.values()), optimiser=optimiser)
+    )
+    finish(both)
+    for m, (seed, rate) in enumerate(rates.items()):
+        lone = runs.create(tmp_path / str(seed), config_for((seed,), epochs=4, lr=rate, optimiser=optimiser))
+        finish(lone)
+        for name, weight in lone.weights().items():
+            theirs = both.weights()[name]
+            theirs = theirs if theirs.shape == weight.shape else theirs[m : m + 1]
+            np.testing.assert_allclose(theirs, weight, atol=1e-5, err_msg=name)
+
+
 def test_betas_may_differ_by_member(tmp_path):
     run = runs.create(tmp_path / "a", config_for((0, 0), betas=(0.1, 20.0), epochs=20))
     finish(run)
