@@ -36,17 +36,19 @@ class Flat:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        parameters = list(module.parameters())
+        self.parameters = parameters = list(module.parameters())
         self.p = parameters[0].shape[0]
         self.tensor = nn.Parameter(torch.cat([w.detach().flatten() for w in parameters]))
         self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
-        self.of_members: list[Tensor] = []  # the gradient again, in pieces [p, k]
+        self.grads: list[Tensor] = []  # one of each parameter
+        self.of_members: list[Tensor] = []  # the same in pieces [p, k]
         start = 0
         for w in parameters:
             stop = start + w.numel()
             w.data = self.tensor.data[start:stop].view(w.shape)
             w.grad = self.grad[start:stop].view(w.shape)
-            self.of_members.append(self.grad[start:stop].view(self.p, -1))
+            self.grads.append(w.grad)
+            self.of_members.append(w.grad.view(self.p, -1))
             start = stop
         if self.p == 1:
             self.of_members = [self.grad.view(1, -1)]
@@ -247,8 +249,8 @@ class Engine:
         """Gradient, clip and optimiser, on one batch; return whether its bound was added to the sums."""
         if self.fused is None:
             bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
-            self.flat.grad.zero_()
-            loss.sum().backward()  # adds to every parameter's grad
+            for grad, new in zip(self.flat.grads, torch.autograd.grad(loss.sum(), self.flat.parameters), strict=True):
+                grad.copy_(new)
             means = bound.means()
         else:
             means = self.fused(x, u, eps, h, with_bound=with_bound)
