@@ -123,13 +123,18 @@ def seeds(folder: Path, members: int) -> None:
 
 
 def released(folder: Path, members: int) -> None:
-    """The loss released with the iVAE paper, and the same model at equal weights: same nets, data, batch and rate."""
+    """The loss released with the iVAE paper, and the same model at equal weights: same nets, data, batch and rate.
+
+    Its published .93 is not reached: .78 in its 20 epochs, .82 in 60 (on standardised x .65; three layers, other
+    activations, rates and noises move it by less than .05). Estimated from batches of 64, its terms come to 100 times
+    the reconstruction against 10 times the KL: the ELBO of a noise a tenth as large in variance, which scores the same.
+    """
     save(sources(**FIVE), folder / "data.npz")
     for objective in ("released-ivae", "elbo"):
         config = Config(
             data=FileData(path=str(folder / "data.npz")),
             model=ModelConfig(
-                latents=5, net=MlpNet(hidden=100), posterior="diagonal", encoder="xu", preprocess="standardise",
+                latents=5, net=MlpNet(hidden=100), posterior="diagonal", encoder="xu", preprocess="whiten",
                 likelihood=GaussianLikelihood(noise="fixed", std=0.1**0.5),
             ),
             prior=ConditionalPrior(modulate="variance"),
