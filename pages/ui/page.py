@@ -285,7 +285,7 @@ def member_names(run: Run) -> list[str]:
     betas, rates, seeds = (len(set(values)) > 1 for values in (train.betas, train.rates, train.seeds))
     names = []
     for seed, beta, rate in zip(train.seeds, train.betas, train.rates, strict=True):
-        parts = [f"β = {beta:g}"] * betas + [f"rate {rate:g}"] * rates
+        parts = [f"β = {beta:g}"] * betas + [f"lr {rate:g}"] * rates
         parts += [f"seed {seed}"] * (seeds or not parts)
         names.append(", ".join(parts))
     return names
