@@ -73,9 +73,10 @@ class Flat:
         before = torch.where(running_norm > 0, running_norm, norm)
         clipped = torch.minimum(norm, 2 * before)
         scale = (clipped / norm.clamp_min(1e-30)).unsqueeze(1)
+        maybe_bad = norm.device.type != "cpu" or not finite.all()
         for piece in self.of_members:
             piece.mul_(scale)
-            if norm.device.type != "cpu" or not finite.all():
+            if maybe_bad:
                 piece.masked_fill_(~finite[:, None], 0.0)
         torch.where(finite, torch.lerp(before, clipped, 0.01), running_norm, out=running_norm)
         return finite

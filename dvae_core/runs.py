@@ -1,7 +1,7 @@
 """A run is a folder: the one thing that training writes and everything else reads.
 
     config.json           all settings              weights.safetensors   every member's weights
-    about.json            title, facts of the data  resume.safetensors    what training needs to go on, bit for bit
+    about.json            title, facts of the data  resume.safetensors    until it has finished: what it needs to go on
     history.csv           append-only rows          latents.npz           held-out posterior means, all members
     status.json           state, step, device       analysis/             scores and curves computed from the run
     log.txt               the worker's output       STOP                  present when somebody asked it to stop

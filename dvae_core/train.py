@@ -305,6 +305,7 @@ def _read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
         size, *digest = tensors["history"].tolist()
         written = (run.path / "history.csv").read_bytes()[:size]
         key = int(tensors["key"])
+        _ = tensors["parameters"]  # else it was written when they lay otherwise
     except (RunError, KeyError, FileNotFoundError):
         return None
     if key != int(run.config.key(), 16):

@@ -7,24 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from headlines import HEADLINES
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import jobs, runs
 
 ROOT = Path(__file__).parents[2]
-HEADLINES = {
-    "start": "What can a latent-variable model know?",
-    "data": "Data",
-    "train": "Train a population",
-    "traverse": "Drag the latents",
-    "rotate": "Rotate the latents",
-    "any_prior": "Any prior",
-    "recover": "Recovered and true",
-    "agree": "Do the seeds agree?",
-    "conditions": "Does the theorem hold here?",
-    "study": "Run a study",
-    "runs": "Runs",
-}
 
 
 def check(at: AppTest, page: str) -> None:

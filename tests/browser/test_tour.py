@@ -1,24 +1,12 @@
 """A tour over all pages in a real browser, from a cold server: no exception, no console error, nothing from outside."""
 
 import pytest
+from headlines import HEADLINES
 
 from dvae_core import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-TOUR = {
-    "start": "What can a latent-variable model know?",
-    "data": "Data",
-    "train": "Train a population",
-    "traverse": "Drag the latents",
-    "rotate": "Rotate the latents",
-    "any_prior": "Any prior",
-    "recover": "Recovered and true",
-    "agree": "Do the seeds agree?",
-    "conditions": "Does the theorem hold here?",
-    "study": "Run a study",
-    "runs": "Runs",
-}
 SHIPPED = [run.id for run in runs.examples()]
 
 
@@ -34,9 +22,9 @@ def path(page: str) -> str:
 
 def test_tour_over_all_pages_through_the_menu(new_server, visitor):
     url = new_server()
-    visitor.open(url, TOUR["start"])
+    visitor.open(url, HEADLINES["start"])
     visitor.shot("start")
-    for name, headline in list(TOUR.items())[1:]:
+    for name, headline in list(HEADLINES.items())[1:]:
         visitor.page.get_by_role("link", name="Next:").click()  # the way the talk goes
         visitor.page.get_by_role("heading", name=headline, exact=True).wait_for()
         visitor.page.wait_for_url(f"**/{name}*")
@@ -46,10 +34,10 @@ def test_tour_over_all_pages_through_the_menu(new_server, visitor):
         visitor.shot(name)
 
 
-@pytest.mark.parametrize("page", some([p for p in TOUR if p != "start"], "rotate"))
+@pytest.mark.parametrize("page", some([p for p in HEADLINES if p != "start"], "rotate"))
 def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_server, visitor):
     query = "run=talk-vae&member=1" if "talk-vae" in SHIPPED else "member=1"
-    visitor.open(f"{new_server()}/{page}?{query}", TOUR[page])
+    visitor.open(f"{new_server()}/{page}?{query}", HEADLINES[page])
     assert visitor.page.locator("header").get_by_text("Bad news").count()  # the router ran: the chapters are there
     assert visitor.page.url.split("?")[0].endswith(f"/{page}")
     for pair in query.split("&"):
@@ -57,14 +45,14 @@ def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_s
 
 
 def test_start_as_a_link_is_the_home_page(server, visitor):
-    visitor.open(f"{server}/start?run=talk-vae", TOUR["start"])
+    visitor.open(f"{server}/start?run=talk-vae", HEADLINES["start"])
     visitor.page.wait_for_url(f"{server}/?run=talk-vae")
     assert visitor.page.get_by_role("dialog").count() == 0
 
 
 @pytest.mark.parametrize("run", some(SHIPPED))
 def test_every_shipped_run_opens_on_every_page(run, server, visitor):
-    for page, headline in TOUR.items():
+    for page, headline in HEADLINES.items():
         visitor.open(f"{server}/{path(page)}?run={run}", headline)
         visitor.page.wait_for_timeout(700)
         visitor.settle()
@@ -72,7 +60,7 @@ def test_every_shipped_run_opens_on_every_page(run, server, visitor):
 
 
 def test_a_link_to_nowhere_is_said_in_words(server, visitor):
-    visitor.open(f"{server}/traverse?run=no-such-run", TOUR["traverse"])
+    visitor.open(f"{server}/traverse?run=no-such-run", HEADLINES["traverse"])
     visitor.page.get_by_text("There is no run called").wait_for()
 
 
@@ -80,7 +68,7 @@ def test_a_link_to_nowhere_is_said_in_words(server, visitor):
 def test_no_page_is_wider_than_a_narrow_window(scheme, server, chromium, visitor):
     visitor.page.emulate_media(color_scheme=scheme)
     visitor.page.set_viewport_size({"width": 420, "height": 900})
-    for page, headline in TOUR.items():
+    for page, headline in HEADLINES.items():
         visitor.open(f"{server}/{path(page)}", headline)
         visitor.page.wait_for_timeout(700)
         wide = visitor.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")

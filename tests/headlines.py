@@ -1,0 +1,15 @@
+"""Every page and the line at its top, for the tests that go round them all."""
+
+HEADLINES = {
+    "start": "What can a latent-variable model know?",
+    "data": "Data",
+    "train": "Train a population",
+    "traverse": "Drag the latents",
+    "rotate": "Rotate the latents",
+    "any_prior": "Any prior",
+    "recover": "Recovered and true",
+    "agree": "Do the seeds agree?",
+    "conditions": "Does the theorem hold here?",
+    "study": "Run a study",
+    "runs": "Runs",
+}
