@@ -167,7 +167,8 @@ class Workers(Executor):
         with self._change:
             self._busy[folder] = process
         try:
-            if name == "train" and run.status().state == "queued" and not process.is_warm:
+            waits = name == "train" and run.status().state == "queued" and not process.is_warm
+            if waits and not run.is_locked():  # what another process has at work is not ours to describe
                 run.set_status(
                     state="warming", pid=process.popen.pid, host=socket.gethostname(), message="Loading torch"
                 )
