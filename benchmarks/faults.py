@@ -149,6 +149,7 @@ class Bench:
         state = run.status().state
         if state != "finished":
             row.recover.append(self.finish(run))
+        jobs.mend(run)  # as the next server does
         until(lambda: run.score() is not None)
         problem = self.is_whole(run) or self.bystanders()
         if problem:

@@ -180,6 +180,7 @@ class Workers(Executor):
             said = _how_it_ended(process)
             if name == "train":
                 _settle(run, asked, "lost", said)
+                mend(run)
             raise RunError(said)
         self._idle.append(process)
         if len(self._idle) > LIMIT:
@@ -314,6 +315,15 @@ def analyse(run: Run, name: str, **settings: str | int | float) -> None:
             _tasks[run.path, name] = submit(place("analyse"), run, name, settings)
 
 
+def mend(run: Run) -> None:
+    """Have a finished run scored where the process that trained it ended before it could."""
+    status = run.status()
+    here = status.host == socket.gethostname()
+    ended = status.pid is not None and not runs.process_is_alive(status.pid)
+    if status.state == "finished" and here and ended and run.score() is None:
+        analyse(run, "score")
+
+
 def is_analysing(run: Run) -> bool:
     """Whether a computation is queued or at work on this run, whoever asked for it."""
     for (path, name), future in list(_tasks.items()):
@@ -342,10 +352,11 @@ def warm() -> None:
 
 
 def _adopt() -> None:
-    """Queue again, in their order, the runs whose server ended before they began."""
+    """Queue again, in their order, the runs whose server ended before they began; and score what it could not."""
     left = []
     for run in runs.list_runs(runs.default_store()):
         try:
+            mend(run)
             status, raw = run.status(), run.written_status()
             if raw.state == "queued" and status.state == "lost" and raw.host == socket.gethostname():
                 left.append((raw.queued_at, run))

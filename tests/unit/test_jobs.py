@@ -3,6 +3,9 @@
 import dataclasses
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from dvae_core import jobs, recipes, runs
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
 from dvae_core.runs import Run, RunError
+from dvae_core.train import train
 
 pytestmark = pytest.mark.timeout(300)
 DATA = SourcesData(segments=3, per_segment=100)
@@ -32,6 +36,12 @@ def until(true, seconds: float = 120.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def a_pid_that_ended() -> int:
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    return gone.pid
 
 
 @pytest.fixture(scope="module")
@@ -123,17 +133,35 @@ def test_a_run_in_use_is_refused_and_its_state_left_alone(place, tmp_path):
         assert run.written_status().state == "queued"
 
 
-def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(tmp_path, monkeypatch):
-    import socket
-    import subprocess
-    import sys
+@pytest.mark.slow
+def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_scores(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "_tasks", {})
+    run = runs.create(tmp_path / "run", config_for())
+    jobs.start(run)
+    until(lambda: run.written_status().state == "finished")
+    os.kill(run.written_status().pid, signal.SIGKILL)  # scoring takes some tenths of a second
+    until(lambda: run.score() is not None)
 
-    gone = subprocess.Popen([sys.executable, "-c", "pass"])
-    gone.wait()
+
+@pytest.mark.slow
+def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
+    monkeypatch.setattr(jobs, "_tasks", {})
+    run, other = (runs.create(tmp_path / name, config_for()) for name in ("run", "other"))
+    for each in (run, other):
+        list(train(each))
+    run.set_status(pid=a_pid_that_ended())
+    jobs._adopt()
+    until(lambda: run.score() is not None)
+    assert other.score() is None  # the process that trained it, this one, may be about to
+
+
+def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(tmp_path, monkeypatch):
+    pid = a_pid_that_ended()
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     for at, name in ((2.0, "second"), (1.0, "first"), (3.0, "third")):
         run = runs.create(tmp_path / name, config_for())
-        run.set_status(state="queued", pid=gone.pid, host=socket.gethostname(), queued_at=at)
+        run.set_status(state="queued", pid=pid, host=socket.gethostname(), queued_at=at)
     runs.create(tmp_path / "mine", config_for())
     Run(tmp_path / "third").write("status.json", "{")
     assert Run(tmp_path / "first").status().state == "lost"
