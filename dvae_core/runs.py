@@ -169,7 +169,10 @@ class Run:
             yield
 
     def history(self) -> Table:
-        """Return the rows written so far: one per logged step, member and split, in nats per example."""
+        """Return the rows written so far: one per logged step, member and split, in nats per example.
+
+        Where members differ in their learning rate, there is a column lr.
+        """
         import pandas as pd
 
         data = self._bytes("history.csv")
@@ -177,9 +180,11 @@ class Run:
             return pd.DataFrame()
         whole = data[: data.rfind(b"\n") + 1]  # a reader may come in the middle of a write
         try:
-            return pd.read_csv(io.BytesIO(whole)) if whole else pd.DataFrame()
+            rows = pd.read_csv(io.BytesIO(whole)) if whole else pd.DataFrame()
         except (ValueError, UnicodeDecodeError) as error:
             raise self._damaged("history.csv", error) from error
+        lrs = np.array(self.config.train.lrs)
+        return rows.assign(lr=lrs[rows["member"]]) if len(lrs) and len(rows) else rows
 
     def latents(self) -> dict[str, np.ndarray] | None:
         """Return latents.npz as arrays (see train.write_latents for names and shapes), None before the first."""

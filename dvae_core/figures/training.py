@@ -12,6 +12,7 @@ from dvae_core.axes import Table
 from dvae_core.figures.style import COLOURS, HUES, OUTLINE, filled, finish, join, number, sentence
 
 DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
+SETTINGS = {"β": "beta", "lr": "lr"}  # columns in which members of a population may differ beside their seed
 WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
 
 
@@ -28,7 +29,8 @@ def training_curves(
     """Draw one thin line a member against the step: held-out solid, train dotted.
 
     Args:
-        history: Columns step, member, seed, beta, split ("train" or "held_out") and the metric, nats per example.
+        history: Columns step, member, seed, beta, split ("train" or "held_out") and the metric, nats per example; lr
+            where members differ in it.
         metric: Column to draw: "elbo", "recon", "kl", "kl_1", ...
         failed: Members to mark with a cross and name; members with values that are not finite are marked too.
         steps: Where the step axis ends; None for the last step so far. Give it while a run is at work.
@@ -40,7 +42,7 @@ def training_curves(
     if not members:
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
     good = [m for m in members if m.is_good]
-    if highlight is None and metric == "elbo" and len(good) > 1 and not _betas_differ(members):
+    if highlight is None and metric == "elbo" and len(good) > 1 and not _settings_differ(members):
         highlight = max(good, key=lambda m: m.last).member
     fig = make_subplots(1, 1)
     note = join("held-out, nats per example", _draw_members(fig, members, metric, highlight, steps, col=1))
@@ -52,7 +54,7 @@ def training_curves(
         found = f"{_word(metric)}: no member has a finite value"
     elif len(good) == 1:
         found = f"{what} {number(values[0])}{failures}"
-    elif _betas_differ(good):
+    elif _settings_differ(good):
         found = f"{what} {number(min(values))} to {number(max(values))} over {len(good)} members{failures}"
     else:
         mean, std = number(float(np.mean(values))), number(float(np.std(values)))
@@ -88,14 +90,14 @@ def training_split(
         for col, (members, metric) in enumerate(zip(parts, ("recon", "kl"), strict=True), 1)
     ]
     _draw_legend(fig, parts[0], highlight)
-    good = [(r.last, k.last, k.beta) for r, k in zip(*parts, strict=True) if r.is_good and k.is_good]
+    good = [(r.last, k.last, k) for r, k in zip(*parts, strict=True) if r.is_good and k.is_good]
     if not good:
         found = "No member has a finite bound"
-    elif _betas_differ(parts[0]):
-        ends = sorted(good, key=lambda part: part[2])
-        found = "KL " + ", ".join(f"{number(kl)} nats at β = {beta:g}" for _, kl, beta in (ends[0], ends[-1]))
+    elif _settings_differ(parts[0]):
+        ends = sorted(good, key=lambda part: part[2].settings)
+        found = "KL " + ", ".join(f"{number(kl)} nats at {m.group}" for _, kl, m in (ends[0], ends[-1]))
     else:
-        recon, kl, _ = np.median(good, axis=0)
+        recon, kl = np.median([part[:2] for part in good], axis=0)
         found = f"ELBO = {number(recon)} (reconstruction) − {number(kl)} (KL)"
     return finish(fig, title or found, join("held-out, nats per example", max(notes, key=len)), height=height)
 
@@ -161,10 +163,11 @@ def kl_bars(
 
 
 class _Member(NamedTuple):
-    """One member's curves of one metric: steps and values, finite ones only."""
+    """One member's curves of one metric: steps and values, finite ones only. `group` is in words what seeds share."""
 
     member: int
-    beta: float
+    settings: tuple[float, ...]
+    group: str
     name: str
     colour: str
     held_out: tuple[np.ndarray, np.ndarray]
@@ -185,20 +188,24 @@ class _Member(NamedTuple):
 def _members(history: Table, metric: str, failed: Sequence[int]) -> list[_Member]:
     if not len(history) or metric not in history:
         return []
-    names = ("member", "seed", "beta", "step", metric)
-    member, seed, beta, step, value = (np.asarray(history[name], float) for name in names)
+    member, seed, step, value = (np.asarray(history[name], float) for name in ("member", "seed", "step", metric))
     held_out, finite = np.asarray(history["split"] == "held_out"), np.isfinite(value)
-    order, betas, found = np.argsort(step, kind="stable"), np.unique(beta).tolist(), []
+    order, found = np.argsort(step, kind="stable"), []
+    symbols = [(sign, key) for sign, key in SETTINGS.items() if key in history and len(np.unique(history[key])) > 1]
+    settings = np.array([np.asarray(history[key], float) for _, key in symbols]).reshape(len(symbols), len(member)).T
+    groups = sorted({tuple(row) for row in settings.tolist()})
     for m in np.unique(member):
         mine = order[member[order] == m]
         test, train = (mine[finite[mine] & (held_out[mine] == side)] for side in (True, False))
-        own, name = float(beta[mine[0]]), f"seed {int(seed[mine[0]])}"
+        own, name = tuple(settings[mine[0]].tolist()), f"seed {int(seed[mine[0]])}"
+        group = ", ".join(f"{sign} = {own_value:g}" for (sign, _), own_value in zip(symbols, own, strict=True))
         found.append(
             _Member(
                 member=int(m),
-                beta=own,
-                name=f"β = {own:g}, {name}" if len(betas) > 1 else name,
-                colour=HUES[betas.index(own) % len(HUES)],
+                settings=own,
+                group=group,
+                name=f"{group}, {name}" if group else name,
+                colour=HUES[groups.index(own) % len(HUES)],
                 held_out=(step[test], value[test]),
                 train=(step[train], value[train]),
                 failed=bool(not finite[mine].all() or int(m) in failed),
@@ -207,8 +214,8 @@ def _members(history: Table, metric: str, failed: Sequence[int]) -> list[_Member
     return found
 
 
-def _betas_differ(members: Sequence[_Member]) -> bool:
-    return len({m.beta for m in members}) > 1
+def _settings_differ(members: Sequence[_Member]) -> bool:
+    return len({m.settings for m in members}) > 1
 
 
 def _word(metric: str) -> str:
@@ -258,9 +265,9 @@ def _draw_members(
 
 
 def _draw_legend(fig: go.Figure, members: Sequence[_Member], highlight: int | None) -> None:
-    differ = _betas_differ(members)
-    of_betas = {m.beta: m.colour for m in sorted(members, key=lambda m: m.beta)} if differ else {}
-    entries = [(f"β = {beta:g}", colour, "solid", 1.5) for beta, colour in of_betas.items()]
+    differ = _settings_differ(members)
+    groups = {m.group: m.colour for m in sorted(members, key=lambda m: m.settings)} if differ else {}
+    entries = [(group, colour, "solid", 1.5) for group, colour in groups.items()]
     plain = COLOURS["reference"] if differ else HUES[0]
     entries.append(("held-out", plain, "solid", 1.5))
     entries += [("train", plain, "dot", 1.5)] if any(len(m.train[0]) for m in members) else []

@@ -277,6 +277,17 @@ def test_members_with_other_betas_have_other_colours() -> None:
     assert finding(split) == "KL 3.99 nats at β = 0.5, 0.50 nats at β = 4"
 
 
+def test_members_with_other_learning_rates_are_told_apart_and_not_averaged() -> None:
+    rows = history(4).assign(lr=lambda rows: rows["member"].map({0: 1e-3, 1: 1e-3, 2: 0.01, 3: 0.01}))
+    fig = figures.training_curves(rows)
+    assert {"lr = 0.001", "lr = 0.01", "held-out", "train"} == {t.name for t in fig.data if t.name}
+    assert finding(fig).endswith("over 4 members")
+    assert any("lr = 0.01, seed 42" in (t.hovertemplate or "") for t in fig.data)
+    both = figures.training_split(rows.assign(beta=rows["member"] % 2 + 1.0))
+    assert "nats at β = 1, lr = 0.001" in finding(both)
+    assert "nats at β = 2, lr = 0.01" in finding(both)
+
+
 def test_split_shows_both_parts_over_the_same_steps() -> None:
     fig = figures.training_split(history(3), steps=5000)
     assert finding(fig) == "ELBO = −0.99 (reconstruction) − 1.99 (KL)"

@@ -81,6 +81,7 @@ def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
         tmp_path / "both", config_for(tuple(rates), epochs=4, lrs=tuple(rates.values()), optimiser=optimiser)
     )
     finish(both)
+    assert both.history().groupby("seed")["lr"].unique().map(list).to_dict() == {5: [1e-3], 7: [2e-2]}
     for m, (seed, rate) in enumerate(rates.items()):
         lone = runs.create(tmp_path / str(seed), config_for((seed,), epochs=4, lr=rate, optimiser=optimiser))
         finish(lone)
