@@ -27,9 +27,10 @@ from population import discs
 from timing import in_turn, ratio
 
 from dvae_core import recipes, runs
-from dvae_core import train as training
 from dvae_core.config import DigitsData, MlpNet
-from dvae_core.data import Dataset
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.training import train as training
 
 try:
     from pythae.data.datasets import BaseDataset
@@ -120,7 +121,7 @@ def least_seconds(d: int, hidden: int, members: int, steps: int) -> float:
 def main() -> None:
     """Print the ratios."""
     torch.set_num_threads(1)
-    digits, pictures = recipes.dataset_of(DigitsData()), discs(1280)
+    digits, pictures = dataset_of(DigitsData()), discs(1280)
     for what, dataset, hidden, kind, epochs, repeats in (
         ("digits", digits, 512, "vae", 100, 2),
         ("digits", digits, 512, "beta-vae", 100, 1),

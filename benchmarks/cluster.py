@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; nets 
 import psutil
 from distributed import Client, LocalCluster
 
-from dvae_core import jobs, sweep
+from dvae_core.work import jobs, sweep
 
 BAR = 1.2
 DATA = "neurons,n_neurons=30,per_segment=400"
@@ -47,7 +47,7 @@ def workers() -> Iterator[Executor]:
 @contextmanager
 def dask() -> Iterator[Executor]:
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        client.run(importlib.import_module, "dvae_core.worker")  # on each of them
+        client.run(importlib.import_module, "dvae_core.work.worker")  # on each of them
         yield client.get_executor(pure=False)
 
 

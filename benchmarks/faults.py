@@ -30,10 +30,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import psutil
 
-from dvae_core import jobs, runs
+from dvae_core import runs
 from dvae_core.config import Config, GaussianLikelihood, MlpNet, ModelConfig, SourcesData, TrainConfig
-from dvae_core.files import arrays_from
-from dvae_core.runs import Run, RunError
+from dvae_core.runs import Run, RunError, files
+from dvae_core.runs.files import arrays_from
+from dvae_core.work import jobs
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 180.0
@@ -41,7 +42,8 @@ PATIENCE = 180.0
 SERVER = """
 import sys, time
 from pathlib import Path
-from dvae_core import jobs, runs
+from dvae_core import runs
+from dvae_core.work import jobs
 for folder in sys.argv[1:]:
     try:
         jobs.start(runs.Run(Path(folder)))
@@ -200,7 +202,7 @@ def term_worker(bench: Bench, times: int) -> Row:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         row.notice.append(until(lambda run=run: run.status().state in ("stopped", "finished")))
-        until(lambda pid=pid: not runs.process_is_alive(pid))
+        until(lambda pid=pid: not files.process_is_alive(pid))
         bench.recovered(row, run)
     return row
 
@@ -227,7 +229,7 @@ def kill_server(bench: Bench, times: int) -> Row:
             until(lambda run=run: run.written_status().step > 0 or run.written_status().state == "finished")
             pid = run.written_status().pid
             process.kill()
-            row.notice.append(until(lambda pid=pid: not runs.process_is_alive(pid)))
+            row.notice.append(until(lambda pid=pid: not files.process_is_alive(pid)))
         if run.status().state not in ("stopped", "finished"):
             row.notes.append(f"left {run.status().state}")
         bench.recovered(row, run)
@@ -414,7 +416,7 @@ def orphans() -> list[str]:
     for process in psutil.process_iter(["cmdline", "ppid", "environ"]):
         line = " ".join(process.info["cmdline"] or ())
         ours = (process.info["environ"] or {}).get("DVAE_FAULTS") == os.environ["DVAE_FAULTS"]
-        if ours and "dvae_core.worker" in line and process.info["ppid"] == 1:
+        if ours and "dvae_core.work.worker" in line and process.info["ppid"] == 1:
             found.append(line)
     return found
 

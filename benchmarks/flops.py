@@ -17,7 +17,8 @@ from timing import engine_for
 
 from dvae_core import recipes
 from dvae_core.config import MlpNet, SourcesData
-from dvae_core.engine import Engine
+from dvae_core.data.load import dataset_of
+from dvae_core.training.engine import Engine
 
 HIDDEN, BATCH = 512, 1024
 DATA = SourcesData(n_latents=5, segments=40, per_segment=100)
@@ -55,7 +56,7 @@ def step_flops(engine: Engine, p: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print the shares."""
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     for threads in (1, os.cpu_count() or 1):
         torch.set_num_threads(threads)
         for p in (1, 4):

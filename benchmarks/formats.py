@@ -37,7 +37,7 @@ SECONDS, MEGABYTES = 1.0, 200.0
 READ = """
 import json, resource, sys, time
 sys.path.insert(0, {root!r})
-from dvae_core import readers
+from dvae_core.data import readers
 began = time.process_time()
 data = readers.read({path!r}, **json.loads({how!r}))
 child = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -119,7 +119,7 @@ def hostile_cases(folder):
 
 def refused(path, arguments):
     """Read a hostile file in a forked process; return whether it was refused in a sentence, CPU seconds, MB it grew."""
-    from dvae_core import readers
+    from dvae_core.data import readers
 
     receive, send = os.pipe()
     pid = os.fork()
@@ -147,7 +147,7 @@ def _memory(which):
 
 def hostile():
     """Refuse all hostile files: {format: [(case, refused, CPU seconds, MB)]}."""
-    from dvae_core.readers import celeba, hdf5, mat73, nwb, suite2p, tables  # noqa: F401  imported before forking
+    from dvae_core.data.readers import celeba, hdf5, mat73, nwb, suite2p, tables  # noqa: F401  imported before forking
 
     found = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:

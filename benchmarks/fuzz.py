@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "unit"))
 
-from dvae_core import readers
-from dvae_core.readers import celeba, hdf5, hdf5_child, images, mat73, nwb, suite2p, tables  # noqa: F401  before forking
+from dvae_core.data import readers
+from dvae_core.data.readers import celeba, hdf5, hdf5_child, images, mat73, nwb, suite2p, tables  # noqa: F401  before forking
 
 BATCH = 250
 BUDGET = 2**26

@@ -12,17 +12,18 @@ from timing import engine_for  # noqa: F401  (puts the library on the path)
 
 from dvae_core import recipes
 from dvae_core.config import MlpNet, SourcesData
-from dvae_core.engine import Batches, Engine
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
-from dvae_core.train import sizes_of
+from dvae_core.data.load import dataset_of
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
+from dvae_core.training.engine import Batches, Engine
+from dvae_core.training.train import sizes_of
 
 DATA = SourcesData(segments=5, per_segment=2000)
 
 
 def step_ms(device: str, p: int, hidden: int, batch: int) -> float:
     """Milliseconds a step, the quickest of five rounds of 40."""
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     config = recipes.for_dataset(DATA, dataset, "vae", members=p, posterior="diagonal", batch=batch, epochs=99)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, net=MlpNet(hidden=hidden)))
     vae = Vae(config, sizes_of(dataset))

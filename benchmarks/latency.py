@@ -34,7 +34,7 @@ PRESSES = 30
 APP = """
 import numpy as np
 import streamlit as st
-from dvae_core.traverse import Plan, decode
+from dvae_core.export.plan import Plan, decode
 from pages.ui.components.explorer import explorer
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship

@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a scr
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData
-from dvae_core.train import train
+from dvae_core.data.load import dataset_of
+from dvae_core.training.train import train
 
 PRIORS = {
     "gaussian": ConditionalPrior(), "laplace": LaplacePrior(), "learned k=1": LearnedPrior(k=1),
@@ -29,7 +30,7 @@ def elbos(
     """Train one population and return its held-out ELBOs and MCCs, [p] each."""
     data = SourcesData(noise=noise, modulate="variance", segments=segments, per_segment=300, layers=2)  # type: ignore[arg-type]
     config = recipes.for_dataset(
-        data, recipes.dataset_of(data), "ivae", members=members, posterior="gauss-newton", epochs=epochs, prior=prior
+        data, dataset_of(data), "ivae", members=members, posterior="gauss-newton", epochs=epochs, prior=prior
     )
     with tempfile.TemporaryDirectory() as folder:
         run = runs.create(Path(folder) / "run", config)

@@ -23,9 +23,11 @@ import psutil
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.sessions import Visitor, serve
-from dvae_core import jobs, recipes, runs
+from dvae_core import recipes, runs
 from dvae_core.config import SourcesData
+from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run
+from dvae_core.work import jobs
 
 PAGES = ("", "to=data", "to=train", "to=traverse", "to=rotate", "to=any_prior", "to=recover", "to=runs")
 
@@ -48,7 +50,7 @@ def moves(visitor: Visitor, count: int) -> list[float]:
 def long_runs(store: Path, count: int = 2) -> list[Run]:
     """Start trainings that last longer than the measurement, each in a worker as the app's."""
     data = SourcesData()
-    config = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=4, epochs=100_000)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=4, epochs=100_000)
     made = [runs.create(store / f"long-{i}", config) for i in range(count)]
     for run in made:
         jobs.start(run)

@@ -20,8 +20,9 @@ from torch import nn
 
 from dvae_core import recipes
 from dvae_core.config import ConvNet, DigitsData, SourcesData
-from dvae_core.data import Dataset
-from dvae_core.engine import Engine
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.training.engine import Engine
 
 DATA = SourcesData(segments=5, per_segment=1000)
 HIDDEN, BATCH, EPOCHS, REPEATS = 64, 64, 5, 5
@@ -76,7 +77,7 @@ def discs(n: int) -> Dataset:
 
 def small_nets() -> None:
     """Print the ratios of small nets: starting and training."""
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     x = torch.from_numpy(dataset.x_float())
     sides: dict[str, Callable[[], object]] = {"lone": lambda: run_tutorial(small(x.shape[1]), x, BATCH, EPOCHS)}
     for p in (1, 8, 32):

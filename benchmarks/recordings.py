@@ -29,8 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a scr
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import FileData
+from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 SEEDS = 8
 
@@ -94,7 +95,7 @@ def trained(name: str, data: FileData, model: str, latents: int, options: argpar
     path = Path(options.store) / f"{name}-{model}"
     if not (path / "analysis" / "score.json").is_file():
         config = recipes.for_dataset(
-            data, recipes.dataset_of(data), model, latents=latents, members=options.seeds, posterior="full",
+            data, dataset_of(data), model, latents=latents, members=options.seeds, posterior="full",
             epochs=options.epochs,
         )  # fmt: skip
         run = runs.create(path, config, title=f"{name}, {config.model_name}")
@@ -153,7 +154,7 @@ def main() -> int:
             print(f"{name}: not in {options.data}, skipped")
             continue
         data = prepare(folder, Path(options.store))
-        dataset = recipes.dataset_of(data)
+        dataset = dataset_of(data)
         print(f"{name}: {dataset.n:,} rows, {dataset.d_x} columns, u = {', '.join(dataset.u_names)}, {latents} latents")
         for model in ("ivae", "vae"):
             report(trained(name, data, model, latents, options))

@@ -35,9 +35,10 @@ from dvae_core.config import (
     SpritesData,
     TrainConfig,
 )
-from dvae_core.data import save, split
+from dvae_core.data.dataset import save, split
+from dvae_core.data.load import dataset_of
+from dvae_core.data.synthetic import neurons, sources
 from dvae_core.runs import Run
-from dvae_core.synthetic import neurons, sources
 
 FIVE = {"n_latents": 5, "segments": 40, "per_segment": 1000, "modulate": "variance", "seed": 0}
 
@@ -153,11 +154,11 @@ def beta_sprites(folder: Path, members: int) -> None:
     """MIG and DCI of beta-VAEs on sprites by beta, three seeds each."""
     data = SpritesData(side=16, n=10_000)
     betas = tuple(b for b in (1.0, 2.0, 4.0, 8.0) for _ in range(3))
-    config = recipes.for_dataset(data, recipes.dataset_of(data), "beta-vae", betas=betas, latents=8)
+    config = recipes.for_dataset(data, dataset_of(data), "beta-vae", betas=betas, latents=8)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, seeds=(0, 1, 2) * 4))
     run = runs.create(folder / "sprites", config)
     command_line("--resume", str(run.path))
-    dataset = recipes.dataset_of(data)
+    dataset = dataset_of(data)
     rows = split(dataset, data.split).held_out
     codes = compute.encode_only(run, dataset)["mu_z"][:, rows].astype(float)
     factors = dataset.z[rows].astype(float)

@@ -22,11 +22,11 @@ from timing import engine_for, in_turn
 
 from dvae_core import recipes
 from dvae_core.config import ConvNet, DigitsData, SourcesData
-from dvae_core.data import Dataset, PackedBits
-from dvae_core.engine import Batches, Engine
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
-from dvae_core.train import sizes_of
+from dvae_core.data.dataset import Dataset, PackedBits
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
+from dvae_core.training.engine import Batches, Engine
+from dvae_core.training.train import sizes_of
 
 MANY, FEW, SIDE = 737_280, 2_000, 64
 
@@ -91,9 +91,9 @@ def train_on(n: int, kind: str) -> None:
     """Train a small convolutional VAE for some steps and print what it took, as JSON."""
     torch.set_num_threads(1)
     if kind == "bytes":
-        import dvae_core.data
+        import dvae_core.data.dataset
 
-        dvae_core.data.PACK_ABOVE = 2**62  # bytes as asked, not packed
+        dvae_core.data.dataset.PACK_ABOVE = 2**62  # bytes as asked, not packed
     dataset = squares(n, packed=kind == "bits")
     config = recipes.for_dataset(DigitsData(), dataset, "vae", members=1, latents=6, batch=64, epochs=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, net=ConvNet(channels=8, hidden=64)))

@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]  # so that it runs f
 from conftest import ARGUMENTS, _free_port
 from playwright.sync_api import Page, sync_playwright
 
-from pages.ui.stops import STOPS, Stop
+from pages.ui.talk.slides import STOPS, Stop
 
 CHAPTERS = {"generate": "just-do-it", "turn": "bad-news", "rescue": "rescue"}  # the README's picture of each chapter
 SIZE = {"width": 1280, "height": 720}

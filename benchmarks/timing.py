@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, TensorDataset
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
 
 from dvae_core.config import Config
-from dvae_core.data import Dataset
-from dvae_core.engine import Batches, Engine
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
-from dvae_core.train import sizes_of
+from dvae_core.data.dataset import Dataset
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
+from dvae_core.training.engine import Batches, Engine
+from dvae_core.training.train import sizes_of
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

@@ -5,12 +5,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from dvae_core import care
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -20,12 +18,10 @@ from dvae_core.config import (
     Data,
     DigitsData,
     FacesData,
-    FileData,
     GaussianLikelihood,
     Likelihood,
     MlpNet,
     ModelConfig,
-    NeuronsData,
     PoissonLikelihood,
     Prior,
     SourcesData,
@@ -33,57 +29,15 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.data import Dataset, MissingValues
-from dvae_core.pictures import faces, sprites
-from dvae_core.readers import builtin, read
-from dvae_core.synthetic import neurons, sources
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
 
 ModelName = Literal["vae", "beta-vae", "ivae"]
-
-
-def dataset_of(data: Data) -> Dataset:
-    """Load or draw the data that a config names.
-
-    Raises:
-        DataError: If a file cannot be read as asked.
-    """
-    if isinstance(data, SourcesData):
-        return sources(**_arguments(data))
-    if isinstance(data, NeuronsData):
-        return neurons(**_arguments(data))
-    if isinstance(data, DigitsData):
-        return builtin.digits()
-    if isinstance(data, SpritesData):
-        return sprites(**_arguments(data))
-    if isinstance(data, FacesData):
-        return faces(**_arguments(data))
-    return read_file(data)
-
-
-def read_file(data: FileData, path: Path | None = None) -> Dataset:
-    """Read the file of a config, or another one (`path`) in the same way, with the config's cures.
-
-    Raises:
-        MissingValues: If values are missing and the config does not say which to drop.
-        DataError: If it cannot be read as asked.
-    """
-    try:
-        dataset = read(
-            path or Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz,
-            rows=data.rows, bin_s=data.bin_s, smooth_s=data.smooth_s, min_speed=data.min_speed, time=data.time,
-        )  # fmt: skip
-    except MissingValues as error:
-        dataset = care.complete(error, data.missing)
-    return care.cured(dataset, clip=data.clip, constant=data.constant == "drop", duplicates=data.duplicates == "drop")
 
 
 def _is_binary(dataset: Dataset) -> bool:
     values = dataset.x_float(np.arange(min(1000, dataset.n)))
     return bool(((values == 0) | (values == 1)).all())
-
-
-def _arguments(data: SourcesData | NeuronsData | SpritesData | FacesData) -> dict:
-    return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name not in ("kind", "split")}
 
 
 def for_dataset(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from pages.ui import agreeing, code, jobs
+from pages.ui import agree_views, code, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""Each rung is fitted on one half of the held-out rows, scored by $R^2$ on the other, mean over latents:
@@ -44,14 +44,14 @@ try:
     run, other = toolbar()
     found = read.agreement(run, ui.member_names(run), other, ui.member_names(other) if other else ())
     if found is not None:
-        agreeing.show(run, other, found)
+        agree_views.show(run, other, found)
     elif other is None and run.config.members < 2:
         st.info("This run has one member and nobody to agree with; train several seeds.", icon=":material/info:")
         ui.link("train", "Train more seeds")
     else:
         label = "Compare the seeds" if other is None else "Compare the two runs, seed by seed"
-        jobs.ask(run, "agreement", label, "Comparing every pair", other="" if other is None else other.id)
-    agreeing.caution()
+        run_panel.ask(run, "agreement", label, "Comparing every pair", other="" if other is None else other.id)
+    agree_views.caution()
     code.show(
         "from dvae_core import runs\nfrom dvae_core.metrics import ladder, pair_mcc\n\n"
         f"{code.opening(run)}\na, b = run.latents()['mu_z'][:2].astype(float)\n"

@@ -8,7 +8,7 @@ from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.identify import any_prior, matrices
 from dvae_core.runs import Run
-from pages.ui import code, darmois
+from pages.ui import any_prior_darmois, code
 from pages.ui import page as ui
 
 MATHS = r"""Any continuous factorial prior, component by component ($F_i$ its CDFs, $R$ orthogonal):
@@ -131,7 +131,7 @@ ui.start(
 try:
     names, run, member = toolbar()
     lab(names, run, member)
-    darmois.section()
+    any_prior_darmois.section()
     code.show(
         "from dvae_core.identify import any_prior, matrices\n\n"
         f"prior = {[n if n != OWN else 'laplace' for n in names]}\nz = any_prior.sample(prior, 1500)\n"

@@ -8,7 +8,7 @@ from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
-from pages.ui import code, jobs, study
+from pages.ui import code, conditions_study, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
@@ -104,7 +104,7 @@ def lab(run: Run, member: int) -> None:
     found = run.analysis(f"conditions-{member}")
     if found is None:
         st.info("The four conditions are checked on held-out data; it takes some seconds.", icon=":material/checklist:")
-        jobs.ask(run, "conditions", "Check the conditions", "Looking at T, λ and Jacobians", member_index=member)
+        run_panel.ask(run, "conditions", "Check the conditions", "Looking at T, λ and Jacobians", member_index=member)
         return
     learned = None
     if "lam" in found:
@@ -134,7 +134,7 @@ try:
     with right:
         member = ui.pick_member(run)
     lab(run, member)
-    study.section()
+    conditions_study.section()
 except (RunError, ValueError) as error:
     ui.problem(error)
 ui.foot("conditions")

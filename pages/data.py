@@ -3,8 +3,8 @@
 import streamlit as st
 
 from dvae_core.config import ConfigError, Data, DigitsData
-from dvae_core.data import DataError, Dataset
-from pages.ui import code, controls, files, looks
+from dvae_core.data.dataset import DataError, Dataset
+from pages.ui import code, controls, data_files, data_preview
 from pages.ui import page as ui
 
 SOURCES = controls.KIND_NAMES
@@ -37,7 +37,7 @@ def dials(kind: str, now: Data) -> Data:
 
 def train_button(data: Data, dataset: Dataset) -> None:
     """Offer the model that suits this data, one click away."""
-    model, why = looks.advice(data, dataset)
+    model, why = data_preview.advice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             f"Train {'an' if model == 'ivae' else 'a'} {controls.MODELS[model]} on this",
@@ -63,7 +63,7 @@ problem = False
 with left:
     st.caption(WORDS[kind])
     try:
-        data = files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
+        data = data_files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
     except (ConfigError, DataError) as error:
         problem = True
         st.error(str(error), icon=":material/error:")
@@ -76,8 +76,8 @@ with right:
             dataset = controls.dataset_of(data)
             ui.remember("data", controls.data_to_text(data))
             train_button(data, dataset)
-            looks.facts(dataset)
-            looks.show(data, dataset)
+            data_preview.facts(dataset)
+            data_preview.show(data, dataset)
             code.show(code.drawing(data))
         except DataError as error:
             st.error(str(error), icon=":material/error:")

@@ -6,7 +6,7 @@ from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.analysis.read import Recovery
 from dvae_core.runs import Run, RunError
-from pages.ui import code, recovered
+from pages.ui import code, recover_views
 from pages.ui import page as ui
 from pages.ui.components.linked import Panel, linked
 
@@ -58,7 +58,7 @@ def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: s
     models.sort(key=lambda pair: not pair[0].config.is_conditional)  # the talk's order: iVAE, then VAE
     said = []
     for letter, (model, what) in zip("cd", models, strict=False):
-        name, value = model.config.model_name, recovered.score_of(what, method).value
+        name, value = model.config.model_name, recover_views.score_of(what, method).value
         called = [f"latent for {factor}" for factor in what.names]
         drawn.append(
             Panel(
@@ -91,13 +91,17 @@ try:
         with st.container(horizontal=True):
             ui.link("agree", "Ask instead whether the seeds agree")
             ui.link("recover", "Open the talk's example", keep=(), run="talk-ivae")
-        recovered.features(run, others)
+        recover_views.features(run, others)
     else:
         panels(run, member, found, beside, method)
         view = ui.choice(
-            st.segmented_control, "Look at", list(recovered.VIEWS), param="view", show=recovered.VIEWS.__getitem__
+            st.segmented_control,
+            "Look at",
+            list(recover_views.VIEWS),
+            param="view",
+            show=recover_views.VIEWS.__getitem__,
         )
-        recovered.show(view, run, member, method, found, others)
+        recover_views.show(view, run, member, method, found, others)
         code.show(
             "from dvae_core import runs\nfrom dvae_core.analysis import read\n"
             f"from dvae_core.metrics import ladder, mcc\n\n{code.opening(run)}\n"

@@ -5,7 +5,7 @@ import streamlit as st
 from dvae_core.analysis import read
 from dvae_core.identify import matrices
 from dvae_core.runs import Run, RunError
-from pages.ui import badnews, before, code, jobs
+from pages.ui import code, rotate_intro, rotate_views, run_panel
 from pages.ui import page as ui
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
@@ -72,8 +72,8 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         if plan.tree["d_x"] == 2:
             shown |= {"x_points": latents["x"]}
     d, key = run.config.model.latents, f"rotor.{run.id}.{member}.{plane}"
-    base = before.matrix(d)
-    before.menu(d, plane, key)
+    base = rotate_intro.matrix(d)
+    rotate_intro.menu(d, plane, key)
 
     @st.fragment
     def turn() -> None:
@@ -86,18 +86,18 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)
         view = ui.choice(
-            st.segmented_control, "Look at", list(badnews.VIEWS), param="view", show=badnews.VIEWS.__getitem__
+            st.segmented_control, "Look at", list(rotate_views.VIEWS), param="view", show=rotate_views.VIEWS.__getitem__
         )
-        badnews.show(view, run, member, plane, M, angle)
+        rotate_views.show(view, run, member, plane, M, angle)
         if view == "curve":
-            badnews.offer(run, member, plane)
+            rotate_views.offer(run, member, plane)
 
     turn()
 
 
 def save(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer the twin as a run of its own."""
-    if badnews.is_conditional(run) or "before" in st.query_params:
+    if rotate_views.is_conditional(run) or "before" in st.query_params:
         return
     angle = ui.number("angle", 0.0, 0.0, 90.0)
     title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
@@ -108,7 +108,7 @@ def save(run: Run, member: int, plane: tuple[int, int]) -> None:
             ui.link("recover", "Is it closer to the true factors?", keep=(), run=twin.id, beside=run.id)
     else:
         where = {"member_index": member, "i": plane[0], "j": plane[1], "degrees": angle, "title": title}
-        jobs.ask(run, "twin", "Save this twin as a run", "Saving the rotated model", **where)
+        run_panel.ask(run, "twin", "Save this twin as a run", "Saving the rotated model", **where)
 
 
 ui.start(
@@ -119,14 +119,14 @@ ui.start(
 )
 try:
     run, member, plane, points = toolbar()
-    if badnews.is_conditional(run):
-        st.caption(badnews.CONDITIONAL)
+    if rotate_views.is_conditional(run):
+        st.caption(rotate_views.CONDITIONAL)
     dial(run, member, plane, points)
     save(run, member, plane)
-    badnews.questions()
+    rotate_views.questions()
     code.show(
         "from dvae_core import runs\nfrom dvae_core.identify.rotation import rotate, rotation_matrix\n"
-        f"from dvae_core.train import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"
+        f"from dvae_core.training.train import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"
         f"twin = rotate(vae, rotation_matrix(vae.config.model.latents, 30.0, {plane}))  # same p(x), other latents"
     )
 except ValueError as error:

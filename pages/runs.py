@@ -6,9 +6,9 @@ import streamlit as st
 from dvae_core import runs
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from pages.ui import code, controls, jobs, parcels
+from pages.ui import code, controls, run_panel, runs_import_export
 from pages.ui import page as ui
-from pages.ui.parcels import attempt
+from pages.ui.runs_import_export import attempt
 
 COLUMNS = {
     "title": st.column_config.TextColumn("Run", width=300),
@@ -31,7 +31,7 @@ def choose(everything: list[Run]) -> Run:
     """Show the table; the selected row is the run of the link."""
     table = read.run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
     table["title"] = table["title"] + [" · shipped" if run.is_shipped else "" for run in everything]
-    table["state"] = [jobs.FACES[state][0] for state in table["state"]]
+    table["state"] = [run_panel.FACES[state][0] for state in table["state"]]
     table["created"] = pd.to_datetime(table["created"], unit="s")
     ids = [run.id for run in everything]
     wanted = st.query_params.get("run")
@@ -78,10 +78,10 @@ def summary(run: Run) -> None:
     status = run.status()
     if status.is_active:  # its progress and buttons are in the queue above
         with st.container(horizontal=True, vertical_alignment="center"):
-            jobs.badge(status.state)
+            run_panel.badge(status.state)
             st.text(run.title)
     else:
-        jobs.header(run, status)
+        run_panel.header(run, status)
     likelihood, posterior = config.model.likelihood.kind, config.model.posterior
     examples = f", {about['n']:,} examples" if "n" in about else ""
     st.caption(
@@ -102,7 +102,7 @@ def detail(run: Run) -> None:
             ui.problem(error)
         with st.container(horizontal=True):
             if not run.problem():  # said above; such a run can still be repaired or deleted
-                parcels.taking(run)
+                runs_import_export.taking(run)
             if not run.is_shipped:
                 repairing(run)
                 renaming(run)
@@ -112,8 +112,8 @@ def detail(run: Run) -> None:
 
 
 ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
-parcels.bringing()
-jobs.queue()
+runs_import_export.bringing()
+run_panel.queue()
 everything = ui.all_runs()
 if not everything:
     st.info("Nothing is trained yet.", icon=":material/info:")

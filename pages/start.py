@@ -5,8 +5,8 @@ import streamlit as st
 from dvae_core import runs
 from dvae_core.analysis import read
 from dvae_core.runs import Run, RunError
-from pages.ui import jobs
 from pages.ui import page as ui
+from pages.ui import run_panel
 from pages.ui.components.explorer import explorer
 from pages.ui.components.store import ship
 
@@ -59,7 +59,7 @@ def your_runs() -> None:
         try:
             state = run.status().state
             page = "traverse" if state == "finished" else "train"
-            ui.link(page, run.title, icon=jobs.FACES[state][1], run=run.id)
+            ui.link(page, run.title, icon=run_panel.FACES[state][1], run=run.id)
         except RunError as error:
             st.caption(str(error))
     ui.link("train", "Train a model")

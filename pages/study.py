@@ -4,12 +4,13 @@ from typing import Any
 
 import streamlit as st
 
-from dvae_core import figures, runs, sweep
+from dvae_core import figures, runs
 from dvae_core.config import ConfigError
-from dvae_core.data import DataError
+from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
-from dvae_core.sweep import Progress, Sweep
-from pages.ui import code, controls, jobs, verdict
+from dvae_core.work import sweep
+from dvae_core.work.sweep import Progress, Sweep
+from pages.ui import code, controls, run_panel, study_views
 from pages.ui import page as ui
 
 DATA = ["neurons,n_neurons=30,per_segment=400", "sources,per_segment=400", "sprites,side=16,n=2000", "digits"]
@@ -80,7 +81,7 @@ def view(study: Sweep) -> None:
             if study.is_running() != running:
                 st.rerun()
             header(study, progress)
-            verdict.found(study)
+            study_views.found(study)
         except RunError as error:
             ui.problem(error)
 
@@ -90,7 +91,7 @@ def view(study: Sweep) -> None:
 def header(study: Sweep, progress: Progress) -> None:
     """Say how far it is, with the button that makes sense now."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.badge("running" if progress.state == "stopping" else progress.state)
+        run_panel.badge("running" if progress.state == "stopping" else progress.state)
         st.text(study.title, width="content")
         st.space("stretch")
         if progress.state in ("running", "stopping"):
@@ -103,9 +104,9 @@ def header(study: Sweep, progress: Progress) -> None:
     if progress.state == "running":
         left = " · the first population measures the time"
         if progress.seconds_left is not None:
-            left = f" · about {jobs.duration(progress.seconds_left)} left"
+            left = f" · about {run_panel.duration(progress.seconds_left)} left"
     elif progress.seconds:
-        left = f" · {jobs.duration(progress.seconds)} of work"
+        left = f" · {run_panel.duration(progress.seconds)} of work"
     st.progress(progress.share, f"{progress.done} of {progress.models} models are trained and scored{left}")
     if progress.at_work:
         each = (
@@ -127,7 +128,7 @@ with shown:
         ids = {s.id: s for s in known}
         study = ids[ui.choice(st.selectbox, "Study", list(ids), param="study", show=lambda i: ids[i].title)]
         view(study)
-        verdict.taking(study)
+        study_views.taking(study)
     else:
         ui.plot(figures.sentence("Start the study: every model becomes a dot here.", height=380), key="study.beta")
 ui.foot("study")

@@ -4,9 +4,10 @@ import streamlit as st
 
 from dvae_core import recipes, runs
 from dvae_core.runs import RunError
-from pages.ui import jobs, scenes
 from pages.ui import page as ui
-from pages.ui.stops import CHAPTERS, NAMES, STOPS, Stop
+from pages.ui import run_panel
+from pages.ui.talk import demos
+from pages.ui.talk.slides import CHAPTERS, NAMES, STOPS, Stop
 
 
 def here() -> int:
@@ -75,11 +76,11 @@ def say(stop: Stop) -> None:
     words.markdown(stop.see if said(stop) in ("", "-") else f"You said “{said(stop)}”. **{stop.see}**")
     key = f"talk.live.{stop.name}"
     if live is not None and live.button("Train it live", icon=":material/play_arrow:"):
-        run = jobs.begin(recipes.recipe(stop.live), f"{recipes.TITLES[stop.live]}, trained live")
+        run = run_panel.begin(recipes.recipe(stop.live), f"{recipes.TITLES[stop.live]}, trained live")
         st.session_state[key] = None if run is None else run.id
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs
     if st.session_state.get(key):
-        jobs.live(runs.find(st.session_state[key]))
+        run_panel.live(runs.find(st.session_state[key]))
 
 
 at = here()
@@ -87,7 +88,7 @@ ui.start("talk", "")
 bar(at)
 try:
     if asked(STOPS[at]):
-        getattr(scenes, STOPS[at].scene)()
+        getattr(demos, STOPS[at].scene)()
         say(STOPS[at])
 except RunError as error:
     ui.problem(error)

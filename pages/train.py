@@ -4,10 +4,10 @@ import streamlit as st
 
 from dvae_core import runs
 from dvae_core.config import ConfigError
-from dvae_core.data import DataError
+from dvae_core.data.dataset import DataError
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
-from pages.ui import code, controls, jobs
+from pages.ui import code, controls, run_panel
 from pages.ui import page as ui
 
 
@@ -39,9 +39,10 @@ def form() -> None:
         st.warning(said, icon=":material/checklist:")
     title = f"{names[model]} on {controls.data_label(data)}"
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
-        jobs.begin(config, title)
+        run_panel.begin(config, title)
     code.show(
-        "from dvae_core import runs\nfrom dvae_core.config import Config\nfrom dvae_core.train import train\n\n"
+        "from dvae_core import runs\nfrom dvae_core.config import Config\n"
+        "from dvae_core.training.train import train\n\n"
         f'config = Config.from_json("""{config.to_json()}""")\n'
         'for progress in train(runs.create("my-run", config)):\n    print(progress.step, progress.elbo)'
     )
@@ -66,8 +67,8 @@ with settings:
 with view:
     run = shown_run()
     if run is None:
-        jobs.nothing_yet()
+        run_panel.nothing_yet()
     else:
-        jobs.live(run)
-    jobs.queue(besides=run)
+        run_panel.live(run)
+    run_panel.queue(besides=run)
 ui.foot("train")

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from dvae_core.analysis import read
+from dvae_core.export.plan import Plan, decode
 from dvae_core.runs import Run, RunError
-from dvae_core.traverse import Plan, decode
-from pages.ui import code, scores
+from pages.ui import code, traverse_scores
 from pages.ui import page as ui
 from pages.ui.components.explorer import explorer, set_latent
 from pages.ui.components.modes import MODES, coloured, modes_of, nearest, population
@@ -138,11 +138,12 @@ try:
     ship(plan.tree, plan.tensors)
     drag(run, plan, member, how)
     samples(run, plan, member)
-    scores.panel(run, member)
+    traverse_scores.panel(run, member)
     code.show(
-        f"from dvae_core import runs, traverse\nfrom dvae_core.analysis import read\n\n{code.opening(run)}\n"
-        f"plan = traverse.decoder_plan(run)\nx, mu = read.examples(run, {member}, 8)\n"
-        f"reconstruction = traverse.decode(plan, {member}, mu)"
+        f"from dvae_core import runs\nfrom dvae_core.analysis import read\nfrom dvae_core.export import plan\n\n"
+        f"{code.opening(run)}\n"
+        f"decoder = plan.decoder_plan(run)\nx, mu = read.examples(run, {member}, 8)\n"
+        f"reconstruction = plan.decode(decoder, {member}, mu)"
     )
 except RunError as error:
     ui.problem(error)

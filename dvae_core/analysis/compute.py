@@ -19,14 +19,15 @@ from dvae_core.analysis.linear_ica import linear_ica
 from dvae_core.analysis.members import member_scores
 from dvae_core.analysis.study import study
 from dvae_core.config import Config, ConvNet
-from dvae_core.data import DataError, Dataset, split
-from dvae_core.device import choose_threads, generator
+from dvae_core.data.dataset import DataError, Dataset, split
+from dvae_core.data.load import dataset_of
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
-from dvae_core.models import Posterior, Vae, member
-from dvae_core.recipes import dataset_of
+from dvae_core.model.vae import Posterior, Vae, member
+from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
-from dvae_core.train import LATENT_ROWS, HeldOut, load_vae, write_latents, write_weights
+from dvae_core.training.device import choose_threads
+from dvae_core.training.train import LATENT_ROWS, HeldOut, load_vae, write_latents, write_weights
 
 SCORED_ROWS = 20_000
 ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most so many held-out rows, and (beyond 100 rows) numbers in x

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from dvae_core.config import ConvNet
-from dvae_core.data import Dataset, split
-from dvae_core.device import generator
+from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
-from dvae_core.likelihoods import bounded_log_std
-from dvae_core.models import Vae, member
-from dvae_core.priors import GRID_STEP, LearnedFamily, StandardNormal
-from dvae_core.recipes import dataset_of
+from dvae_core.model.likelihoods import bounded_log_std
+from dvae_core.model.priors import GRID_STEP, LearnedFamily, StandardNormal
+from dvae_core.model.vae import Vae, member
+from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
-from dvae_core.train import load_vae
+from dvae_core.training.train import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
 CURVE = 241  # points of a drawn density

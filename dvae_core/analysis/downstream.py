@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
-from dvae_core.data import Dataset, split
-from dvae_core.recipes import dataset_of
+from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
-from dvae_core.train import load_vae
+from dvae_core.training.train import load_vae
 
 Reader = Literal["linear", "neighbours"]
 TRAIN_ROWS, TEST_ROWS = 8000, 5000

@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA, FastICA
 from sklearn.exceptions import ConvergenceWarning
 
 from dvae_core import metrics
+from dvae_core.data.synthetic import sources
 from dvae_core.runs import Run
-from dvae_core.synthetic import sources
 
 LAYERS = (1, 2, 3, 4)  # of the mixing; one is linear
 SEEDS = 8  # data sets for each

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dvae_core import recipes, runs
+from dvae_core import runs
 from dvae_core.config import ConditionalPrior, Config, MlpNet, ModelConfig, SourcesData, TrainConfig
+from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
-from dvae_core.models import member
-from dvae_core.priors import StandardNormal
-from dvae_core.runs import write_atomically
-from dvae_core.train import load_vae, train
+from dvae_core.model.priors import StandardNormal
+from dvae_core.model.vae import member
+from dvae_core.runs.files import write_atomically
+from dvae_core.training.train import load_vae, train
 
 ROWS = 2000  # of each world, however many segments share them
 SEGMENTS = (1, 2, 3, 5, 10, 40)
@@ -104,7 +105,7 @@ def _theorem_matrix(run: runs.Run, m: int) -> theorem.TheoremMatrix:
 
     vae = member(load_vae(run), m).double().eval()
     assert not isinstance(vae.conditional, StandardNormal)
-    dataset = recipes.dataset_of(run.config.data)
+    dataset = dataset_of(run.config.data)
     with torch.no_grad():
         u = torch.eye(len(dataset.u_labels), dtype=torch.float64)[None]
         like = torch.zeros(1, u.shape[1], run.config.model.latents, dtype=torch.float64)

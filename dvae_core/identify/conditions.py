@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from dvae_core import synthetic
 from dvae_core.config import (
     Config,
     Data,
@@ -18,6 +17,7 @@ from dvae_core.config import (
     NeuronsData,
     SourcesData,
 )
+from dvae_core.data import synthetic
 
 State = Literal["met", "unsure", "broken"]
 

@@ -19,7 +19,7 @@ from dvae_core.identify.matrices import (
     rotation_matrix,
     undo,
 )
-from dvae_core.models import Vae
+from dvae_core.model.vae import Vae
 
 __all__ = [
     "compose",

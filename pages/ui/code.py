@@ -25,10 +25,10 @@ def drawing(data: Data) -> str:
         given = {k: v for k, v in vars(data).items() if v != vars(FileData())[k]} | {"path": Path(data.path).name}
         words = ", ".join(f"{k}={v!r}" for k, v in given.items() if k != "kind")
         return (
-            "from dvae_core.config import FileData\nfrom dvae_core.recipes import dataset_of\n\n"
+            "from dvae_core.config import FileData\nfrom dvae_core.data.load import dataset_of\n\n"
             f"dataset = dataset_of(FileData({words}))"
         )
     plain = vars(type(data)())
     given = ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
     module = {"digits": "readers.builtin", "sprites": "pictures", "faces": "pictures"}.get(data.kind, "synthetic")
-    return f"from dvae_core.{module} import {data.kind}\n\ndataset = {data.kind}({given})"
+    return f"from dvae_core.data.{module} import {data.kind}\n\ndataset = {data.kind}({given})"

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dvae_core import catalogue, config, readers, recipes, runs
+from dvae_core import config, recipes, runs
 from dvae_core.config import (
     BernoulliLikelihood,
     ConditionalPrior,
@@ -30,7 +30,8 @@ from dvae_core.config import (
     SpritesData,
     StandardPrior,
 )
-from dvae_core.data import DataError, Dataset
+from dvae_core.data import catalogue, load, readers
+from dvae_core.data.dataset import DataError, Dataset
 
 T = TypeVar("T")
 KINDS: dict[str, type] = {
@@ -167,7 +168,7 @@ def dataset_of(data: Data) -> Dataset:
 
 @st.cache_resource(max_entries=4, show_spinner="Getting the data ...")
 def _dataset(text: str, when: float, _data: Data) -> Dataset:
-    return recipes.dataset_of(_data)
+    return load.dataset_of(_data)
 
 
 def data_label(data: Data) -> str:

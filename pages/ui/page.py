@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dvae_core import jobs, runs
+from dvae_core import runs
 from dvae_core.analysis import read
+from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
-from dvae_core.traverse import Plan, decoder_plan
+from dvae_core.work import jobs
 
 CARRIED = ("run", "member", "data")  # choices that go along from page to page
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dvae_core import recipes, runs
 from dvae_core.config import Config, DigitsData, FileData, NeuronsData, SourcesData
+from dvae_core.data.load import dataset_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "study", "runs")
@@ -18,7 +19,7 @@ KINDS = ("ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth")
 
 
 def small(data, model, **more) -> Config:
-    return recipes.for_dataset(data, recipes.dataset_of(data), model, members=2, **({"epochs": 2} | more))
+    return recipes.for_dataset(data, dataset_of(data), model, members=2, **({"epochs": 2} | more))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from dvae_core.analysis import compute
-    from dvae_core.train import train
+    from dvae_core.training.train import train
 
     store = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
@@ -58,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store, and no shipped runs either; returns the store."""
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(runs, "examples_folder", lambda: tmp_path / "no examples")
+    monkeypatch.setattr("dvae_core.runs.run.examples_folder", lambda: tmp_path / "no examples")
     return tmp_path / "runs"
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from dvae_core import jobs, runs
+from dvae_core import runs
 from dvae_core.analysis import compute
+from dvae_core.work import jobs
 
 
 def words(at) -> str:

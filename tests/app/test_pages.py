@@ -10,7 +10,8 @@ import pytest
 from headlines import HEADLINES
 from streamlit.testing.v1 import AppTest
 
-from dvae_core import jobs, runs
+from dvae_core import runs
+from dvae_core.work import jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,10 +155,10 @@ def test_start_makes_a_run_and_starts_its_worker(no_runs, visit, monkeypatch):
 def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
     import numpy as np
 
-    from dvae_core import data
+    from dvae_core.data import dataset
 
-    data.save(
-        data.Dataset(name="plain", x=np.random.default_rng(0).normal(size=(50, 3)).astype("f4")),
+    dataset.save(
+        dataset.Dataset(name="plain", x=np.random.default_rng(0).normal(size=(50, 3)).astype("f4")),
         store / "data" / "plain.npz",
     )
     at = visit("train", data="file,path=plain.npz", model="ivae")
@@ -331,7 +332,7 @@ def test_the_queue_shows_what_waits_and_a_run_can_leave_it(store, visit):
 
 
 def test_a_run_goes_out_as_a_zip_and_comes_in_under_a_new_name(store, visit):
-    from dvae_core import archive
+    from dvae_core.runs import archive
 
     data = archive.pack(runs.find("vae"))
     at = visit("runs")

@@ -25,7 +25,7 @@ def panels(at: AppTest) -> list[dict]:
 @pytest.fixture
 def shipped(no_runs, monkeypatch):
     """A store with copies of the two runs of the talk, analyses and all."""
-    root = runs.Path(runs.__file__).parent / "examples"
+    root = runs.examples_folder()
     for name in ("talk-ivae", "talk-vae"):
         shutil.copytree(root / name, no_runs / name)
     return no_runs
@@ -122,9 +122,10 @@ def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):
     import sys
 
     code = (
-        "import sys\nfrom dvae_core import figures, runs\nfrom dvae_core.analysis import read\n"
+        "import sys\nfrom pathlib import Path\nfrom dvae_core import figures, runs\n"
+        "from dvae_core.analysis import read\n"
         "from dvae_core.identify import linear_gaussian\n"
-        f"run = runs.find('talk-ivae', runs.Path({str(shipped)!r}))\n"
+        f"run = runs.find('talk-ivae', Path({str(shipped)!r}))\n"
         "found = read.recovery(run, 0)\nread.agreement(run, [str(i) for i in range(8)])\n"
         "figures.recovery_scatter(found.z_true, found.z_hat, found.pearson.matching, found.pearson.signs,"
         " curves=found.curves, matrix=found.pearson.matrix)\n"

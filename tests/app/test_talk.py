@@ -2,9 +2,9 @@
 
 import pytest
 
-from pages.ui import scenes
 from pages.ui.page import ORDER
-from pages.ui.stops import CHAPTERS, NAMES, STOPS
+from pages.ui.talk import demos
+from pages.ui.talk.slides import CHAPTERS, NAMES, STOPS
 
 
 def said(at):
@@ -63,7 +63,7 @@ def test_the_words_fit_their_form():
     assert {stop.chapter for stop in STOPS} == set(range(1, len(CHAPTERS) + 1))
     pages = {page.name for page in ORDER}
     for stop in STOPS:
-        assert callable(getattr(scenes, stop.scene))
+        assert callable(getattr(demos, stop.scene))
         assert stop.more[0] in pages
         assert bool(stop.question) == bool(stop.options)
         assert stop.notes

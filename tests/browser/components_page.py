@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dvae_core import runs
-from dvae_core.traverse import decoder_plan
+from dvae_core.export.plan import decoder_plan
 from pages.ui.components.explorer import explorer, set_latent
 from pages.ui.components.rotor import rotor
 from pages.ui.components.sheet import Cells, sheet

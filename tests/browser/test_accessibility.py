@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pages.ui.page import ORDER
-from pages.ui.stops import STOPS
+from pages.ui.talk.slides import STOPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 

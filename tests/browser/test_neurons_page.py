@@ -8,8 +8,9 @@ from components_kit import blue_spot, pixels
 
 from dvae_core import runs
 from dvae_core.config import NeuronsData
-from dvae_core.recipes import dataset_of, for_dataset
-from dvae_core.train import train
+from dvae_core.data.load import dataset_of
+from dvae_core.recipes import for_dataset
+from dvae_core.training.train import train
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

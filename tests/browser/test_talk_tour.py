@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui.stops import NAMES, STOPS
+from pages.ui.talk.slides import NAMES, STOPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 # The lowest edge of what a stop shows, in the page's pixels.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dvae_core.__main__ import _parser
+from dvae_core.cli import _parser
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dvae_core import jobs, runs
+from dvae_core import runs
+from dvae_core.work import jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 ROOT = Path(__file__).parents[2]

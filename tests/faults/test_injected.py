@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import faults
-from dvae_core import jobs
+from dvae_core.work import jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 

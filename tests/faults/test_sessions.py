@@ -6,7 +6,9 @@ import psutil
 import pytest
 
 from benchmarks import faults, load
-from dvae_core import jobs, runs
+from dvae_core import runs
+from dvae_core.runs import files
+from dvae_core.work import jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 
@@ -52,7 +54,7 @@ def test_the_apps_own_server_killed_leaves_a_stopped_run_and_no_worker(bench):
         faults.until(lambda: run.written_status().step > 0)
         pid = run.written_status().pid
         server.kill()
-        faults.until(lambda: not runs.process_is_alive(pid), 30)
+        faults.until(lambda: not files.process_is_alive(pid), 30)
         assert run.status().state in ("stopped", "finished")
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import distributed
 import pytest
 
-from dvae_core import sweep
+from dvae_core.work import sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 DATA = ["neurons,n_neurons=10,per_segment=40"]

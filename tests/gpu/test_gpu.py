@@ -8,17 +8,18 @@ import torch
 
 from dvae_core import recipes
 from dvae_core.config import SourcesData
-from dvae_core.engine import Batches, Engine, Recorded
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
-from dvae_core.train import sizes_of
+from dvae_core.data.load import dataset_of
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
+from dvae_core.training.engine import Batches, Engine, Recorded
+from dvae_core.training.train import sizes_of
 
 DATA = SourcesData(segments=3, per_segment=100)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 def engine_on(device: str, posterior: str = "full") -> Engine:
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     config = recipes.for_dataset(DATA, dataset, "ivae", members=3, posterior=posterior, batch=32, epochs=5)
     vae = Vae(config, sizes_of(dataset))
     initialise(vae, torch.from_numpy(dataset.x_float()), torch.from_numpy(dataset.u_features()))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dvae_core import readers
-from dvae_core.data import DataError
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError
 
 ROOT = Path(__file__).parents[2]
 

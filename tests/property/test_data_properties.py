@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dvae_core import readers
-from dvae_core.data import BLOCKS, DataError, Dataset, load, save, split, whitening
+from dvae_core.data import readers
+from dvae_core.data.dataset import BLOCKS, DataError, Dataset, load, save, split, whitening
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 SHAPES = st.tuples(st.integers(2, 40), st.integers(1, 6))

@@ -18,9 +18,9 @@ from dvae_core.config import (
     ModelConfig,
     TrainConfig,
 )
-from dvae_core.data import Dataset, split
-from dvae_core.models import Posterior, Sizes, Vae, kl_to_prior, log_px
-from dvae_core.train import load_vae, train
+from dvae_core.data.dataset import Dataset, split
+from dvae_core.model.vae import Posterior, Sizes, Vae, kl_to_prior, log_px
+from dvae_core.training.train import load_vae, train
 
 pytestmark = pytest.mark.statistical
 D_X, D_Z = 6, 2

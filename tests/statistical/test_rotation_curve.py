@@ -21,7 +21,7 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.data import Dataset, save
+from dvae_core.data.dataset import Dataset, save
 from dvae_core.identify.linear_gaussian import (
     LinearGaussian,
     curves,
@@ -30,10 +30,10 @@ from dvae_core.identify.linear_gaussian import (
 )
 from dvae_core.identify.matrices import rotation_matrix
 from dvae_core.identify.rotation import rotate
-from dvae_core.models import Sizes, Vae
-from dvae_core.priors import LOG_VAR_BOUND
+from dvae_core.model.priors import LOG_VAR_BOUND
+from dvae_core.model.vae import Sizes, Vae
 from dvae_core.runs import RunError
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 pytestmark = pytest.mark.statistical
 MEANS = np.array([[-3.0, 0.0], [1.0, 2.0], [2.0, -2.5]])

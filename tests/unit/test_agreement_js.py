@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dvae_core import runs, traverse
-from dvae_core.train import load_vae
+from dvae_core import runs
+from dvae_core.export.plan import decoder_plan
+from dvae_core.training.train import load_vae
 from pages.ui.components.store import pack
 
 CLI = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
@@ -17,7 +18,7 @@ CLI = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
 
 @pytest.mark.parametrize("run", runs.examples(), ids=lambda run: run.id)
 def test_every_member_of_a_shipped_run_decodes_in_javascript_as_in_torch(run, node_path, tmp_path):
-    plan = traverse.decoder_plan(run)
+    plan = decoder_plan(run)
     file = tmp_path / "decoder.safetensors"
     file.write_bytes(pack(plan.tree, plan.tensors))
     z = np.random.default_rng(0).normal(0, 1.5, (64, plan.tree["d_z"])).astype(np.float32)

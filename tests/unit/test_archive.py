@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core import archive, runs
+from dvae_core import runs
 from dvae_core.config import Config, FileData
-from dvae_core.runs import Run, RunError
+from dvae_core.runs import Run, RunError, archive
 
 
 @pytest.fixture

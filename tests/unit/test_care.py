@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dvae_core import care
 from dvae_core.config import Config, FileData, data_from_text
-from dvae_core.data import DataError, Dataset, MissingValues
-from dvae_core.recipes import dataset_of
+from dvae_core.data import care
+from dvae_core.data.dataset import DataError, Dataset, MissingValues
+from dvae_core.data.load import dataset_of
 
 
 def table(n: int = 400) -> np.ndarray:

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from dvae_core import catalogue
-from dvae_core.catalogue import CATALOGUE, Entry, Remote
-from dvae_core.data import DataError
+from dvae_core.data import catalogue
+from dvae_core.data.catalogue import CATALOGUE, Entry, Remote
+from dvae_core.data.dataset import DataError
 
 GOOD = b"x,u\n" + b"1,2\n" * 100_000
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from dvae_core import runs
-from dvae_core.__main__ import main
-from dvae_core.data import save, split
-from dvae_core.readers import read
-from dvae_core.synthetic import sources
+from dvae_core.cli import main
+from dvae_core.data.dataset import save, split
+from dvae_core.data.readers import read
+from dvae_core.data.synthetic import sources
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -8,15 +8,16 @@ import pytest
 from dvae_core import metrics, recipes, runs
 from dvae_core.analysis import compute, downstream, read, recovered
 from dvae_core.config import FileData, SourcesData
+from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import RunError
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 RNG = np.random.default_rng
 
 
 def trained(path: Path, data, model: str = "ivae", **more) -> runs.Run:
-    config = recipes.for_dataset(data, recipes.dataset_of(data), model, **({"members": 2, "epochs": 1} | more))
+    config = recipes.for_dataset(data, dataset_of(data), model, **({"members": 2, "epochs": 1} | more))
     run = runs.create(path, config, title=path.name)
     for _ in train(run):
         pass
@@ -27,9 +28,7 @@ def trained(path: Path, data, model: str = "ivae", **more) -> runs.Run:
 def finished(path: Path, mu_z: np.ndarray, *, u=None, about=None, z_true=None, config=None) -> runs.Run:
     """Make a run folder with latents of our own choosing, as if they had come out of training."""
     data = SourcesData()
-    config = config or recipes.for_dataset(
-        data, recipes.dataset_of(data), "vae", members=len(mu_z), latents=mu_z.shape[2]
-    )
+    config = config or recipes.for_dataset(data, dataset_of(data), "vae", members=len(mu_z), latents=mu_z.shape[2])
     run = runs.create(path, config, title=path.name)
     arrays = {"index": np.arange(mu_z.shape[1]), "mu_z": mu_z, "kl_latent": np.ones((len(mu_z), mu_z.shape[2])),
               "elbo": np.zeros(len(mu_z))}  # fmt: skip

@@ -10,8 +10,9 @@ import pytest
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute, read, study
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
+from dvae_core.data.load import dataset_of
 from dvae_core.identify.conditions import FLOOR_NATS, theorem_matrix
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 
 def test_the_talks_run_meets_what_can_be_counted(tmp_path):
@@ -45,7 +46,7 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
 @pytest.mark.parametrize("continuous", [False, True])
 def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     data = SourcesData(segments=6, per_segment=60, noise="laplace", modulate="variance", continuous_u=continuous)
-    config = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
     run = runs.create(tmp_path / "run", config)
     for _ in train(run):
         pass
@@ -84,6 +85,6 @@ def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
 
 
 def test_the_whole_study_is_as_many_worlds_as_the_page_counts():
-    from pages.ui.study import POPULATIONS
+    from pages.ui.conditions_study import POPULATIONS
 
     assert len(study.worlds()) == POPULATIONS

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from dvae_core.data import DataError, Dataset, encode_labels, load, save, split, whitening
-from dvae_core.synthetic import sources
+from dvae_core.data.dataset import DataError, Dataset, encode_labels, load, save, split, whitening
+from dvae_core.data.synthetic import sources
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 3))
@@ -305,8 +305,8 @@ def test_synthetic_data_survive(tmp_path):
 def test_packed_pictures_read_like_the_bytes_they_stand_for(monkeypatch):
     import torch
 
-    from dvae_core import data as module
-    from dvae_core.engine import unpack
+    from dvae_core.data import dataset as module
+    from dvae_core.training.engine import unpack
 
     rng = np.random.default_rng(0)
     x = (rng.random((50, 35)) < 0.3).astype(np.uint8)

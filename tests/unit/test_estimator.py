@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dvae_core import runs
-from dvae_core.estimator import VaeEstimator
+from dvae_core.data.synthetic import sources
+from dvae_core.export.estimator import VaeEstimator
 from dvae_core.metrics.recovery import mcc
-from dvae_core.synthetic import sources
 
 # Not a failure but a skip of scikit-learn's: it tests array-API input only where SCIPY_ARRAY_API is set.
 ALLOWED_SKIPS = {"check_array_api_input"}
@@ -31,7 +31,7 @@ def data():
 CHECKS = """
 import json, warnings
 from sklearn.utils.estimator_checks import check_estimator
-from dvae_core.estimator import VaeEstimator
+from dvae_core.export.estimator import VaeEstimator
 warnings.simplefilter("ignore")
 for model in ("vae", "beta-vae", "ivae"):
     estimator = VaeEstimator(model=model, latents=2, members=1, epochs=1)

@@ -18,10 +18,11 @@ from dvae_core.config import (
     ModelConfig,
     PoissonLikelihood,
 )
-from dvae_core.data import Dataset
-from dvae_core.export import decoder_onnx
-from dvae_core.train import load_vae, train
-from dvae_core.traverse import decoder_plan
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.export.onnx import decoder_onnx
+from dvae_core.export.plan import decoder_plan
+from dvae_core.training.train import load_vae, train
 
 ACTIVATIONS = ["xtanh", "tanh", "relu", "leaky", "silu", "gelu"]
 
@@ -47,9 +48,7 @@ def test_onnx_equals_torch_for_every_member_of_every_shipped_run(run):
 
 
 def _tiny_run(tmp_path, model, dataset):
-    base = recipes.for_dataset(
-        recipes.DigitsData(), recipes.dataset_of(recipes.DigitsData()), "vae", members=2, epochs=1
-    )
+    base = recipes.for_dataset(recipes.DigitsData(), dataset_of(recipes.DigitsData()), "vae", members=2, epochs=1)
     config = dataclasses.replace(base, model=model)
     run = runs.create(tmp_path / "run", config)
     for _ in train(run, dataset):

@@ -20,9 +20,9 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.fused import Fused, covers
-from dvae_core.models import Sizes, Vae
-from dvae_core.objectives import loss_weights, objective
+from dvae_core.model.objectives import loss_weights, objective
+from dvae_core.model.vae import Sizes, Vae
+from dvae_core.training.fused import Fused, covers
 
 P, N, D_X, D_U = 3, 7, 20, 3
 PRIORS = (StandardPrior(), *(ConditionalPrior(modulate=m, hidden=5) for m in ("both", "mean", "variance")))

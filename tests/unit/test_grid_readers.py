@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from dvae_core import readers
-from dvae_core.data import DataError
-from dvae_core.readers import cars3d
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError
+from dvae_core.data.readers import cars3d
 
 RNG = np.random.default_rng(0)
 TRAIN, TEST = "smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing"

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from dvae_core import readers
-from dvae_core.data import DataError
-from dvae_core.readers import hdf5, hdf5_child
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError
+from dvae_core.data.readers import hdf5, hdf5_child
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))

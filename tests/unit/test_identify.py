@@ -20,8 +20,8 @@ from dvae_core.identify.matrices import (
     undo,
 )
 from dvae_core.identify.rotation import rotate, rotation_matrix
-from dvae_core.initial import initialise
-from dvae_core.models import Sizes, Vae, log_px
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Sizes, Vae, log_px
 
 N, D = 200, 4
 

@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core import jobs, recipes, runs
+from dvae_core import recipes, runs
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
+from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
-from dvae_core.train import train
+from dvae_core.training.train import train
+from dvae_core.work import jobs
 
 pytestmark = pytest.mark.timeout(300)
 DATA = SourcesData(segments=3, per_segment=100)
 
 
 def config_for(epochs: int = 12, seeds: tuple[int, ...] = (0,)) -> Config:
-    made = recipes.for_dataset(DATA, recipes.dataset_of(DATA), "vae", batch=16)
+    made = recipes.for_dataset(DATA, dataset_of(DATA), "vae", batch=16)
     return dataclasses.replace(
         made,
         model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from dvae_core.layers import ACTIVATIONS, tanh, with_slope
+from dvae_core.model.layers import ACTIVATIONS, tanh, with_slope
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

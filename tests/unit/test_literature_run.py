@@ -3,12 +3,13 @@
 import pytest
 
 from dvae_core import runs
-from dvae_core.__main__ import main
 from dvae_core.analysis import compute, read
+from dvae_core.cli import main
 from dvae_core.config import DigitsData, SourcesData
-from dvae_core.recipes import dataset_of, for_dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.recipes import for_dataset
 from dvae_core.runs import RunError
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 
 def trained(path, data, model):

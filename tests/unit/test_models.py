@@ -21,8 +21,8 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.initial import initialise, leading_components
-from dvae_core.models import Posterior, Sizes, Vae, kl_to, kl_to_prior, log_px, member
+from dvae_core.model.start import initialise, leading_components
+from dvae_core.model.vae import Posterior, Sizes, Vae, kl_to, kl_to_prior, log_px, member
 
 N, D_Z, D_U = 12, 3, 4
 LIKELIHOODS = [

@@ -20,10 +20,11 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.initial import initialise
-from dvae_core.models import Posterior, Sizes, Vae, log_px
-from dvae_core.objectives import RELEASED_IVAE, decompose, loss_weights, objective
-from dvae_core.train import train
+from dvae_core.data.load import dataset_of
+from dvae_core.model.objectives import RELEASED_IVAE, decompose, loss_weights, objective
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Posterior, Sizes, Vae, log_px
+from dvae_core.training.train import train
 
 N, D_Z = 16, 3
 
@@ -144,7 +145,7 @@ def test_objectives_that_do_not_exist_are_refused(settings, words):
 @pytest.mark.parametrize("settings", [{"objective": "beta-tc"}, {"objective": "released-ivae"}, {"samples": 3}])
 def test_every_objective_trains(tmp_path, settings):
     data = SourcesData(segments=3, per_segment=100)
-    made = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=2, batch=30, epochs=4)
+    made = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, batch=30, epochs=4)
     config = dataclasses.replace(made, train=dataclasses.replace(made.train, **settings))
     run = runs.create(tmp_path / "run", config)
     seen = [progress.elbo for progress in train(run)]

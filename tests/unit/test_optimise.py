@@ -5,17 +5,18 @@ import torch
 
 from dvae_core import recipes, runs
 from dvae_core.config import SourcesData
-from dvae_core.engine import Flat
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
-from dvae_core.optimise import Optimiser, orthogonalise
-from dvae_core.train import sizes_of, train
+from dvae_core.data.load import dataset_of
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
+from dvae_core.training.engine import Flat
+from dvae_core.training.optimiser import Optimiser, orthogonalise
+from dvae_core.training.train import sizes_of, train
 
 DATA = SourcesData(segments=3, per_segment=100)
 
 
 def population(members: int):
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     config = recipes.for_dataset(DATA, dataset, "ivae", members=members)
     vae = Vae(config, sizes_of(dataset))
     initialise(vae, torch.from_numpy(dataset.x_float()))
@@ -74,7 +75,7 @@ def test_a_member_does_not_notice_its_neighbours():
 
 def test_muon_resumes_bit_for_bit(tmp_path):
     config = recipes.for_dataset(
-        DATA, recipes.dataset_of(DATA), "ivae", members=2, posterior="gauss-newton", batch=30, epochs=3
+        DATA, dataset_of(DATA), "ivae", members=2, posterior="gauss-newton", batch=30, epochs=3
     )
     assert config.train.optimiser == "muon"
     whole, parts = runs.create(tmp_path / "whole", config), runs.create(tmp_path / "parts", config)

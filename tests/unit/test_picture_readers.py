@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dvae_core import readers
-from dvae_core.data import DataError
-from dvae_core.readers import grids, images
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError
+from dvae_core.data.readers import grids, images
 
 RNG = np.random.default_rng(0)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes, runs
-from dvae_core.__main__ import main
 from dvae_core.analysis import compute, read
+from dvae_core.cli import main
 from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData
-from dvae_core.train import train
+from dvae_core.data.load import dataset_of
+from dvae_core.training.train import train
 
 
 @pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
 @pytest.mark.parametrize("continuous", [False, True])
 def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuous):
     data = SourcesData(segments=3, per_segment=80, noise="laplace", modulate="variance", continuous_u=continuous)
-    config = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=2, epochs=2, prior=prior)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, epochs=2, prior=prior)
     run = runs.create(tmp_path / "run", config)
     for _ in train(run):
         pass

@@ -10,8 +10,8 @@ from torch import nn
 from torch.distributions import Laplace, Normal
 
 from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, StandardPrior
-from dvae_core.device import generator
-from dvae_core.priors import GRID_STEP, Q_STD, GivenFamily, GivenLaplace, LearnedFamily, prior_of
+from dvae_core.model.priors import GRID_STEP, Q_STD, GivenFamily, GivenLaplace, LearnedFamily, prior_of
+from dvae_core.rng import generator
 
 P, N, D_Z, D_U = 2, 6, 3, 4
 FAMILIES = {

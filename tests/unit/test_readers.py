@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat, savemat
 
-from dvae_core import readers
-from dvae_core.data import DataError, save, split
-from dvae_core.readers import builtin
-from dvae_core.synthetic import sources
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError, save, split
+from dvae_core.data.readers import builtin
+from dvae_core.data.synthetic import sources
 
 RNG = np.random.default_rng(0)
 N = 40

@@ -7,9 +7,10 @@ import pytest
 
 from dvae_core import recipes, runs
 from dvae_core.config import ConfigError, ConvNet, DigitsData, FileData, NeuronsData, SourcesData
-from dvae_core.data import Dataset
-from dvae_core.recipes import RECIPES, SHIPPED, TITLES, dataset_of, for_dataset, recipe
-from dvae_core.train import train
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
+from dvae_core.training.train import train
 
 FILE = FileData(path="not read")
 
@@ -17,7 +18,7 @@ FILE = FileData(path="not read")
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_for_five_steps(name, tmp_path, monkeypatch):
     # one thread: two wait for each other at every layer where other tests run beside (100 s instead of 2, convolutions)
-    monkeypatch.setattr("dvae_core.train.choose_threads", lambda *_: 1)
+    monkeypatch.setattr("dvae_core.training.train.choose_threads", lambda *_: 1)
     config = recipe(name)
     data = dataclasses.replace(config.data, n=600) if hasattr(config.data, "n") else config.data  # 5 steps need no more
     config = dataclasses.replace(config, data=data, train=dataclasses.replace(config.train, epochs=1))
@@ -101,7 +102,7 @@ def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
     from dvae_core.analysis import compute
 
     # one thread, as the shipped faces were trained: two wait for each other where other tests run beside
-    monkeypatch.setattr("dvae_core.train.choose_threads", lambda *_: 1)
+    monkeypatch.setattr("dvae_core.training.train.choose_threads", lambda *_: 1)
     shipped = runs.Run(runs.examples_folder() / name).score()
     run = runs.create(tmp_path / "run", recipe(name))
     for _ in train(run):
@@ -131,6 +132,6 @@ def test_a_refined_run_takes_more_steps_where_u_moves_the_means():
     epochs = {}
     for modulate in ("variance", "mean", "both"):
         data = SourcesData(n_latents=2, segments=5, per_segment=1000, modulate=modulate, seed=1)
-        config = recipes.for_dataset(data, recipes.dataset_of(data), "vae", posterior="gauss-newton")
+        config = recipes.for_dataset(data, dataset_of(data), "vae", posterior="gauss-newton")
         epochs[modulate] = config.train.epochs
     assert epochs["mean"] == epochs["both"] > 2 * epochs["variance"]

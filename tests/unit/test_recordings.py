@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from dvae_core import readers
-from dvae_core.data import DataError, split
-from dvae_core.readers import mat, spikes
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError, split
+from dvae_core.data.readers import mat, spikes
 
 RNG = np.random.default_rng(0)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from dvae_core import files, runs
+from dvae_core import runs
 from dvae_core.analysis import read
 from dvae_core.config import Config
-from dvae_core.runs import RunError
+from dvae_core.runs import RunError, files
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from shared_data import SHARED, TABLE
 
-from dvae_core import __main__ as cli
+from dvae_core import cli
 
 SECONDS = ("pixel-faces", "pynapple-nwb-suite2p/A8604-211122.nwb", "eeg-eye-state")  # take about one each
 OPTIONS = {"x": "--x", "u": "--u", "bin_s": "--bin"}

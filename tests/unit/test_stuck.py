@@ -5,8 +5,9 @@ import numpy as np
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute, read
 from dvae_core.config import SourcesData
+from dvae_core.data.load import dataset_of
 from dvae_core.metrics import stuck
-from dvae_core.train import train
+from dvae_core.training.train import train
 
 ALIVE = np.ones((8, 2))
 BOUNDS = np.array([0.0, 0.1, -0.1, 0.05, 0.02, -0.05, 0.08, -0.02])
@@ -39,10 +40,10 @@ def test_dead_and_failed_members():
 
 def test_a_stuck_member_is_named_and_not_averaged_in(tmp_path, monkeypatch):
     data = SourcesData(segments=3, per_segment=100)
-    config = recipes.for_dataset(data, recipes.dataset_of(data), "ivae", members=4, batch=30, epochs=3)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=4, batch=30, epochs=3)
     run = runs.create(tmp_path / "run", config)
     late = {1: "its bound is 9 nats below its population's median"}
-    monkeypatch.setattr("dvae_core.train.stuck", lambda *_: late)
+    monkeypatch.setattr("dvae_core.training.train.stuck", lambda *_: late)
     for _ in train(run):
         pass
     assert run.status().stuck_members == (1,)

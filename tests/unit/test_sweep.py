@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dvae_core import figures, sweep
-from dvae_core.__main__ import main
+from dvae_core import figures
 from dvae_core.analysis import verdict
+from dvae_core.cli import main
 from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_from_text, data_to_text
 from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
+from dvae_core.work import sweep
 
 SMALL = "sources,per_segment=40,segments=3"
 

@@ -13,19 +13,21 @@ import pandas as pd
 import pytest
 import torch
 
-from dvae_core import engine, recipes, runs
+from dvae_core import recipes, runs
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
-from dvae_core.engine import one_cycle
-from dvae_core.initial import initialise
-from dvae_core.models import Vae
+from dvae_core.data.load import dataset_of
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Vae
 from dvae_core.runs import RunError
-from dvae_core.train import History, NowAndThen, load_vae, sizes_of, train
+from dvae_core.training import engine
+from dvae_core.training.engine import one_cycle
+from dvae_core.training.train import History, NowAndThen, load_vae, sizes_of, train
 
 DATA = SourcesData(segments=3, per_segment=100)
 
 
 def config_for(seeds=(0, 1), *, epochs=12, betas=None, **train_settings) -> Config:
-    made = recipes.for_dataset(DATA, recipes.dataset_of(DATA), "ivae", batch=16)
+    made = recipes.for_dataset(DATA, dataset_of(DATA), "ivae", batch=16)
     return dataclasses.replace(
         made,
         model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),
@@ -170,9 +172,7 @@ def assert_same(run, whole) -> None:
     ],
 )
 def test_killed_at_three_random_steps_it_equals_the_uninterrupted_run(tmp_path, kind, settings):
-    made = recipes.for_dataset(
-        DATA, recipes.dataset_of(DATA), kind, members=3, betas=(1.0, 2.0, 0.5), batch=16, **settings
-    )
+    made = recipes.for_dataset(DATA, dataset_of(DATA), kind, members=3, betas=(1.0, 2.0, 0.5), batch=16, **settings)
     whole, run = (runs.create(tmp_path / name, made) for name in ("whole", "killed"))
     finish(whole)
     chance = random.Random(f"{kind} {settings}")
@@ -216,7 +216,7 @@ def test_every_logged_row_has_a_training_bound(tmp_path, epochs):
 
 
 def test_one_bad_batch_is_noticed_at_steps_whose_bound_is_not_taken():
-    dataset = recipes.dataset_of(DATA)
+    dataset = dataset_of(DATA)
     config = config_for(seeds=(0, 1), epochs=30)
     vae = Vae(config, sizes_of(dataset))
     initialise(vae, torch.from_numpy(dataset.x_float()), torch.from_numpy(dataset.u_features()))
@@ -333,13 +333,13 @@ def test_history_is_append_only(tmp_path):
 
 
 def test_packed_pictures_train_as_their_bytes_do(tmp_path, monkeypatch):
-    from dvae_core import data
+    from dvae_core.data import dataset as module
 
     x = (np.random.default_rng(0).random((60, 35)) < 0.3).astype(np.uint8)
     trained = []
     for pack_above in (1, 2**62):
-        monkeypatch.setattr(data, "PACK_ABOVE", pack_above)
-        dataset = data.Dataset("dots", x, x_shape=(5, 7))
+        monkeypatch.setattr(module, "PACK_ABOVE", pack_above)
+        dataset = module.Dataset("dots", x, x_shape=(5, 7))
         config = recipes.for_dataset(DATA, dataset, "vae", members=2, latents=2, batch=16, epochs=2)
         run = runs.create(tmp_path / str(pack_above), config)
         for _ in train(run, dataset):

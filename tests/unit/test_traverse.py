@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dvae_core import runs, traverse
+from dvae_core import runs
 from dvae_core.config import (
     BernoulliLikelihood,
     Config,
@@ -19,9 +19,10 @@ from dvae_core.config import (
     PoissonLikelihood,
     TrainConfig,
 )
-from dvae_core.initial import initialise
-from dvae_core.models import Sizes, Vae
-from dvae_core.train import load_vae, write_weights
+from dvae_core.export.plan import decode, decoder_plan
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Sizes, Vae
+from dvae_core.training.train import load_vae, write_weights
 from pages.ui.components.store import pack
 
 ACTIVATIONS = ("xtanh", "tanh", "relu", "leaky", "silu", "gelu")
@@ -60,12 +61,12 @@ def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
     with torch.no_grad():
         expected = load_vae(run).decode(torch.from_numpy(z).expand(2, -1, -1)).numpy()
     span = expected.max() - expected.min()
-    plan = traverse.decoder_plan(run)
+    plan = decoder_plan(run)
     file = tmp_path / "plan.safetensors"
     file.write_bytes(pack(plan.tree, plan.tensors))
     for m in (0, 1):
         # 1e-5 of the range: float32 sums in another order
-        assert np.abs(traverse.decode(plan, m, z) - expected[m]).max() < 1e-5 * span
+        assert np.abs(decode(plan, m, z) - expected[m]).max() < 1e-5 * span
         asked = json.dumps({"member": m, "z": z.tolist()})
         cli = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
         answer = subprocess.run(
@@ -78,9 +79,9 @@ def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
 
 def test_the_plan_id_changes_with_the_weights(tmp_path):
     one = random_run(tmp_path / "1", CASES[0])
-    plan = traverse.decoder_plan(one)
+    plan = decoder_plan(one)
     weights = one.weights()
     weights["generator.mlp.last.bias"] = weights["generator.mlp.last.bias"] + 1
     one.write_tensors("weights.safetensors", weights)
-    assert traverse.decoder_plan(one).tree["id"] != plan.tree["id"]
+    assert decoder_plan(one).tree["id"] != plan.tree["id"]
     assert json.loads(json.dumps(plan.tree)) == plan.tree

@@ -1,7 +1,7 @@
 // Arithmetic of the decoders that run in the browser: no DOM, no Streamlit, no state of its own.
 //
 // Python puts this text in front of each component's script; `node --test` and tests/js/decode_cli.mjs import it as it
-// stands. What an op means is written down in dvae_core/traverse.py, which builds the plan.
+// stands. What an op means is written down in dvae_core/export/plan.py, which builds the plan.
 
 // --- safetensors
 

@@ -1,0 +1,507 @@
+"""The command line: `python -m dvae_core inspect | train | sweep | score | encode | analyse | list | fetch | examples`.
+
+The same for people, scripts and cluster jobs. A wrong file or option is one sentence on stderr and exit code 2;
+Ctrl-C or kill leaves a run that `train --resume` continues.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from dvae_core import recipes, runs
+from dvae_core.config import (
+    ConditionalPrior,
+    Config,
+    ConfigError,
+    FileData,
+    LaplacePrior,
+    LearnedPrior,
+    Prior,
+    data_from_text,
+)
+from dvae_core.data import readers
+from dvae_core.data.dataset import DataError
+from dvae_core.data.load import dataset_of, read_file
+from dvae_core.runs import Run, RunError
+from dvae_core.work import jobs
+
+BUILT_IN = ("sources", "neurons", "sprites", "faces", "digits")  # data drawn here or shipped with a package
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ConfigError, DataError, RunError, ValueError) as error:
+        print(f"dvae_core: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"dvae_core: {error.filename or 'a file'} could not be used: {error.strerror}.", file=sys.stderr)
+    return 2
+
+
+def _train(options: argparse.Namespace) -> int:
+    run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
+    run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
+    (run.path / "STOP").unlink(missing_ok=True)
+    _stop_on_signals(run.path)
+    if options.scheduler:
+        return _train_there(run, options.scheduler)
+    from dvae_core.training.train import train  # torch: after the options are known to be right
+
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        for progress in train(run):
+            bar.total = progress.steps
+            bar.update(progress.step - bar.n)
+            bar.set_postfix_str("held-out ELBO " + " ".join(f"{v:.2f}" for v in progress.elbo))
+    if run.status().state == "stopped":
+        print(f"Stopped. Go on with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
+        return 0
+    from dvae_core.analysis import compute  # scikit-learn: its 1.5 s must not delay the first point of the curves
+
+    compute.score(run)
+    print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _train_there(run: Run, scheduler: str) -> int:
+    """Train on a Dask cluster and follow the run folder, which it shares with us."""
+    future = jobs.submit(jobs.dask_executor(scheduler), run)
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        while not future.done():
+            status = run.status()
+            bar.total = status.steps or None
+            bar.update(max(status.step - bar.n, 0))
+            time.sleep(0.2)
+    future.result()
+    print(f"{run.status().state.capitalize()}: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _new_run(options: argparse.Namespace) -> Run:
+    if not options.out:
+        raise ConfigError("Say where to write the run with --out DIR (or continue one with --resume DIR).")
+    if options.recipe:
+        config = recipes.recipe(options.recipe)
+    elif options.data:
+        config = _config(options)
+    else:
+        raise ConfigError("Say what to train on with --data FILE, --recipe NAME or --resume DIR.")
+    return runs.create(Path(options.out), config, title=options.recipe or "")
+
+
+def _config(options: argparse.Namespace) -> Config:
+    data = _data_of(options.data, options)
+    given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
+    made = recipes.for_dataset(
+        data, dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
+        encoder=options.encoder, device=options.device, prior=_prior(options), **given,
+    )  # fmt: skip
+    how = {"objective": options.objective, "samples": options.samples}
+    how |= {"optimiser": options.optimiser} if options.optimiser else {}
+    return dataclasses.replace(made, train=dataclasses.replace(made.train, **how))
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how a file is to be read, in the words of `readers.read`."""
+    names = {"rate_hz": "rate", "rows": "rows", "bin_s": "bin", "smooth_s": "smooth", "min_speed": "min_speed",
+             "time": "time"}  # fmt: skip
+    return {name: getattr(options, option) for name, option in names.items()}
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Say what a file or folder holds, and what it is as a Dataset."""
+    path = Path(options.path)
+    for v in readers.inspect(path):
+        shape = " x ".join(f"{side:,}" for side in v.shape)
+        print(f"{v.name:32s} {shape:>20s}  {v.dtype:8s} {v.kind:7s} {v.note}".rstrip())
+    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
+    data = readers.read(path, x=x, u=u, z=z, **_reading(options))
+    print(f"\n{data.name}: {data.n:,} rows")
+    pixels = "" if data.x_shape is None else f", pictures of {' x '.join(map(str, data.x_shape))}"
+    print(f"  x     {data.d_x:,} columns of {data.x.dtype}{pixels}")
+    if data.u is not None:
+        u_words = f"{data.n_labels} labels" if data.has_labels else f"{data.u.shape[1]} numbers"
+        print(f"  u     {u_words}: {', '.join((data.u_labels if data.has_labels else data.u_names)[:12])}")
+    if data.z is not None:
+        print(f"  z     {data.z.shape[1]} true factors: {', '.join(data.z_names[:12])}")
+    print(f"  rate  {'unknown' if data.rate_hz is None else f'{data.rate_hz:g} Hz'}")
+    for key, text in data.meta.items():
+        print(f"  {key}: {text}")
+    return 0
+
+
+def _split_names(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(name for part in given or () for name in part.split(",") if name)
+
+
+def _prior(options: argparse.Namespace) -> Prior | None:
+    """Return the family of p(z|u), or None for the default; an option of another family is refused."""
+    if options.model != "ivae" and (options.prior or options.modulate or options.k):
+        raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
+    family = options.prior or "gaussian"
+    if options.modulate and family != "gaussian":
+        raise ConfigError(f"--modulate is about the Gaussian prior; leave it out with --prior {family}.")
+    if options.k and family != "learned":
+        raise ConfigError(
+            f"--k is about the learned prior; leave it out with --prior {family}, or use --prior learned."
+        )
+    if family == "laplace":
+        return LaplacePrior()
+    if family == "learned":
+        return LearnedPrior(k=options.k) if options.k else LearnedPrior()
+    return ConditionalPrior(modulate=options.modulate) if options.modulate else None
+
+
+def _stop_on_signals(folder: Path) -> None:
+    """The first Ctrl-C or TERM asks for a checkpoint and a clean end; a second one ends at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        (folder / "STOP").touch()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    """Train a study, or go on with it, and write its table."""
+    from dvae_core.work import jobs, sweep
+
+    path = Path(options.out).absolute()
+    if options.data:
+        data = [_data_of(text, options) for text in options.data]
+        given = {k: getattr(options, k) for k in ("latents", "epochs", "batch", "lr", "device")}
+        everything = sweep.populations(data, options.models, options.betas, options.seeds, **given)
+        study = sweep.create(path, everything, full=options.full)
+    else:
+        study = sweep.Sweep(path, path)
+    begun = study.status()
+    print(f"{begun.models} models in {begun.populations} populations; {begun.done} are finished.")
+    if options.scheduler:
+        executor: Executor = jobs.dask_executor(options.scheduler)
+    else:
+        executor = jobs.Workers(options.workers) if options.workers else ThreadPoolExecutor(1)
+    _stop_on_signals(path)
+    try:
+        with tqdm(total=begun.models, unit="model", desc=study.id, disable=None) as bar:
+            for progress in sweep.perform(study, executor):
+                bar.update(progress.done - bar.n)
+                left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+                bar.set_postfix_str(f"{len(progress.at_work)} at work{left}")
+    finally:
+        executor.shutdown(wait=True)
+    if progress.problem:
+        print(f"dvae_core: {progress.problem}", file=sys.stderr)
+    if progress.state != "finished":
+        print(f"Not finished. Go on with: python -m dvae_core sweep --out {path}", file=sys.stderr)
+        return 1 if progress.problem else 0
+    print(f"Finished in {progress.seconds:.0f} s: {path / 'table.parquet'}")
+    return 0
+
+
+def _data_of(text: str, options: argparse.Namespace) -> Any:
+    """Return built-in data as it is written, or a file with its columns."""
+    if text.partition(",")[0] in BUILT_IN and not Path(text).exists():
+        data = data_from_text(text)
+        return dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
+    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
+    return FileData(path=str(Path(text).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options))
+
+
+def _score(options: argparse.Namespace) -> int:
+    from dvae_core.analysis import compute
+
+    run = _existing(options.run)
+    result = compute.score(run)
+    if options.json:
+        print(json.dumps(run.score(), indent=1))
+        return 0
+    mean, std, floors = result["mean"], result["std"], result["floors"]
+    print(
+        f"{run.title}: {run.config.model_name}, {run.config.members} members, {result['held_out_rows']} held-out rows"
+    )
+    for name, value in mean.items():
+        if value is not None:
+            print(f"  {name:18s} {value:8.3f} +- {std[name]:.3f}")
+    for name, value in floors.items():
+        if value is not None:
+            print(f"  floor {name:12s} {value:8.3f}")
+    for note in result["notes"]:
+        print(f"  note: {note}")
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> int:
+    import numpy as np
+    import pandas as pd
+
+    from dvae_core.analysis import compute
+
+    run, out = _existing(options.run), Path(options.out)
+    if out.suffix not in (".npz", ".csv"):
+        raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
+    data = run.config.data
+    how = data if isinstance(data, FileData) else FileData()
+    how = dataclasses.replace(how, u=how.u if compute.needs_u(run.config) else (), z=(), rows=None)
+    latents = compute.encode_only(run, read_file(how, Path(options.data)))
+    if out.suffix == ".npz":
+        np.savez_compressed(out, allow_pickle=False, **latents)
+    else:
+        p, n, d = latents["mu_z"].shape
+        table = pd.DataFrame(latents["mu_z"].reshape(p * n, d), columns=[f"z{i + 1}" for i in range(d)])
+        table.insert(0, "row", np.tile(np.arange(n), p))
+        table.insert(0, "member", np.repeat(np.arange(p), n))
+        table.to_csv(out, index=False)
+    print(f"Wrote {out}")
+    return 0
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    from dvae_core.analysis import compute
+
+    run = _existing(options.run)
+    if options.name not in compute.ANALYSES:
+        raise ConfigError(f"There is no analysis {options.name!r}; known are {', '.join(compute.ANALYSES)}.")
+    analysis = compute.ANALYSES[options.name]
+    given = dict(text.partition("=")[::2] for text in options.set)
+    with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
+        for fraction in analysis(run, **compute.settings_of(analysis, given)):
+            run.write_json(f"analysis/{options.name}.progress", {"fraction": fraction, "pid": os.getpid()})
+            bar.update(round(100 * fraction) - bar.n)
+    (run.path / "analysis" / f"{options.name}.progress").unlink(missing_ok=True)
+    return 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    from dvae_core.analysis.study import study
+
+    run = runs.study_folder(Path(options.out).absolute())
+    (run.path / "STOP").unlink(missing_ok=True)
+    _stop_on_signals(run.path)
+    with tqdm(total=100, unit="%", desc="study", disable=None) as bar:
+        for fraction in study(run, seed=options.seed):
+            bar.update(round(100 * fraction) - bar.n)
+    print(f"Wrote {run.path / 'analysis' / 'study.json'}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from dvae_core.analysis.read import run_table
+
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; name the one that holds the runs.")
+    table = run_table(runs.list_runs(folder))
+    print(
+        "No runs here."
+        if table.empty
+        else table.drop(columns=["shipped", "created"], errors="ignore").to_string(index=False)
+    )
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from dvae_core.data import catalogue
+
+    if not options.name:
+        for known in catalogue.CATALOGUE:
+            size = f"{known.size / 1e6:,.0f} MB" if known.size else "size unknown"
+            here = ", here" if catalogue.is_fetched(known) else ""
+            print(f"{known.key:20s} {known.about} ({known.licence}, {size}{here})")
+        return 0
+    with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
+
+        def progress(share: float) -> None:
+            bar.update(round(100 * share) - bar.n)
+
+        path = catalogue.fetch(catalogue.entry(options.name), progress=progress)
+    print(path)
+    return 0
+
+
+def _examples(options: argparse.Namespace) -> int:
+    """Train every shipped run anew, as the app would, and keep only what a reader needs."""
+    from dvae_core.analysis import compute, read
+    from dvae_core.training.train import train
+
+    folder = Path(options.out) if options.out else runs.examples_folder()
+    for name in options.name or recipes.SHIPPED:
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+        began = time.time()
+        run = runs.create(folder / name, recipes.recipe(name), title=recipes.TITLES[name])
+        for _ in train(run):
+            pass
+        mean = compute.score(run)["mean"]
+        if run.about["x_shape"] and run.about["z_names"]:
+            for _ in compute.disentanglement(run, member_index=read.best_member(run)):
+                pass
+        for _ in compute.rotation(run, member_index=read.best_member(run)):  # the member that pages open with
+            pass
+        run.set_status(pid=None, host="")
+        mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
+        print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
+        if run.about["u_names"]:
+            for _ in compute.downstream(run):
+                pass
+    if options.name and not {"talk-ivae", "talk-vae"} & set(options.name):
+        return 0
+    talk = Run(folder / "talk-ivae")
+    for _ in compute.agreement(talk, other="talk-vae"):
+        pass
+    for _ in compute.linear_ica(talk):
+        pass
+    return 0
+
+
+def _existing(path: str) -> Run:
+    run = Run(Path(path).absolute())
+    run.config  # noqa: B018  raises a sentence if this is no run
+    return run
+
+
+def _reading_options(parser: argparse.ArgumentParser) -> None:
+    for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
+        parser.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")
+    parser.add_argument("--rate", type=float, help="sampling rate in Hz, if rows are in time order")
+    parser.add_argument("--rows", type=int, help="read so many rows: the first; of pictures, drawn at random")
+    parser.add_argument("--bin", type=float, metavar="S", help="count event times in bins of S seconds (default 0.1)")
+    parser.add_argument("--smooth", type=float, metavar="S", help="rates by a Gaussian of S seconds instead of counts")
+    parser.add_argument("--min-speed", type=float, help="running periods only: rows at least so fast")
+    parser.add_argument("--time", metavar="NAME", help="variable with the times of u, if not t, time or timestamps")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers with commas between them, such as 1,2,4; got {text!r}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dvae_core", description=(__doc__ or "").split("\n\n")[1])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    inspect = commands.add_parser("inspect", help="say what a file or folder holds, and read it")
+    inspect.set_defaults(command=_inspect)
+    inspect.add_argument("path", metavar="PATH")
+    _reading_options(inspect)
+
+    train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
+    train.set_defaults(command=_train)
+    train.add_argument(
+        "--data",
+        help="a file or folder (README.md lists the formats), or built-in data with "
+        f"settings: {', '.join(BUILT_IN)}, such as sprites,side=32,correlation=0.5",
+    )
+    train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
+    train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
+    train.add_argument("--out", metavar="DIR", help="the new run's folder")
+    train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
+    train.add_argument("--model", choices=["vae", "beta-vae", "ivae"], default="ivae")
+    train.add_argument("--beta", type=float, default=4.0, help="weight of the KL, for beta-vae (default 4)")
+    train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")
+    train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
+    train.add_argument("--likelihood", choices=["gaussian", "bernoulli", "poisson"], help="default: chosen by the data")
+    train.add_argument(
+        "--posterior",
+        choices=["diagonal", "full", "gauss-newton"],
+        help="how q is found (default: full; pictures: diagonal)",
+    )
+    train.add_argument(
+        "--prior", choices=["gaussian", "laplace", "learned"], help="family of p(z|u) (default gaussian)"
+    )
+    train.add_argument("--modulate", choices=["both", "mean", "variance"], help="what u moves in a Gaussian p(z|u)")
+    train.add_argument("--k", type=int, help="statistics a latent of a learned p(z|u) (default 2)")
+    train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
+    _reading_options(train)
+    train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--batch", type=int)
+    train.add_argument(
+        "--lr", type=_numbers, metavar="1e-3,1e-2", help="peak of the learning rate; of several, every seed gets each"
+    )
+    train.add_argument("--optimiser", choices=["adam", "muon"], help="default: muon for gauss-newton, else adam")
+    train.add_argument(
+        "--objective",
+        choices=["elbo", "beta-tc", "released-ivae"],
+        default="elbo",
+        help="loss weights by name; with --model beta-vae, --beta is the weight that beta-tc puts on total correlation",
+    )
+    train.add_argument("--samples", type=int, default=1, help="above 1: maximise the importance-weighted bound")
+    train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
+    train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+
+    study = commands.add_parser(
+        "sweep", help="train data sets x models x betas x seeds into one table, or go on with it"
+    )
+    study.set_defaults(command=_sweep)
+    study.add_argument(
+        "--out", metavar="DIR", required=True, help="the study's folder; alone: go on with what is there"
+    )
+    study.add_argument("--data", nargs="+", help=f"files, or built-in: {', '.join(BUILT_IN)}, with settings")
+    study.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL",
+                       help="vae, ivae, with settings: vae,posterior=diagonal (default: vae ivae)")  # fmt: skip
+    study.add_argument("--betas", type=_numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default 1,2,4,8")
+    study.add_argument("--seeds", type=int, default=5, help="of every model and beta (default 5)")
+    study.add_argument("--full", action="store_true", help="also DCI and others that take a minute a model")
+    where = study.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
+    where.add_argument("--workers", type=int, help="so many processes on this machine")
+    _reading_options(study)
+    study.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    for name, kind in (("latents", int), ("epochs", int), ("batch", int), ("lr", float)):
+        study.add_argument(f"--{name}", type=kind)
+    study.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+
+    score = commands.add_parser("score", help="score a run on its held-out rows")
+    score.set_defaults(command=_score)
+    score.add_argument("run", metavar="DIR")
+    score.add_argument("--json", action="store_true", help="print JSON only")
+
+    encode = commands.add_parser("encode", help="write the latents of a file's rows")
+    encode.set_defaults(command=_encode)
+    encode.add_argument("run", metavar="RUN")
+    encode.add_argument("--data", required=True)
+    encode.add_argument("--out", required=True, help="a .npz or .csv file")
+
+    analyse = commands.add_parser("analyse", help="compute something on a run, into its analysis folder")
+    analyse.set_defaults(command=_analyse)
+    analyse.add_argument("run", metavar="RUN")
+    analyse.add_argument(
+        "name", metavar="NAME", help="rotation, twin, disentanglement, agreement, downstream or linear_ica"
+    )
+    analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+
+    study = commands.add_parser("study", help="what must u be like? train small populations on world after world")
+    study.set_defaults(command=_study)
+    study.add_argument("--out", metavar="DIR", required=True, help="goes on where an earlier one stopped")
+    study.add_argument("--seed", type=int, default=45, help="of the worlds (default 45)")
+
+    listing = commands.add_parser("list", help="list the runs in a folder")
+    listing.set_defaults(command=_list)
+    listing.add_argument("folder", metavar="DIR")
+
+    fetch = commands.add_parser(
+        "fetch", help="list the catalogue of public data, or fetch one entry and print its path"
+    )
+    fetch.set_defaults(command=_fetch)
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="nothing lists the catalogue")
+
+    examples = commands.add_parser("examples", help="train the shipped runs anew")
+    examples.set_defaults(command=_examples)
+    examples.add_argument("name", metavar="NAME", nargs="*", choices=[[], *recipes.SHIPPED], help="default: all")
+    examples.add_argument("--out", metavar="DIR", help="where to (default: the package's own examples)")
+    return parser

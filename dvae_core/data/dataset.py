@@ -1,0 +1,473 @@
+"""The one form of data in the library: `Dataset`, with its split, its whitening and its file.
+
+A Dataset is frozen and its arrays are read-only, so that a fingerprint taken once stays true.
+"""
+
+import hashlib
+import json
+import os
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64, Int64, Real, Shaped
+
+from dvae_core.axes import Codes, Features
+from dvae_core.parsing import PARSING
+
+BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
+PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
+VARIANCE_FLOOR = 1e-6  # of the largest eigenvalue: below it, whitening would only amplify rounding errors of float32
+
+# What numpy, zipfile and zlib raise on damaged or hostile files.
+UNREADABLE = (ValueError, KeyError, OSError, EOFError, MemoryError, OverflowError, NotImplementedError,
+              RuntimeError, SyntaxError, zlib.error, zipfile.BadZipFile, tokenize.TokenError)  # fmt: skip
+
+
+class DataError(ValueError):
+    """Data that cannot be used, in one sentence: what was expected, what came, what to do."""
+
+
+class MissingValues(DataError):
+    """Data with values that are not finite; `given` is what the Dataset was made of, so that `care` can cure it."""
+
+    given: Mapping[str, Any] = {}
+
+
+class PackedBits:
+    """Black-and-white pictures at a bit a pixel; reads like the uint8 array `[n d]` of 0 and 1 that it stands for.
+
+    Rows are unpacked as they are asked for. dSprites (737,280 x 64 x 64) takes 377 MB so, not 3 GB.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 2
+
+    def __init__(self, bits: np.ndarray, d: int) -> None:
+        if bits.dtype != np.uint8 or bits.shape[1:] != ((d + 7) // 8,):
+            raise DataError(f"{d} packed columns need {(d + 7) // 8} bytes a row; got {bits.dtype} {bits.shape}.")
+        self.bits, self.shape = bits, (len(bits), d)
+        self.bits.setflags(write=False)
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "PackedBits":
+        """Pack an array of 0 and 1, some rows at a time."""
+        bits = np.empty((len(x), (x.shape[1] + 7) // 8), np.uint8)
+        for start in range(0, len(x), 4096):
+            bits[start : start + 4096] = np.packbits(x[start : start + 4096], axis=1)
+        return cls(bits, x.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.unpackbits(self.bits[rows], axis=-1, count=self.shape[1])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or np.uint8, copy=False)
+
+    @property
+    def data(self) -> memoryview:
+        """The packed bytes."""
+        return self.bits.data
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.bits.nbytes
+
+    def constant(self) -> np.ndarray:
+        """Return the indices of columns that never change."""
+        same = ~(np.bitwise_or.reduce(self.bits, axis=0) ^ np.bitwise_and.reduce(self.bits, axis=0))
+        return np.flatnonzero(np.unpackbits(same, count=self.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of data x, with what else is known about each row.
+
+    Arrays are copied to the stored types and made read-only (bytes that are read-only already are kept as they are).
+    Large black-and-white pictures are packed as bits, and `meta["storage"]` says so. One column may be given flat.
+    Constant columns of x are kept and the first 50 listed in `meta["constant columns"]`. Blind to time except through
+    `rate_hz`: rows are in time order only where it is stated.
+
+    Attributes:
+        name: Shown to the user.
+        x: Data `[n d_x]`; float32, or unsigned integers for pictures (0..255) and counts.
+        u: Auxiliary variable: int64 codes 0..K-1 `[n]` (labels), float32 `[n d_u]` (numbers), or None.
+        z: True factors `[n d_z]` float32, if known.
+        x_names: One name a column; filled x1, x2, ... where unknown.
+        u_names: One name a column of u; filled u1, ...
+        z_names: One name a factor; filled s1, ... (sources).
+        u_labels: Names of the codes if u is labels, else ().
+        x_shape: (H, W) or (H, W, 3) for pictures; rows of x are that, flattened in C order.
+        x_scale: Stored x times this is x in the model's units (1/255 for uint8 pictures).
+        rate_hz: Sampling rate in Hz where rows are in time order.
+        meta: Source, licence and notes, shown to the user.
+
+    Raises:
+        DataError: If shapes, row counts or names disagree, a value is not finite, or no column of x varies.
+    """
+
+    name: str
+    # No checked shapes here: what comes in may have any, and is refused as a DataError below.
+    x: np.ndarray  # [n d_x]
+    u: np.ndarray | None = None  # [n] or [n d_u]
+    z: np.ndarray | None = None  # [n d_z]
+    x_names: tuple[str, ...] = ()
+    u_names: tuple[str, ...] = ()
+    z_names: tuple[str, ...] = ()
+    u_labels: tuple[str, ...] = ()
+    x_shape: tuple[int, ...] | None = None
+    x_scale: float = 1.0
+    rate_hz: float | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except MissingValues as error:
+            error.given = dict(vars(self))
+            raise
+
+    def _check(self) -> None:
+        """Check everything and store it in the types it is kept in."""
+        x: Any = self.x
+        if isinstance(x, PackedBits):
+            x_names = _names(self.x_names, x.shape[1], "x", "x")
+        else:
+            x, x_names = _matrix(x, "x", self.x_names, "x", keep_counts=True)
+            if self.x_shape is not None and x.dtype == np.uint8 and x.size >= PACK_ABOVE and x.max() == 1:
+                x = PackedBits.of(x)
+        u, u_names, u_labels = self.u, self.u_names, self.u_labels
+        if u is not None and np.asarray(u).dtype.kind in "iub" and np.ndim(u) == 1:
+            u, u_labels = _codes(np.asarray(u), u_labels)
+            u_names = _names(u_names, 1, "u", "u")
+        elif u is not None:
+            if u_labels:
+                raise DataError("u_labels name integer codes 0..K-1 in one column; got other numbers in u.")
+            u, u_names = _matrix(u, "u", u_names, "u")
+        z, z_names = (None, ()) if self.z is None else _matrix(self.z, "z", self.z_names, "s")
+        for what, other in (("u", u), ("z", z)):
+            if other is not None and len(other) != len(x):
+                raise DataError(
+                    f"x and {what} must describe the same rows, but x has {len(x):,} and {what} has {len(other):,}; "
+                    "check that both come from one recording and that rows are examples."
+                )
+        constant = _constant_columns(x, x_names)
+        shape = None if self.x_shape is None else tuple(int(side) for side in self.x_shape)
+        _check_picture(shape, x.shape[1])
+        for what, value in (("x_scale", self.x_scale), ("rate_hz", self.rate_hz)):
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise DataError(f"{what} must be a positive number; got {value}.")
+        meta = {str(key): str(value) for key, value in self.meta.items()}
+        meta |= {"constant columns": _listed(constant, 50)} if constant else {}
+        if isinstance(x, PackedBits):
+            meta["storage"] = f"packed as bits: {x.nbytes / 1e6:,.0f} MB, not {len(x) * x.shape[1] / 1e6:,.0f} MB"
+        known = {"x": x, "u": u, "z": z, "x_names": x_names, "u_names": u_names, "z_names": z_names,
+                 "u_labels": tuple(u_labels), "x_shape": shape, "meta": meta}  # fmt: skip
+        for key, value in known.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, key, value)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.x.shape[0]
+
+    @property
+    def d_x(self) -> int:
+        """Number of columns of x."""
+        return self.x.shape[1]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether u is labels rather than numbers."""
+        return self.u is not None and self.u.ndim == 1
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels; 0 where u is numbers or absent."""
+        return len(self.u_labels)
+
+    @property
+    def is_counts(self) -> bool:
+        """Whether x is whole numbers from 0 up, such as spike counts (pictures are not)."""
+        return self.x.dtype.kind == "u" and self.x_shape is None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any value, shape, type or column name; not with name or meta."""
+        words = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
+        digest = hashlib.sha256(json.dumps(words).encode())
+        for array in (self.x, self.u, self.z):
+            digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
+            digest.update(b"" if array is None else array.data)
+        return digest.hexdigest()[:16]
+
+    def x_float(self, rows: Shaped[np.ndarray, " k"] | None = None) -> Features:
+        """Return x (or the given rows of it) as float32 in the model's units."""
+        stored = self.x[:] if rows is None else self.x[rows]
+        return stored.astype(np.float32) * np.float32(self.x_scale)
+
+    def u_features(self) -> Features | None:
+        """Return u as a network reads it, `[n d_u]` float32: one-hot for labels, else the numbers; None without u."""
+        if self.u is None or not self.has_labels:
+            return self.u
+        return np.eye(self.n_labels, dtype=np.float32)[self.u]
+
+
+def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, ...]]:
+    """Return codes 0..K-1 and the K labels, in sorted order, of a column of whole numbers or text."""
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    labels, codes = np.unique(values, return_inverse=True)
+    return codes.astype(np.int64), tuple(str(label) for label in labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Sorted row indices of the two parts, and the `how` that made them ("random" or "blocks")."""
+
+    train: Int64[np.ndarray, " n_train"]
+    held_out: Int64[np.ndarray, " n_held_out"]
+    how: str
+
+
+def split(
+    dataset: Dataset, how: Literal["auto", "random", "blocks"] = "auto", *, fraction: float = 0.2, seed: int = 0
+) -> Split:
+    """Divide the rows into a training and a held-out part.
+
+    "random" draws rows, within each label where u is labels. "blocks" cuts the recording into 20 contiguous stretches
+    and holds out every fifth (for the default fraction): neighbouring rows of a time series resemble each other, and a
+    random split would test on near-copies of the training rows. "auto" is blocks where `rate_hz` is stated.
+
+    Args:
+        dataset: What to divide.
+        how: "auto", "random" or "blocks".
+        fraction: Share of rows to hold out; blocks round it to a whole number of twentieths.
+        seed: Of the random split; blocks do not use it.
+
+    Returns:
+        Both parts, each with at least one row, and every label in both.
+
+    Raises:
+        DataError: If a label would be missing from one part.
+        ValueError: If `how` is unknown or `fraction` is not between 0 and 1.
+    """
+    if how not in ("auto", "random", "blocks"):
+        raise ValueError(f"how must be auto, random or blocks; got {how!r}.")
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1; got {fraction}.")
+    if how == "auto":
+        how = "random" if dataset.rate_hz is None else "blocks"
+    held_out = np.zeros(dataset.n, dtype=bool)
+    if how == "blocks":
+        blocks = min(BLOCKS, dataset.n)
+        chosen = _share(blocks, fraction)
+        block = np.arange(dataset.n) * blocks // dataset.n
+        held_out = np.isin(block, ((np.arange(chosen) + 0.5) * blocks / chosen).astype(int))
+    else:
+        rng = np.random.default_rng(seed)
+        groups = [np.flatnonzero(dataset.u == code) for code in range(dataset.n_labels)] or [np.arange(dataset.n)]
+        for rows in groups:
+            held_out[rng.permutation(rows)[: _share(len(rows), fraction)]] = True
+    for part, rows in (("training", ~held_out), ("held-out", held_out)):
+        present = set(dataset.u[rows].tolist()) if dataset.has_labels else set()  # type: ignore[index]
+        missing = [label for code, label in enumerate(dataset.u_labels) if code not in present]
+        if missing:
+            advice = "split at random, or merge or drop" if how == "blocks" else "merge or drop"
+            raise DataError(f"The {part} part has no row of label {_listed(missing)}; {advice} these labels.")
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), how)
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """An invertible linear map, `h = (x - mean) @ forward` and `x = h @ inverse + mean`, in float64.
+
+    Kept as `forward = basis @ diag(1 / scale)`, so that pictures, which need no basis, never build a matrix of d x d.
+
+    Attributes:
+        mean: What is subtracted.
+        scale: Standard deviation that each column of h had before it was divided out.
+        basis: Orthogonal matrix, principal axes in columns; None stands for the identity.
+    """
+
+    mean: Float64[np.ndarray, " d"]
+    scale: Float64[np.ndarray, " d"]
+    basis: Float64[np.ndarray, "d d"] | None = None
+
+    @cached_property
+    def forward(self) -> Float64[np.ndarray, "d d"]:
+        """The matrix that whitens."""
+        return np.diag(1 / self.scale) if self.basis is None else self.basis / self.scale
+
+    @cached_property
+    def inverse(self) -> Float64[np.ndarray, "d d"]:
+        """The matrix that goes back."""
+        return np.diag(self.scale) if self.basis is None else (self.basis * self.scale).T
+
+    @property
+    def log_det(self) -> float:
+        """`log |det forward|`: log p(x) = log p(h) + log_det."""
+        return float(-np.log(self.scale).sum())
+
+
+def whitening(x: Real[np.ndarray, "n d"], how: Literal["none", "centre", "standardise", "whiten"]) -> Whitening:
+    """Fit a linear map that makes x easier to model: nothing, zero mean, unit variances, or unit covariance.
+
+    "standardise" leaves constant columns their scale. "whiten" is PCA whitening, largest variance first; eigenvalues
+    below 1e-6 of the largest are raised to that floor, so that x with dependent columns keeps an invertible map (those
+    directions then get variances below 1). Signs are fixed by making each axis' largest entry positive.
+
+    Args:
+        x: Training rows, in the model's units.
+        how: Which map.
+
+    Returns:
+        The map; variances are over n, not n - 1.
+
+    Raises:
+        DataError: If "whiten" meets data that do not vary.
+        ValueError: If `how` is unknown.
+    """
+    mean = np.asarray(np.mean(x, axis=0, dtype=np.float64))  # of x as it is: a copy of pictures would fill the memory
+    ones = np.ones(x.shape[1])
+    if how == "none":
+        return Whitening(np.zeros_like(mean), ones)
+    if how == "centre":
+        return Whitening(mean, ones)
+    x = np.asarray(x, dtype=np.float64)
+    if how == "standardise":
+        # exact test: the std of a constant column need not come out as exactly 0
+        return Whitening(mean, np.where(x.max(axis=0) > x.min(axis=0), x.std(axis=0), 1.0))
+    if how != "whiten":
+        raise ValueError(f"how must be none, centre, standardise or whiten; got {how!r}.")
+    centred = x - mean
+    variance, axes = np.linalg.eigh(centred.T @ centred / len(x))
+    variance, axes = variance[::-1], axes[:, ::-1]
+    if not variance[0] > 0:
+        raise DataError("Whitening needs data that vary; every row of x is the same.")
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return Whitening(mean, np.sqrt(np.maximum(variance, VARIANCE_FLOOR * variance[0])), axes)
+
+
+def save(dataset: Dataset, path: str | Path) -> None:
+    """Write everything to one .npz without pickles, atomically: a reader sees the old file or the new, never half."""
+    path = Path(path)
+    content: dict[str, Any] = {"name": dataset.name, "meta": json.dumps(dict(dataset.meta))}
+    for key in (*_ARRAYS, *_WORDS, *_NUMBERS):
+        value = getattr(dataset, key)
+        if value is not None and not (isinstance(value, tuple) and not value):
+            content[key] = value
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> Dataset:
+    """Read what `save` wrote, equal in every field; damaged or foreign files are DataErrors."""
+    path = Path(path)
+    try:
+        with PARSING, zipfile.ZipFile(path) as archive:
+            content = {
+                name.removesuffix(".npy"): np.lib.format.read_array(archive.open(name), allow_pickle=False)
+                for name in archive.namelist()
+            }
+        known: dict[str, Any] = {key: content[key] for key in _ARRAYS if key in content}
+        known |= {key: tuple(content[key].tolist()) for key in (*_WORDS, "x_shape") if key in content}
+        known |= {key: float(content[key]) for key in ("x_scale", "rate_hz") if key in content}
+        known |= {"name": str(content["name"]), "meta": json.loads(str(content["meta"]))}
+    except UNREADABLE as error:
+        raise DataError(f"{path.name} is not a complete file written by this library; save the data again.") from error
+    return Dataset(**known)
+
+
+_ARRAYS = ("x", "u", "z")
+_WORDS = ("x_names", "u_names", "z_names", "u_labels")
+_NUMBERS = ("x_shape", "x_scale", "rate_hz")
+
+
+def _matrix(
+    values: Any, what: str, names: tuple[str, ...], letter: str, *, keep_counts: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return a checked copy, float32 (or the smallest unsigned type for counts), and its column names."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{what} must be numbers; got values of type {values.dtype}, which have to be converted first.")
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or 0 in values.shape:
+        raise DataError(f"{what} must have rows (examples) and columns, at least one each; got shape {values.shape}.")
+    names = _names(names, values.shape[1], what, letter)
+    if keep_counts and values.dtype == np.uint8 and values.flags.c_contiguous and not values.flags.writeable:
+        return values, names
+    if keep_counts and values.dtype.kind != "f" and values.min() >= 0 and values.max() <= np.iinfo(np.uint16).max:
+        return np.array(values, dtype=np.uint8 if values.max() <= 255 else np.uint16, order="C"), names
+    with np.errstate(over="ignore", invalid="ignore"):
+        copy = np.array(values, dtype=np.float32, order="C")
+    bad = ~np.isfinite(copy)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise MissingValues(
+            f"{what} has {bad.sum():,} missing, infinite or too large values, the first in row {row + 1:,} of column "
+            f"{names[column]}; remove or fill them first."
+        )
+    return copy, names
+
+
+def _names(names: tuple[str, ...], count: int, what: str, letter: str) -> tuple[str, ...]:
+    names = tuple(str(name) for name in names) or tuple(f"{letter}{i + 1}" for i in range(count))
+    if len(names) != count:
+        raise DataError(f"{what} has {count} columns but {len(names)} names; give one name a column, or none.")
+    return names
+
+
+def _codes(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    if codes.size == 0:
+        raise DataError("u must have one label a row; got no rows.")
+    count = len(labels) or int(codes.max()) + 1
+    # the bounds come first: `bincount` would otherwise allocate as much as a stray code asks for
+    if codes.min() < 0 or codes.max() >= min(count, len(codes)) or not np.bincount(codes, minlength=count).all():
+        raise DataError(
+            f"Labels must be codes 0..{count - 1}, each used at least once; got {len(np.unique(codes))} distinct "
+            f"values from {codes.min()} to {codes.max()}, so encode them with encode_labels."
+        )
+    return np.array(codes, dtype=np.int64), tuple(str(label) for label in labels) or tuple(map(str, range(count)))
+
+
+def _constant_columns(x: np.ndarray | PackedBits, names: tuple[str, ...]) -> list[str]:
+    constant = x.constant() if isinstance(x, PackedBits) else np.flatnonzero(x.max(axis=0) == x.min(axis=0))
+    if len(x) == 1:
+        raise DataError("x must vary, but it has one row (example) only; check that rows are examples.")
+    if len(constant) == x.shape[1]:
+        raise DataError(f"x must vary, but all its {len(x):,} rows are the same; choose other columns.")
+    return [names[i] for i in constant]
+
+
+def _check_picture(shape: tuple[int, ...] | None, d_x: int) -> None:
+    if shape is None:
+        return
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or int(np.prod(shape)) != d_x:
+        raise DataError(f"x_shape must be (H, W) or (H, W, 3) with product {d_x}, the columns of x; got {shape}.")
+
+
+def _share(count: int, fraction: float) -> int:
+    """Return how many of `count` to hold out: at least one, and at least one left."""
+    return max(0, min(max(1, round(count * fraction)), count - 1))
+
+
+def _listed(names: list[str], at_most: int = 5) -> str:
+    rest = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {rest} more" if rest > 0 else "")

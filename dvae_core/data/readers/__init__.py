@@ -1,0 +1,210 @@
+"""Files and folders to Datasets: `read`, and `inspect` for what can be chosen.
+
+Every reader keeps the same promises: no pickle is ever opened, nothing is loaded that would exceed the memory budget,
+and whatever is wrong with a file becomes a DataError of one sentence. Axis order, sampling rate, units and licence
+found with the data are kept in the Dataset (`rate_hz`, `meta`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.readers import arrays, cars3d, idx, mat, norb, tracking
+from dvae_core.data.readers.common import GIB, Ask, Variable
+
+__all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
+
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
+            ".gz", ".tar", ".tgz")  # fmt: skip
+
+_MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
+_PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".zip")
+_HDF5 = (".h5", ".hdf5", ".nwb")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_MAGIC = {".npz": _ZIP, ".zip": _ZIP, ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",), ".gz": (b"\x1f\x8b",),
+          **dict.fromkeys(_HDF5, (b"\x89HDF\r\n\x1a\n",))}  # fmt: skip
+_NO_DATA = ("readme", "license", "licence", "requirements")  # texts that lie beside data
+
+
+def read(
+    path: str | Path,
+    *,
+    x: str | Sequence[str] | None = None,
+    u: str | Sequence[str] | None = None,
+    z: str | Sequence[str] | None = None,
+    budget_bytes: int = 2 * GIB,
+    rate_hz: float | None = None,
+    x_shape: tuple[int, ...] | None = None,
+    rows: int | None = None,
+    bin_s: float | None = None,
+    smooth_s: float | None = None,
+    min_speed: float | None = None,
+    time: str | None = None,
+) -> Dataset:
+    """Read a data file or folder; rows are examples.
+
+    Variables or columns are chosen by name; several names are put side by side. Without names, each format has a
+    default, and `meta["notes"]` says what it took. What MATLAB keeps in structs has dotted names (beh.pupil.area), and
+    NAME[:3] stands for the first three columns. Event times (spikes) become counts in bins, with behaviour brought to
+    the same bins; `meta["bins"]` records how.
+
+    Args:
+        path: The file, whose suffix decides the reader, or a folder that holds one data file or one known layout.
+        x: Names for the data.
+        u: Names for the auxiliary variable. One column of whole numbers or text is labels.
+        z: Names for the true factors.
+        budget_bytes: Memory that the arrays may take; checked before they are read.
+        rate_hz: Sampling rate, which also says that rows are in time order.
+        x_shape: (H, W) or (H, W, 3) where rows of x are flattened pictures.
+        rows: Read so many rows at most: the first ones; of pictures, drawn at random with a fixed seed.
+        bin_s: Width of bins for event times in seconds (0.1 unless given). With it, any x is taken for event times.
+        smooth_s: Rates instead of counts, smoothed with a Gaussian of this standard deviation in seconds.
+        min_speed: Keep only rows where the animal moves at least so fast, in the recording's unit.
+        time: Name of the variable with the times of u, where it is not called t, time or timestamps.
+
+    Returns:
+        The data, with the file's name as source.
+
+    Raises:
+        DataError: If the file is missing, damaged, of another kind than its name says, unsafe (pickles), too large, or
+            does not hold what was asked for.
+
+    Example:
+        >>> read("s1_data.mat", x="spikes", u="vel")  # doctest: +SKIP
+        >>> read("hippocampus-linear", bin_s=0.1, min_speed=50.0)  # doctest: +SKIP
+    """
+    if rows is not None and rows < 1:
+        raise DataError(f"At least one row must be read; got rows={rows}.")
+    ask = Ask(_names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape, rows, bin_s, smooth_s, min_speed, time)
+    module, found = _reader(Path(path))
+    return module.read(found, ask)
+
+
+def inspect(path: str | Path) -> list[Variable]:
+    """List the variables or columns that can be chosen, from headers and a first look only; DataErrors as in `read`."""
+    module, found = _reader(Path(path))
+    return module.inspect(found)
+
+
+def within(root: str | Path, path: str | Path) -> Path:
+    """Return the path, absolute and free of links, if it lies in the folder `root`; a relative one starts there.
+
+    Raises:
+        DataError: If it leads out of the folder.
+    """
+    root = Path(root).resolve()
+    try:
+        found = (root / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a zero byte
+        raise DataError("That is no path; give a file or folder in the data folder.") from error
+    if not found.is_relative_to(root):
+        raise DataError(f"{Path(path).name or 'That path'} is outside the data folder; copy it there, or drop it here.")
+    return found
+
+
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given or ())
+
+
+def _reader(path: Path) -> tuple[ModuleType, Path]:
+    """Return the module for this file or folder, and the file itself if it is the only one in a folder."""
+    try:
+        return _folder_reader(path) if path.is_dir() else (_file_reader(path), path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path.name or 'It'} cannot be opened; check the path.") from error
+
+
+def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
+    from dvae_core.data.readers import celeba, images, suite2p  # Pillow is not for every start of the app
+
+    if tracking.files(path):
+        return tracking, path
+    if suite2p.folder_of(path):
+        return suite2p, path
+    if celeba.files(path):
+        return celeba, path
+    if norb.pictures_in(path):
+        return norb, path
+    if cars3d.files(path):
+        return cars3d, path
+    data = [f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) or idx.is_idx(f)]
+    data = sorted(f for f in data if f.is_file() and f.stem.lower() not in _NO_DATA)
+    holds_pictures = images.holds_any(path)
+    if holds_pictures or len(data) > 1:  # then texts are notes
+        data = [f for f in data if f.suffix.lower() != ".txt"]
+    pictures = idx.pictures_in(path)
+    if len(pictures) == 1 and set(data) <= {pictures[0], idx.labels_of(pictures[0])}:
+        return idx, pictures[0]
+    if len(data) == 1:
+        return _file_reader(data[0]), data[0]
+    if not data and holds_pictures:
+        return images, path
+    what = f"{len(data)} data files ({', '.join(f.name for f in data[:6])})" if data else "no data file"
+    raise DataError(f"{path.name} is a folder with {what}; give one data file ({', '.join(SUFFIXES)}).")
+
+
+def _file_reader(path: Path) -> ModuleType:
+    """Return the module for this file, once its first bytes look like what its name says."""
+    suffix = path.suffix.lower()
+    try:
+        with open(path, "rb") as file:
+            start = file.read(1024)
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be opened ({error.strerror}); check the path.") from error
+    if not start:
+        raise DataError(f"{path.name} is empty; copy or download it again.")
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        raise DataError(f"{path.name} is a web page, not data (often a failed download); fetch the file itself.")
+    if suffix in _PICKLES or (start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
+        raise DataError(
+            f"{path.name} is in a format that can run code when opened, so it is refused; in the program that made it, "
+            "save plain arrays with numpy.savez(file, x=x, u=u)."
+        )
+    inside = idx.unzipped_start(path) if suffix in (".gz", ".tgz") else start
+    if suffix in (".tar", ".tgz") or cars3d.is_tar(inside):
+        return cars3d
+    if idx.is_idx(path) or (suffix == ".gz" and idx.begins(inside)):
+        return idx
+    if suffix in (".mat", ".gz") and norb.begins(inside):
+        return norb
+    if suffix not in (*SUFFIXES, *_MORE, *_PICTURES) or suffix == ".gz":
+        raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")
+    if not start.startswith(_MAGIC.get(suffix, b"")):
+        raise DataError(f"{path.name} does not hold what {suffix} files hold; check what it is and rename it.")
+    if suffix in (".npz", ".npy"):
+        return arrays
+    if suffix == ".mat":
+        return _matlab(start)
+    if suffix in _HDF5:
+        return _hdf5(suffix)
+    if suffix in _PICTURES:
+        return _pictures(path)
+    if suffix == tracking.SUFFIX:
+        return tracking
+    from dvae_core.data.readers import tables  # not at the top: pandas and pyarrow take their time to import
+
+    return tables
+
+
+def _matlab(start: bytes) -> ModuleType:
+    if start.startswith((b"MATLAB 7.3", b"\x89HDF")) or start[124:128] in (b"\x00\x02IM", b"\x02\x00MI"):
+        from dvae_core.data.readers import mat73
+
+        return mat73
+    return mat
+
+
+def _hdf5(suffix: str) -> ModuleType:
+    from dvae_core.data.readers import hdf5, nwb
+
+    return nwb if suffix == ".nwb" else hdf5
+
+
+def _pictures(path: Path) -> ModuleType:
+    from dvae_core.data.readers import celeba, images
+
+    return celeba if celeba.files(path) else images

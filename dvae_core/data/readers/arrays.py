@@ -1,0 +1,255 @@
+"""NumPy files: .npz and .npy, the part of the rows that is wanted streamed out of a compressed member."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.readers import grids
+from dvae_core.data.readers.common import (
+    U_NAMES,
+    X_NAMES,
+    Z_NAMES,
+    Ask,
+    Variable,
+    assemble,
+    check_budget,
+    choose,
+    describe,
+    pick_rows,
+    reading,
+    rows_note,
+)
+from dvae_core.parsing import PARSING
+
+MAX_MEMBERS = 10_000
+BLOCK = 2**22  # bytes read at a time where only part of the rows is kept
+
+
+def _words(array: np.ndarray) -> tuple[Any, ...]:
+    return tuple(array.tolist())
+
+
+def _meta(text: np.ndarray) -> dict[str, str]:
+    try:
+        return dict(json.loads(str(text)))
+    except (ValueError, TypeError):  # a note in another program's words
+        return {"notes in the file": str(text)}
+
+
+# What `data.save` writes beside x, u and z: kinds and rank of array to accept, and how to read it.
+_EXTRAS: dict[str, tuple[str, int, Callable[[np.ndarray], Any]]] = {
+    **dict.fromkeys(("x_names", "u_names", "z_names", "u_labels"), ("U", 1, _words)),
+    "x_shape": ("iu", 1, _words),
+    **dict.fromkeys(("x_scale", "rate_hz"), ("iuf", 0, float)),
+    "name": ("U", 0, str),
+    "meta": ("U", 0, _meta),
+}
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    by_columns: bool
+    stored: int  # bytes after the header, as the archive or the file system says
+
+    @property
+    def size(self) -> int:
+        # itemsize 0 exists (empty text) and must not make any number of rows free
+        return prod(self.shape) * max(1, self.dtype.itemsize)
+
+    def size_of(self, n: int, kept: np.ndarray | None) -> int:
+        """Bytes that reading takes if only these of n rows are kept."""
+        part = kept is not None and self.shape[0] == n and not self.by_columns
+        return self.size // n * len(kept) if part else self.size  # type: ignore[arg-type]
+
+
+def inspect(path: Path) -> list[Variable]:
+    """List the arrays of a .npz or .npy."""
+    return _plain(_headers(path))
+
+
+def read(path: Path, ask: Ask) -> Dataset:
+    """Read a .npz (defaults: keys x, u, and z or s) or a .npy (x alone)."""
+    headers = _headers(path)
+    _refuse_objects(path, headers, {*(ask.x or X_NAMES), *(ask.u or U_NAMES), *(ask.z or Z_NAMES)})
+    x, u, z, notes = choose(path, _plain(headers), ask)
+    wanted = {name: headers[name] for name in (*x, *u, *z)}
+    for name, header in wanted.items():
+        if header.size > header.stored:
+            raise DataError(
+                f"{path.name} says {name} takes {header.size:,} bytes but holds only {header.stored:,}; it is cut off "
+                "or damaged, so copy it again."
+            )
+    n, pictures = headers[x[0]].shape[0], len(headers[x[0]].shape) > 2
+    kept = pick_rows(n, ask.rows, at_random=pictures)
+    check_budget(path, sum(header.size_of(n, kept) for header in wanted.values()), ask.budget_bytes)
+    extras = {
+        key: headers[key]
+        for key, (kinds, rank, _) in _EXTRAS.items()
+        if key in headers and headers[key].dtype.kind in kinds and len(headers[key].shape) == rank
+    }
+    check_budget(path, sum(header.size for header in extras.values()), ask.budget_bytes)
+    with reading(path, TypeError):
+        arrays = {name: _load(path, name, header, n, kept) for name, header in wanted.items()}
+        known = _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
+    known |= {"rate_hz": ask.rate_hz} if ask.rate_hz else {}
+    known |= {"x_shape": ask.x_shape} if ask.x_shape else {}
+    notes += rows_note(n, kept, at_random=pictures)
+    if not z:
+        factors = grids.mpi3d(headers[x[0]].shape, kept)
+        if factors is not None:
+            arrays["factors"], z = factors, ("factors",)
+    names = _factor_names(path, headers, x[0], z)
+    if names:
+        arrays[z[0]], known["z_names"], still = grids.varying(arrays[z[0]], names)
+        notes += still
+        known["licence"] = grids.LICENCES.get(names, "")
+    return assemble(path, arrays, x, u, z, notes, **known)
+
+
+def _factor_names(path: Path, headers: Mapping[str, _Header], x: str, z: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of factors that a picture set has, in the file or as everybody knows them; else ()."""
+    if z == ("factors",):
+        return grids.MPI3D
+    if len(z) != 1 or not z[0].startswith("latents_"):
+        return ()
+    named, factors = headers.get("latents_names"), headers[z[0]]
+    if named is not None and named.dtype.kind == "U" and named.shape == factors.shape[1:] and named.size < 2**16:
+        with reading(path, TypeError):
+            return _words(_load(path, "latents_names", named))
+    return grids.names_of(headers[x].shape, factors.shape)
+
+
+def _plain(headers: Mapping[str, _Header]) -> list[Variable]:
+    return [
+        describe(name, header.shape, header.dtype.name)
+        for name, header in headers.items()
+        if header.shape and name not in _EXTRAS and header.dtype.kind in "biufUS"
+    ]
+
+
+def _refuse_objects(path: Path, headers: Mapping[str, _Header], names: set[str]) -> None:
+    """Refuse a pickled array that was asked for; others (dSprites has one) are left closed."""
+    objects = [name for name, header in headers.items() if header.dtype.hasobject]
+    asked = [name for name in objects if name in names or len(objects) == len(headers)]
+    if asked:
+        raise DataError(
+            f"{path.name} keeps {asked[0]} as Python objects, which can run code when opened, so it is refused; save "
+            f"it again as numbers or text, with {asked[0]}.astype(float) or .astype(str)."
+        )
+
+
+def _headers(path: Path) -> dict[str, _Header]:
+    with reading(path, TypeError):
+        if path.suffix.lower() == ".npy":
+            with open(path, "rb") as file:
+                return {"x": _header(file, path.stat().st_size)}
+        count = count_members(path)
+        if count > MAX_MEMBERS:
+            raise DataError(f"{path.name} has {count:,} members; up to {MAX_MEMBERS:,} arrays can be read.")
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+            if not members:
+                raise DataError(f"{path.name} has 0 arrays; at least one is needed.")
+            headers = {}
+            for member in members:
+                with archive.open(member) as file:
+                    headers[member.filename.removesuffix(".npy")] = _header(file, member.file_size)
+            return headers
+
+
+def header_of(path: Path) -> _Header:
+    """Return what a .npy says of itself; refused where it is a pickle or holds less than it says."""
+    header = _headers(path)["x"]
+    if header.dtype.kind not in "biuf" or header.size > header.stored:
+        raise DataError(f"{path.name} does not hold the plain numbers that its header says; save it again.")
+    return header
+
+
+def count_members(path: Path) -> int:
+    """Return how many members a zip says it has, without the half kilobyte that zipfile keeps of each."""
+    end, listed = _end_of_zip(path)
+    # the list takes at least 46 bytes a member, whatever the counter (16 bits, it may wrap) says
+    return max(int.from_bytes(end[10:12], "little"), listed // 70)
+
+
+def member_list(path: Path) -> bytes:
+    """Return the part of a zip in which all names stand, unparsed: looking for a word takes far less than zipfile."""
+    end, listed = _end_of_zip(path)
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - len(end) - listed))
+        return file.read(listed)
+
+
+def _end_of_zip(path: Path) -> tuple[bytes, int]:
+    """Return the record at a zip's end, with what follows it, and the length of the list of members in front of it."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(max(0, size - 2**16 - 22))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    if at < 0 or len(end) < at + 16:
+        raise zipfile.BadZipFile("it has no list of members at its end")
+    return end[at:], min(int.from_bytes(end[at + 12 : at + 16], "little"), size)
+
+
+def _header(file: Any, stored: int) -> _Header:
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"npy version {version} holds tables, not arrays")
+    with PARSING:
+        shape, by_columns, dtype = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
+    if any(side < 0 for side in shape):
+        raise ValueError(f"shape {shape} is negative")
+    return _Header(shape, dtype, by_columns, stored - file.tell())
+
+
+@contextmanager
+def _open(path: Path, name: str) -> Iterator[Any]:
+    if path.suffix.lower() == ".npy":
+        with open(path, "rb") as file:
+            yield file
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            yield file
+
+
+def _load(path: Path, name: str, header: _Header, n: int = 0, kept: np.ndarray | None = None) -> np.ndarray:
+    """Read an array, or of an array with n rows only some; never more than a block beside them in memory."""
+    with _open(path, name) as file:
+        if kept is None or header.shape[0] != n:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        if header.by_columns:
+            return np.lib.format.read_array(file, allow_pickle=False)[kept]
+        _header(file, 0)
+        row_bytes = header.size // n
+        rows = max(1, BLOCK // max(1, row_bytes))
+        out = np.empty((len(kept), *header.shape[1:]), header.dtype)
+        for start in range(0, int(kept[-1]) + 1 if len(kept) else 0, rows):
+            body = file.read(min(rows, n - start) * row_bytes)
+            if len(body) < min(rows, n - start) * row_bytes:
+                raise EOFError(f"{name} is cut off")
+            first, last = np.searchsorted(kept, (start, start + rows))
+            block = np.frombuffer(body, header.dtype).reshape(-1, *header.shape[1:])
+            out[first:last] = block[kept[first:last] - start]
+        return out
+
+
+def _known(
+    arrays: Mapping[str, np.ndarray], x: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what the file says of x, u and z, where those are the variables chosen."""
+    chosen = {"x": x, "u": u, "z": z}
+    known = {}
+    for key, (_, _, convert) in _EXTRAS.items():
+        owner = key[0] if key[1] == "_" else "x"
+        if key in arrays and chosen[owner] == (owner,):
+            known[key] = convert(arrays[key])
+    return known

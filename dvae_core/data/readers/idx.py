@@ -1,0 +1,150 @@
+"""IDX, the format of MNIST and its kin: big-endian arrays, mostly gzipped, labels in a file beside the pictures."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.readers.common import Ask, Variable, describe, reading
+from dvae_core.data.readers.recordings import Part, Recording, dataset
+
+BLOCK = 2**22
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a name looks like an IDX file: *-ubyte, *.idx, with or without .gz."""
+    return re.search(r"(?i)([-.]ubyte|\.idx\d?|-idx\d-\w+)(\.gz)?$", path.name) is not None
+
+
+def begins(start: bytes) -> bool:
+    """Whether the first bytes of a file, once unzipped, are those of IDX."""
+    return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in _TYPES
+
+
+def unzipped_start(path: Path) -> bytes:
+    """Return the first bytes in a gzip, whatever it is called; b"" if it is none."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(512)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def labels_of(path: Path) -> Path | None:
+    """Return the file of labels beside the pictures, by MNIST's names."""
+    name = path.name.replace("images", "labels").replace("idx3", "idx1")
+    other = path.with_name(name)
+    return other if name != path.name and other.is_file() and not other.is_symlink() else None
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the files of pictures in a folder."""
+    return sorted(f for f in folder.iterdir() if is_idx(f) and "labels" not in f.name)
+
+
+def inspect(path: Path) -> list[Variable]:
+    """List the pictures, and the labels beside them."""
+    return _recording(path).variables
+
+
+def read(path: Path, ask: Ask) -> Dataset:
+    """Read pictures, with u = the labels of the file beside them (images -> labels, idx3 -> idx1)."""
+    return dataset(_recording(path), ask)
+
+
+def _recording(path: Path) -> Recording:
+    files = {"pictures": path}
+    beside = labels_of(path)
+    if beside:
+        files["labels"] = beside
+    heads = {name: _head(file) for name, file in files.items()}
+    variables = [describe(name, shape, kind.name) for name, (shape, kind) in heads.items()]
+
+    def load(parts: Mapping[str, Part]) -> dict[str, Any]:
+        return {
+            name: rows(files[name], 4 + 4 * len(heads[name][0]), *heads[name], part.kept)
+            for name, part in parts.items()
+        }
+
+    return Recording(path, variables, load, x=("pictures",), u=("labels",) if beside else (), meta={"format": "IDX"})
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Give a file, unzipped where its name says it is zipped; what goes wrong with it is a DataError."""
+    with reading(path), (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+        yield file
+
+
+def _head(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    with opened(path) as file:
+        magic = file.read(4)
+        if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not 1 <= magic[3] <= 4:
+            raise ValueError("it does not begin as IDX files do")
+        shape = tuple(np.frombuffer(file.read(4 * magic[3]), ">u4").tolist())
+        if len(shape) != magic[3] or not prod(shape):
+            raise ValueError(f"its shape is {shape}")
+        kind = np.dtype(_TYPES[magic[2]])
+    check_claim(path, shape, kind)
+    return shape, kind
+
+
+def check_claim(path: Path, shape: tuple[int, ...], kind: np.dtype) -> None:
+    """Refuse a header that claims more than the file can hold.
+
+    Gzip reaches 1,032 to 1: what claims more is wrong, and nobody has to inflate a bomb to see it.
+    """
+    stored = path.stat().st_size * (1032 if path.suffix.lower() == ".gz" else 1)
+    if prod(shape) * kind.itemsize > stored:
+        raise DataError(
+            f"{path.name} says it holds {prod(shape) * kind.itemsize:,} bytes, which its size cannot; it is cut off or "
+            "damaged, so copy it again."
+        )
+
+
+def rows(
+    path: Path,
+    begin: int,
+    shape: tuple[int, ...],
+    kind: np.dtype,
+    kept: np.ndarray | None,
+    *,
+    inner: int | None = None,
+) -> np.ndarray:
+    """Read the rows `kept` (all if None) of an array that starts at byte `begin` and ends the file, block by block.
+
+    With `inner`, only that index of the second axis is kept of each row.
+    """
+    row = prod(shape[1:]) * kind.itemsize
+    inside = shape[1:] if inner is None else shape[2:]
+    out = np.empty((shape[0] if kept is None else len(kept), *inside), kind.newbyteorder("="))
+    step = max(1, BLOCK // row)
+    with opened(path) as file:
+        file.read(begin)
+        for start in range(0, shape[0], step):
+            body = _exactly(file, min(step, shape[0] - start) * row)
+            block = np.frombuffer(body, kind).reshape(-1, *shape[1:])
+            block = block if inner is None else block[:, inner]
+            if kept is None:
+                out[start : start + len(block)] = block
+            else:
+                first, last = np.searchsorted(kept, (start, start + len(block)))
+                out[first:last] = block[kept[first:last] - start]
+        if file.read(1):
+            raise ValueError("it holds more than its header says")
+    return out
+
+
+def _exactly(file: Any, count: int) -> bytes:
+    body = file.read(count)
+    if len(body) < count:
+        raise EOFError("it is cut off")
+    return body

@@ -1,0 +1,413 @@
+"""Data with a known answer: nonstationary sources, mixed by a known injective function, and Poisson neurons.
+
+The standard of nonlinear ICA (TCL, Hyvarinen & Morioka 2016; iVAE, Khemakhem et al. 2020):
+
+    z_i | u ~ mean_i(u) + scale_i(u) * noise        x = f(z) + observation noise
+
+A seed fixes everything, and each ingredient draws from a stream of its own: with the same seed, other observation noise
+leaves z and f as they are. `moments` and `mixing` return the true ingredients of the data set with the same arguments.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64, Shaped
+
+from dvae_core.data.dataset import Dataset
+
+Noise = Literal["gaussian", "laplace", "sech", "student", "bimodal"]
+Modulate = Literal["both", "mean", "variance"]
+Activation = Literal["xtanh", "leaky", "linear"]
+Tuning = Literal["mixing", "place", "stimulus"]
+Streams = dict[str, np.random.Generator]
+
+DEGREES = 5  # of freedom of "student": its excess kurtosis is 6, its sixth moment infinite
+HUMP = 0.95  # "bimodal" is +-0.95 with equal odds, and Gaussian noise that makes the variance 1 (std 0.31)
+LEAK = 0.1  # slope of the leaky activation below 0, and of the linear part of xtanh: both stay invertible
+
+
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """The true generator f: `h = activation(h @ A)` for every matrix A but the last, which is linear.
+
+    Attributes:
+        matrices: Columns have unit length. The first is `[n_latents d_x]` and lifts z to the dimension of x; the others
+            are square.
+        activation: "xtanh" is tanh(a) + 0.1 a; "leaky" has slope 0.1 below 0; "linear" is none.
+    """
+
+    matrices: tuple[Float64[np.ndarray, "_ _"], ...]
+    activation: Activation
+
+    def __call__(self, z: Float[np.ndarray, "n d_z"]) -> Float64[np.ndarray, "n d_x"]:
+        """Return f(z), without noise."""
+        h = np.asarray(z, dtype=np.float64)
+        for matrix in self.matrices[:-1]:
+            h = _activate(h @ matrix, self.activation)
+        return h @ self.matrices[-1]
+
+
+def sources(
+    *,
+    n_latents: int = 2,
+    d_x: int | None = None,
+    segments: int = 5,
+    per_segment: int = 1000,
+    noise: Noise = "gaussian",
+    modulate: Modulate = "both",
+    strength: float | int = 1.0,
+    scale_range: tuple[float, float] = (0.5, 3.0),
+    mean_range: tuple[float, float] = (-5.0, 5.0),
+    layers: int = 3,
+    activation: Activation = "xtanh",
+    observation_noise: float = 0.0,
+    correlation: float = 0.0,
+    continuous_u: bool = False,
+    seed: int = 0,
+) -> Dataset:
+    """Draw nonstationary sources and mix them.
+
+    Rows come segment by segment but are independent given u: they are not a time series. How hard a draw is varies a
+    great deal with the seed; score raw x and FastICA beside any model.
+
+    Args:
+        n_latents: Number of factors.
+        d_x: Dimensions of x, at least `n_latents`; None for as many.
+        segments: Number of values of u.
+        per_segment: Rows a segment; continuous u has `segments * per_segment` rows.
+        noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3),
+            "student" has 5 degrees of freedom (6), "bimodal" two humps (-1.6).
+        modulate: What u changes. "mean" leaves every scale 1, "variance" every mean 0.
+        strength: How much: means times it, log scales times it; 0 is no modulation.
+        scale_range: Bounds of the uniform draw of standard deviations, one a segment and factor.
+        mean_range: Bounds of the uniform draw of means.
+        layers: Matrices of the mixing, with an activation after each but the last; 1 is linear.
+        activation: Of the mixing.
+        observation_noise: Standard deviation of Gaussian noise added to x, as a fraction of each column's own.
+        correlation: Of every pair of factors given u. It leaves means and scales as asked, breaks the theorem's
+            independence, and brings laplace and sech nearer to Gaussian (a sum of independent draws).
+        continuous_u: Draw u from U[-1, 1] and let means and scales be smooth waves of it, instead of segments.
+        seed: Fixes everything.
+
+    Returns:
+        x, the true factors z, and u as labels "1".."segments" or as numbers.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> sources(n_latents=3, segments=7).x.shape
+        (7000, 3)
+    """
+    rng = _streams(seed)
+    n = segments * per_segment
+    how = (noise, modulate, strength, scale_range, mean_range, correlation, continuous_u)
+    z, u = _factors(rng, n_latents, segments, per_segment, *how)
+    f = mixing(n_latents=n_latents, d_x=d_x, layers=layers, activation=activation, seed=seed)
+    if observation_noise < 0:
+        raise ValueError(f"observation_noise must be 0 or more, a fraction of x's deviation; got {observation_noise}.")
+    x = f(z)
+    x = x + observation_noise * x.std(axis=0) * rng["observation"].standard_normal(x.shape)
+    kind = "continuous u" if continuous_u else f"{segments} segments"
+    return Dataset(
+        name=f"Sources, {n_latents} factors, {kind}",
+        x=x.astype(np.float32),
+        u=u.astype(np.float32)[:, None] if continuous_u else u,
+        z=z.astype(np.float32),
+        u_names=("u",) if continuous_u else ("segment",),
+        u_labels=() if continuous_u else tuple(str(i + 1) for i in range(segments)),
+        meta=_meta(
+            f"{noise} factors, u changes {modulate}, strength {strength:g}; {len(f.matrices)} mixing layers, "
+            f"{activation}; {n:,} rows; observation noise {observation_noise:g}; correlation {correlation:g}; "
+            f"seed {seed}"
+        ),
+    )
+
+
+def neurons(
+    *,
+    n_latents: int = 2,
+    n_neurons: int = 100,
+    segments: int = 5,
+    per_segment: int = 1000,
+    tuning: Tuning = "mixing",
+    seed: int = 0,
+) -> Dataset:
+    """Draw spike counts of a population, x ~ Poisson(rate(z)), with a choice of what drives it.
+
+    "mixing": rate = exp(2 tanh f(z)), so 0.14 to 7.4 spikes a bin are expected. Factors and segments are those of
+    `sources` with the same seed; f is `mixing` with `d_x = n_neurons`.
+    "place": an animal runs to and fro on a track; every neuron has a place field, and slow gains (the other factors)
+    raise and lower all. u is the position; bins of 50 ms are in time order.
+    "stimulus": directions on a circle, one a segment; the first two factors scatter about the shown direction, by a
+    spread of its own, and neurons prefer directions (cosine tuning). u is the stimulus.
+
+    Args:
+        n_latents: Number of factors.
+        n_neurons: Columns of x.
+        segments: Number of values of u ("place": of stretches, which only make the recording longer).
+        per_segment: Bins a segment.
+        tuning: What drives the population.
+        seed: Fixes everything.
+
+    Returns:
+        x as small unsigned integers (bins by neurons), the true factors z, and u as labels or as the position.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    References:
+        Zhou & Wei 2020 (pi-VAE), whose simulated rates are bounded the same way.
+    """
+    rng = _streams(seed)
+    if tuning == "place":
+        return _place_cells(rng, n_latents, n_neurons, segments * per_segment, seed)
+    if tuning == "stimulus":
+        return _direction_cells(rng, n_latents, n_neurons, segments, per_segment, seed)
+    if tuning != "mixing":
+        raise ValueError(f"tuning must be mixing, place or stimulus; got {tuning!r}.")
+    z, u = _factors(rng, n_latents, segments, per_segment, "gaussian", "both", 1.0, (0.5, 3.0), (-5.0, 5.0), 0.0, False)
+    f = mixing(n_latents=n_latents, d_x=n_neurons, seed=seed)
+    return Dataset(
+        name=f"{n_neurons} neurons, {n_latents} factors, {segments} segments",
+        x=rng["observation"].poisson(np.exp(2 * np.tanh(f(z)))),
+        u=u,
+        z=z.astype(np.float32),
+        x_names=tuple(f"neuron {i + 1}" for i in range(n_neurons)),
+        u_names=("segment",),
+        u_labels=tuple(str(i + 1) for i in range(segments)),
+        meta=_meta(f"Poisson counts a bin, rate exp(2 tanh f(z)); {len(z):,} bins; seed {seed}"),
+    )
+
+
+def _place_cells(rng: Streams, n_latents: int, n_neurons: int, n: int, seed: int) -> Dataset:
+    """Place fields of width 0.1 on a track of length 1, and gains that wander over seconds."""
+    if min(n_latents, n_neurons, n) < 1:
+        raise ValueError(f"Factors, neurons and bins must be at least 1; got {n_latents}, {n_neurons} and {n}.")
+    pace = 0.03 * np.exp(0.5 * _wander(rng["u"], n, 1, memory=100)[:, 0])  # radians a bin: a lap takes about 10 s
+    position = 0.5 - 0.5 * np.cos(np.cumsum(pace))
+    gain = _wander(rng["noise"], n, n_latents - 1, memory=200)
+    centre, weight = rng["mixing"].uniform(0, 1, n_neurons), rng["mixing"].normal(0, 0.4, (n_latents - 1, n_neurons))
+    log_rate = -1.5 + 3.2 * np.exp(-0.5 * np.square((position[:, None] - centre) / 0.1)) + gain @ weight
+    return _spiking(
+        rng, np.column_stack([position, gain]), log_rate, f"{n_neurons} place cells", "place fields of width 0.1",
+        z_names=("position", *(f"gain {i + 1}" for i in range(n_latents - 1))), seed=seed,
+        u=position.astype(np.float32)[:, None], u_names=("position",), rate_hz=20.0,
+    )  # fmt: skip
+
+
+def _direction_cells(
+    rng: Streams, n_latents: int, n_neurons: int, segments: int, per_segment: int, seed: int
+) -> Dataset:
+    """Cosine tuning to a noisy copy of the shown direction; further factors are common noise."""
+    if n_latents < 2 or min(n_neurons, segments, per_segment) < 1:
+        raise ValueError(f"A direction has two coordinates: at least 2 factors are needed; got {n_latents}.")
+    u = np.repeat(np.arange(segments), per_segment)
+    shown = 2 * np.pi * np.arange(segments) / segments
+    mean = np.zeros((segments, n_latents))
+    mean[:, 0], mean[:, 1] = np.cos(shown), np.sin(shown)
+    scale = rng["moments"].uniform(0.15, 0.6, (segments, n_latents))
+    z = mean[u] + scale[u] * rng["noise"].standard_normal((len(u), n_latents))
+    preferred = rng["mixing"].uniform(0, 2 * np.pi, n_neurons)
+    weight = np.vstack([np.cos(preferred), np.sin(preferred), rng["mixing"].normal(0, 0.5, (n_latents - 2, n_neurons))])
+    return _spiking(
+        rng, z, 2 * np.tanh(z @ weight) - 0.3, f"{n_neurons} neurons, {segments} directions", "cosine tuning",
+        z_names=("cos", "sin", *(f"noise {i + 1}" for i in range(n_latents - 2))), seed=seed,
+        u=u, u_names=("stimulus",), u_labels=tuple(f"{np.degrees(a):.0f}°" for a in shown),
+    )  # fmt: skip
+
+
+def _spiking(
+    rng: Streams, z: np.ndarray, log_rate: np.ndarray, name: str, how: str, *, seed: int, **known: Any
+) -> Dataset:
+    return Dataset(
+        name=name,
+        x=rng["observation"].poisson(np.exp(log_rate)),
+        z=z.astype(np.float32),
+        x_names=tuple(f"neuron {i + 1}" for i in range(log_rate.shape[1])),
+        meta=_meta(f"Poisson counts a bin, {how}; {len(z):,} bins; seed {seed}"),
+        **known,
+    )
+
+
+def _wander(rng: np.random.Generator, n: int, d: int, *, memory: int) -> np.ndarray:
+    """Return d Gaussian random walks that forget in about `memory` rows (white noise smoothed twice), variance 1."""
+    kernel = np.exp(-0.5 * np.square(np.arange(-3 * memory, 3 * memory + 1) / memory))
+    kernel /= np.sqrt(np.square(kernel).sum())
+    white = rng.standard_normal((n + 6 * memory, d))
+    return np.column_stack([np.convolve(column, kernel, "valid") for column in white.T]) if d else np.zeros((n, 0))
+
+
+def moments(
+    u: Shaped[np.ndarray, " n"],
+    *,
+    n_latents: int = 2,
+    segments: int = 5,
+    modulate: Modulate = "both",
+    strength: float | int = 1.0,
+    scale_range: tuple[float, float] = (0.5, 3.0),
+    mean_range: tuple[float, float] = (-5.0, 5.0),
+    continuous_u: bool = False,
+    seed: int = 0,
+) -> tuple[Float64[np.ndarray, "n d_z"], Float64[np.ndarray, "n d_z"]]:
+    """Return the true mean and standard deviation of each factor at each u, as `sources` uses them.
+
+    Args:
+        u: Segment codes 0..segments-1, or numbers in [-1, 1] where `continuous_u`.
+        n_latents: As given to `sources`, like all that follow.
+        segments: Number of segments.
+        modulate: What u changes.
+        strength: How much.
+        scale_range: Bounds of the standard deviations.
+        mean_range: Bounds of the means.
+        continuous_u: Whether u is numbers.
+        seed: Of the data set.
+
+    Returns:
+        Means and scales, one row for each u.
+    """
+    how = (modulate, strength, scale_range, mean_range, continuous_u)
+    return _moments(_streams(seed)["moments"], u, n_latents, segments, *how)
+
+
+def mixing(
+    *, n_latents: int = 2, d_x: int | None = None, layers: int = 3, activation: Activation = "xtanh", seed: int = 0
+) -> Mixing:
+    """Return the true generator f of the data set with these arguments.
+
+    Matrices are drawn from U[-1, 1] with columns scaled to length 1; one whose condition number lies below the 25th
+    percentile of its kind is taken, so that no layer nearly loses a direction.
+
+    Args:
+        n_latents: Number of factors.
+        d_x: Dimensions of x; None for as many.
+        layers: Number of matrices.
+        activation: Between them.
+        seed: Of the data set.
+
+    Raises:
+        ValueError: If f could not be injective (`d_x < n_latents`) or an argument is out of range.
+    """
+    d_x = n_latents if d_x is None else d_x
+    if n_latents < 1 or layers < 1:
+        raise ValueError(f"n_latents and layers must be at least 1; got {n_latents} and {layers}.")
+    if d_x < n_latents:
+        raise ValueError(f"d_x must be at least n_latents for f to be injective; got {d_x} and {n_latents}.")
+    if activation not in ("xtanh", "leaky", "linear"):
+        raise ValueError(f"activation must be xtanh, leaky or linear; got {activation!r}.")
+    rng = _streams(seed)["mixing"]
+    sizes = [n_latents] + [d_x] * layers
+    return Mixing(tuple(_well_conditioned(rng, *pair) for pair in pairwise(sizes)), activation)
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    names = ("moments", "u", "noise", "mixing", "observation")
+    return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
+
+
+def _factors(
+    rng: dict[str, np.random.Generator],
+    n_latents: int,
+    segments: int,
+    per_segment: int,
+    noise: Noise,
+    modulate: Modulate,
+    strength: float | int,
+    scale_range: tuple[float, float],
+    mean_range: tuple[float, float],
+    correlation: float,
+    continuous_u: bool,
+) -> tuple[Float64[np.ndarray, "n d_z"], Shaped[np.ndarray, " n"]]:
+    if min(n_latents, segments, per_segment) < 1:
+        raise ValueError(
+            f"n_latents, segments and per_segment must be at least 1; got {n_latents}, {segments} and {per_segment}."
+        )
+    n = segments * per_segment
+    u = rng["u"].uniform(-1, 1, n) if continuous_u else np.repeat(np.arange(segments), per_segment)
+    how = (modulate, strength, scale_range, mean_range, continuous_u)
+    mean, scale = _moments(rng["moments"], u, n_latents, segments, *how)
+    eps = _unit_noise(rng["noise"], noise, mean.shape)
+    if correlation and n_latents > 1:
+        eps = eps @ _correlating(correlation, n_latents)
+    return mean + scale * eps, u
+
+
+def _moments(
+    rng: np.random.Generator,
+    u: np.ndarray,
+    n_latents: int,
+    segments: int,
+    modulate: Modulate,
+    strength: float | int,
+    scale_range: tuple[float, float],
+    mean_range: tuple[float, float],
+    continuous_u: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    if modulate not in ("both", "mean", "variance"):
+        raise ValueError(f"modulate must be both, mean or variance; got {modulate!r}.")
+    if not 0 < scale_range[0] <= scale_range[1] or not mean_range[0] <= mean_range[1]:
+        raise ValueError(f"Ranges must rise and scales be above 0; got {scale_range} and {mean_range}.")
+    if continuous_u:
+        # one to two periods over [-1, 1]: every factor visits its whole range, no two do so together
+        frequency = rng.uniform(np.pi, 2 * np.pi, (2, 1, n_latents))
+        phase = rng.uniform(0, 2 * np.pi, (2, 1, n_latents))
+        level = 0.5 + 0.5 * np.sin(frequency * u[:, None] + phase)
+    else:
+        level = rng.random((2, segments, n_latents))[:, u]
+    mean = mean_range[0] + level[0] * (mean_range[1] - mean_range[0])
+    scale = scale_range[0] + level[1] * (scale_range[1] - scale_range[0])
+    if not strength >= 0:
+        raise ValueError(f"strength must be 0 or more; got {strength}.")
+    if strength != 1:
+        mean, scale = strength * mean, scale**strength
+    if modulate == "mean":
+        scale = np.ones_like(scale)
+    elif modulate == "variance":
+        mean = np.zeros_like(mean)
+    return mean, scale
+
+
+def _unit_noise(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...]) -> np.ndarray:
+    """Return independent draws of mean 0 and variance 1."""
+    if noise == "gaussian":
+        return rng.standard_normal(shape)
+    if noise == "laplace":
+        return rng.laplace(scale=np.sqrt(0.5), size=shape)
+    if noise == "sech":
+        # inverse of F(a) = 2/pi arctan(exp(pi a / 2)); 1 - random() is never 0, and tan(pi/2) is finite in floats
+        return 2 / np.pi * np.log(np.tan(np.pi / 2 * (1 - rng.random(shape))))
+    if noise == "student":
+        return rng.standard_t(DEGREES, size=shape) * np.sqrt((DEGREES - 2) / DEGREES)
+    if noise == "bimodal":
+        return HUMP * rng.choice([-1.0, 1.0], size=shape) + np.sqrt(1 - HUMP**2) * rng.standard_normal(shape)
+    raise ValueError(f"noise must be gaussian, laplace, sech, student or bimodal; got {noise!r}.")
+
+
+def _correlating(correlation: float, d: int) -> np.ndarray:
+    """Return R with R^T R = 1 on the diagonal and `correlation` elsewhere."""
+    if not -1 / (d - 1) < correlation < 1:
+        raise ValueError(
+            f"correlation of {d} factors must be above {-1 / (d - 1):.3g} and below 1; got {correlation:g}."
+        )
+    return np.linalg.cholesky(np.full((d, d), correlation) + (1 - correlation) * np.eye(d)).T
+
+
+def _well_conditioned(rng: np.random.Generator, d_in: int, d_out: int) -> np.ndarray:
+    """Return a unit-column matrix from the best-conditioned quarter of U[-1, 1] draws of its shape."""
+    draws = min(1000, max(12, 300_000 // d_out**2))  # fewer for large matrices: their SVD is what takes time
+    matrices = rng.uniform(-1, 1, (draws, d_in, d_out))
+    matrices /= np.linalg.norm(matrices, axis=1, keepdims=True)
+    condition = np.linalg.cond(matrices)
+    return matrices[np.flatnonzero(condition <= np.quantile(condition, 0.25))[0]]
+
+
+def _activate(a: np.ndarray, activation: Activation) -> np.ndarray:
+    if activation == "xtanh":
+        return np.tanh(a) + LEAK * a
+    return np.where(a > 0, a, LEAK * a) if activation == "leaky" else a
+
+
+def _meta(note: str) -> dict[str, str]:
+    return {"source": "drawn by this library", "licence": "free of conditions", "notes": note}

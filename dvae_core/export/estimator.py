@@ -1,0 +1,215 @@
+"""A population behind scikit-learn's interface, for pipelines, grid searches and notebooks that already use it.
+
+`fit` trains as everywhere else in the library (a run folder, p members, an 80/20 split); `transform` gives the
+posterior means of the member with the best held-out bound.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from dvae_core import runs
+from dvae_core.config import FileData
+from dvae_core.data.dataset import Dataset, encode_labels
+from dvae_core.model.vae import member
+from dvae_core.recipes import ModelName, for_dataset
+from dvae_core.rng import generator
+from dvae_core.training.train import load_vae, train
+
+PARTS = 1_000_000  # values of x encoded at once
+
+
+class VaeEstimator(TransformerMixin, BaseEstimator):
+    """VAE, beta-VAE or iVAE as a scikit-learn transformer: x in, posterior means of z out.
+
+    Which axes the latents have is *not* identified by a VAE (any rotation of z explains x equally well); with an
+    iVAE, and enough variety in u, they are, up to order, sign and a pointwise map. Choosing the member by its held-out
+    bound rejects gross failures only.
+
+    Args:
+        model: "vae", "beta-vae" or "ivae". An iVAE takes u as `y` of `fit`: whole numbers or text are labels, floats
+            are numbers (one column or several).
+        latents: Dimensions of z; None takes min(10, columns of x).
+        beta: Weight of the KL; used by "beta-vae" only.
+        members: Seeds trained together as one population.
+        likelihood: "gaussian", "bernoulli" or "poisson"; None chooses by the data (whole numbers from 0 up: Poisson).
+        posterior: "diagonal", "full" or "gauss-newton" (refined on the decoder; under an iVAE it needs u to encode).
+        epochs, batch, lr: Of training; None takes the defaults of `recipes.for_dataset`.
+        split: How the held-out fifth is chosen: "random", or "blocks" for rows in time order.
+        random_state: First seed, a whole number; members take this one and the next ones.
+        folder: Where to keep the run, for the app to open; None keeps nothing on disk.
+
+    Attributes:
+        n_features_in_, feature_names_in_: As in scikit-learn.
+        member_: Index of the member used: the best held-out bound.
+        elbo_: Held-out ELBO of every member `[p]`, nats per example (nan for a member that diverged).
+        config_: The complete settings that were trained.
+        vae_: The chosen member, float64, on the CPU.
+
+    References:
+        Kingma & Welling 2014; Higgins et al. 2017; Khemakhem et al. 2020.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> VaeEstimator(latents=2, members=1, epochs=2).fit(X).transform(X).shape
+        (200, 2)
+    """
+
+    def __init__(
+        self,
+        model: ModelName = "vae",
+        latents: int | None = None,
+        *,
+        beta: float = 4.0,
+        members: int = 4,
+        likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = None,
+        posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
+        epochs: int | None = None,
+        batch: int | None = None,
+        lr: float | None = None,
+        split: Literal["random", "blocks"] = "random",
+        random_state: int = 0,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.model: ModelName = model
+        self.latents = latents
+        self.beta = beta
+        self.members = members
+        self.likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = likelihood
+        self.posterior: Literal["diagonal", "full", "gauss-newton"] | None = posterior
+        self.epochs = epochs
+        self.batch = batch
+        self.lr = lr
+        self.split: Literal["random", "blocks"] = split
+        self.random_state = random_state
+        self.folder = folder
+
+    def fit(self, X: Any, y: Any = None) -> "VaeEstimator":
+        """Train the population.
+
+        Args:
+            X: Data `[n d_x]`.
+            y: The auxiliary variable u, `[n]` or `[n d_u]`; needed by an iVAE, ignored by the others.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: If X or u cannot be used, a setting is unknown, or every member diverged.
+        """
+        if self.model not in get_args(ModelName):
+            raise ValueError(f"model must be one of {', '.join(get_args(ModelName))}; got {self.model!r}.")
+        X = validate_data(self, X, dtype=[np.float64, np.float32, np.uint8, np.uint16], ensure_min_samples=10)
+        dataset = Dataset("given to fit", X, **(self._u(y, len(X)) if self.model == "ivae" else {}))
+        data = FileData(path="given to fit", split=self.split)
+        config = for_dataset(
+            data, dataset, self.model, beta=self.beta, latents=self.latents, members=self.members,
+            seed=self.random_state, likelihood=self.likelihood, posterior=self.posterior, epochs=self.epochs,
+            batch=self.batch, lr=self.lr, device="cpu",
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as scratch:
+            run = runs.create(Path(self.folder or Path(scratch) / "run"), config, title=f"{config.model_name} by fit")
+            for progress in train(run, dataset):
+                elbo = progress.elbo
+            population = load_vae(run)
+        failed = list(progress.failed)
+        elbo = np.where(np.isin(np.arange(len(elbo)), failed), np.nan, elbo)
+        if np.isnan(elbo).all():
+            raise ValueError("Every member diverged; try a smaller lr, or standardise X.")
+        self.config_ = config
+        self.elbo_ = elbo
+        self.member_ = int(np.nanargmax(elbo))
+        self.vae_ = member(population, self.member_).double()
+        self.u_labels_ = dataset.u_labels
+        return self
+
+    def transform(self, X: Any, u: Any = None) -> np.ndarray:
+        """Return posterior means of z `[n d_z]`.
+
+        Args:
+            X: Data `[n d_x]`.
+            u: Only for an iVAE with a gauss-newton posterior, which is refined with u.
+
+        Raises:
+            ValueError: If the model is not fitted, X has other columns, or u is needed and absent.
+        """
+        parts = [self.vae_.encode(x, u_part).mu[0] for x, u_part in self._parts(X, u, needs_u=self._refined_with_u())]
+        return torch.cat(parts).numpy()
+
+    def inverse_transform(self, Z: Any) -> np.ndarray:
+        """Return E[x|z] `[n d_x]` of latents `[n d_z]`."""
+        check_is_fitted(self)
+        z = torch.tensor(check_array(Z, dtype="float64"))
+        if z.shape[1] != self.config_.model.latents:
+            raise ValueError(f"The model has {self.config_.model.latents} latents and Z has {z.shape[1]} columns.")
+        with torch.no_grad():
+            return self.vae_.decode(z[None])[0].numpy()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean ELBO of X, nats per example: higher is better, and blind to the latents' axes.
+
+        One sample of z a row, from noise that depends on `random_state` only.
+        """
+        total, count = 0.0, 0
+        for x, u in self._parts(X, y, needs_u=self.model == "ivae"):
+            noise = generator(self.random_state, "score", count)
+            eps = torch.randn(x.shape[1], self.config_.model.latents, generator=noise, dtype=torch.float64)
+            with torch.no_grad():
+                total += float(self.vae_.elbo(x, u, eps[None]).elbo.sum())
+            count += x.shape[1]
+        return total / count
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return z1, z2, ... `input_features` is scikit-learn's and not used."""
+        check_is_fitted(self)
+        return np.array([f"z{i + 1}" for i in range(self.config_.model.latents)], dtype=object)
+
+    def _refined_with_u(self) -> bool:
+        return self.model == "ivae" and self.posterior == "gauss-newton"
+
+    def _parts(self, X: Any, u: Any, *, needs_u: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        features = None
+        if needs_u:
+            known = self._u(u, len(X))
+            if self.u_labels_:
+                codes = [self.u_labels_.index(str(v)) if str(v) in self.u_labels_ else -1 for v in np.ravel(u)]
+                if -1 in codes:
+                    unknown = str(np.ravel(u)[codes.index(-1)])
+                    raise ValueError(f"u has the label {unknown!r}, which was not there when the model was fitted.")
+                features = np.eye(len(self.u_labels_))[codes]
+            else:
+                features = np.asarray(known["u"], np.float64).reshape(len(X), -1)
+        size = max(1, PARTS // X.shape[1])
+        for start in range(0, len(X), size):
+            rows = slice(start, start + size)
+            u_part = None if features is None else torch.tensor(features[rows])[None]
+            with torch.no_grad():
+                yield torch.tensor(X[rows])[None], u_part  # a copy: X may be read-only
+
+    def _u(self, y: Any, n: int) -> dict[str, Any]:
+        if y is None:
+            raise ValueError(
+                "An iVAE requires y to be passed, but the target y is None: give u as y, one label or row of "
+                "numbers an example."
+            )
+        u = np.asarray(y)
+        if len(u) != n:
+            raise ValueError(f"X has {n} rows and u has {len(u)}; they must describe the same examples.")
+        if u.ndim == 1 and u.dtype.kind in "iubUSO":
+            codes, labels = encode_labels(u.astype(str) if u.dtype.kind == "O" else u)
+            return {"u": codes, "u_labels": labels}
+        return {"u": u.astype(np.float64)}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.model == "ivae"
+        return tags

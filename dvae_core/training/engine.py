@@ -1,0 +1,334 @@
+"""One training step of a population: gather, bound, gradient, clip, Adam. It knows no file and no clock.
+
+The data is one tensor on the device, indexed by each member's own order; order and noise are functions of
+(seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
+"""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dvae_core.data.dataset import Dataset, PackedBits
+from dvae_core.model.objectives import loss_weights, objective
+from dvae_core.model.vae import Vae
+from dvae_core.rng import generator
+from dvae_core.training.device import keep_memory
+from dvae_core.training.fused import Fused, covers
+from dvae_core.training.optimiser import Optimiser
+
+BOUND_EVERY = 4  # steps: the training bound is averaged over these alone. It is a tenth of a small net's step
+BLOCK = 32  # steps whose noise is drawn at once
+KEPT_AS_FLOATS = 2**22  # numbers: pictures stay bytes, picked by number and made floats batch by batch, from here on
+GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together while they fit into a core's cache
+
+log = logging.getLogger(__name__)
+
+
+class Flat:
+    """All parameters of a population in one row of numbers, so that Adam is one kernel.
+
+    One parameter [p, ...] lies after the other; the module's parameters, and their `grad`s, become views of the row and
+    of its gradient.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = parameters = list(module.parameters())
+        self.p = parameters[0].shape[0]
+        self.tensor = nn.Parameter(torch.cat([w.detach().flatten() for w in parameters]))
+        self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
+        self.grads: list[Tensor] = []  # one of each parameter
+        self.of_members: list[Tensor] = []  # the same in pieces [p, k]
+        start = 0
+        for w in parameters:
+            stop = start + w.numel()
+            w.data = self.tensor.data[start:stop].view(w.shape)
+            w.grad = self.grad[start:stop].view(w.shape)
+            self.grads.append(w.grad)
+            self.of_members.append(w.grad.view(self.p, -1))
+            start = stop
+        if self.p == 1:
+            self.of_members = [self.grad.view(1, -1)]
+        self.norms = self.grad.new_zeros(len(self.of_members), self.p)
+        self.norms_of = list(self.norms)
+
+    def clip_each_member(self, running_norm: Tensor) -> Tensor | None:
+        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
+
+        A member whose gradient is not finite takes no step; the others do not notice.
+
+        Returns:
+            Whether each member's gradient was finite, [p]; None where all were, and nothing had to be clipped.
+        """
+        for piece, norm in zip(self.of_members, self.norms_of, strict=True):
+            torch.linalg.vector_norm(piece, dim=1, out=norm)
+        norm = torch.linalg.vector_norm(self.norms, dim=0)
+        if norm.device.type == "cpu" and (norm <= 2 * running_norm).all():  # most steps; asking would make a GPU wait
+            running_norm.lerp_(norm, 0.01)
+            return None
+        finite = torch.isfinite(norm)
+        before = torch.where(running_norm > 0, running_norm, norm)
+        clipped = torch.minimum(norm, 2 * before)
+        scale = (clipped / norm.clamp_min(1e-30)).unsqueeze(1)
+        maybe_bad = norm.device.type != "cpu" or not finite.all()
+        for piece in self.of_members:
+            piece.mul_(scale)
+            if maybe_bad:
+                piece.masked_fill_(~finite[:, None], 0.0)
+        torch.where(finite, torch.lerp(before, clipped, 0.01), running_norm, out=running_norm)
+        return finite
+
+
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """Learning rate at a step: up from peak / 25 over the first 30 %, then down to peak / 1000, both along a cosine."""
+    up = 0.3 * steps
+    low, high, t = (peak / 25, peak, step / up) if step < up else (peak / 1000, peak, (steps - step) / (steps - up))
+    return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
+
+
+def annealed_std(step: int, steps: int) -> float:
+    """Noise std at a step: geometric from 0.5 to 0.02 over the first 80 % of training, then constant."""
+    return 0.5 * (0.02 / 0.5) ** min(step / (0.8 * steps), 1.0)
+
+
+class Batches:
+    """Gathers each member's batch from tensors that live on the device, in the member's own order."""
+
+    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+        train, model = vae.config.train, vae.config.model
+        self.d_x = dataset.d_x
+        self.is_packed = isinstance(dataset.x, PackedBits)
+        if isinstance(dataset.x, PackedBits):
+            self.x, self.rows_of = _tensor_over(dataset.x.bits).to(device), torch.from_numpy(rows)
+        elif dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:  # no copy of what may be gigabytes
+            self.x, self.rows_of = _tensor_over(dataset.x).to(device), torch.from_numpy(rows)
+        else:
+            self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
+        self.n, self.scale = len(rows), dataset.x_scale
+        self.h, self.preprocess = None, vae.preprocess
+        if self.x.is_floating_point():  # preprocess once, where x is not kept small as bytes
+            with torch.no_grad():
+                self.x, self.scale = self.x * self.scale, 1.0
+                self.h = vae.preprocess(self.x)
+        u = dataset.u_features()
+        if u is not None:
+            u = np.ascontiguousarray(u if self.rows_of is not None else u[rows])
+        self.u = None if u is None else _tensor_over(u).to(device)
+        self.seeds, self.d_eps, self.device = train.seeds, model.latents * train.samples, device
+        self.batch = min(train.batch, len(rows))
+        self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
+        self.block: tuple[int, int] | None = None
+
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """Return a step's x, u or None, eps [p, b, samples d_z] and preprocessed x, all [p, b, ...]."""
+        j = self._go_to(step)
+        if self.gathered is None:
+            x, u, h = self.gather(self.rows[j])
+        else:
+            x, u, h = self.gathered
+            x, u, h = x[j], None if u is None else u[j], h[j]
+        return x, u, self.eps[j], h
+
+    def drawn(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the rows [p, b] and the eps of a step."""
+        j = self._go_to(step)
+        return self.rows[j], self.eps[j]
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return x, u or None, and preprocessed x, of these rows (any shape)."""
+        flat = rows.flatten()
+        x = self.x.index_select(0, flat)
+        if self.is_packed:
+            x = unpack(x, self.d_x)
+        x = x.view(*rows.shape, -1).to(torch.float32)
+        x = x if self.scale == 1 else x * self.scale
+        u, h = (None if t is None else t.index_select(0, flat).view(*rows.shape, -1) for t in (self.u, self.h))
+        return x, u, (self.preprocess(x) if h is None else h)
+
+    def _go_to(self, step: int) -> int:
+        epoch, i = divmod(step, self.steps_per_epoch)
+        block, j = divmod(i, BLOCK)
+        if self.block != (epoch, block):
+            self._draw(epoch, block)
+        return j
+
+    def _draw(self, epoch: int, block: int) -> None:
+        b, n = self.batch, self.n
+        if self.block is None or self.block[0] != epoch:
+            self.orders = [torch.randperm(n, generator=generator(seed, "order", epoch)) for seed in self.seeds]
+            if self.rows_of is not None:
+                self.orders = [self.rows_of[order] for order in self.orders]
+        start = block * BLOCK
+        count = min(BLOCK, self.steps_per_epoch - start)
+        rows = [order[start * b : (start + count) * b].view(count, b) for order in self.orders]
+        eps = [
+            torch.randn(count, b, self.d_eps, generator=generator(seed, "noise", epoch, block)) for seed in self.seeds
+        ]
+        self.rows = torch.stack(rows, 1).to(self.device)  # [count, p, b]: each step's are contiguous
+        self.eps = torch.stack(eps, 1).to(self.device)
+        numbers = self.rows.numel() * (self.d_x + (0 if self.u is None else self.u.shape[1]))
+        at_once = numbers <= GATHERED_AT_ONCE and self.device.type == "cpu"
+        self.gathered = self.gather(self.rows) if at_once else None
+        self.block = (epoch, block)
+
+
+def unpack(bits: Tensor, d: int) -> Tensor:
+    """Return the 0s and 1s [n, d] behind bytes [n, d / 8], first pixel in the highest bit (as np.packbits does)."""
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+    return ((bits[:, :, None] >> shifts) & 1).flatten(1)[:, :d]
+
+
+def _tensor_over(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not writable": a Dataset's arrays are read-only, and nobody writes
+        return torch.from_numpy(array)
+
+
+class Sums:
+    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step.
+
+    A member whose gradient was not finite at any step in between has sums that are not.
+    """
+
+    def __init__(self, p: int, d_z: int, device: torch.device) -> None:
+        self.total = torch.zeros(p, 3 + d_z, device=device, dtype=torch.float64)
+        self.count = 0
+
+    def add(self, means: Tensor) -> None:
+        """Add one batch's means, as from `Elbo.means`; `count` is the caller's (a replayed graph runs no Python)."""
+        self.total += means
+
+    def not_finite(self) -> list[int]:
+        """Return members whose bound has not been finite since the last row."""
+        return torch.nonzero(~torch.isfinite(self.total).all(1)).flatten().tolist()
+
+    def take(self) -> np.ndarray:
+        """Return the means [p, 3 + d_z] and begin again."""
+        means = (self.total / max(self.count, 1)).cpu().numpy()
+        self.total.zero_()
+        self.count = 0
+        return means
+
+
+class Engine:
+    """Moves a population one step at a time, and holds all that moves: parameters, Adam, running norms, sums."""
+
+    def __init__(self, vae: Vae, batches: Batches) -> None:
+        self.vae, self.batches, self.config = vae, batches, vae.config
+        self.steps = self.config.train.epochs * batches.steps_per_epoch
+        self.every = min(max(self.steps // 50, 1), 200)  # steps between two logged rows
+        device = batches.device
+        if device.type == "cpu":
+            keep_memory()
+        self.flat = Flat(vae)
+        self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor, self.config.train.rates)
+        self.running_norm = torch.zeros(vae.p, device=device)
+        self.sums = Sums(vae.p, self.config.model.latents, device)
+        self.weights = loss_weights(self.config.train).to(device)
+        self.is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+        self.fused = Fused(vae, self.weights[:, 1]) if covers(vae) else None
+        self.recorded = Recorded(self) if device.type == "cuda" else None
+
+    def step(self, step: int) -> None:
+        """Take step number `step`."""
+        if self.is_annealed:
+            self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
+        lr = one_cycle(step, self.steps, max(self.config.train.rates))
+        if self.recorded is None:
+            with_bound = (step + 1) % min(BOUND_EVERY, self.every) == 0 or step + 1 == self.steps
+            self.sums.count += self.move(*self.batches.at(step), lr, with_bound=with_bound)
+        else:
+            self.recorded.step(step, lr)
+            self.sums.count += 1
+
+    def move(
+        self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor, *, with_bound: bool = True
+    ) -> bool:
+        """Gradient, clip and optimiser, on one batch; return whether its bound was added to the sums."""
+        if self.fused is None:
+            bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
+            for grad, new in zip(self.flat.grads, torch.autograd.grad(loss.sum(), self.flat.parameters), strict=True):
+                grad.copy_(new)
+            means = bound.means()
+        else:
+            means = self.fused(x, u, eps, h, with_bound=with_bound)
+        with torch.inference_mode():
+            finite = self.flat.clip_each_member(self.running_norm)
+            self.optimiser.step(lr)
+            if means is not None:
+                self.sums.add(means)
+            if finite is not None:
+                self.sums.total.masked_fill_(~finite[:, None], torch.nan)
+        return means is not None
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that a resumed run needs, as arrays; `restore` takes it back."""
+        arrays = {k: v.cpu().numpy() for k, v in self.moving().items()}
+        return {**arrays, "count": np.array(self.sums.count)}
+
+    def moving(self) -> dict[str, Tensor]:
+        """Return every tensor that a step changes, by name."""
+        own = {"parameters": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
+        return own | self.optimiser.state()
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go back to where `state` was taken."""
+        for name, tensor in self.moving().items():
+            tensor.copy_(torch.from_numpy(np.array(state[name])))
+        self.sums.count = int(state["count"])
+
+
+class Recorded:
+    """The whole step of an engine as one CUDA graph, indices and learning rate included, replayed at every step.
+
+    A small net's step is some hundred kernels of microseconds, so launching them one by one is what a GPU waits for.
+    Where a step cannot be captured it runs as usual, and the log says why.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, batches = engine, engine.batches
+        shape = (len(batches.seeds), batches.batch)
+        self.rows = torch.zeros(shape, dtype=torch.int64, device=batches.device)
+        self.eps = torch.zeros(*shape, batches.d_eps, device=batches.device)
+        self.lr = torch.zeros((), device=batches.device)
+        self.replay: Callable[[], None] | None = None
+
+    def step(self, step: int, lr: float) -> None:
+        """Take a step: fill the buffers that the graph reads, and replay it. Nothing here waits for the GPU."""
+        rows, eps = self.engine.batches.drawn(step)
+        self.rows.copy_(rows)
+        self.eps.copy_(eps)
+        self.lr.fill_(lr)
+        if self.replay is None:
+            self.replay = self._record()
+        self.replay()
+
+    def _move(self) -> None:
+        x, u, h = self.engine.batches.gather(self.rows)
+        self.engine.move(x, u, self.eps, h, self.lr)
+
+    def _record(self) -> Callable[[], None]:
+        before = {k: v.clone() for k, v in self.engine.moving().items()}
+        try:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(3):  # libraries set themselves up at their first calls, which a capture may not contain
+                    self._move()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._move()
+            return graph.replay
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            log.warning("Steps are launched kernel by kernel; no CUDA graph: %s", str(error).split("\n", 1)[0])
+            return self._move
+        finally:  # the steps of warming up did not count
+            for k, v in self.engine.moving().items():
+                v.copy_(before[k])

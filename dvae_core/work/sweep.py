@@ -1,0 +1,487 @@
+"""A study: the product of data sets, models, betas and seeds, trained as populations, scored into one table.
+
+    study.json       what belongs to it: for every population its data, model and whole Config
+    state.json       how long it has been at work, and what went wrong
+    table.parquet    one row a model: data, model, beta, seed, failed, stuck, and every score
+    STOP, .lock      present when somebody asked it to stop; held by the process that hands out the work
+
+Betas and seeds of one data set and model are members of the same Run, so that they train in one program; a Run holds
+at most 16 of them, with all seeds of a beta together. Runs lie in a store under names made of their Config's key, so
+whatever is finished is skipped, whoever trained it. Where they train is the Executor's business (`jobs`). No torch.
+"""
+
+import dataclasses
+import inspect
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from dvae_core import recipes, runs
+from dvae_core.analysis.verdict import NAMES
+from dvae_core.axes import Table
+from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text, data_to_text
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.runs import Run, RunError, files
+from dvae_core.runs.files import write_atomically
+from dvae_core.runs.locks import LockedError, is_locked, locked
+from dvae_core.work import jobs
+
+MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs something to share out
+LOOK_SECONDS = 0.1  # between two looks for STOP
+TRAINING = 0.9  # of a population's work, about; the rest is scoring
+COLUMNS = ("data", "model", "beta", "seed", "state", "failed", "stuck", *NAMES, "run", "member", "problem")
+
+
+@dataclass(frozen=True)
+class Population:
+    """One Run of a study: what its data and model are called in the table, and its settings."""
+
+    data: str
+    model: str
+    config: Config
+
+    @property
+    def run_id(self) -> str:
+        """The run's folder: a slug of data and model, and the Config's key."""
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{self.model} {self.data}".lower()).strip("-")[:40].strip("-")
+        return f"{slug}-{self.config.key()}"
+
+
+def populations(
+    data: Sequence[str | Data],
+    models: Sequence[str] = ("vae", "ivae"),
+    betas: Sequence[float | int] = (1, 2, 4, 8),
+    seeds: int = 5,
+    *,
+    dataset_of: Callable[[Data], Dataset] = dataset_of,
+    **settings: Any,
+) -> list[Population]:
+    """Return the populations of a study: every data set with every model, their members betas x seeds.
+
+    Args:
+        data: Data sources, as `Data` or as links and the command line write them ("sprites,side=32").
+        models: "vae" or "ivae", with settings of `recipes.for_dataset` where wanted: "vae,posterior=diagonal".
+        betas: Weights of the KL; beta = 1 is the plain VAE or iVAE.
+        seeds: Per model and beta; seeds 0, 1, 2, ...
+        dataset_of: Loads the data, once a source.
+        settings: For every model, as `recipes.for_dataset` takes them.
+
+    Raises:
+        ConfigError: If there is nothing to train, a model or setting does not exist, or an iVAE would have no u.
+    """
+    betas = tuple(dict.fromkeys(float(b) for b in betas))
+    if not (data and models and betas) or seeds < 1:
+        raise ConfigError("A study needs at least one data set, one model, one beta and one seed.")
+    at_once = max(1, MEMBERS // seeds)
+    made: dict[str, Population] = {}
+    for given in data:
+        source = data_from_text(given) if isinstance(given, str) else given
+        dataset = dataset_of(source)
+        for model in models:
+            name, asked = _model(model)
+            for start in range(0, len(betas), at_once):
+                some = [b for b in betas[start : start + at_once] for _ in range(seeds)]
+                config = recipes.for_dataset(source, dataset, name, betas=some, **{**settings, **asked})
+                config = dataclasses.replace(
+                    config, train=dataclasses.replace(config.train, seeds=tuple(range(seeds)) * (len(some) // seeds))
+                )
+                population = Population(_data_label(given, dataset), model, config)
+                made.setdefault(population.run_id, population)
+    return list(made.values())
+
+
+def _data_label(given: str | Data, dataset: Dataset) -> str:
+    return given if isinstance(given, str) else data_to_text(given) if not isinstance(given, FileData) else dataset.name
+
+
+def _model(text: str) -> tuple[Any, dict[str, Any]]:
+    """Read "ivae,posterior=full,epochs=20" as a name and settings of `recipes.for_dataset`."""
+    name, *pairs = text.split(",")
+    names = [n for n in get_args(recipes.ModelName) if n != "beta-vae"]
+    if name not in names:
+        hint = " A beta-VAE is a vae with betas." if name == "beta-vae" else ""
+        raise ConfigError(f"A study's model must be one of {', '.join(names)}; got {name!r}.{hint}")
+    parameters = inspect.signature(recipes.for_dataset).parameters
+    known = [p for p in parameters if p not in ("data", "dataset", "model", "beta", "betas", "members", "seed")]
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        if key not in known:
+            raise ConfigError(f"A study's model has no setting {key!r}; known are {', '.join(known)}.")
+        try:
+            settings[key] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key] = value
+    return name, settings
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a study stands. `state`: new, running, stopping, stopped or finished; `done` and `models` count members.
+
+    `share` counts what is half done as well, 0..1.
+    """
+
+    state: str
+    share: float
+    done: int
+    models: int
+    populations: int
+    seconds: float
+    seconds_left: float | None
+    at_work: tuple[Population, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A handle on a study's folder and on the store where its runs lie; everything is read when asked."""
+
+    path: Path
+    store: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def title(self) -> str:
+        """What a person called the study."""
+        return str(self._tree()["title"])
+
+    @property
+    def populations(self) -> list[Population]:
+        """What belongs to the study.
+
+        Raises:
+            RunError: If study.json is missing or damaged.
+        """
+        try:
+            return [
+                Population(p["data"], p["model"], Config.from_json(json.dumps(p["config"])))
+                for p in self._tree()["populations"]
+            ]
+        except (KeyError, TypeError, ConfigError) as error:
+            raise RunError(
+                f"study.json in {self.path} is damaged ({error}); restore it or delete the folder."
+            ) from error
+
+    def run(self, population: Population) -> Run:
+        """Return the population's run, which may not have been made yet."""
+        return Run(self.store / population.run_id)
+
+    def is_running(self) -> bool:
+        """Whether a process hands out its work now."""
+        return is_locked(self.path / ".lock")
+
+    def status(self) -> Progress:
+        """Return how far the study is, from the runs' own folders; the time left is measured, so None at first."""
+        everything, told = self.populations, self._state()
+        parts = [self._part(p) for p in everything]
+        members = [p.config.members for p in everything]
+        done = sum(m for m, (share, _, _) in zip(members, parts, strict=True) if share == 1)
+        running = self.is_running()
+        if running:
+            state = "stopping" if (self.path / "STOP").exists() else "running"
+        elif all(share == 1 for share, _, _ in parts):
+            state = "finished"
+        else:
+            state = "stopped" if told.get("seconds") or any(share for share, _, _ in parts) else "new"
+        seconds = float(told.get("seconds", 0.0)) + (time.time() - float(told.get("began", 0)) if running else 0.0)
+        at_work = tuple(p for p, (_, _, active) in zip(everything, parts, strict=True) if active)
+        left = self._left(everything, parts, told, seconds) if running else None
+        share = sum(m * s for m, (s, _, _) in zip(members, parts, strict=True)) / sum(members)
+        return Progress(
+            state, share, done, sum(members), len(everything), seconds, left, at_work, str(told.get("problem", ""))
+        )
+
+    def _part(self, population: Population) -> tuple[float, float, bool]:
+        """Return the share done of a population, its seconds of training, and whether it is at work."""
+        run = self.run(population)
+        if not (run.path / "config.json").is_file():
+            return 0.0, 0.0, False
+        status = run.status()
+        if status.state == "finished":
+            scored = run.record("members") is not None
+            return (1.0 if scored else TRAINING), status.seconds, not scored and self.is_running()
+        share = TRAINING * status.step / status.steps if status.steps else 0.0
+        return share, status.seconds, status.state in ("warming", "running")
+
+    def _left(
+        self, everything: list[Population], parts: list[tuple[float, float, bool]], told: dict, seconds: float
+    ) -> float | None:
+        """Estimate from the populations that are through: a population takes as long as others of its kind did."""
+        through = [(p, s) for p, (share, s, _) in zip(everything, parts, strict=True) if share == 1 and s > 0]
+        if not through:
+            return None
+
+        def cost(population: Population) -> float:
+            for alike in (
+                lambda p: (p.data, p.model) == (population.data, population.model),
+                lambda p: p.data == population.data,
+                lambda p: True,
+            ):
+                per_member = [s / p.config.members for p, s in through if alike(p)]
+                if per_member:
+                    return population.config.members * sum(per_member) / len(per_member)
+            return 0.0
+
+        costs = [cost(p) for p in everything]
+        whole = sum(costs)
+        now = sum(c * share for c, (share, _, _) in zip(costs, parts, strict=True))
+        before = float(told.get("share", 0.0)) * whole  # of work that was there when this session began
+        spent = time.time() - float(told.get("began", time.time()))
+        return spent * (whole - now) / (now - before) if now > before else None
+
+    def table(self) -> Table:
+        """Return one row a model, in a fixed order, as far as there is anything; NaN where a score is unknown.
+
+        `failed`: its bound was not finite, or its run failed (`problem` says how). `stuck`: see `metrics.stuck`. Scores
+        are held-out, nats per example for ELBO and its parts; `agreement` and `udr` compare a member with the other
+        seeds of its beta.
+        """
+        import pandas as pd
+
+        rows = [row for p in self.populations for row in self._rows(p)]
+        table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+        return table.astype(dict.fromkeys(NAMES, float) | {"failed": bool, "stuck": bool, "beta": float})
+
+    def _rows(self, population: Population) -> list[dict[str, Any]]:
+        run, train = self.run(population), population.config.train
+        status = run.status() if (run.path / "config.json").is_file() else runs.Status()
+        scored, more = run.score() or {}, run.record("members") or {}
+        rows = []
+        for m in range(population.config.members):
+            row: dict[str, Any] = {
+                "data": population.data, "model": population.model, "beta": train.betas[m], "seed": train.seeds[m],
+                "state": status.state, "failed": status.state == "failed" or m in status.failed_members, "stuck": False,
+                "run": run.id, "member": m, "problem": status.message if status.state == "failed" else "",
+            }  # fmt: skip
+            for record in (scored.get("members", ()), more.get("members", ())):
+                row |= {k: v for k, v in record[m].items() if k in COLUMNS and k not in row} if record else {}
+            if scored:
+                row["mcc"] = scored["members"][m]["mcc_pearson"]
+                row["stuck"] = bool(scored["members"][m].get("stuck", False))
+            rows.append(row)
+        return rows
+
+    def _tree(self) -> dict[str, Any]:
+        try:
+            return files.parsed(self.path / "study.json", json.loads)
+        except FileNotFoundError as error:
+            raise RunError(f"There is no study in {self.path}.") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"study.json in {self.path} cannot be read: {error}") from error
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}  # a clock and a message only: the work itself is told by the runs
+
+    def _tell(self, **changes: Any) -> None:
+        write_atomically(self.path / "state.json", json.dumps({**self._state(), **changes}))
+
+
+def create(
+    path: Path, everything: Sequence[Population], *, title: str = "", store: Path | None = None, full: bool = False
+) -> Sweep:
+    """Write down a study at `path`, or open the same one if it is there already.
+
+    Args:
+        path: Its folder.
+        everything: Its populations, from `populations` or of any other Configs.
+        title: What to call it.
+        store: Where its runs go; None for the same folder.
+        full: Also compute the scores that take minutes a model (DCI and others).
+
+    Raises:
+        RunError: If another study is there, or the folder cannot be written to.
+    """
+    path = Path(path).absolute()
+    sweep = Sweep(path, (store or path).absolute())
+    tree = {
+        "title": runs.clean_title(title) or path.name, "created": time.time(), "full": full,
+        "populations": [
+            {"data": p.data, "model": p.model, "config": json.loads(p.config.to_json())} for p in everything
+        ],
+    }  # fmt: skip
+    if (path / "study.json").exists():
+        if [p.run_id for p in sweep.populations] != [p.run_id for p in everything]:
+            raise RunError(
+                f"{path} holds another study; choose another folder, or go on with that one as it was begun."
+            )
+        if sweep._tree().get("full") == full:
+            return sweep
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / "study.json", json.dumps(tree, indent=1))
+    except OSError as error:
+        raise RunError(f"The study cannot be written to {path}: {files.in_words(error)}") from error
+    return sweep
+
+
+def list_sweeps(store: Path) -> list[Sweep]:
+    """Return the studies of a store, newest first: those under studies/, and one in the store itself."""
+    found = [*store.glob("studies/*/study.json"), *store.glob("study.json")]
+    found.sort(key=lambda file: (-file.stat().st_mtime, file))
+    return [Sweep(file.parent, store) for file in found]
+
+
+def new_path(store: Path, title: str) -> Path:
+    """Return a free folder for a new study of a store."""
+    return runs.new_path(store / "studies", title)
+
+
+# --- the work ---------------------------------------------------------------------------------------------------------
+
+
+def perform(sweep: Sweep, executor: Executor, *, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+    """Train and score what is not finished, on any Executor; write table.parquet. Going on = calling it again.
+
+    Local workers get no more at once than they can do, so that whoever asks for a training waits for one population at
+    most; any other Executor gets everything. A population that fails is a row that says so, and is tried again next
+    time.
+
+    Yields:
+        Progress, several times a second while work is under way.
+
+    Raises:
+        RunError: If another process is at work on the study, or the folder cannot be written to.
+    """
+    try:
+        with locked(sweep.path / ".lock"):
+            yield from _perform(sweep, executor, should_stop)
+    except LockedError as error:
+        raise RunError(f"{sweep.title} is at work already.") from error
+    except OSError as error:
+        raise RunError(f"{sweep.title} cannot go on: {files.in_words(error)}") from error
+    yield sweep.status()  # now that nobody holds it: finished, or stopped
+
+
+def _perform(sweep: Sweep, executor: Executor, should_stop: Callable[[], bool]) -> Iterator[Progress]:
+    (sweep.path / "STOP").unlink(missing_ok=True)
+    everything, full = sweep.populations, bool(sweep._tree().get("full"))
+    parts = [sweep._part(p)[0] * p.config.members for p in everything]
+    share = sum(parts) / sum(p.config.members for p in everything)
+    seconds, began = float(sweep._state().get("seconds", 0.0)), time.time()
+    sweep._tell(began=began, share=share, problem="")
+    at_once = executor.limit if isinstance(executor, jobs.Workers) else len(everything)
+    waiting = [p for p in everything if sweep._part(p)[0] < 1 or _wants_more(sweep.run(p), full)]
+    futures: dict[Future, tuple[Population, str]] = {}
+    try:
+        while waiting or futures:
+            while waiting and len(futures) < at_once:
+                population = waiting.pop(0)
+                try:
+                    name, future = _submit(sweep, population, executor, full)
+                except RunError as error:  # somebody else trains it just now, or its folder is damaged
+                    sweep._tell(problem=str(error))
+                    continue
+                futures[future] = population, name
+            ended, _ = wait(futures, LOOK_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                population, name = futures.pop(future)
+                if future.cancelled():
+                    continue
+                if (error := future.exception()) is not None:
+                    _note(sweep, population, name, error)
+                elif name == "train" and sweep.run(population).status().state == "finished":
+                    waiting.insert(0, population)  # now to be scored
+            if ended:
+                _write(sweep)
+            yield sweep.status()
+            if should_stop() or (sweep.path / "STOP").exists():
+                break
+    finally:
+        for future, (population, name) in futures.items():
+            if name == "train":
+                jobs.stop(sweep.run(population))
+            future.cancel()
+        _settled(sweep, [population for population, _ in futures.values()])
+        sweep._tell(seconds=seconds + time.time() - began)
+        (sweep.path / "STOP").unlink(missing_ok=True)
+        _write(sweep)
+
+
+def _wants_more(run: Run, full: bool) -> bool:
+    record = run.record("members")
+    return full and record is not None and not record.get("full")
+
+
+def _submit(sweep: Sweep, population: Population, executor: Executor, full: bool) -> tuple[str, Future]:
+    run = sweep.run(population)
+    if not run.path.exists():
+        title = f"{population.model} on {population.data}"
+        runs.create(run.path, population.config, title=title)
+    if run.status().state == "finished":
+        return "members", jobs.submit(executor, run, "members", {"full": full})
+    return "train", jobs.start(run, executor)
+
+
+def _note(sweep: Sweep, population: Population, name: str, error: BaseException) -> None:
+    """Keep what went wrong: in the study's state, and in the run's where the run does not know (its worker died)."""
+    run, said = sweep.run(population), str(error).split("\n", 1)[0] or type(error).__name__
+    sweep._tell(problem=f"{population.model} on {population.data}: {said}")
+    if name == "train" and run.status().state not in ("failed", "stopped", "finished"):
+        run.set_status(state="failed", message=said)
+
+
+def _settled(sweep: Sweep, asked: list[Population]) -> None:
+    """Wait a few seconds until the trainings that were asked to stop have written their checkpoints."""
+    deadline = time.monotonic() + 10
+    while any(sweep.run(p).is_locked() for p in asked) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+
+
+def _write(sweep: Sweep) -> None:
+    temporary = sweep.path / f".table-{os.getpid()}.parquet"
+    sweep.table().to_parquet(temporary, index=False)
+    temporary.replace(sweep.path / "table.parquet")
+
+
+# --- in the background of the app -------------------------------------------------------------------------------------
+
+_guard = threading.Lock()
+
+
+def start(sweep: Sweep) -> None:
+    """Begin or go on in a thread of this process, on the app's workers; it ends with the server, resumably.
+
+    Raises:
+        RunError: If it is at work already.
+    """
+    with _guard:
+        if sweep.is_running():
+            raise RunError(f"{sweep.title} is at work already.")
+        begun = threading.Event()
+        threading.Thread(target=_drive, args=(sweep, begun), daemon=True, name="dvae-study").start()
+        begun.wait(5)
+
+
+def _drive(sweep: Sweep, begun: threading.Event) -> None:
+    try:
+        for _ in perform(sweep, jobs.place()):
+            begun.set()
+    except RunError as error:
+        sweep._tell(problem=str(error))
+    finally:
+        begun.set()
+
+
+def stop(sweep: Sweep) -> None:
+    """Ask whoever is at work on the study to stop; trainings write their checkpoints first."""
+    if sweep.is_running():
+        (sweep.path / "STOP").touch()

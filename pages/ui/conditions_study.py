@@ -1,0 +1,68 @@
+"""What must u be like? Small populations trained while the room watches: one point each, with progress and Stop."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dvae_core import figures, runs
+from dvae_core.analysis import read
+from dvae_core.runs import Run, RunError
+from dvae_core.work import jobs
+from pages.ui import page as ui
+from pages.ui.run_panel import POLL_SECONDS
+
+POPULATIONS = 32  # of the whole study: 6 numbers of segments and 2 weaker strengths, 4 modes each
+WORDS = (
+    "Two factors, x in two dimensions, 2,000 rows; a population of three seeds for every point. The world's u moves "
+    "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over a code "
+    "that only copies u: where u moves the means, copying it scores high without any model."
+)
+
+
+def begin(folder: Path) -> None:
+    """Queue the study, from its start or where it stopped."""
+    try:
+        run = runs.study_folder(folder)
+        (folder / "STOP").unlink(missing_ok=True)
+        jobs.analyse(run, "study")
+    except RunError as error:
+        ui.problem(error)
+        return
+    st.rerun()
+
+
+def section() -> None:
+    """Show the study's curves, and start, stop or go on with it."""
+    folder = runs.default_store() / "studies" / "what-must-u-be-like"
+    busy = jobs.is_analysing(Run(folder))
+
+    @st.fragment(run_every=2 * POLL_SECONDS if busy else None)
+    def panel() -> None:
+        rows = read.study_rows(folder)
+        if busy and not jobs.is_analysing(Run(folder)):
+            st.rerun()
+        st.markdown("#### What must u be like?")
+        st.caption(WORDS)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if busy:
+                asked = (folder / "STOP").exists()
+                st.button(
+                    "Stopping ..." if asked else "Stop", icon=":material/stop:", disabled=asked,
+                    on_click=jobs.stop, args=(Run(folder),), key="study.stop",
+                )  # fmt: skip
+                st.progress(min(len(rows) / POPULATIONS, 1.0), f"{len(rows)} of {POPULATIONS} populations")
+            elif len(rows) < POPULATIONS and st.button(
+                "Go on" if rows else "Train the study", icon=":material/play_arrow:", key="study.start"
+            ):
+                begin(folder)
+        if not rows:
+            return
+        many = [row for row in rows if row["strength"] == 1]
+        strong = [row for row in rows if row["segments"] == 10]
+        for cell, what in zip(st.columns(3), ("mcc", "gain", "condition"), strict=True):
+            with cell:
+                ui.plot(figures.study_lines(many, "segments", what=what), key=f"study.segments.{what}")
+                if len({row["strength"] for row in strong}) > 1:
+                    ui.plot(figures.study_lines(strong, "strength", what=what), key=f"study.strength.{what}")
+
+    panel()

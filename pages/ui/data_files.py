@@ -1,0 +1,244 @@
+"""Data of the user's own: dropped, fetched, or found in an allowed folder; what is x, u and factors is clicked."""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from dvae_core.config import FileData
+from dvae_core.data import care, catalogue, readers
+from dvae_core.data.dataset import MissingValues
+from dvae_core.data.load import dataset_of
+from pages.ui import controls
+from pages.ui import page as ui
+
+WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
+CHIPS = 16  # more variables than these are chosen from a list
+POLL_SECONDS = 0.5
+
+
+def choose() -> FileData | None:
+    """Let a file be brought and its parts be chosen; None until there is one.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    known = _known()
+    ways = [w for w in WAYS if (w != "folder" or controls.data_root()) and (w != "known" or known)]
+    now = controls.chosen_data()
+    now = now if isinstance(now, FileData) else None
+    place = "" if now is None else controls.data_to_text(now).partition("path=")[2].partition("/")[0]
+    default = {"fetched": "catalogue", "root": "folder", "uploads": "known"}.get(place, "known" if now else "drop")
+    way = ui.choice(st.segmented_control, "From", ways, param="from_where", default=default, show=WAYS.__getitem__)
+    file = {"drop": _dropped, "catalogue": _fetched, "folder": _in_folder, "known": lambda: _again(known)}[way]()
+    if file is None:
+        return None
+    if now is not None and now.path == file.path:
+        file = now  # the link knows more of it
+    return _parts(file)
+
+
+def _known() -> list[Path]:
+    """Return what was brought before: prepared files and uploads, files or folders of several."""
+    folder = controls.data_folder()
+    return sorted(folder.glob("*.npz")) + sorted(p for p in folder.glob("uploads/*") if not p.name.startswith("."))
+
+
+def _dropped() -> FileData | None:
+    files = st.file_uploader(
+        "Files", _types(), accept_multiple_files=True,
+        help="Kept on this machine; nothing leaves it. Several files that belong together (spikes and positions, "
+        "pictures and labels) are dropped together. Pickles (.pkl, .pt, .jl) can run code and are not taken: save "
+        "their arrays with numpy.savez(file, x=x, u=u).",
+    )  # fmt: skip
+    if not files:
+        return None
+    contents = [f.getvalue() for f in files]
+    digest = hashlib.sha256(b"".join(contents)).hexdigest()[:6]
+    folder = controls.data_folder() / "uploads"
+    if len(files) > 1:
+        folder = folder / f"{_slug(files[0].name)}-and-{len(files) - 1}-more-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in zip(files, contents, strict=True):
+        name = f"{_slug(file.name)}{Path(file.name).suffix.lower()}"
+        path = folder / (
+            re.sub(r"[^\w.-]+", "_", file.name) if len(files) > 1 else f"{Path(name).stem}-{digest}{Path(name).suffix}"
+        )
+        if not path.is_file():
+            path.write_bytes(content)
+    return FileData(path=str(folder if len(files) > 1 else path))
+
+
+def _types() -> list[str]:
+    return [suffix.removeprefix(".") for suffix in readers.SUFFIXES]
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower()).strip("-")[:40] or "data"
+
+
+def _fetched() -> FileData | None:
+    keys = [e.key for e in catalogue.CATALOGUE]
+    key = ui.choice(st.selectbox, "Data set", keys, param="entry", show=lambda k: catalogue.entry(k).title)
+    wanted = catalogue.entry(key)
+    size = f"{wanted.size / 1e6:,.0f} MB" if wanted.size else "size unknown"
+    st.caption(f"{wanted.about}. {wanted.source}. Licence: {wanted.licence}. {size}.")
+    if catalogue.is_fetched(wanted):
+        return FileData(path=str(catalogue.path_of(wanted)), **wanted.read)
+    _fetch(wanted)
+    return None
+
+
+def _fetch(wanted: catalogue.Entry) -> None:
+    """Offer a download; while one is under way show how far it is, and let it be cancelled."""
+    job = catalogue.download_of(wanted)
+    if job is not None and job.state == "running":
+
+        @st.fragment(run_every=POLL_SECONDS)
+        def watch() -> None:
+            if job.state != "running":
+                st.rerun()
+            st.progress(job.share, f"Fetching, {100 * job.share:.0f} %")
+            st.button("Cancel", icon=":material/close:", on_click=job.cancel)
+
+        watch()
+        return
+    if job is not None and job.state == "failed":
+        st.error(job.message, icon=":material/cloud_off:")
+    asked = st.button(
+        "Fetch from its public home", icon=":material/download:",
+        help="The only thing here that uses the network. The file is checked against its known digest.",
+    )  # fmt: skip
+    if asked:
+        catalogue.begin(wanted)
+        st.rerun()
+
+
+def _in_folder() -> FileData | None:
+    root = controls.data_root()
+    now, key = controls.chosen_data(), "files.path"
+    inside = root is not None and isinstance(now, FileData) and Path(now.path).is_relative_to(root)
+    start: dict = {"value": str(Path(now.path).relative_to(root))} if inside and key not in st.session_state else {}  # type: ignore[union-attr, arg-type]
+    path = st.text_input(
+        "File or folder", **start, placeholder="recordings/session1.mat", persist_state="session", key=key,
+        help="Inside the data folder of this server (DVAE_DATA_ROOT)",
+    )  # fmt: skip
+    return FileData(path=str(readers.within(root, path))) if root and path else None
+
+
+def _again(known: Sequence[Path]) -> FileData | None:
+    now = controls.chosen_data()
+    at = known.index(Path(now.path)) if isinstance(now, FileData) and Path(now.path) in known else None
+    path = st.selectbox("File", known, index=at, format_func=lambda p: p.stem, placeholder="Choose")
+    return FileData(path=str(path)) if path else None
+
+
+def _parts(file: FileData) -> FileData:
+    """Let x, u, factors, reading and cures be chosen."""
+    variables = _variables(file.path, Path(file.path).stat().st_mtime)
+    variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is no data
+    names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
+    with st.expander("What is what", icon=":material/category:", expanded=True):
+        st.caption("Nothing chosen: found by name, or by the format. " + _listing(variables))
+        x = _pick("x: the data", names, file.x, f"{key}.x")
+        u = _pick("u: the auxiliary variable", names, file.u, f"{key}.u")
+        z = _pick("True factors, if known", names, file.z, f"{key}.z")
+    file = dataclasses.replace(file, x=x, u=u, z=z)
+    with st.expander("How it is read", icon=":material/tune:"):
+        dials = ["rate_hz", "rows"]
+        if any(v.kind == "events" for v in variables):
+            dials += ["bin_s", "smooth_s", "min_speed"]
+        file = controls.edit(file, [*dials, "split"], prefix=key)
+    return _care(file, key)
+
+
+def _listing(variables: Sequence[readers.Variable]) -> str:
+    """Say the variables in one line: name and shape."""
+    few = [f"{v.name} ({' × '.join(f'{s:,}' for s in v.shape)})" for v in variables[:8]]
+    return "Found: " + ", ".join(few) + (f" and {len(variables) - 8} more." if len(variables) > 8 else ".")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _variables(path: str, when: float) -> list[readers.Variable]:
+    return readers.inspect(path)
+
+
+def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tuple[str, ...]:
+    """Let names be clicked, as chips while they are few."""
+    start: dict = {} if key in st.session_state else {"default": [n for n in now if n in names]}
+    extra = [n for n in now if n not in names]  # NAME[:3] and the like, from a link
+    if len(names) <= CHIPS:
+        chosen = st.pills(label, names, selection_mode="multi", key=key, persist_state="session", **start)
+    else:
+        chosen = st.multiselect(label, names, key=key, persist_state="session", placeholder="found by name", **start)
+    return tuple(chosen) or tuple(extra)
+
+
+def _care(file: FileData, key: str) -> FileData:
+    """Say what is wrong with the data and offer the cures; each becomes a setting of the run."""
+    plain = dataclasses.replace(file, clip=None, constant="keep", duplicates="keep")
+    try:
+        found = _findings(controls.data_to_text(plain), Path(file.path).stat().st_mtime, plain)
+    except MissingValues as error:
+        cells, rows, columns = care.missing(error)
+        st.warning(f"{cells:,} values are missing or infinite, in {rows:,} rows and {columns:,} columns of x.")
+        ways = {"refuse": "Nothing", "drop rows": f"{rows:,} rows", "drop columns": f"{columns:,} columns"}
+        missing = st.segmented_control(
+            "Drop", list(ways), format_func=ways.__getitem__, key=f"{key}.missing", default="refuse"
+        )
+        if missing in (None, "refuse"):
+            raise
+        return _care(dataclasses.replace(file, missing=missing), key)
+    complaints = []
+    if found.outlier_cells:
+        where = ", ".join(found.outlier_columns[:3]) + (" ..." if len(found.outlier_columns) > 3 else "")
+        complaints.append(
+            (
+                "clip",
+                f"{_many(found.outlier_rows, 'row has', 'rows have')} gross outliers ({where})",
+                "Clip at 10 robust deviations",
+            )
+        )
+    if found.constant:
+        complaints.append(
+            (
+                "constant",
+                f"{_many(len(found.constant), 'column never changes', 'columns never change')}",
+                "Drop these columns",
+            )
+        )
+    if found.duplicates:
+        complaints.append(
+            (
+                "duplicates",
+                f"{_many(found.duplicates, 'row repeats', 'rows repeat')} an earlier one",
+                "Drop the repeats",
+            )
+        )
+    if not complaints:
+        st.caption(":material/check: No missing values, gross outliers, constant columns or repeated rows.")
+        return file
+    chosen = {}
+    with st.container(border=True):
+        for name, words, cure in complaints:
+            on = getattr(file, name) not in (None, "keep")
+            start: dict = {} if f"{key}.{name}" in st.session_state else {"value": on}
+            st.caption(f":material/healing: {words}")
+            chosen[name] = st.toggle(cure, key=f"{key}.{name}", persist_state="session", **start)
+    return dataclasses.replace(
+        file, clip=(file.clip or 10.0) if chosen.get("clip") else None,
+        constant="drop" if chosen.get("constant") else "keep",
+        duplicates="drop" if chosen.get("duplicates") else "keep",
+    )  # fmt: skip
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking at the data ...")
+def _findings(text: str, when: float, _data: FileData) -> care.Findings:
+    return care.findings(dataset_of(_data))

@@ -1,0 +1,264 @@
+"""What the Recover page shows under its four panels, one view at a time."""
+
+import streamlit as st
+
+from dvae_core import figures
+from dvae_core.analysis import read
+from dvae_core.analysis.read import Recovery
+from dvae_core.metrics import Score
+from dvae_core.runs import Run
+from pages.ui import page as ui
+from pages.ui import run_panel
+from pages.ui.components.linked import Panel, linked
+
+VIEWS = {
+    "scatter": "Matched", "matrix": "Correlations", "maps": "Up to what?", "scores": "Scores",
+    "features": "As features", "ica": "Linear ICA",
+}  # fmt: skip
+FLOORS = {"raw_x": "x itself", "pca": "PCA", "fastica": "FastICA", "u_only": "copying u"}
+FLOORS["random_rotation"] = "random rotation"
+STATISTICS = {"both": ("", "²"), "variance": ("²",), "laplace": (" (abs.)",), "learned": ("", "²")}
+
+
+def show(view: str, run: Run, member: int, method: str, found: Recovery, others: list[Run]) -> None:
+    """Show one of VIEWS."""
+    if view == "scatter":
+        scatter(run, found, method)
+    elif view == "matrix":
+        score = score_of(found, method)
+        ui.plot(
+            figures.correlation_matrices(score.matrix, score.matching, score.signs, names=found.names),
+            key="recover.matrix",
+        )
+    elif view == "maps":
+        maps(run, found)
+    elif view == "scores":
+        scores(run, others, method)
+    elif view == "features":
+        features(run, others)
+    else:
+        linear(run)
+
+
+def score_of(found: Recovery, method: str) -> Score:
+    """Return the score by the chosen correlation."""
+    return found.pearson if method == "pearson" else found.spearman
+
+
+def scatter(run: Run, found: Recovery, method: str) -> None:
+    """The n x n scatter, matched and signed, with the monotone curves."""
+    score = score_of(found, method)
+    hue, names = read.hues(run)
+    ui.plot(
+        figures.recovery_scatter(
+            found.z_true, found.z_hat, score.matching, score.signs, hue, names, matrix=score.matrix,
+            curves=found.curves, names=found.names, method=method.capitalize(),
+        ), key="recover.scatter",
+    )  # fmt: skip
+    for note in (*found.notes, *score.notes):
+        st.caption(note)
+    if found.intervals:
+        _, low, high = found.intervals[method]
+        st.caption(
+            f"MCC {score.value:.3f}, 95 % interval over these held-out rows {low:.3f} to {high:.3f} (bootstrap). How "
+            "much it varies over seeds is another question: see Scores."
+        )
+
+
+def maps(run: Run, found: Recovery) -> None:
+    """What is left between latents and factors: the ladder, and theorem 1's map A."""
+    if found.ladder is None or found.A is None:
+        st.info("The maps are fitted when training has finished.", icon=":material/hourglass_top:")
+        return
+    left, right = st.columns(2, gap="large")
+    model = run.config.model_name
+    r2 = {name: [value] for name, value in found.ladder.items()}
+    with left:
+        r = found.ladder
+        title = f"R²: order, sign and scale {r['permutation']:.2f}, any linear map {r['affine']:.2f}"
+        ui.plot(
+            figures.ladder_chart({model: r2}, what="the factors from the latents", title=title), key="recover.ladder"
+        )
+        st.caption(
+            "Each map is fitted on every other held-out row and scored on the rest, mean over factors. What a linear "
+            "map gains over order, sign and scale is what is still mixed."
+        )
+    with right:
+        latents = [f"z{i + 1}" for i in range(found.z_hat.shape[1])]
+        prior = run.config.prior
+        suffixes = STATISTICS.get(prior.modulate if prior.kind == "conditional" else prior.kind, ("",))
+        ui.plot(
+            figures.theorem_map(
+                found.A, found.names, latents, found.A_condition, found.A_r2,
+                statistics=suffixes if found.A.shape[0] == len(suffixes) * len(found.names) else ("",),
+            ), key="recover.map",
+        )  # fmt: skip
+        learned = prior.kind == "learned"
+        whose = "(z, z²) in place of the learned statistics" if learned else "the statistics T of this run's prior"
+        share = ", ".join(
+            f"{name} {value:.0%}" for name, value in zip(found.names, found.block_share, strict=True) if value == value
+        )
+        st.caption(
+            f"Theorem 1: T(z) = A T(ẑ) + c, with {whose}. Theorem 2: A is a block "
+            f"permutation; of each factor's squared weights, its own latent's block holds {share}."
+        )
+
+
+def scores(run: Run, others: list[Run], method: str) -> None:
+    """Every seed of every chosen run against what needs no model at all."""
+    by_id = {r.id: r for r in others}
+    chosen = st.multiselect(
+        "Side by side", list(by_id), default=list(by_id)[:4], format_func=lambda i: by_id[i].title, key="recover.with"
+    )
+    shown, references, rows, notes = {}, {}, [], []
+    for each in (run, *(by_id[i] for i in chosen)):
+        score = each.score()
+        if score is None:
+            continue
+        name = each.config.model_name
+        name = name if name not in shown else f"{name} ({each.title})"
+        good = [m for m in score["members"] if not m["failed"] and not m.get("stuck")]
+        shown[name] = [m[f"mcc_{method}"] for m in good]
+        within = [m["mcc_within_u"] for m in good if m["mcc_within_u"] is not None]
+        if within:
+            shown[f"{name}, within u"] = within
+        references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
+        notes += [note for note in score["notes"] if note not in notes]
+        mean, std = score["mean"], score["std"]
+        rows.append({
+            "run": each.title, "model": each.config.model_name, "latents": each.config.model.latents,
+            "weights": read.capacity(each), "seeds": len(good),
+            "MCC": _spread(mean, std, "mcc_pearson"), "Spearman": _spread(mean, std, "mcc_spearman"),
+            "within u": _spread(mean, std, "mcc_within_u"), "encoder alone": _spread(mean, std, "mcc_encoder_only"),
+        })  # fmt: skip
+    if not shown:
+        st.info("The scores are computed when training has finished.", icon=":material/hourglass_top:")
+        return
+    ui.plot(figures.mcc_lines(shown, references, measure=f"MCC ({method.capitalize()}, held-out)"), key="recover.lines")
+    _table(rows)
+    weights = {row["weights"] for row in rows}
+    latents = {row["latents"] for row in rows}
+    if len(rows) > 1:
+        if len(latents) > 1 or max(weights) > 1.1 * min(weights):
+            st.warning(
+                f"Not of equal capacity: {min(latents)} to {max(latents)} latents, {min(weights):,} to "
+                f"{max(weights):,} weights a member. Part of a difference may be that.", icon=":material/balance:",
+            )  # fmt: skip
+        else:
+            st.caption(
+                f"Equal capacity: {latents.pop()} latents, {min(weights):,} to {max(weights):,} weights a member "
+                "(an iVAE's few more are its prior p(z|u))."
+            )
+    if method == "spearman":
+        st.caption("The reference lines are Pearson correlations.")
+    st.caption(" ".join(notes))
+
+
+def _spread(mean: dict, std: dict, key: str) -> str:
+    return "–" if mean.get(key) is None else f"{mean[key]:.3f} ± {std[key]:.3f}"
+
+
+def _table(rows: list[dict]) -> None:
+    """Show rows as a table; in markdown, since st.dataframe would load pandas into the server."""
+    heads = list(rows[0])
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in rows:
+        cells = (f"{v:,}" if isinstance(v, int) else str(v).replace("|", "\\|") for v in row.values())
+        lines.append("| " + " | ".join(cells) + " |")
+    st.markdown("\n".join(lines))
+
+
+def features(run: Run, others: list[Run]) -> None:
+    """Latents as features of a plain classifier or regression, beside raw x, PCA and FastICA."""
+    about = run.about
+    targets = {"u": f"u ({', '.join(about.get('u_names') or ())})"} if about.get("d_u") else {}
+    if not about.get("has_labels") and (about.get("d_u") or 0) > 1:
+        targets |= {f"u:{i + 1}": f"u: {name}" for i, name in enumerate(about["u_names"])}
+    targets |= {f"z:{i + 1}": f"factor {name}" for i, name in enumerate(about.get("z_names") or ())}
+    if not targets:
+        st.info("This data has neither u nor true factors to predict.", icon=":material/info:")
+        return
+    cells = st.columns([2, 2, 3], vertical_alignment="bottom")
+    with cells[0]:
+        target = ui.choice(st.selectbox, "Predict", list(targets), param="target", show=targets.__getitem__)
+    with cells[1]:
+        reader = ui.choice(st.segmented_control, "By", ["linear", "neighbours"], param="reader", show=str.capitalize)
+    name = f"downstream-{target.replace(':', '')}-{reader}"
+    parts, measure = [], ""
+    for each in (run, *others[:3]):
+        found = each.analysis(name)
+        if found is not None:
+            parts.append((each, found))
+            measure = str(found["measure"])
+    if run.analysis(name) is None:
+        run_panel.ask(
+            run, "downstream", f"Predict {targets[target]} from the latents", "Encoding and fitting", target=target,
+            reader=reader,
+        )  # fmt: skip
+    if not parts:
+        st.caption("Features are the means of the encoder alone, which has not seen u. Fitted on the training rows.")
+        return
+    names, value, low, high, members = [], [], [], [], []
+    for k, (each, found) in enumerate(parts):
+        for i, label in enumerate(found["names"].tolist()):
+            if k and i:
+                continue  # the baselines are those of the first run
+            label = label if label not in names else f"{label} ({each.title})"
+            names.append(label)
+            for column, key in ((value, "value"), (low, "low"), (high, "high")):
+                column.append(float(found[key][i]))
+            members.append(found["members"][i].tolist())
+    ui.plot(
+        figures.decoding(names, value, low, high, members, target=str(parts[0][1]["target"]), measure=measure),
+        key="recover.features",
+    )
+    told = target.startswith("u") and any(each.config.is_conditional for each, _ in parts)
+    st.caption(
+        "Means of the encoder alone, which has not seen u, as features of scikit-learn's "
+        + ("logistic or ridge regression. " if reader == "linear" else "15 nearest neighbours. ")
+        + " ".join(str(n) for n in parts[0][1]["notes"].tolist())
+        + (" An iVAE was told u in training, through its prior." if told else "")
+        + " A linear reader scores rotated latents the same: being useful is not being identified."
+    )
+    for each in others[:3]:
+        if each.analysis(name) is None:
+            run_panel.ask(each, "downstream", f"Add {each.title}", "Encoding and fitting", target=target, reader=reader)
+
+
+def linear(run: Run) -> None:
+    """Disentanglement is nonlinear ICA: FastICA on linear and on nonlinear mixtures of the same factors."""
+    st.markdown(
+        "**Disentanglement is, roughly, nonlinear ICA.** If x = A z, linear ICA finds the factors. If x = f(z), it "
+        "does not."
+    )
+    found = run.analysis("linear_ica")
+    if found is None:
+        run_panel.ask(run, "linear_ica", "Mix independent factors and unmix them", "32 data sets, FastICA on each")
+        return
+    layers = found["layers"]
+    deep = ui.choice(
+        st.segmented_control, "Mixing layers of the nonlinear data", layers[1:].tolist(), param="layers", default=3
+    )
+    k = layers.tolist().index(deep)
+    quarter = (found["z"][:, 0] > 0).astype(int) + 2 * (found["z"][:, 1] > 0).astype(int)
+    score = found["fastica"]
+    with st.container():
+        linked(
+            [
+                Panel("independent factors z", found["z"], ("s1", "s2")),
+                Panel(f"FastICA of A z: MCC {score[0, 0]:.2f}", found["found"][0], ("for s1", "for s2")),
+                Panel(f"data x = f(z), {deep} layers", found["x"][k], ("x1", "x2")),
+                Panel(f"FastICA of f(z): MCC {score[k, 0]:.2f}", found["found"][k], ("for s1", "for s2")),
+            ],
+            key="recover.ica", hues=quarter, hue_labels=("− −", "+ −", "− +", "+ +"), name="signs of s1, s2",
+        )  # fmt: skip
+    ui.plot(
+        figures.ica_by_layers(layers, {"FastICA": found["fastica"], "PCA": found["pca"]}, float(found["chance"])),
+        key="recover.layers",
+    )
+    lost = int((~found["converged"]).sum())
+    st.caption(
+        f"{found['z'].shape[1]} independent Laplace factors of equal variance, 4,000 rows, no u; two are drawn. "
+        "PCA cannot even do the linear case: it stops at uncorrelated axes."
+        + (f" FastICA did not converge on {lost} of {found['converged'].size} data sets." if lost else "")
+    )

@@ -1,0 +1,199 @@
+"""What stands under the dial: the curve, the two-sample test, the question, the exact model, and what listeners ask."""
+
+import random
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import figures
+from dvae_core.analysis import read
+from dvae_core.identify import linear_gaussian, matrices, two_sample
+from dvae_core.runs import Run
+from pages.ui import page as ui
+from pages.ui import run_panel
+
+VIEWS = {"curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "exact": "Exact model"}
+FLAT = "**The likelihood does not notice.** All angles explain the data equally well; no amount of data picks one."
+DIAGONAL = "Only the bound of a diagonal q prefers some angles: that is the approximation speaking, not the data."
+BENT = (
+    "**Here the angle matters:** turning away from the axes of p(z|u) costs likelihood. Held fixed, part of this is "
+    "the prior's own shape; refitted at every angle, it bends only if the axes matter."
+)
+CONDITIONAL = (
+    "This run's prior is p(z|u), not N(0, I): to turn it is to ask whether another set of axes would explain x given u "
+    "as well. The circles are those of N(0, I), for comparison."
+)
+
+
+def is_conditional(run: Run) -> bool:
+    """Whether the run's prior is p(z|u)."""
+    return run.config.is_conditional
+
+
+def curve_name(member: int, plane: tuple[int, int]) -> str:
+    """Name the analysis that holds the curve of one member and plane."""
+    return f"rotation-{member}-{plane[0]}-{plane[1]}"
+
+
+def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle: float) -> None:
+    """Show one of VIEWS at the dial's angle."""
+    if view == "curve":
+        curve(run, member, plane, angle)
+    elif view == "test":
+        test(run, M)
+    elif view == "guess":
+        guess(run, member, plane, angle)
+    else:
+        exact(angle)
+
+
+def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
+    """Draw the curve that says it all against the angle, where it is computed."""
+    found = run.analysis(curve_name(member, plane))
+    if found is None:
+        return
+    ui.plot(figures.rotation_story(found, conditional=is_conditional(run), at=angle), key="rotation.curve")
+    st.markdown(BENT if is_conditional(run) else f"{FLAT} {DIAGONAL}" if "elbo_diagonal" in found else FLAT)
+    if "before" in st.query_params:
+        st.caption("The curve is that of the dial alone, without the maps before it.")
+    st.caption(" ".join(str(note) for note in found.get("notes", [])))
+
+
+def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
+    """Offer the curve where it is not computed, or was before all of it could be."""
+    where = {"member_index": member, "i": plane[0], "j": plane[1]}
+    found = run.analysis(curve_name(member, plane))
+    if found is None:
+        st.markdown("**What does the likelihood say about the angle?**")
+        label = "Compute log p(x) at every angle"
+    elif "notes" not in found:
+        label = "Compute log p(x|u) both ways" if is_conditional(run) else "Add the ELBO of a diagonal q"
+    else:
+        return
+    run_panel.ask(run, "rotation", label, "log p(x) and its bounds, 0 to 90 degrees", **where)
+
+
+def test(run: Run, M: Any) -> None:
+    """Offer the two-sample test between z and M z'; each press draws anew."""
+    if is_conditional(run):
+        st.info("This run's prior is p(z|u); the test below is about N(0, I), a plain VAE's.", icon=":material/info:")
+    st.markdown("Could 500 draws of z ~ N(0, I) and 500 *other* draws, turned to M z′, come from one distribution?")
+    pressed = st.session_state.setdefault("two_sample", [])
+    if st.button("Draw and test", icon=":material/casino:"):
+        pressed.append(two_sample.rotated_prior_test(M, seed=len(pressed)))
+    if pressed:
+        last = pressed[-1]
+        st.markdown(
+            f"**p = {last.p_value:.2f}**: that share of random relabellings of the two clouds puts them at least as "
+            f"far apart (squared energy distance {last.statistic:.4f})."
+        )
+        st.caption(f"p-values so far: {', '.join(f'{t.p_value:.2f}' for t in pressed[-20:])} ({last.method}).")
+    st.caption(two_sample.NULL_NOTE)
+
+
+def guess(
+    run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
+) -> None:
+    """Ask which of two unlabelled models is the true one, then say that nobody could know."""
+    if is_conditional(run):
+        st.info(
+            "With a conditional prior the two models can be told apart: see the curve. Pick a plain VAE for this "
+            "question.", icon=":material/info:",
+        )  # fmt: skip
+        return
+    angle = angle if 5 <= angle <= 85 else 40.0
+    key = f"guess.{run.id}.{member}"
+    asked = st.session_state.setdefault(f"{key}.asked", 0)
+    swapped = random.Random(f"{key} {asked}").random() < 0.5
+    answer = st.session_state.get(f"{key}.answer")
+    hue, names = read.hues(run)
+    trained, twin = ("B", "A") if swapped else ("A", "B")
+    labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
+    asks, tells = "Two models of the same data: which one is the true one?", "Neither can be told from the other"
+    figure = figures.which_is_true(
+        read.held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
+        names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
+        title=(tells if answer else asks) if title is None else title, height=height,
+    )  # fmt: skip
+    ui.plot(figure, key="rotation.guess")
+    st.markdown(_scores(run, member, plane, angle))
+    with st.container(horizontal=True):
+        if answer is None:
+            for choice, label in (("A", "A is the true one"), ("B", "B is the true one"), ("none", "Nobody can tell")):
+                st.button(label, key=f"{key}.{choice}", on_click=_answer, args=(key, choice))
+        else:
+            st.button("Ask again", icon=":material/refresh:", on_click=_answer, args=(key, None))
+    if answer is not None:
+        picked = "You said that nobody can tell" if answer == "none" else f"You picked {answer}"
+        st.markdown(
+            f"**{picked}.** {trained} came out of training; {twin} is its twin. Both give every x the same density, so "
+            "no data, and no score made of x, speaks for either. “True” needs something besides x."
+        )
+        found = run.analysis(curve_name(member, plane))
+        if found is not None and "mcc" in found:
+            k = int(abs(found["angle"] - angle).argmin())
+            st.markdown(
+                f"With the true factors at hand: MCC {found['mcc'][0]:.2f} for {trained}, {found['mcc'][k]:.2f} for "
+                f"{twin} (at {found['angle'][k]:g}°). Training chose without knowing them."
+            )
+
+
+def _answer(key: str, choice: str | None) -> None:
+    st.session_state[f"{key}.answer"] = choice
+    if choice is None:
+        st.session_state[f"{key}.asked"] += 1
+
+
+def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
+    """Say both models' scores as measured, or the ELBO, which the twin shares exactly."""
+    found = run.analysis(curve_name(member, plane))
+    if found is None:
+        elbo = read.held_out(run)["elbo"][member]
+        return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."
+    k = int(abs(found["angle"] - angle).argmin())
+    a, b = (f"{found['log_px'][i]:.3f} ± {found['log_px_error'][i]:.3f}" for i in (0, k))
+    pair = sorted([a, b])  # in an order that gives nothing away
+    elbo = found.get("elbo_full", found["elbo"])
+    return (
+        f"Held-out log p(x) of the two, in no order: **{pair[0]}** and **{pair[1]}** nats (Monte Carlo); "
+        f"ELBO of the two: **{elbo[0]:.3f}** and **{elbo[k]:.3f}**."
+    )
+
+
+def exact(angle: float) -> None:
+    """Draw the closed-form curves of x = W z + noise, with the posterior's variances on sliders."""
+    st.markdown("x = W z + b + noise: no training, no sampling, every curve in closed form.")
+    cells = st.columns([2, 2, 3], vertical_alignment="bottom")
+    s1 = cells[0].slider("Posterior variance of z1", 0.01, 1.0, 1.0, 0.01, key="exact.s1")
+    s2 = cells[1].slider("Posterior variance of z2", 0.01, 1.0, 0.05, 0.01, key="exact.s2")
+    moved = cells[2].toggle("Observe u: it moves the variances of p(z|u)", key="exact.u")
+    model = linear_gaussian.from_posterior((s1, s2))
+    variances = matrices.rotation_matrix(2, 0.0) * 0.9 + 0.1 if moved else None  # (1, 0.1) and (0.1, 1)
+    found = linear_gaussian.curves(model, step=5.0, prior_var=variances)
+    ui.plot(figures.rotation_story(found, conditional=moved, at=angle), key="rotation.exact")
+    if moved:
+        st.caption("u takes two values; the prior's variances are (1, 0.1) for one and (0.1, 1) for the other.")
+
+
+def questions() -> None:
+    """Answer what a listener asks."""
+    left, right = st.columns(2)
+    with left.expander("“But VAEs do give nice axes!”"):
+        st.markdown(
+            "Because their q(z|x) is diagonal. It fits the posterior best along the posterior's own axes, those of "
+            "PCA, so the **ELBO of a diagonal q** bends where log p(x) is flat (see the curve; Rolinek et al. 2019). "
+            "The approximation chose these axes, not the data: the factors may lie anywhere else."
+        )
+    with left.expander("“So use a non-Gaussian prior?”"):
+        st.markdown("Any factorial prior can be carried to a Gaussian, turned there, and carried back.")
+        ui.link("any_prior", "Turn any prior")
+    with right.expander("“So more data?”"):
+        st.markdown(
+            "No. The model and its twin give *every* x the same density, so their log-likelihoods are equal on ten "
+            "examples and on ten million. More data pins down p(x), about which the two agree."
+        )
+    with right.expander("“So what helps?”"):
+        st.markdown(
+            "Something besides x: observe u and let the prior p(z|u) change with it. Then turning costs likelihood."
+        )
+        ui.link("recover", "Recovered and true factors")

@@ -1,0 +1,248 @@
+"""Training as the page sees it: start a run, poll its folder, stop it, go on. Every state has a face."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dvae_core import figures, runs
+from dvae_core.analysis import read
+from dvae_core.config import Config
+from dvae_core.runs import Run, RunError, Status
+from dvae_core.work import jobs
+from pages.ui import page as ui
+
+POLL_SECONDS = 0.5
+SHOWN = 8  # of the queue
+GO_ON = {"new": "Start", "stopped": "Resume", "lost": "Resume", "failed": "Retry"}
+FACES = {
+    "new": ("Not started", ":material/draft:", "gray"),
+    "queued": ("Queued", ":material/schedule:", "gray"),
+    "warming": ("Warming up", ":material/hourglass_top:", "orange"),
+    "running": ("Training", ":material/directions_run:", "blue"),
+    "stopped": ("Stopped", ":material/pause:", "gray"),
+    "failed": ("Failed", ":material/error:", "red"),
+    "lost": ("Lost", ":material/help:", "red"),
+    "finished": ("Finished", ":material/check:", "green"),
+    "broken": ("Unreadable", ":material/error:", "red"),
+}
+
+
+def begin(config: Config, title: str) -> Run | None:
+    """Make a run, start its worker and put it into the link; None if that failed (said on the page)."""
+    try:
+        run = runs.create(runs.new_path(runs.default_store(), title), config, title=title)
+        ui.remember("run", run.id)
+        jobs.start(run)
+    except RunError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    return run
+
+
+def badge(state: str) -> None:
+    """Show a run's state as a coloured word."""
+    label, icon, colour = FACES[state]
+    st.badge(label, icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def duration(seconds: float) -> str:
+    """Say a length of time as a person would."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def live(run: Run) -> None:
+    """Show a run's state and curves, polled while it is at work; any tab on the same link sees the same."""
+    try:
+        active = run.config is not None and run.status().is_active
+    except RunError as error:
+        badge("broken")
+        ui.problem(error)
+        return
+
+    @st.fragment(run_every=POLL_SECONDS if active else None)
+    def panel() -> None:
+        try:
+            status = run.status()
+            if active != status.is_active:
+                st.rerun()  # in full, before anything is drawn: it ends or begins the polling, and no click is lost
+            header(run, status)
+            if status.state == "finished":
+                with st.container(horizontal=True):
+                    for name in ("traverse", "rotate", "recover", "agree"):
+                        ui.link(name)
+            _curves(run, status)
+        except RunError as error:
+            st.error(str(error), icon=":material/error:")
+
+    panel()
+
+
+def nothing_yet() -> None:
+    """Show what will stand here once something trains, and what is training now."""
+    with st.container(border=True):
+        ui.plot(
+            figures.sentence("Press Start training: the curves of all seeds grow here.", height=320), key="live.elbo"
+        )
+    st.caption("Training goes on when you leave the page; the link in the address bar comes back to it.")
+
+
+def header(run: Run, status: Status) -> None:
+    """Say what the run is doing, in a word and a line, with the buttons that make sense now."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(status.state)
+        st.text(run.title, width="content")
+        st.caption(f"{run.config.model_name}, {run.config.members} members", width="content")
+        st.space("stretch")
+        _buttons(run, status)
+    share = status.step / status.steps if status.steps else 0.0
+    if status.is_active:
+        st.progress(share, _how_far(run, status))
+    elif status.state == "new":
+        st.caption("Nothing has been trained yet.")
+    elif status.state in ("stopped", "lost"):
+        said = "" if status.state == "stopped" else f"{status.message} "
+        at = f"Stopped at step {status.step:,} of {status.steps:,}. " if status.steps else ""
+        st.progress(share, f"{said}{at}Resume goes on from its last checkpoint, bit for bit.")
+        if status.state == "lost":
+            _log(run)
+    elif status.state == "finished":
+        st.caption(f"{status.steps:,} steps in {duration(status.seconds)} on {status.device}. {status.message}")
+    elif status.state == "failed":
+        st.error(status.message or "Training failed without a message.", icon=":material/error:")
+        _log(run)
+
+
+def _buttons(run: Run, status: Status) -> None:
+    """Offer what makes sense now: Stop, or going on. What cannot be done is said by the next run of the page."""
+    if status.is_active and not (status.state == "queued" and status.pid is None):
+        asked = (run.path / "STOP").exists()
+        label = "Stopping ..." if asked else "Leave the queue" if status.state == "queued" else "Stop"
+        st.button(
+            label, icon=":material/stop:", on_click=_try, args=(jobs.stop, run), disabled=asked, key=f"stop.{run.id}"
+        )
+    elif status.state in GO_ON:
+        st.button(
+            GO_ON[status.state], icon=":material/play_arrow:", on_click=_try, args=(jobs.start, run), key=f"go.{run.id}"
+        )
+
+
+def _try(what: Callable[[Run], None], run: Run) -> None:
+    """Do what a button says; a refusal (a full disk, another server was first) is a sentence, not an exception."""
+    try:
+        what(run)
+    except RunError as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def _how_far(run: Run, status: Status) -> str:
+    """Say an active run's progress in a line."""
+    if status.state == "running":
+        left = "" if status.seconds_left is None else f" · {duration(status.seconds_left)} left"
+        return f"Step {status.step:,} of {status.steps:,}{left} · {status.device}"
+    if status.state == "queued" and (ahead := jobs.ahead(run)):
+        return f"Waiting for a free worker; {ahead} before it"
+    return status.message or "Waiting for a free worker"
+
+
+def _log(run: Run) -> None:
+    if tail := jobs.log_tail(run):
+        with st.expander("Last lines of the log", expanded=True):
+            st.code(tail, language=None)
+
+
+def queue(*, besides: Run | None = None) -> None:
+    """Show all that is at work or waits, in its order, each with progress, time left and a Stop; polled."""
+    waiting = _active(besides)
+    if not waiting:
+        return
+    st.markdown("**At work and in the queue**")
+
+    @st.fragment(run_every=2 * POLL_SECONDS)
+    def panel() -> None:
+        now = _active(besides)
+        if [run for run, _ in now] != [run for run, _ in waiting]:
+            st.rerun()
+        for run, status in now[:SHOWN]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(status.state)
+                ui.link("train", run.title, run=run.id)
+                st.caption(_how_far(run, status), width="content")
+                st.space("stretch")
+                _buttons(run, status)
+            if status.state == "running":
+                st.progress(status.step / status.steps if status.steps else 0.0)
+        if len(now) > SHOWN:
+            st.caption(f"and {len(now) - SHOWN:,} more.")
+
+    panel()
+
+
+def _active(besides: Run | None) -> list[tuple[Run, Status]]:
+    """Return what is at work, then what waits, in its order."""
+    found = []
+    for run in runs.list_runs(runs.default_store()):
+        try:
+            status = run.status()
+        except RunError:
+            continue  # a broken run is shown by the Runs page
+        if status.is_active and run != besides:
+            found.append((run, status))
+    return sorted(found, key=lambda item: (item[1].state == "queued", item[1].queued_at))
+
+
+def _curves(run: Run, status: Status) -> None:
+    """Draw what is known so far: the bound of every member, its parts, and the latents of one member."""
+    history, latents = run.history(), run.latents()
+    if history.empty:
+        if status.is_active:  # an empty figure: the browser loads plotly while the worker loads torch
+            ui.plot(figures.training_curves(history, height=340), key="live.elbo")
+        return
+    more: dict = {"failed": status.failed_members, "steps": status.steps or None}
+    left, right = st.columns(2)
+    with left:
+        ui.plot(figures.training_curves(history, **more, height=380), key="live.elbo")
+    with right:
+        if latents is not None:
+            member = read.best_member(run)
+            hue, names = read.hues(run)
+            kl = latents["kl_latent"][member]
+            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=380)
+            ui.plot(figure, key="live.latents")
+        else:
+            st.skeleton(height=380)
+    ui.plot(figures.training_split(history, **more, height=360), key="live.split")
+    if latents is not None:
+        ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=320), key="live.kl")
+
+
+def ask(run: Run, name: str, label: str, working: str, **settings: str | int | float) -> None:
+    """Offer a computation on a run, show how far it is, and say so if it ended without a result.
+
+    Call it while there is no result yet. Only one computation a run is at work at a time.
+    """
+    asked = f"asked.{run.id}.{name}"
+    if jobs.is_analysing(run):
+        if asked not in st.session_state:
+            return  # another computation is at work and shows itself
+
+        @st.fragment(run_every=POLL_SECONDS)
+        def waiting() -> None:
+            if not jobs.is_analysing(run):
+                st.rerun()
+            st.progress(read.progress(run, name) or 0.0, f"{working} ...")
+
+        waiting()
+        return
+    if st.session_state.pop(asked, None) == settings:
+        why = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        st.error(f"The computation ended without a result. {why}", icon=":material/error:")
+    if st.button(label, icon=":material/play_arrow:"):
+        try:
+            jobs.analyse(run, name, **settings)
+        except RunError as error:
+            ui.problem(error)
+            return
+        st.session_state[asked] = settings
+        st.rerun()

@@ -1,0 +1,61 @@
+"""Runs in and out of the app: a zip to take in, and what other programs read, to take home."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dvae_core import runs
+from dvae_core.analysis import read
+from dvae_core.export.onnx import decoder_onnx
+from dvae_core.runs import Run, RunError, archive
+from pages.ui import page as ui
+
+
+def bringing() -> None:
+    """Take in a zip that Take home made, here or elsewhere."""
+    with st.popover("Import", icon=":material/upload:"):
+        file = st.file_uploader(
+            "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
+        )
+        if file is not None and st.button("Take it in", type="primary", key="import.go"):
+            attempt(lambda: ui.remember("run", archive.unpack(file.getvalue(), runs.default_store()).id))
+
+
+def taking(run: Run) -> None:
+    """Offer the run to other programs: latents and history as tables, the decoder as ONNX, the whole as a zip."""
+    with st.popover("Take home", icon=":material/download:"):
+        st.download_button(
+            "The run (zip)", lambda: archive.pack(run), f"{run.id}.zip", "application/zip", on_click="ignore"
+        )
+        if not ui.is_usable(run):
+            return
+        member = ui.pick_member(run)
+        st.download_button(
+            "Decoder of this member (ONNX)", lambda: decoder_onnx(ui.plan_of(run), member),
+            f"{run.id}-{member}.onnx", on_click="ignore", help="x = E[x|z] for any program that reads ONNX",
+        )  # fmt: skip
+        st.download_button(
+            "Latents of the held-out rows (npz)", (run.path / "latents.npz").read_bytes, f"{run.id}-latents.npz",
+            on_click="ignore", help="mu_z, std_z [member, row, latent], and what is known of each row",
+        )  # fmt: skip
+        for kind, write in (("CSV", "to_csv"), ("Parquet", "to_parquet")):
+            st.download_button(
+                f"Scores of every member ({kind})", lambda write=write: table_bytes(run, write),
+                f"{run.id}-members.{kind.lower()}", on_click="ignore",
+            )  # fmt: skip
+
+
+def table_bytes(run: Run, write: str) -> bytes:
+    """Return the table of members in a format of pandas."""
+    data = getattr(read.member_table(run), write)(index=False)  # without a path pandas returns it
+    return data.encode() if isinstance(data, str) else data
+
+
+def attempt(what: Callable[[], None]) -> None:
+    """Do it and show the page anew; a refusal is said here."""
+    try:
+        what()
+    except RunError as error:
+        ui.problem(error)
+    else:
+        st.rerun()

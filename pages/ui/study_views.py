@@ -1,0 +1,74 @@
+"""What a study found, drawn from its table, and the ways to take it along."""
+
+import io
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import figures
+from dvae_core.analysis import verdict
+from dvae_core.config import ConfigError
+from dvae_core.work.sweep import Sweep
+from pages.ui import controls
+from pages.ui import page as ui
+
+
+def found(study: Sweep) -> None:
+    """Draw what the table says so far: one data set and one score at a time."""
+    table: Any = study.table()
+    sets = list(dict.fromkeys(table["data"]))
+    here = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
+    table = table[table["data"] == here]
+    scores = verdict.scores_of(table)
+    if not scores:
+        st.caption("Dots appear as soon as the first population is scored.")
+        return
+    score = ui.choice(st.segmented_control, "Score", list(scores), param="score", show=scores.__getitem__)
+    ui.plot(figures.score_against_beta(table, score, scores[score]), key="study.beta")
+    shown = [score, *(s for s in ("mcc", "mig", "elbo") if s in scores and s != score)]
+    ui.plot(figures.variance_bars(verdict.variance(table, shown)), key="study.variance")
+    st.caption(
+        "Locatello et al. (2019) trained 12,000 models and found what these bars say in small: a good score may be a "
+        "lucky seed. Look at the grey part before you call a method better."
+    )
+    with_truth = score if score in verdict.WITH_TRUTH else next((s for s in scores if s in verdict.WITH_TRUTH), None)
+    if with_truth is None:
+        st.caption("No true factors are known here: which of these models is right cannot be seen from this table.")
+        return
+    ui.plot(figures.rank_correlations(verdict.rank_correlations(table)), key="study.ranks")
+    blind = [s for s in scores if s in verdict.WITHOUT_TRUTH]
+    name = ui.choice(st.segmented_control, "Without truth", blind, param="blind", show=scores.__getitem__)
+    rho = verdict.rank_correlation(table, name, with_truth)
+    ui.plot(figures.known_and_unknown(table, name, with_truth, scores, rho), key="study.blind")
+
+
+def label(text: str) -> str:
+    """Say a data set of a table in a few words."""
+    try:
+        return controls.data_label(controls.data_from_text(text))
+    except ConfigError:  # a file that is not here, or a name of somebody's own
+        return text
+
+
+def taking(study: Sweep) -> None:
+    """Offer the table, and the way to single populations."""
+    file = study.path / "table.parquet"
+    with st.container(horizontal=True):
+        if file.is_file():
+            for kind, data in (("parquet", file.read_bytes), ("csv", lambda: csv(study))):
+                st.download_button(
+                    f"Table ({kind})", data, f"{study.id}.{kind}", icon=":material/download:", on_click="ignore"
+                )
+    drawable = [p for p in study.populations if ui.is_usable(study.run(p))]
+    if drawable:
+        with st.expander("Open a population", icon=":material/folder_open:"):
+            for p in drawable:
+                ui.link("traverse", f"{figures.model_label(p.model)} on {label(p.data)}", run=p.run_id)
+
+
+def csv(study: Sweep) -> bytes:
+    """Return the table as CSV."""
+    text = io.StringIO()
+    table: Any = study.table()
+    table.to_csv(text, index=False)
+    return text.getvalue().encode()

@@ -1,0 +1,1 @@
+"""The talk: its slides, and the demonstration on each of them."""
