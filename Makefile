@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8501
 PYTEST_ARGS ?=
+BENCH ?= population scaling flops gpu latency cluster against_pythae
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STREAMLIT := $(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -37,8 +38,8 @@ slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what
 examples: .venv/.run  ## train the shipped runs anew
 	$(BIN)/python -m dvae_core examples
 
-bench: .venv/.run  ## the measurements behind the speed claims
-	@for script in $(filter-out benchmarks/timing.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: .venv/.dev  ## the measurements behind the claims (BENCH="recovery recordings learned_prior" for the long ones)
+	@for name in $(BENCH); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 browser-deps:  ## Chromium and node for the browser tests, where apt-get may install them
 	@need=""; \

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headlines import HEADLINES
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
 from dvae_core.work import jobs
+from tests.headlines import HEADLINES
 
 ROOT = Path(__file__).parents[2]
 

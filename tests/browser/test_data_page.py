@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from shared_data import SHARED, TABLE
+
+from tests.shared_data import SHARED, TABLE
 
 pytestmark = [
     pytest.mark.browser,

@@ -1,9 +1,9 @@
 """A tour over all pages in a real browser, from a cold server: no exception, no console error, nothing from outside."""
 
 import pytest
-from headlines import HEADLINES
 
 from dvae_core import runs
+from tests.headlines import HEADLINES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

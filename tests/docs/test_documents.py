@@ -41,10 +41,19 @@ def test_links_between_documents_lead_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_named_modules_exist(document):
     for path in re.findall(
-        r"`((?:dvae_core|pages|tests|benchmarks|docs)/[\w/.]+\.(?:py|md|js|ipynb|png))`",
+        r"`((?:dvae_core|pages|tests|benchmarks|scripts|docs)/[\w/.]+\.(?:py|md|js|ipynb|png))`",
         document.read_text(encoding="utf-8"),
     ):
         assert (ROOT / path).exists(), f"{document.name} names {path}"
+
+
+def test_benchmarks_and_tests_do_not_import_each_other():
+    folders = {"tests": "benchmarks", "benchmarks": "tests"}
+    modules = {name: {path.stem for path in (ROOT / name).rglob("*.py")} for name in folders}
+    for folder, other in folders.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            imported = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.M))
+            assert not imported & ({other} | modules[other] - modules[folder]), f"{path} imports from {other}"
 
 
 def test_contributing_lists_every_module_of_the_library():

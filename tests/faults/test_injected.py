@@ -1,12 +1,12 @@
-"""Faults, really injected: what benchmarks/faults.py does 200 times, a few times each."""
+"""Faults, really injected: what `python -m tests.harness.faults` does 200 times, a few times each."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from benchmarks import faults
 from dvae_core.work import jobs
+from tests.harness import faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import faults, load
 from dvae_core import runs
 from dvae_core.runs import files
 from dvae_core.work import jobs
+from tests.harness import faults, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 

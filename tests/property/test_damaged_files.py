@@ -32,9 +32,9 @@ def test_any_bytes_behind_a_right_beginning(tmp_path, suffix, body):
             look(path)
 
 
-def benchmark(name, *arguments):
+def run_harness(name, *arguments):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(ROOT / "benchmarks" / name), *map(str, arguments)],
+        [sys.executable, "-W", "ignore", "-m", f"tests.harness.{name}", *map(str, arguments)], cwd=ROOT,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
@@ -43,16 +43,16 @@ def benchmark(name, *arguments):
 @pytest.mark.skipif(sys.platform != "linux", reason="counts crashes by forking")
 @pytest.mark.parametrize("inputs", [10, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_files_are_read_or_refused(inputs):
-    benchmark("fuzz.py", inputs)
+    run_harness("fuzz", inputs)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory by forking")
 def test_every_format_opens_and_every_hostile_file_is_refused_in_time_and_memory():
-    benchmark("formats.py")
+    run_harness("formats")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # it writes 3 GB and trains on 20,000 pictures: minutes, and more on a busy machine
 def test_a_file_larger_than_memory_trains_from_a_part_of_its_rows():
-    benchmark("large_file.py")
+    run_harness("large_file")

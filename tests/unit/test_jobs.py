@@ -71,7 +71,7 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
     asked = time.monotonic()
     jobs.stop(run)
     until(lambda: run.status().state == "stopped")
-    assert time.monotonic() - asked < 5  # the bar is 1 s on a quiet machine: benchmarks/faults.py
+    assert time.monotonic() - asked < 5  # the bar is 1 s on a quiet machine: tests/harness/faults.py
     assert run.weights()
     until(lambda: not run.is_locked())
 

@@ -259,7 +259,7 @@ def test_a_read_only_store_is_said_in_words(run, tmp_path, monkeypatch):
 
 
 def test_a_thousand_runs_are_listed_quickly(run, tmp_path):
-    """The bar is 300 ms (benchmarks/faults.py); here only that it does not take many times as long."""
+    """The bar is 300 ms (tests/harness/faults.py); here only that it does not take many times as long."""
     import shutil
     import time
 

@@ -1,9 +1,9 @@
 """Every folder of the shared data by the command line, with the shapes that its README states."""
 
 import pytest
-from shared_data import SHARED, TABLE
 
 from dvae_core import cli
+from tests.shared_data import SHARED, TABLE
 
 SECONDS = ("pixel-faces", "pynapple-nwb-suite2p/A8604-211122.nwb", "eeg-eye-state")  # take about one each
 OPTIONS = {"x": "--x", "u": "--u", "bin_s": "--bin"}

@@ -1,6 +1,6 @@
 """Inject faults for real, count what is lost, and time the recovery; then the bars of the queue and the store.
 
-    python benchmarks/faults.py [--times 200] [--only NAME ...]
+    python -m tests.harness.faults [--times 200] [--only NAME ...]
 
 Every fault hits a run while it trains (or a finished run's files). Afterwards it is resumed to its end and compared
 with one that nobody disturbed: weights, latents, score and every row of the history must be equal bit for bit. Two
@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.update(DVAE_CHECKPOINT_SECONDS="0.2", OMP_NUM_THREADS="1", DVAE_WARM="0")
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import psutil
 
@@ -36,7 +35,7 @@ from dvae_core.runs import Run, RunError, files
 from dvae_core.runs.files import arrays_from
 from dvae_core.work import jobs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PATIENCE = 180.0
 # Like the app's server: it queues one run, or goes on with what is queued, and then waits.
 SERVER = """

@@ -1,11 +1,14 @@
-"""Give the talk in a real Chromium and photograph it: the README's pictures, a contact sheet, and how fast stops show.
+"""Go through the talk in a real Chromium and take pictures: the README's, and all slides on one sheet.
 
-    python benchmarks/talk.py          # writes docs/*.png and artifacts/talk.png, prints seconds a stop
+    python scripts/readme_pictures.py     # writes docs/*.png and artifacts/talk.png, prints the seconds of each slide
 
-Timed is a warm server, from the key press to the stop's script at rest with every figure drawn. The first pass warms.
+The seconds are those of a warm server, from the key press until the slide's script is at rest and every figure is
+drawn. The first pass through the talk warms the server and is not timed.
 """
 
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -17,14 +20,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]  # so that it runs from any folder
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
-from conftest import ARGUMENTS, _free_port
 from playwright.sync_api import Page, sync_playwright
 
 from pages.ui.talk.slides import STOPS, Stop
 
 CHAPTERS = {"generate": "just-do-it", "turn": "bad-news", "rescue": "rescue"}  # the README's picture of each chapter
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 SIZE = {"width": 1280, "height": 720}
 DRAWN = """(claim) => {
   const main = document.querySelector('[data-testid=stMain]');
@@ -36,7 +39,7 @@ DRAWN = """(claim) => {
 
 
 def show(page: Page, stop: Stop) -> float:
-    """Wait for a stop that is on its way, picture and all; return the seconds that took, without the room's answer."""
+    """Wait until a slide is drawn, figures included; return the seconds, without the time to answer its question."""
     start = time.perf_counter()
     if stop.question:
         page.wait_for_function(DRAWN, arg=stop.question, polling=20)
@@ -51,7 +54,7 @@ def show(page: Page, stop: Stop) -> float:
 
 
 def give(page: Page, url: str, folder: Path | None) -> list[float]:
-    """Give the whole talk by keyboard; return the seconds of each stop."""
+    """Go through the whole talk by keyboard, with a picture of each slide in `folder`; return the seconds of each."""
     page.goto(f"{url}/talk?stop={STOPS[0].name}")
     seconds = []
     for stop in STOPS:
@@ -64,7 +67,7 @@ def give(page: Page, url: str, folder: Path | None) -> list[float]:
 
 
 def contact_sheet(folder: Path, seconds: list[float], across: int = 4) -> Image.Image:
-    """All stops on one picture, numbered, each with its seconds."""
+    """Return all slides on one picture, numbered, each with its seconds."""
     w, h, line = 480, 270, 22
     sheet = Image.new("RGB", (across * w, -(-len(STOPS) // across) * (h + line)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -76,10 +79,15 @@ def contact_sheet(folder: Path, seconds: list[float], across: int = 4) -> Image.
 
 
 def main() -> None:
-    """Give the talk three times: to warm the server, to time it, and for the pictures."""
-    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    """Go through the talk three times: to warm the server, to time it, and for the pictures."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("Chromium was not found; `make browser-deps` installs it.")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        store, port = Path(temporary), _free_port()
+        store = Path(temporary)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
         command += ["--theme.baseFontSize", "22"]
         server = subprocess.Popen(

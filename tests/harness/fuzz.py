@@ -1,4 +1,4 @@
-"""Feed damaged files to every reader: `python benchmarks/fuzz.py [INPUTS A READER] [READER ...]`.
+"""Feed damaged files to every reader: `python -m tests.harness.fuzz [INPUTS A READER] [READER ...]`.
 
 A reader passes if each input gives a Dataset or a DataError, within 10 s, and memory stays near its budget. Inputs are
 good files with bytes changed, cut, doubled and extreme numbers put in, also inside of zips and gzips. They are read in
@@ -20,9 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "unit"))
-
 from dvae_core.data import readers
 from dvae_core.data.readers import celeba, hdf5, hdf5_child, images, mat73, nwb, suite2p, tables  # noqa: F401  before forking
 
@@ -42,10 +39,11 @@ def seeds(folder):
     """Return good files by reader: {reader: [{name: bytes}]}; several names make a folder."""
     import h5py
     import pandas as pd
-    import test_grid_readers as made_grids
-    import test_hdf5
     from PIL import Image
     from scipy.io import savemat
+
+    from tests.unit import test_grid_readers as made_grids
+    from tests.unit import test_hdf5
 
     rng = np.random.default_rng(0)
     x, u = rng.standard_normal((40, 3)).astype(np.float32), np.arange(40) % 4

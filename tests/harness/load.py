@@ -1,6 +1,6 @@
 """Does the app stay quick while two models train? One run, both answers: idle first, then under load.
 
-    python benchmarks/load.py [--moves 60]
+    python -m tests.harness.load [--moves 60]
 
 A visitor (a websocket, no browser) moves a dial of the Data page and waits until the script has run; p95 of that with
 two trainings at work is compared with p95 idle, on the same server within the same minute. Then twenty visitors at
@@ -17,17 +17,16 @@ import time
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import psutil
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from benchmarks.sessions import Visitor, serve
 from dvae_core import recipes, runs
 from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run
 from dvae_core.work import jobs
+from tests.harness.sessions import Visitor, serve
 
 PAGES = ("", "to=data", "to=train", "to=traverse", "to=rotate", "to=any_prior", "to=recover", "to=runs")
 

@@ -1,4 +1,4 @@
-"""Every format: opened, shapes right, hostile cases refused, seconds, memory: `python benchmarks/formats.py`.
+"""Every format: opened, shapes right, hostile cases refused, seconds, memory: `python -m tests.harness.formats`.
 
 Opens each file and folder of ../shared/data (and files made here, where it has none of a format) in a process of its
 own, compares shapes with what the READMEs there state, and reads every hostile file of the unit tests in a forked
@@ -16,13 +16,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "unit"))
+from tests.shared_data import SHARED, TABLE, Stated
 
-from shared_data import SHARED, TABLE, Stated
-
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MADE = [
     Stated("csv", "a.csv", {}, (40, 3), (40,), (40, 2)),
     Stated("parquet", "a.parquet", {}, (40, 3), (40,), (40, 2)),
@@ -35,8 +31,7 @@ MADE = [
 SECONDS, MEGABYTES = 1.0, 200.0
 
 READ = """
-import json, resource, sys, time
-sys.path.insert(0, {root!r})
+import json, resource, time
 from dvae_core.data import readers
 began = time.process_time()
 data = readers.read({path!r}, **json.loads({how!r}))
@@ -54,9 +49,10 @@ def make(folder):
     import h5py
     import numpy as np
     import pandas as pd
-    import test_grid_readers as made_grids
-    import test_hdf5
-    import test_picture_readers as pictures
+
+    from tests.unit import test_grid_readers as made_grids
+    from tests.unit import test_hdf5
+    from tests.unit import test_picture_readers as pictures
 
     x, u, s = np.random.default_rng(0).standard_normal((40, 3)), np.arange(40) % 4, np.ones((40, 2)) * np.eye(40)[:, :2]
     table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "u": u, "s1": s[:, 0], "s2": s[:, 1]})
@@ -72,8 +68,8 @@ def make(folder):
 
 def opened(path, how):
     """Read a path in a process of its own; return shapes, CPU seconds, peak MB, rate and licence, or the error."""
-    code = READ.format(root=str(ROOT), path=str(path), how=json.dumps(how))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
+    code = READ.format(path=str(path), how=json.dumps(how))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
@@ -93,7 +89,7 @@ def hostile_cases(folder):
         ("test_grid_readers", "HOSTILE"), ("test_recordings", "REFUSED"),
     )  # fmt: skip
     for module, cases in listed:
-        for case, given in getattr(importlib.import_module(module), cases).items():
+        for case, given in getattr(importlib.import_module(f"tests.unit.{module}"), cases).items():
             place = folder / f"{module}-{len(list(folder.iterdir()))}"
             place.mkdir()
             if module == "test_picture_readers":

@@ -1,4 +1,4 @@
-"""Train on part of a picture file larger than memory: `python benchmarks/large_file.py [ROWS READ]`.
+"""Train on part of a picture file larger than memory: `python -m tests.harness.large_file [ROWS READ]`.
 
 Writes a file shaped as dSprites (737,280 pictures of 64 x 64, 3.02 GB when whole; compressed it is small) to a
 temporary folder, trains a beta-VAE on 20,000 of its rows by the command line, and prints the peak of its memory.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SIZES = (1, 3, 6, 40, 32, 32)  # dSprites' colours, shapes, scales, orientations, x and y
 LIMIT_MB = 1500
 
