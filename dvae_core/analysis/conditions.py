@@ -125,12 +125,13 @@ def _singular_values(vae: Vae, z: Tensor) -> np.ndarray:
             along = torch.zeros_like(z)
             along[..., i] = 1
             with torch.no_grad():
-                columns.append(torch.func.jvp(lambda v: vae.generator(v)[0], (z,), (along,))[1])
+                columns.append(torch.func.jvp(lambda v: vae.generator(vae.unrotate(v))[0], (z,), (along,))[1])
         jacobian = torch.stack(columns, 2)
-        mean, log_std = vae.generator(z)
+        mean, log_std = vae.generator(vae.unrotate(z))
     else:
         with torch.no_grad():
-            mean, log_std, jacobian = vae.generator.with_jacobian(z)
+            mean, log_std, jacobian = vae.generator.with_jacobian(vae.unrotate(z))
+            jacobian = vae.rotation @ jacobian  # in the latents of a twin, z~ = M z: d f / d z~ = M d f / d z
     with torch.no_grad():
         if kind == "poisson":
             information = torch.exp(0.5 * mean)

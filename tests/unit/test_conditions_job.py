@@ -60,6 +60,19 @@ def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     assert (found["explained"] >= 0).all()
 
 
+def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(tmp_path, monkeypatch):
+    """A turn by 90 degrees exchanges the latents (and their scales), so it leaves every singular value as it is."""
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "store"))
+    original = runs.Run(shutil.copytree(runs.examples_folder() / "talk-vae", tmp_path / "original"))
+    assert list(compute.twin(original, degrees=90.0))[-1] == 1
+    (rotated,) = runs.list_runs(runs.default_store())
+    for run in (original, rotated):
+        assert list(compute.conditions(run))[-1] == 1
+    before, after = (run.analysis("conditions-0")["singular"] for run in (original, rotated))
+    assert before.std(0).min() > 0.1 * before.mean()  # they differ from point to point: other points have others
+    np.testing.assert_allclose(after, before, rtol=1e-9)  # float64 throughout; the turn's entries are 0 and 1 to 1e-16
+
+
 @pytest.mark.slow
 def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
     small = dict(list(study.worlds(members=2, steps=20).items())[:2])
