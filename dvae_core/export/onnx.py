@@ -21,7 +21,7 @@ def decoder_onnx(plan: Plan, member: int = 0, *, name: str = "decoder") -> bytes
     the model's metadata. A rotated twin's graph begins with M^T.
 
     Args:
-        plan: What `traverse.decoder_plan` returned.
+        plan: What `plan.decoder_plan` returned.
         member: Index in the population.
         name: Of the graph; shown by viewers.
 

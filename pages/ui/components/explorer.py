@@ -66,7 +66,7 @@ def explorer(
     sweeps (d_x = 2), else bars, or a strip of rates for Poisson. Under it stands a filmstrip of all latents.
 
     Args:
-        plan: As made by dvae_core.traverse.decoder_plan; ship it on the same page.
+        plan: As made by dvae_core.export.plan.decoder_plan; ship it on the same page.
         key: Unique on the page. Session keys "<key>.z" and others beginning with "<key>." belong to it.
         latents: What to show, in this order: {"index": 0-based, "label": "z1", "kl": nats or None, "dead": bool}.
         member: Which member of the population decodes.

@@ -55,7 +55,7 @@ def rotor(
     mount it in an `st.fragment`, below `ship`.
 
     Args:
-        plan: As made by dvae_core.traverse.decoder_plan; ship it on the same page. None with twin=False.
+        plan: As made by dvae_core.export.plan.decoder_plan; ship it on the same page. None with twin=False.
         key: Unique on the page. Session keys "<key>.angle" and others beginning with "<key>." belong to it.
         points: [n, d] latents (prior samples, or posterior means); thinned evenly to 5,000.
         member: Which member of the population decodes.

@@ -50,7 +50,7 @@ def sheet(
     """Show rows of examples under each other: pictures, small bars, or for 2-D data one scatter panel a row.
 
     Args:
-        plan: As made by dvae_core.traverse.decoder_plan; ship it on the same page.
+        plan: As made by dvae_core.export.plan.decoder_plan; ship it on the same page.
         key: Unique on the page.
         rows: What to show. Beyond 200 cells (5,000 points in the plane) a row is thinned evenly.
         member: Which member of the population decodes.

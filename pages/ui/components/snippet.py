@@ -5,9 +5,9 @@ from typing import Any
 OPENING = """import numpy as np
 import plotly.express as px
 from dvae_core import runs
-from dvae_core.export import plan
+from dvae_core.export.plan import decode, decoder_plan
 
-plan = plan.decoder_plan(runs.find("{run_id}"))
+plan = decoder_plan(runs.find("{run_id}"))
 z = np.array([<z>])
 """
 
@@ -30,16 +30,16 @@ def of(run_id: str, plan: dict[str, Any], mode: str, plane: tuple[int, int] | No
         True
     """
     if mode == "members":
-        decode = 'x = np.concatenate([plan.decode(plan, m, z) for m in range(plan.tree["members"])])'
+        decode = 'x = np.concatenate([decode(plan, m, z) for m in range(plan.tree["members"])])'
     elif mode == "twin" and plane is not None:
         i, j = plane
         decode = (
             f"M, a = np.eye({plan['d_z']}), np.radians(<degrees>)\n"
             f"M[np.ix_([{i}, {j}], [{i}, {j}])] = [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]\n"
-            "x = plan.decode(plan, <member>, np.concatenate([z, z @ M]))  # the original, and the twin f(M^T z)"
+            "x = decode(plan, <member>, np.concatenate([z, z @ M]))  # the original, and the twin f(M^T z)"
         )
     else:
-        decode = "x = plan.decode(plan, <member>, z)"
+        decode = "x = decode(plan, <member>, z)"
     if plan["x_shape"]:
         shape = ", ".join(map(str, plan["x_shape"]))
         draw = f"pictures = np.uint8(255 * x.clip(0, 1).reshape(-1, {shape}))\n"

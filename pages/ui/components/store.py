@@ -23,7 +23,7 @@ def pack(plan: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
     """A decoder as safetensors bytes with the plan as JSON in its metadata.
 
     Args:
-        plan: As made by dvae_core.traverse.decoder_plan: id, members, d_z, d_x, x_shape, likelihood, ops.
+        plan: As made by dvae_core.export.plan.decoder_plan: id, members, d_z, d_x, x_shape, likelihood, ops.
         tensors: The arrays the ops name; sent as float32. Others are left out.
 
     Returns:
@@ -67,7 +67,7 @@ def ship(plan: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
     the same plan in one run does nothing. It takes no room on the page.
 
     Args:
-        plan: As made by dvae_core.traverse.decoder_plan. Its "id" must name plan and tensors together: bytes are
+        plan: As made by dvae_core.export.plan.decoder_plan. Its "id" must name plan and tensors together: bytes are
             cached by it, and the views of the page find their decoder by it.
         tensors: The arrays the ops name.
 
