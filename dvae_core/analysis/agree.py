@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dvae_core import metrics, runs
+from dvae_core.analysis.common import good_members
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
 
@@ -19,8 +20,8 @@ FEW_CELLS = 20  # below it a correlation over cells says little
 def agreement(run: Run, *, other: str = "") -> Iterator[float]:
     """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
 
-    Members that failed or have no latent alive, and latents of a KL below 0.01 nats, are left out. P members in all,
-    those of `run` first:
+    Members that failed, are stuck or have no latent alive, and latents of a KL below 0.01 nats, are left out. P members
+    in all, those of `run` first:
 
         member [P], run [P]      which member, of which run (0 or 1)
         mcc, mcc_within [P, P]   pairwise MCC (`metrics.pair_mcc`), and of what labels of u leave over (NaN without)
@@ -44,6 +45,11 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
     """
     second = runs.find(other, None if run.is_shipped else run.path.parent) if other else None
     sides = [_side(run)] + ([_side(second)] if second is not None else [])
+    if sum(len(side["z"]) for side in sides) < 2:
+        raise RunError(
+            "Agreement needs at least two members that are neither failed nor stuck and have a latent alive; "
+            "train more seeds."
+        )
     notes: list[str] = []
     same_rows = len(sides) == 1 or (
         run.about.get("fingerprint") == second.about.get("fingerprint")  # type: ignore[union-attr]
@@ -61,8 +67,6 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
     widest = max(m.shape[1] for m in z)
     alive = [k >= DEAD_NATS for k in kl]
     P, n = len(z), len(z[0])
-    if P < 2:
-        raise RunError("Agreement needs at least two members with a latent that is alive; train more seeds.")
     out = {
         "mcc": np.eye(P),
         "mcc_within": np.full((P, P), np.nan),
@@ -112,10 +116,8 @@ def _side(run: Run) -> dict:
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
-    failed = set(run.status().failed_members)
     mu, kl = latents["mu_z"], latents["kl_latent"]
-    good = [m for m in range(len(mu)) if m not in failed and np.isfinite(mu[m]).all() and (kl[m] >= DEAD_NATS).any()]
-    good = good[:MEMBERS]
+    good = [m for m in good_members(run) if (kl[m] >= DEAD_NATS).any()][:MEMBERS]
     return {
         "index": latents["index"], "u": latents.get("u"), "member": np.array(good, int),
         "z": [mu[m] for m in good], "kl": [kl[m] for m in good],

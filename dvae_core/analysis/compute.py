@@ -13,6 +13,7 @@ from torch import Tensor
 from dvae_core import metrics, runs
 from dvae_core.analysis import angle, recovered
 from dvae_core.analysis.agree import agreement
+from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.conditions import conditions
 from dvae_core.analysis.downstream import downstream
 from dvae_core.analysis.linear_ica import linear_ica
@@ -39,8 +40,8 @@ _NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "m
 def score(run: Run) -> dict[str, Any]:
     """Score every member on the held-out rows, write analysis/score.json and return it.
 
-    `members` has one record each; `mean` and `std` run over the members that did not fail and are not stuck
-    (`metrics.stuck`; `notes` names them); `floors` are reference lines fitted on the training rows. MCCs are of
+    `members` has one record each; `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
+    others), and are null where none is left; `floors` are reference lines fitted on the training rows. MCCs are of
     posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
     own mean (for the other posteriors the same number). ELBO, recon and
     kl: nats per example. Without true factors the MCC fields are null.
@@ -52,9 +53,7 @@ def score(run: Run) -> dict[str, Any]:
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
     mu, amortised, bound = encode(vae, dataset, rows)
-    failed = set(run.status().failed_members)
-    late = metrics.stuck(bound[:, 0] - bound[:, 1], bound[:, 2:], run.config.train.betas)
-    late = {m: why for m, why in late.items() if m not in failed}
+    failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
     within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
     z_true, varies, notes = None, np.zeros(0, bool), []
     if dataset.z is not None:
@@ -81,13 +80,14 @@ def score(run: Run) -> dict[str, Any]:
                     notes += [f"within u: {error}"] if m == 0 else []
         members.append(record)
 
-    good = [r for r in members if not r["failed"] and not r["stuck"]] or [r for r in members if not r["failed"]]
     notes += [f"seed {members[m]['seed']} is stuck and not in the means: {why}" for m, why in late.items()]
+    notes += [] if good else ["Every member failed or is stuck, so there are no means; train more seeds."]
+    counted = [members[m] for m in good]
     names = [*_NO_TRUTH, "elbo", "recon", "kl", "active_latents"]
     result = {
         "members": members,
-        "mean": {k: _over(good, k, np.mean) for k in names},
-        "std": {k: _over(good, k, np.std) for k in names},
+        "mean": {k: _over(counted, k, np.mean) for k in names},
+        "std": {k: _over(counted, k, np.std) for k in names},
         "members_failed": len(failed),
         "members_stuck": len(late),
         "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
@@ -102,7 +102,7 @@ def score(run: Run) -> dict[str, Any]:
         result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
         result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
         recovery(run)
-    if vae.p - len(failed) > 1 and run.latents() is not None:
+    if len(good) > 1 and run.latents() is not None:
         try:
             for _ in agreement(run):
                 pass

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
+from dvae_core.analysis.common import good_members
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
@@ -157,15 +158,17 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
     """Predict u or true factors from every member's latents; write analysis/downstream-<target>-<reader>.npz.
 
     The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. Fitted on
-    at most 8,000 training rows, scored on at most 5,000 held-out ones.
+    at most 8,000 training rows, scored on at most 5,000 held-out ones. Members that failed or are stuck are left out.
 
-    Arrays: names; value, low, high [names]; members [names, p] (NaN beyond a baseline's one); measure, target, notes.
+    Arrays: names; value, low, high [names]; members [names, p] (NaN beyond a baseline's one, and where a member was
+    left out); measure, target, notes.
 
     Yields:
         The fraction done.
 
     Raises:
-        RunError: If the data has no such target, or the encoder sees the u that it should predict.
+        RunError: If the data has no such target, the encoder sees the u that it should predict, or every member failed
+            or is stuck.
     """
     if reader not in ("linear", "neighbours"):
         raise RunError(f"The reader must be linear or neighbours; got {reader!r}.")
@@ -180,9 +183,12 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
     parts = split(dataset, config.data.split)
     train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]
     test = parts.held_out[:: -(-len(parts.held_out) // TEST_ROWS)]
-    failed = set(run.status().failed_members)
+    good = good_members(run)
+    if not good:
+        raise RunError(
+            f"Every member of {run.title} failed or is stuck, so there is no mean to take; train more seeds."
+        )
     z_train, z_test = encoder_means(run, dataset, train), encoder_means(run, dataset, test)
-    good = [m for m in range(len(z_train)) if m not in failed and np.isfinite(z_train[m]).all()]
     yield 0.3
     plain, notes = baselines(dataset.x_float(train).astype(float), dataset.x_float(test).astype(float), z_test.shape[2])
     features = {config.model_name: [(z_train[m], z_test[m]) for m in good], **plain}
@@ -197,6 +203,9 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
             row[0] = decoding.value
     measure = "accuracy" if y.ndim == 1 else "R²"
     words = f"{len(train):,} training and {len(test):,} held-out rows ({parts.how} split)."
+    left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
+    if left_out:
+        words += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."
     run.write_npz(
         f"analysis/downstream-{target.replace(':', '')}-{reader}.npz",
         {

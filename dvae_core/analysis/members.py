@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core import metrics
+from dvae_core.analysis.common import good_members
 from dvae_core.metrics.literature import FAST
 from dvae_core.runs import Run, RunError
 
@@ -23,8 +24,8 @@ def member_scores(run: Run, *, full: bool = False) -> Iterator[float]:
         mig, sap, modularity, and if `full` also dci_*, explicitness, factor_vae, beta_vae: where factors are known.
         DCI takes a minute a member where factors have tens of classes, SAP a second
 
-    Rows are those of latents.npz, at most 5,000 of the held-out ones. null: a member that failed, too few seeds, no
-    truth.
+    Rows are those of latents.npz, at most 5,000 of the held-out ones. Stuck members are compared with the truth, and
+    with no other seed. null: a member that failed (or is stuck, for the first two), too few seeds, no truth.
 
     Args:
         run: A finished run.
@@ -39,9 +40,9 @@ def member_scores(run: Run, *, full: bool = False) -> Iterator[float]:
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train to its end.")
-    train, failed = run.config.train, set(run.status().failed_members)
+    train, failed, good = run.config.train, run.status().failed_members, good_members(run)
     mu, kl = latents["mu_z"].astype(float), latents["kl_latent"]
-    good = [m for m in range(len(mu)) if m not in failed and np.isfinite(mu[m]).all()]
+    finite = [m for m in range(len(mu)) if m not in failed and np.isfinite(mu[m]).all()]
     records: list[dict[str, Any]] = [{"member": m, **dict.fromkeys(AGREEMENT)} for m in range(len(mu))]
     for beta in dict.fromkeys(train.betas):
         alike = [m for m in good if train.betas[m] == beta]
@@ -49,10 +50,10 @@ def member_scores(run: Run, *, full: bool = False) -> Iterator[float]:
             records[m] |= found
     yield 0.2
     z_true = _varying(latents)
-    for done, m in enumerate(good, 1):
+    for done, m in enumerate(finite, 1):
         if z_true is not None:
             records[m] |= _against(z_true, mu[m], full=full)
-        yield 0.2 + 0.8 * done / len(good)
+        yield 0.2 + 0.8 * done / len(finite)
     run.write_json("analysis/members.json", {"members": records, "full": full})
 
 

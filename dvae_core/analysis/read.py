@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.recovered import scorable
 from dvae_core.axes import Table
 from dvae_core.metrics import Score, mcc
@@ -38,7 +39,7 @@ def member_table(run: Run) -> Table:
     config, failed = run.config, set(run.status().failed_members)
     table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
     table["failed"] = table["member"].isin(list(failed))
-    table["stuck"] = table["member"].isin(list(run.status().stuck_members))
+    table["stuck"] = table["member"].isin(list(stuck_members(run)))
     score = run.score()
     if score is not None:
         scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed", "stuck"], errors="ignore")
@@ -52,7 +53,7 @@ def member_table(run: Run) -> Table:
 
 
 def best_member(run: Run) -> int:
-    """Return the member with the best held-out ELBO (beta = 1) among those that did not fail and are not stuck.
+    """Return the member with the best held-out ELBO (beta = 1) among the good ones; among all where none is good.
 
     Choosing so rejects gross failures only: it says little about which latents are the factors.
     """
@@ -60,9 +61,8 @@ def best_member(run: Run) -> int:
     if latents is None:
         return 0
     elbo = np.where(np.isfinite(latents["elbo"]), latents["elbo"], -np.inf)
-    status = run.status()
-    elbo[[*status.failed_members, *status.stuck_members]] = -np.inf
-    return int(elbo.argmax())
+    candidates = good_members(run) or list(range(len(elbo)))
+    return max(candidates, key=lambda m: elbo[m])
 
 
 def latent_table(run: Run, member: int) -> list[dict[str, Any]]:

@@ -33,9 +33,14 @@ def scores_of(table: Table) -> dict[str, str]:
 
 
 def variance(table: Table, scores: Sequence[str]) -> dict[str, Shares | None]:
-    """Split each score's variance over one data set into model, beta, both and seed; see `metrics.variance_shares`."""
-    _, method = np.unique(np.asarray(table["model"], str), return_inverse=True)
-    return {NAMES[s]: variance_shares(column(table, s), method, column(table, "beta")) for s in scores}
+    """Split each score's variance over one data set into model, beta, both and seed; see `metrics.variance_shares`.
+
+    Stuck members are left out, as from every mean.
+    """
+    arrived = ~np.asarray(table["stuck"], bool)
+    _, method = np.unique(np.asarray(table["model"], str)[arrived], return_inverse=True)
+    beta = column(table, "beta")[arrived]
+    return {NAMES[s]: variance_shares(column(table, s)[arrived], method, beta) for s in scores}
 
 
 def rank_correlations(table: Table) -> dict[str, dict[str, float]]:

@@ -46,7 +46,8 @@ def score_against_beta(
 ) -> go.Figure:
     """Draw every model of one data set as a dot over its beta, a line through the means of each kind of model.
 
-    Bars are one standard deviation over seeds. A failed member is a cross at the foot, a stuck one an open dot.
+    Bars are one standard deviation over seeds. A failed member is a cross at the foot, a stuck one an open dot; neither
+    is in a mean.
 
     Args:
         table: Columns model, beta, seed, failed, stuck and the score; one data set.
@@ -67,7 +68,7 @@ def score_against_beta(
         label, colour, symbol = model_label(model), HUES[i % len(HUES)], SYMBOLS[i % len(SYMBOLS)]
         shift = (i - (len(of.models) - 1) / 2) * 0.16
         mine = of.model == model
-        cells = [y[mine & known & (place == k)] for k in range(len(betas))]
+        cells = [y[mine & known & ~of.stuck & (place == k)] for k in range(len(betas))]
         fig.add_scatter(
             x=np.arange(len(betas)) + shift, y=[c.mean() if len(c) else None for c in cells], mode="lines", name=label,
             legendgroup=label, showlegend=False, hoverinfo="skip", line={"color": colour, "dash": DASHES[i % 4]},
@@ -102,7 +103,7 @@ def _what_moves(of: _Columns, y: np.ndarray, known: np.ndarray, name: str) -> st
     """Say how far the mean moves with beta, and how far apart seeds of one cell lie, at most over models."""
     moved, apart = 0.0, 0.0
     for model in of.models:
-        cells = [y[known & (of.model == model) & (of.beta == b)] for b in np.unique(of.beta)]
+        cells = [y[known & ~of.stuck & (of.model == model) & (of.beta == b)] for b in np.unique(of.beta)]
         cells = [c for c in cells if len(c)]
         if cells:
             means = [c.mean() for c in cells]

@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dvae_core import runs
 from dvae_core.analysis import read
+from dvae_core.analysis.common import stuck_members
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
@@ -199,8 +200,8 @@ def _explain_missing(run_id: str) -> None:
 
 def pick_member(run: Run) -> int:
     """Let the user pick a member of the population; members are named by seed and, where they differ, beta."""
-    status, names = run.status(), member_names(run)
-    what = dict.fromkeys(status.stuck_members, " (stuck)") | dict.fromkeys(status.failed_members, " (diverged)")
+    failed, names = run.status().failed_members, member_names(run)
+    what = dict.fromkeys(stuck_members(run), " (stuck)") | dict.fromkeys(failed, " (diverged)")
 
     def show(member: int) -> str:
         return names[member] + what.get(member, "")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis import read
+from dvae_core.analysis.common import good_members
 from dvae_core.analysis.read import Recovery
 from dvae_core.metrics import Score
 from dvae_core.runs import Run
@@ -117,7 +118,8 @@ def scores(run: Run, others: list[Run], method: str) -> None:
             continue
         name = each.config.model_name
         name = name if name not in shown else f"{name} ({each.title})"
-        good = [m for m in score["members"] if not m["failed"] and not m.get("stuck")]
+        counted = good_members(each)
+        good = [m for m in score["members"] if m["member"] in counted]
         shown[name] = [m[f"mcc_{method}"] for m in good]
         within = [m["mcc_within_u"] for m in good if m["mcc_within_u"] is not None]
         if within:

@@ -1,12 +1,20 @@
 """Members that trained and did not arrive are named, shown and left out of the means; good ones never are."""
 
-import numpy as np
+import os
+import socket
 
-from dvae_core import recipes, runs
+import numpy as np
+import pandas as pd
+import pytest
+
+from dvae_core import figures, recipes, runs
 from dvae_core.analysis import compute, read
+from dvae_core.analysis import verdict as study_table
+from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
-from dvae_core.metrics import stuck
+from dvae_core.metrics import pair_mcc, stuck
+from dvae_core.runs import RunError
 from dvae_core.training.train import train
 
 ALIVE = np.ones((8, 2))
@@ -38,22 +46,114 @@ def test_dead_and_failed_members():
     assert stuck(failed, dead, (1.0,) * 8) == {}
 
 
-def test_a_stuck_member_is_named_and_not_averaged_in(tmp_path, monkeypatch):
+def constant(run: runs.Run, late: int) -> None:
+    """Make one member of a finished run what a stuck one is: its encoder says nothing, and its bound is lower."""
+    weights, latents = run.weights(), dict(run.latents())
+    for name, value in weights.items():
+        if name.startswith("encoder"):
+            value[late] = 0.0
+    latents["mu_z"][late] = 0.0
+    latents["kl_latent"][late] = 1e-4
+    latents["elbo"][late] -= 9.0
+    run.write_tensors("weights.safetensors", weights)
+    run.write_npz("latents.npz", latents)
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory):
+    """A population of four, one of which is stuck."""
     data = SourcesData(segments=3, per_segment=100)
-    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=4, batch=30, epochs=3)
+    config = recipes.for_dataset(
+        data, dataset_of(data), "ivae", members=4, batch=30, epochs=3, posterior="diagonal", encoder="x"
+    )
+    run = runs.create(tmp_path_factory.mktemp("stuck") / "run", config)
+    for _ in train(run):
+        pass
+    constant(run, 1)
+    return run
+
+
+def test_training_names_a_stuck_member_when_it_ends(tmp_path, monkeypatch):
+    data = SourcesData(segments=3, per_segment=100)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=4, batch=30, epochs=1)
     run = runs.create(tmp_path / "run", config)
-    late = {1: "its bound is 9 nats below its population's median"}
-    monkeypatch.setattr("dvae_core.training.train.stuck", lambda *_: late)
+    monkeypatch.setattr("dvae_core.training.train.stuck", lambda *_: {1: "its bound is 9 nats below"})
     for _ in train(run):
         pass
     assert run.status().stuck_members == (1,)
     assert "Seed 1 is stuck: its bound is 9 nats below" in run.status().message
-    monkeypatch.setattr("dvae_core.metrics.stuck", lambda *_: late)
-    score = compute.score(run)
+
+
+def test_a_stuck_member_is_shown_and_in_no_mean_of_the_score(population):
+    assert good_members(population) == [0, 2, 3]
+    score = compute.score(population)
     assert score["members_stuck"] == 1
     assert any("seed 1 is stuck and not in the means" in note for note in score["notes"])
-    others = [m["elbo"] for m in score["members"] if m["member"] != 1]
-    assert score["mean"]["elbo"] == np.mean(others)
+    assert score["mean"]["elbo"] == np.mean([m["elbo"] for m in score["members"] if m["member"] != 1])
     assert len(score["members"]) == 4
-    assert read.member_table(run)["stuck"].tolist() == [False, True, False, False]
-    assert read.best_member(run) != 1
+    assert read.member_table(population)["stuck"].tolist() == [False, True, False, False]
+    assert read.best_member(population) != 1
+
+
+def test_a_stuck_member_agrees_with_nobody(population):
+    list(compute.agreement(population))
+    assert population.analysis("agreement")["member"].tolist() == [0, 2, 3]
+
+
+def test_a_stuck_member_is_no_other_seeds_peer(population):
+    list(compute.member_scores(population))
+    records = population.record("members")["members"]
+    latents = population.latents()
+    pairs = [pair_mcc(latents["mu_z"][0].astype(float), latents["mu_z"][m].astype(float)).value for m in (2, 3)]
+    assert records[0]["agreement"] == pytest.approx(np.mean(pairs))
+    assert (records[1]["agreement"], records[1]["udr"]) == (None, None)
+    assert records[1]["mig"] == pytest.approx(0, abs=1e-9)  # shown, as what it is
+
+
+def test_a_stuck_member_is_not_in_the_mean_of_what_its_latents_predict(population):
+    list(compute.downstream(population))
+    found = population.analysis("downstream-u-linear")
+    members = found["members"][0]
+    assert np.isnan(members).tolist() == [False, True, False, False]
+    assert found["value"][0] == pytest.approx(np.nanmean(members))
+    assert "left out: seeds 1" in str(found["notes"][0])
+
+
+def test_where_no_member_is_left_there_is_no_mean_and_a_sentence(tmp_path):
+    data = SourcesData(segments=3, per_segment=100)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, batch=30, epochs=1, posterior="diagonal")
+    run = runs.create(tmp_path / "run", config)
+    for _ in train(run):
+        pass
+    constant(run, 0)
+    score = compute.score(run)
+    assert score["mean"]["elbo"] is None
+    assert any("Every member failed or is stuck" in note for note in score["notes"])
+    assert score["members"][0]["stuck"]
+    with pytest.raises(RunError, match=r"Every member of .* failed or is stuck"):
+        list(compute.downstream(run))
+    with pytest.raises(RunError, match="at least two members"):
+        list(compute.agreement(run))
+    assert read.best_member(run) == 0
+
+
+def test_a_run_at_work_has_no_stuck_members_yet(population):
+    assert list(stuck_members(population)) == [1]
+    population.set_status(state="running", pid=os.getpid(), host=socket.gethostname())
+    with population.lock():
+        assert stuck_members(population) == {}
+        assert good_members(population) == [0, 1, 2, 3]
+    population.set_status(state="finished", pid=None)
+
+
+def test_the_line_through_a_studys_means_passes_by_a_stuck_member():
+    table = pd.DataFrame({
+        "model": ["vae"] * 4, "beta": [1.0] * 4, "seed": range(4), "failed": [False] * 4,
+        "stuck": [False, True, False, False], "mcc": [0.9, 0.1, 0.8, 1.0],
+    })  # fmt: skip
+    figure = figures.score_against_beta(table, "mcc", "MCC")
+    line = next(trace for trace in figure.data if trace.mode == "lines")
+    assert line.y[0] == pytest.approx(0.9)
+    shares = study_table.variance(table.assign(stuck=False), ["mcc"])["MCC"]
+    assert shares is not None
+    assert study_table.variance(table.assign(mcc=[0.9, 0.1, 0.9, 0.9]), ["mcc"])["MCC"] is None  # nothing varies

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis import read
+from dvae_core.analysis.common import good_members
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.runs import Run, RunError
@@ -208,7 +209,7 @@ def lines() -> None:
         score = run.score()
         if score is None:
             continue
-        table = read.member_table(run)
+        table = read.member_table(run).iloc[good_members(run)]
         scores[run.config.model_name] = table["mcc_pearson"].tolist()
         references = references or {label: score["floors"].get(key) for key, label in read.FLOORS.items()}
     _plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)"), "talk.lines")

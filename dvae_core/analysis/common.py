@@ -1,0 +1,31 @@
+"""What every analysis shares: which members of a run count in a mean. No torch."""
+
+import numpy as np
+
+from dvae_core import metrics
+from dvae_core.runs import Run
+
+
+def stuck_members(run: Run) -> dict[int, str]:
+    """Return the members of a run that are stuck, each with the reason.
+
+    Judged by `metrics.stuck` from the held-out bounds in latents.npz, as training itself does when it ends. A run that
+    is still at work, or has no latents yet, has no stuck members. Members that failed are not judged.
+    """
+    status = run.status()
+    latents = None if status.is_active else run.latents()
+    if latents is None:
+        return {}
+    found = metrics.stuck(latents["elbo"], latents["kl_latent"], run.config.train.betas)
+    return {m: why for m, why in found.items() if m not in status.failed_members}
+
+
+def good_members(run: Run) -> list[int]:
+    """Return the members that count in a mean: those that did not fail, are not stuck, and have finite latents.
+
+    The one rule for every table and figure: the other members are shown, and are in no mean. The list is empty where
+    no member is left; whoever needs one then says so.
+    """
+    failed, late, latents = run.status().failed_members, stuck_members(run), run.latents()
+    members = [m for m in range(run.config.members) if m not in failed and m not in late]
+    return members if latents is None else [m for m in members if np.isfinite(latents["mu_z"][m]).all()]
