@@ -1,7 +1,8 @@
-"""Settings: one frozen tree that says everything a run needs to be repeated.
+"""Settings: one frozen tree that holds everything needed to repeat a run.
 
-`Config = data + model + prior + train`. A field a model does not use is not on its class, so setting it raises.
-Field metadata (label, help, bounds, unit) feeds the page's form and the command line: one source for all three.
+`Config = data + model + prior + train`. A field that a model does not use is not on its class, so setting it raises.
+pydantic checks every value where it is made, in Python and from JSON alike. A field's title, description and bounds
+also make the page's form and the command line, so each is written once.
 """
 
 import dataclasses
@@ -10,18 +11,13 @@ import functools
 import hashlib
 import json
 import re
-import types
-import typing
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from dataclasses import field
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
-# What is asked of a type never changes, and a list of runs reads 1,000 configs.
-get_type_hints: Any = functools.cache(typing.get_type_hints)
-get_origin: Any = functools.cache(typing.get_origin)
-get_args: Any = functools.cache(typing.get_args)
-fields: Any = functools.cache(dataclasses.fields)
-is_dataclass: Any = functools.cache(dataclasses.is_dataclass)
+import pydantic.dataclasses
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+T = TypeVar("T", bound=type)
 
 
 class ConfigError(ValueError):
@@ -30,54 +26,53 @@ class ConfigError(ValueError):
 
 def setting(
     default: Any,
-    label: str,
-    help: str = "",
+    title: str,
+    description: str = "",
     *,
     min: float | int | None = None,
     max: float | int | None = None,
     late: bool = False,
 ) -> Any:
-    """Return a dataclass field with the words and bounds that forms and the command line show.
+    """Return a field with its default, the text that forms and the command line show, and its bounds.
 
-    A `late` one came after runs had been made without it: at its default it does not count in `Config.key`.
+    Values are not converted (a text is no number), except a list to a tuple and an integer to a float.
+    A `late` field was added after runs had been made without it: at its default it does not count in `Config.key`.
     """
-    return field(default=default, metadata={"label": label, "help": help, "min": min, "max": max, "late": late})
+    strict = None if isinstance(default, str | tuple) else True  # lists become tuples, and text has nothing to convert
+    rules = {"strict": strict, "ge": min, "le": max}
+    words = {"title": title, "description": description, "late": late}
+    return field(default=default, metadata=words | {name: rule for name, rule in rules.items() if rule is not None})
 
 
-class _Checked:
-    """Checks literals and bounds at construction, so that a wrong value never travels."""
-
-    def __post_init__(self) -> None:
-        for name, choices, low, high in _checks(type(self)):
-            value = getattr(self, name)
-            if choices:
-                _one_of(choices, value, f"{type(self).__name__}.{name}")
-                continue
-            for number in value if isinstance(value, tuple) else (value,):
-                _check_bounds(type(self).__name__, name, number, low, high)
+def one_of(default: Any) -> Any:
+    """Return a field that holds one class of a union; in JSON its `kind` says which."""
+    return field(default=default, metadata={"discriminator": "kind"})
 
 
-@functools.cache
-def _checks(cls: Any) -> list[tuple[str, tuple, Any, Any]]:
-    """Return every field's name, choices and bounds."""
-    hints = get_type_hints(cls)
-    choices = {name: get_args(hint) if get_origin(hint) is Literal else () for name, hint in hints.items()}
-    return [(f.name, choices[f.name], f.metadata.get("min"), f.metadata.get("max")) for f in fields(cls)]
+@dataclass_transform(frozen_default=True)
+def settings(cls: T) -> T:
+    """Make a class a frozen dataclass that refuses wrong values and unknown names with a ConfigError."""
+    checked: Any = pydantic.dataclasses.dataclass(
+        cls, frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
+    )
+    check = checked.__init__
+
+    @functools.wraps(check)
+    def init(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            check(self, *args, **values)
+        except ValidationError as error:
+            raise _in_one_sentence(error, checked, checked.__name__) from None
+
+    checked.__init__ = init
+    return checked
 
 
-def _one_of(choices: tuple, value: Any, where: str) -> Any:
-    if value not in choices:
-        raise ConfigError(f"{where} must be one of {', '.join(map(str, choices))}; got {value!r}.")
-    return value
-
-
-def _check_bounds(owner: str, name: str, value: Any, low: Any, high: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return
-    if value != value or (low is not None and value < low) or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ConfigError(f"{owner}.{name} must be {bounds}; got {value}.")
-
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Beta = Annotated[float, Field(strict=True, ge=0, le=1000)]
+LearningRate = Annotated[float, Field(strict=True, ge=1e-7, le=1)]
+Number = Annotated[float, Field(strict=True)]
+Name = Annotated[str, Field(strict=True)]
 
 # --- data ---
 
@@ -86,8 +81,8 @@ _SPLIT_HELP = (
 )
 
 
-@dataclass(frozen=True)
-class SourcesData(_Checked):
+@settings
+class SourcesData:
     """Nonstationary sources through a nonlinear mixing: the talk's data with known factors."""
 
     kind: Literal["sources"] = "sources"
@@ -111,8 +106,8 @@ class SourcesData(_Checked):
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-@dataclass(frozen=True)
-class NeuronsData(_Checked):
+@settings
+class NeuronsData:
     """Poisson spike counts of a population driven by latent factors."""
 
     kind: Literal["neurons"] = "neurons"
@@ -128,16 +123,16 @@ class NeuronsData(_Checked):
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-@dataclass(frozen=True)
-class DigitsData(_Checked):
+@settings
+class DigitsData:
     """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
 
     kind: Literal["digits"] = "digits"
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-@dataclass(frozen=True)
-class SpritesData(_Checked):
+@settings
+class SpritesData:
     """White shapes on black in the manner of dSprites: shape, scale, orientation, x and y are known."""
 
     kind: Literal["sprites"] = "sprites"
@@ -150,8 +145,8 @@ class SpritesData(_Checked):
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-@dataclass(frozen=True)
-class FacesData(_Checked):
+@settings
+class FacesData:
     """Cartoon faces in colour: skin, age, hair, smile, gaze and saturation are known."""
 
     kind: Literal["faces"] = "faces"
@@ -163,15 +158,15 @@ class FacesData(_Checked):
     split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
-@dataclass(frozen=True)
-class FileData(_Checked):
+@settings
+class FileData:
     """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
 
     kind: Literal["file"] = "file"
     path: str = setting("", "File")
-    x: tuple[str, ...] = setting((), "Columns of x")
-    u: tuple[str, ...] = setting((), "Columns of u")
-    z: tuple[str, ...] = setting((), "Columns of true factors")
+    x: tuple[Name, ...] = setting((), "Columns of x")
+    u: tuple[Name, ...] = setting((), "Columns of u")
+    z: tuple[Name, ...] = setting((), "Columns of true factors")
     rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
     rows: int | None = setting(
         None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1, late=True
@@ -210,7 +205,7 @@ def data_from_text(text: str) -> Data:
             tree[name] = json.loads(value)
         except json.JSONDecodeError:
             tree[name] = value
-    return _build(Data, tree, "data")
+    return _read(Annotated[Data, Field(discriminator="kind")], tree, "data")
 
 
 def data_to_text(data: Data) -> str:
@@ -227,8 +222,8 @@ def data_to_text(data: Data) -> str:
 # --- model ---
 
 
-@dataclass(frozen=True)
-class MlpNet(_Checked):
+@settings
+class MlpNet:
     """Fully connected encoder and decoder, each with a linear path beside the hidden layers."""
 
     kind: Literal["mlp"] = "mlp"
@@ -242,8 +237,8 @@ class MlpNet(_Checked):
     )
 
 
-@dataclass(frozen=True)
-class ConvNet(_Checked):
+@settings
+class ConvNet:
     """Four strided convolutions and their mirror; pictures whose sides are multiples of 16."""
 
     kind: Literal["conv"] = "conv"
@@ -252,8 +247,8 @@ class ConvNet(_Checked):
     activation: Literal["xtanh", "tanh", "relu", "leaky", "silu", "gelu"] = setting("relu", "Activation")
 
 
-@dataclass(frozen=True)
-class GaussianLikelihood(_Checked):
+@settings
+class GaussianLikelihood:
     """x | z ~ N(f(z), Sigma_x). Sigma_x is relative to the preprocessed x."""
 
     kind: Literal["gaussian"] = "gaussian"
@@ -273,15 +268,15 @@ class GaussianLikelihood(_Checked):
     )
 
 
-@dataclass(frozen=True)
-class BernoulliLikelihood(_Checked):
+@settings
+class BernoulliLikelihood:
     """x | z ~ Bernoulli(sigmoid(f(z))), for pictures in [0, 1]."""
 
     kind: Literal["bernoulli"] = "bernoulli"
 
 
-@dataclass(frozen=True)
-class PoissonLikelihood(_Checked):
+@settings
+class PoissonLikelihood:
     """x | z ~ Poisson(exp(f(z))), for spike counts."""
 
     kind: Literal["poisson"] = "poisson"
@@ -290,13 +285,13 @@ class PoissonLikelihood(_Checked):
 Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood
 
 
-@dataclass(frozen=True)
-class ModelConfig(_Checked):
+@settings
+class ModelConfig:
     """Generator p_theta(x|z) and encoder q_phi."""
 
     latents: int = setting(2, "Latents", "Dimensions of z", min=1, max=256)
-    net: MlpNet | ConvNet = MlpNet()
-    likelihood: Likelihood = GaussianLikelihood()
+    net: MlpNet | ConvNet = one_of(MlpNet())
+    likelihood: Likelihood = one_of(GaussianLikelihood())
     posterior: Literal["diagonal", "full", "gauss-newton"] = setting(
         "full",
         "Posterior q(z|x)",
@@ -307,11 +302,11 @@ class ModelConfig(_Checked):
     preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(
         "whiten", "Preprocessing of x", "Linear and invertible, inside the model; ELBOs stay in units of the data"
     )
-    rotation: tuple[tuple[float, ...], ...] = setting((), "Rotation M", "Set by the Rotate page: z~ = M z")
+    rotation: tuple[tuple[Number, ...], ...] = setting((), "Rotation M", "Set by the Rotate page: z~ = M z")
 
 
-@dataclass(frozen=True)
-class StandardPrior(_Checked):
+@settings
+class StandardPrior:
     """p(z) = N(0, I)."""
 
     kind: Literal["standard"] = "standard"
@@ -319,8 +314,8 @@ class StandardPrior(_Checked):
     k = 0  # not a setting: no statistic depends on u
 
 
-@dataclass(frozen=True)
-class ConditionalPrior(_Checked):
+@settings
+class ConditionalPrior:
     """p_theta(z|u) = prod_i N(z_i; mu_i(u), var_i(u)), learned: the iVAE."""
 
     kind: Literal["conditional"] = "conditional"
@@ -333,8 +328,8 @@ class ConditionalPrior(_Checked):
         return 2 if self.modulate == "both" else 1
 
 
-@dataclass(frozen=True)
-class LaplacePrior(_Checked):
+@settings
+class LaplacePrior:
     """p_theta(z|u) = prod_i Laplace(z_i; 0, b_i(u)), the scales learned: T = |z|, k = 1, an iVAE for peaked factors."""
 
     kind: Literal["laplace"] = "laplace"
@@ -343,8 +338,8 @@ class LaplacePrior(_Checked):
     k = 1  # not a setting
 
 
-@dataclass(frozen=True)
-class LearnedPrior(_Checked):
+@settings
+class LearnedPrior:
     """p_theta(z|u) = prod_i Q_i(z_i) / Z_i(u) exp(sum_j T_ij(z_i) lambda_ij(u)), T, Q and lambda learned: an iVAE."""
 
     kind: Literal["learned"] = "learned"
@@ -356,18 +351,16 @@ class LearnedPrior(_Checked):
 Prior = StandardPrior | ConditionalPrior | LaplacePrior | LearnedPrior
 
 
-@dataclass(frozen=True)
-class TrainConfig(_Checked):
+@settings
+class TrainConfig:
     """How a population is trained. `seeds`, `betas` and, where members differ in it, `lrs` have one entry a member."""
 
-    seeds: tuple[int, ...] = setting((0, 1, 2, 3), "Seeds", "One per member", min=0, max=2**31 - 1)
-    betas: tuple[float, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member", min=0, max=1000)
+    seeds: tuple[Seed, ...] = setting((0, 1, 2, 3), "Seeds", "One per member")
+    betas: tuple[Beta, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member")
     epochs: int = setting(30, "Epochs", min=1, max=100_000)
     batch: int = setting(256, "Batch size", min=1, max=1_000_000)
     lr: float = setting(5e-3, "Learning rate", "Peak of a one-cycle schedule", min=1e-7, max=1)
-    lrs: tuple[float, ...] = setting(
-        (), "Learning rates", "One per member; leave empty for the same", min=1e-7, max=1, late=True
-    )
+    lrs: tuple[LearningRate, ...] = setting((), "Learning rates", "One per member; leave empty for the same", late=True)
     optimiser: Literal["adam", "muon"] = setting(
         "adam",
         "Optimiser",
@@ -394,7 +387,6 @@ class TrainConfig(_Checked):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Device")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if len(self.seeds) == 0 or len(self.seeds) != len(self.betas):
             raise ConfigError(
                 f"A population needs one seed and one beta per member; got {len(self.seeds)} and {len(self.betas)}."
@@ -418,13 +410,13 @@ class TrainConfig(_Checked):
         return self.lrs or (self.lr,) * len(self.seeds)
 
 
-@dataclass(frozen=True)
-class Config(_Checked):
+@settings
+class Config:
     """Everything that determines a run."""
 
-    data: Data = SourcesData()
+    data: Data = one_of(SourcesData())
     model: ModelConfig = ModelConfig()
-    prior: Prior = StandardPrior()
+    prior: Prior = one_of(StandardPrior())
     train: TrainConfig = TrainConfig()
 
     @property
@@ -455,7 +447,7 @@ class Config(_Checked):
             tree = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"The configuration is not valid JSON: {error}.") from error
-        return _build(cls, tree, "config")
+        return _read(cls, tree, "config")
 
     def key(self) -> str:
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
@@ -474,57 +466,79 @@ def _for_key(settings: Any) -> dict[str, Any]:
     return tree
 
 
-def _build(hint: Any, value: Any, where: str) -> Any:
-    """Turn JSON into the type `hint` says, or raise a ConfigError that names the place."""
-    return _reader(hint)(value, where)
+# --- reading and errors ---
+
+TYPES = {"int_type": "int", "float_type": "float", "bool_type": "bool", "string_type": "str"}
+RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
+
+
+def _read(of: Any, tree: Any, where: str) -> Any:
+    """Check a tree as JSON gives it; a ConfigError names the place in the tree."""
+    try:
+        return _adapter(of).validate_python(tree)
+    except ValidationError as error:
+        raise _in_one_sentence(error, of, where) from None
 
 
 @functools.cache
-def _reader(hint: Any) -> Callable[[Any, str], Any]:
-    """Return what `_build` does for this type: a list of a thousand runs reads as many Configs."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return functools.partial(_one_of, args)
-    if origin in (Union, types.UnionType):
-        kinds = {get_args(get_type_hints(c)["kind"])[0]: _reader(c) for c in args if is_dataclass(c)}
-        if kinds:
-            return functools.partial(_of_a_kind, kinds)
-        inner = _reader(next(a for a in args if a is not type(None)))
-        return lambda value, where: None if value is None else inner(value, where)
-    if origin is tuple:
-        return functools.partial(_list_of, _reader(args[0]))
-    if is_dataclass(hint):
-        return functools.partial(_class_from, hint, {name: _reader(h) for name, h in get_type_hints(hint).items()})
-    return functools.partial(_plain, hint)
+def _adapter(of: Any) -> TypeAdapter:
+    return TypeAdapter(of)
 
 
-def _of_a_kind(kinds: dict[str, Callable], value: Any, where: str) -> Any:
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ConfigError(f"{where}.kind must be one of {', '.join(kinds)}; got {kind!r}.")
-    return kinds[kind](value, where)
+def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError:
+    """Return pydantic's first error as one sentence: where, what is needed, and what was there instead."""
+    first: Any = error.errors(include_url=False)[0]
+    kind, value, place = first["type"], first["input"], list(first["loc"])
+    if kind == "value_error":
+        return first["ctx"]["error"]  # raised by a __post_init__ above
+    unknown = place.pop() if kind == "unexpected_keyword_argument" else None
+    hint, rules = of, []
+    for step in place:
+        hint, rules = _unannotated(hint, rules)
+        if kinds := _kinds(hint):
+            hint = kinds[step]  # pydantic puts the chosen kind into the place; JSON does not
+        elif isinstance(step, int):
+            where, hint, rules = f"{where}[{step}]", get_args(hint)[0], []
+        else:
+            found = hint.__pydantic_fields__[step]
+            where, hint, rules = f"{where}.{step}", found.annotation, found.metadata
+    hint, rules = _unannotated(hint, rules)
+    if unknown is not None:
+        return _unknown_setting(where, unknown, list(hint.__pydantic_fields__))
+    if kinds := _kinds(hint):
+        got = value.get("kind") if isinstance(value, dict) else None
+        return ConfigError(f"{where}.kind must be one of {', '.join(kinds)}; got {got!r}.")
+    if kind == "literal_error":
+        return ConfigError(f"{where} must be one of {', '.join(map(str, get_args(hint)))}; got {value!r}.")
+    if kind in TYPES:
+        return ConfigError(f"{where} must be {TYPES[kind]}; got {value!r}.")
+    if kind == "tuple_type":
+        return ConfigError(f"{where} must be a list; got {value!r}.")
+    if kind == "dataclass_type":
+        return ConfigError(f"{where} must be an object; got {value!r}.")
+    low, high = (next((getattr(r, name) for r in rules if hasattr(r, name)), None) for name in ("ge", "le"))
+    if kind not in RANGE:
+        return ConfigError(f"{where} is not valid ({first['msg']}); got {value!r}.")
+    if high is not None:
+        return ConfigError(f"{where} must be between {low} and {high}; got {value}.")
+    needed = "finite" if kind == "finite_number" else f"at least {low}"
+    return ConfigError(f"{where} must be {needed}; got {value}.")
 
 
-def _list_of(read: Callable, value: Any, where: str) -> tuple:
-    if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where} must be a list; got {value!r}.")
-    return tuple(read(v, f"{where}[{i}]") for i, v in enumerate(value))
+def _unannotated(hint: Any, rules: list) -> tuple[Any, list]:
+    """Return the bare type and the rules that were written beside it."""
+    if get_origin(hint) is not Annotated:
+        return hint, rules
+    return get_args(hint)[0], [rule for extra in hint.__metadata__ for rule in extra.metadata]
 
 
-def _class_from(cls: Any, readers: dict[str, Callable], value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where} must be an object; got {value!r}.")
-    for key in value:
-        if key not in readers:
-            near = difflib.get_close_matches(key, readers, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(readers)}."
-            raise ConfigError(f"{where} has no setting {key!r}{hint}")
-    return cls(**{key: readers[key](v, f"{where}.{key}") for key, v in value.items()})
+def _kinds(hint: Any) -> dict[str, Any]:
+    """Return the classes of a union of settings by their kind; {} for any other type."""
+    classes = [c for c in get_args(hint) if dataclasses.is_dataclass(c)]
+    return {get_args(c.__annotations__["kind"])[0]: c for c in classes}
 
 
-def _plain(kind: type, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{where} must be {kind.__name__}; got {value!r}.")
-    return value
+def _unknown_setting(where: str, name: str, known: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
+    return ConfigError(f"{where} has no setting {name!r}{hint}")

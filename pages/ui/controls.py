@@ -48,7 +48,7 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
     """Show the widget that fits one field of a settings dataclass, starting at its value, and return the choice."""
     spec = next(f for f in dataclasses.fields(of) if f.name == name)
     hint, value = get_type_hints(type(of))[name], getattr(of, name)
-    words = {"label": label or spec.metadata["label"], "help": spec.metadata["help"] or None, "key": key}
+    words = {"label": label or spec.metadata["title"], "help": spec.metadata["description"] or None, "key": key}
     if get_origin(hint) is Literal:
         options = list(get_args(hint))
         start = {} if key in st.session_state else {"index": options.index(value)}
@@ -57,10 +57,8 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
     if hint is bool:
         return st.toggle(persist_state="session", **start, **words, **more)
     number: type = float if hint is float or (get_args(hint) and float in get_args(hint)) else int
-    bounds = {
-        "min_value": None if spec.metadata["min"] is None else number(spec.metadata["min"]),
-        "max_value": None if spec.metadata["max"] is None else number(spec.metadata["max"]),
-    }
+    rules = {"min_value": "ge", "max_value": "le"}
+    bounds = {name: number(spec.metadata[rule]) for name, rule in rules.items() if rule in spec.metadata}
     style = {"step": 1} if number is int else {"step": _step(value), "format": "%g"}
     if value is None:
         more = {"placeholder": "auto", **more}

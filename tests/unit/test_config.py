@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,8 @@ from dvae_core.config import (
     SourcesData,
     TrainConfig,
 )
+
+OLD = json.loads((Path(__file__).parent / "old_configs.json").read_text(encoding="utf-8"))
 
 CONFIGS = [
     Config(),
@@ -51,8 +54,16 @@ def test_the_key_changes_with_results_not_with_the_device():
     [
         (lambda: ModelConfig(latents=0), "latents must be between 1 and 256; got 0"),
         (lambda: GaussianLikelihood(std=float("nan")), "std must be between"),
+        (lambda: FileData(rate_hz=0.0), "FileData.rate_hz must be at least 1e-09; got 0.0"),
+        (lambda: FileData(rate_hz=float("inf")), "FileData.rate_hz must be finite; got inf"),
+        (lambda: ModelConfig(latents="2"), "ModelConfig.latents must be int; got '2'"),
+        (lambda: ModelConfig(latent=2), "ModelConfig has no setting 'latent'; did you mean 'latents'"),
+        (lambda: dataclasses.replace(Config(), prior=3), "Config.prior.kind must be one of standard, conditional"),
         (lambda: TrainConfig(seeds=(0, 1), betas=(1.0,)), "one seed and one beta per member; got 2 and 1"),
-        (lambda: TrainConfig(seeds=(-1,), betas=(1.0,)), "seeds must be between 0"),
+        (
+            lambda: TrainConfig(seeds=(-1,), betas=(1.0,)),
+            r"TrainConfig.seeds\[0\] must be between 0 and 2147483647; got -1",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_where_it_is_made(make, words):
@@ -76,6 +87,12 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
         ),
         ({"train": {"seeds": 3}}, "config.train.seeds must be a list; got 3"),
         ({"train": []}, "config.train must be an object"),
+        ({"data": []}, "config.data.kind must be one of sources, neurons, .*; got None"),
+        ({"model": {"latents": 0}}, "config.model.latents must be between 1 and 256; got 0"),
+        ({"train": {"seeds": [1, "2"]}}, r"config.train.seeds\[1\] must be int; got '2'"),
+        ({"train": {"lrs": [0.1, 7]}}, r"config.train.lrs\[1\] must be between 1e-07 and 1; got 7"),
+        ({"train": {"seeds": [1]}}, "one seed and one beta per member; got 1 and 4"),
+        ({"model": {"rotation": [[float("nan")]]}}, r"config.model.rotation\[0\]\[0\] must be finite; got nan"),
         ({"data": {"kind": "file", "rate_hz": "fast"}}, "config.data.rate_hz must be float; got 'fast'"),
     ],
 )
@@ -95,6 +112,14 @@ def test_the_shipped_runs_keep_their_keys():
     }
 
 
+@pytest.mark.parametrize("name", OLD)
+def test_a_config_of_version_0_1_is_read_and_keeps_its_key(name):
+    """Written by version 0.1: the shipped runs, every recipe, and every kind of data, net, likelihood and prior."""
+    config = Config.from_json(json.dumps(OLD[name]["config"]))
+    assert config.key() == OLD[name]["key"]
+    assert Config.from_json(config.to_json()) == config
+
+
 @pytest.mark.parametrize("prior", [{"kind": "laplace", "modulate": "both"}, {"kind": "conditional", "k": 2}])
 def test_a_setting_of_another_family_is_refused(prior):
     with pytest.raises(ConfigError, match="prior has no setting"):
@@ -106,10 +131,10 @@ def test_text_that_is_not_json_is_refused():
         Config.from_json("{")
 
 
-def test_every_setting_has_a_label():
+def test_every_setting_has_a_title():
     for cls in (SourcesData, FileData, ModelConfig, MlpNet, ConvNet, TrainConfig, GaussianLikelihood):
         unlabelled = [
             f.name for f in dataclasses.fields(cls)
-            if f.name not in ("kind", "net", "likelihood") and not f.metadata.get("label")
+            if f.name not in ("kind", "net", "likelihood") and not f.metadata.get("title")
         ]  # fmt: skip
         assert unlabelled == [], cls.__name__
