@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import recipes, runs
 from dvae_core.config import Config, DigitsData, FileData, NeuronsData, SourcesData
 from dvae_core.data.load import dataset_of
+from tests.helpers import trained_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "study", "runs")
@@ -28,7 +29,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from dvae_core.analysis import compute
-    from dvae_core.training.train import train
 
     store = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
@@ -45,10 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "unknown-truth": small(FileData(path=str(table)), "ivae", latents=2),
     }
     for name, config in configs.items():
-        run = runs.create(store / name, config, title=f"Run {name}")
-        for _ in train(run):
-            pass
-        compute.score(run)
+        trained_run(store / name, config, title=f"Run {name}", score=True)
     with torch.no_grad():
         for _ in compute.rotation(runs.Run(store / "vae"), step=45.0):
             pass

@@ -7,20 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core.identify import any_prior
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.markdown, at.info, at.warning, at.error, at.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+from tests.helpers import check, page_text
 
 
 def titles(at: AppTest) -> list[str]:
     return [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
-
-
-def check(at: AppTest) -> None:
-    assert not at.exception, [e.message for e in at.exception]
-    assert not at.error, [e.value for e in at.error]
 
 
 def test_five_panels_show_the_same_points_in_the_same_hues(no_runs, visit):
@@ -42,13 +33,13 @@ def test_five_panels_show_the_same_points_in_the_same_hues(no_runs, visit):
 def test_every_marginal_has_a_verdict(name, no_runs, visit):
     at = visit("any_prior", first=name, second=name, angle="45")
     check(at)
-    assert "The prior cannot tell g(z) from z" in words(at)
-    assert "all entries of R are non-zero" in words(at)
+    assert "The prior cannot tell g(z) from z" in page_text(at)
+    assert "all entries of R are non-zero" in page_text(at)
 
 
 @pytest.mark.parametrize("angle", ["0", "90"])
 def test_a_map_that_only_relabels_is_no_witness(angle, no_runs, visit):
-    said = words(visit("any_prior", angle=angle))
+    said = page_text(visit("any_prior", angle=angle))
     assert "only relabels and flips the axes" in said
     assert "R has zeros" in said
 
@@ -60,7 +51,7 @@ def test_the_slider_answers_fast_and_writes_the_link(no_runs, visit):
     took = time.perf_counter() - began
     check(at)
     assert at.query_params["angle"] == "45"
-    assert "**0.6" in words(at) or "**0.7" in words(at)  # 0.69 in expectation (labs.md B), 1,500 points
+    assert "**0.6" in page_text(at) or "**0.7" in page_text(at)  # 0.69 in expectation (labs.md B), 1,500 points
     assert took < 3  # 0.25 s measured; the bound is for a busy machine
 
 
@@ -81,13 +72,13 @@ def test_darmois_on_the_data_of_the_link_names_the_mixing(no_runs, visit):
     at = visit("any_prior", data="sources,segments=3,per_segment=200")
     check(at)
     assert titles(at)[5:] == ["True factors", "Data x", "y: independent"]
-    assert "MCC of the true factors and y" in words(at)
+    assert "MCC of the true factors and y" in page_text(at)
 
 
 def test_darmois_on_a_runs_data_of_many_columns_lets_choose_two(store, visit):
     at = visit("any_prior", darmois="data of Run unknown-truth", x1="2", x2="4")
     check(at)
-    assert "The true factors are unknown here" in words(at)
+    assert "The true factors are unknown here" in page_text(at)
     assert (at.selectbox(key="choice.x1").value, at.selectbox(key="choice.x2").value) == (2, 4)
     at.selectbox(key="choice.x2").select(2).run()
     assert "two different columns" in at.error[0].value

@@ -7,15 +7,7 @@ import pytest
 from dvae_core import runs
 from dvae_core.analysis import compute
 from dvae_core.work import jobs
-
-
-def words(at) -> str:
-    return " ".join(str(e.value) for kind in ("markdown", "caption", "info", "warning") for e in at.get(kind))
-
-
-def check(at):
-    assert not at.exception, at.exception
-    return at
+from tests.helpers import check, page_text
 
 
 def test_without_a_result_it_offers_the_computation(store, visit):
@@ -29,7 +21,7 @@ def test_every_kind_of_run_has_its_lights(store, visit, kind):
     for _ in compute.conditions(run, member_index=0):
         pass
     at = check(visit("conditions", run=kind, member="0"))
-    said = words(at)
+    said = page_text(at)
     for name in ("1. Noise", "2. Injective generator", "3. Independent statistics T", "4. Enough u"):
         assert name in said
     if kind == "ivae":  # 3 segments for n k + 1 = 5

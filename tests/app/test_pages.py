@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import runs
 from dvae_core.work import jobs
 from tests.headlines import HEADLINES
+from tests.helpers import figures, page_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,16 +20,6 @@ ROOT = Path(__file__).parents[2]
 def check(at: AppTest, page: str) -> None:
     assert not at.exception, [e.message for e in at.exception]
     assert at.subheader[0].value == HEADLINES[page]
-
-
-def words(at: AppTest) -> str:
-    """All that the page says, in one string."""
-    kinds = (at.markdown, at.info, at.warning, at.error, at.caption, at.text)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
-
-
-def figures(at: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
 @pytest.mark.parametrize("page", HEADLINES)
@@ -57,7 +48,7 @@ def test_a_page_works_with_any_run(page, kind, store, visit):
 
 def test_pages_that_need_a_run_point_to_training(no_runs, visit):
     for page in ("traverse", "rotate", "recover", "agree"):
-        assert "Nothing is trained yet" in words(visit(page))
+        assert "Nothing is trained yet" in page_text(visit(page))
 
 
 def test_one_latent_cannot_be_rotated_and_the_page_says_so(store, visit):
@@ -65,7 +56,7 @@ def test_one_latent_cannot_be_rotated_and_the_page_says_so(store, visit):
 
 
 def test_recover_says_when_the_truth_is_unknown(store, visit):
-    assert "true factors of this data are unknown" in words(visit("recover", run="unknown-truth"))
+    assert "true factors of this data are unknown" in page_text(visit("recover", run="unknown-truth"))
 
 
 def test_recover_draws_the_talks_figure_with_both_models(store, visit):
@@ -114,7 +105,7 @@ def test_a_damaged_run_is_named_and_does_not_hide_the_others(store, visit):
         at = visit(page)
         check(at, page)
     at = visit("runs", run="vae")
-    assert "not valid JSON" in words(at)
+    assert "not valid JSON" in page_text(at)
 
 
 def test_a_run_without_weights_yet_is_left_out_of_the_menu(store, visit):
@@ -186,7 +177,7 @@ def test_every_state_of_a_run_has_a_face(state, word, store, visit):
     at = visit("train", run="vae")
     check(at, "train")
     progress = " ".join(bar.proto.text for bar in at.get("progress"))
-    assert word in words(at) + progress
+    assert word in page_text(at) + progress
     labels = [b.label for b in at.button]
     assert ("Stop" in labels) == (state in ("warming", "running"))
     assert ("Resume" in labels) == (state in ("stopped", "lost"))
@@ -199,8 +190,8 @@ def test_a_broken_run_has_a_face_too(name, store, visit):
     (store / "vae" / name).write_text("{ not json")
     at = visit("train", run="vae")
     check(at, "train")
-    assert "Unreadable" in words(at)
-    assert f"{name} of run vae is damaged" in words(at)
+    assert "Unreadable" in page_text(at)
+    assert f"{name} of run vae is damaged" in page_text(at)
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -344,14 +335,14 @@ def test_a_run_goes_out_as_a_zip_and_comes_in_under_a_new_name(store, visit):
     assert come.path.parent == store
     at.get("file_uploader")[0].upload("x.zip", data[:100], "application/zip").run()
     at.button(key="import.go").click().run()
-    assert "not a zip file of a run" in words(at)
+    assert "not a zip file of a run" in page_text(at)
 
 
 def test_a_damaged_status_can_be_repaired_from_the_page(store, visit):
     (store / "vae" / "status.json").write_text('{"state": "finishee"}')
     at = visit("runs", run="vae")
     check(at, "runs")
-    assert "status.json of run vae is damaged" in words(at)
+    assert "status.json of run vae is damaged" in page_text(at)
     next(b for b in at.button if b.label == "Repair").click().run()
     check(at, "runs")
     assert runs.find("vae").status().state == "finished"

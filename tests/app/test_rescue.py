@@ -9,13 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
 from dvae_core.analysis import compute, read
+from tests.helpers import page_text
 
 VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.markdown, at.info, at.warning, at.error, at.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def panels(at: AppTest) -> list[dict]:
@@ -46,7 +42,7 @@ def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
     talk = runs.find("talk-ivae", shipped)
     score = talk.score()
     assert score is not None
-    assert f"iVAE {score['members'][read.best_member(talk)]['mcc_pearson']:.2f}" in words(at)
+    assert f"iVAE {score['members'][read.best_member(talk)]['mcc_pearson']:.2f}" in page_text(at)
     assert len(at.get("plotly_chart")) == (2 if view == "maps" else 1)
 
 
@@ -61,14 +57,14 @@ def test_the_four_panels_hold_the_same_rows(shipped, visit):
 
 def test_scores_say_equal_capacity_or_warn(shipped, visit):
     at = visit("recover", run="talk-ivae", view="scores")
-    assert "Equal capacity" in words(at)
-    assert "| iVAE | 2 |" in words(at)
+    assert "Equal capacity" in page_text(at)
+    assert "| iVAE | 2 |" in page_text(at)
 
 
 def test_views_that_need_a_scored_run_say_so(store, visit):
     (store / "ivae" / "analysis" / "recovery.npz").unlink()
     at = visit("recover", run="ivae", view="maps")
-    assert "when training has finished" in words(at)
+    assert "when training has finished" in page_text(at)
     at = visit("recover", run="ivae", view="scatter")
     assert len(at.get("plotly_chart")) == 1
 
@@ -84,7 +80,7 @@ def test_features_are_offered_and_drawn(store, visit):
 
 def test_agree_gives_a_verdict_for_each_model_and_across(shipped, visit):
     at = visit("agree", run="talk-ivae")
-    said = words(at)
+    said = page_text(at)
     assert "Seeds of iVAE agree up to order, sign and scale" in said
     assert "Seeds of VAE agree only up to a rotation" in said
     assert "iVAE and VAE do not agree" in said
@@ -114,7 +110,7 @@ def test_agree_offers_to_compare_two_runs_and_needs_two_members(store, visit):
     cut = {k: v[:1] if k in ("mu_z", "std_z", "prior_mu", "prior_logvar", "kl_latent", "elbo", "recon", "kl") else v
            for k, v in latents.items()}  # fmt: skip
     run.write_npz("latents.npz", cut)
-    assert "nobody to agree with" in words(visit("agree", run="vae", beside="none"))
+    assert "nobody to agree with" in page_text(visit("agree", run="vae", beside="none"))
 
 
 def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):

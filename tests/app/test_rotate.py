@@ -7,20 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
-
-
-def words(at: AppTest) -> str:
-    kinds = (at.markdown, at.info, at.warning, at.error, at.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+from tests.helpers import check, page_text
 
 
 def button(at: AppTest, label: str):
     return next(b for b in at.button if b.label == label)
-
-
-def check(at: AppTest) -> None:
-    assert not at.exception, [e.message for e in at.exception]
-    assert not at.error, [e.value for e in at.error]
 
 
 def test_the_full_curve_has_the_diagonal_elbo_and_its_closed_form(store, visit):
@@ -36,7 +27,7 @@ def test_the_full_curve_has_the_diagonal_elbo_and_its_closed_form(store, visit):
     assert [name for name in names if name and name != "MCC"] == [
         "log p(x)", "ELBO (full q)", "ELBO (diagonal q)", "its closed form",
     ]  # fmt: skip
-    assert "A note." in words(at)
+    assert "A note." in page_text(at)
 
 
 def test_maps_before_the_dial_are_kept_in_the_link_and_undone(store, visit):
@@ -75,7 +66,7 @@ def test_a_map_in_the_link_that_is_none_is_refused_in_words(before, store, visit
 
 def test_the_two_sample_test_collects_p_values_and_says_what_they_are(store, visit):
     at = visit("rotate", run="vae", view="test", angle="45")
-    assert "p-value is uniform" in words(at)
+    assert "p-value is uniform" in page_text(at)
     button(at, "Draw and test").click().run()
     button(at, "Draw and test").click().run()
     check(at)
@@ -87,20 +78,20 @@ def test_the_two_sample_test_collects_p_values_and_says_what_they_are(store, vis
 def test_which_is_true_is_asked_before_it_is_told(member, answer, store, visit):
     at = visit("rotate", run="vae", view="guess", member=member, angle="45")
     check(at)
-    assert "came out of training" not in words(at)
-    assert "nats" in words(at)
+    assert "came out of training" not in page_text(at)
+    assert "nats" in page_text(at)
     button(at, answer).click().run()
     check(at)
-    assert "came out of training" in words(at)
-    assert ("With the true factors at hand" in words(at)) == (member == "0")  # where the curve is computed
+    assert "came out of training" in page_text(at)
+    assert ("With the true factors at hand" in page_text(at)) == (member == "0")  # where the curve is computed
     button(at, "Ask again").click().run()
-    assert "came out of training" not in words(at)
+    assert "came out of training" not in page_text(at)
 
 
 def test_a_conditional_prior_says_what_turning_means(store, visit):
-    assert "not N(0, I)" in words(visit("rotate", run="ivae"))
-    assert "can be told apart" in words(visit("rotate", run="ivae", view="guess"))
-    assert "about N(0, I), a plain VAE's" in words(visit("rotate", run="ivae", view="test"))
+    assert "not N(0, I)" in page_text(visit("rotate", run="ivae"))
+    assert "can be told apart" in page_text(visit("rotate", run="ivae", view="guess"))
+    assert "about N(0, I), a plain VAE's" in page_text(visit("rotate", run="ivae", view="test"))
 
 
 def test_the_exact_model_is_flat_and_bent_in_closed_form(store, visit):
@@ -121,7 +112,7 @@ def test_a_diverged_member_and_dead_latents_are_said(store, visit):
     run.write_npz("latents.npz", latents)
     at = visit("rotate", run="vae", member="0")
     check(at)
-    assert "Both latents of this plane are dead" in words(at)
+    assert "Both latents of this plane are dead" in page_text(at)
     run.set_status(failed_members=[0])
     assert "diverged" in visit("rotate", run="vae", member="0").error[0].value
 

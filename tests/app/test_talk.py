@@ -5,10 +5,7 @@ import pytest
 from pages.ui.page import ORDER
 from pages.ui.talk import demos
 from pages.ui.talk.slides import CHAPTERS, NAMES, STOPS
-
-
-def said(at):
-    return "\n".join(str(element.value) for kind in (at.markdown, at.caption, at.info, at.error) for element in kind)
+from tests.helpers import page_text
 
 
 @pytest.fixture
@@ -22,15 +19,15 @@ def test_a_stop_opens_cold_asks_first_and_then_shows(stop, shipped_only, visit):
     at = visit("talk", stop=stop.name)
     assert not at.exception, [e.message for e in at.exception]
     if stop.question:
-        assert stop.question in said(at)
-        assert stop.claim not in said(at)  # it would give the answer away
-        assert stop.see not in said(at)
+        assert stop.question in page_text(at)
+        assert stop.claim not in page_text(at)  # it would give the answer away
+        assert stop.see not in page_text(at)
         at = at.button(key=f"talk.answer.{stop.name}.{stop.options[0]}").click().run(timeout=60)
-        assert f"You said “{stop.options[0]}”." in said(at)
+        assert f"You said “{stop.options[0]}”." in page_text(at)
     assert not at.exception, [e.message for e in at.exception]
     assert not at.error, [e.value for e in at.error]
-    assert stop.claim in said(at)
-    assert stop.see in said(at)
+    assert stop.claim in page_text(at)
+    assert stop.see in page_text(at)
 
 
 def test_next_and_back_walk_all_stops(shipped_only, visit):
@@ -45,15 +42,15 @@ def test_next_and_back_walk_all_stops(shipped_only, visit):
 
 def test_the_list_jumps_and_an_unknown_stop_is_the_first(shipped_only, visit):
     at = visit("talk", stop="no-such-stop")
-    assert STOPS[0].claim in said(at)
+    assert STOPS[0].claim in page_text(at)
     at = at.button(key=f"talk.to.{len(STOPS) - 1}").click().run(timeout=60)
-    assert STOPS[-1].claim in said(at)
+    assert STOPS[-1].claim in page_text(at)
 
 
 def test_without_its_shipped_runs_it_says_so(no_runs, visit):
     at = visit("talk")
     assert not at.exception
-    assert "make examples" in said(at)
+    assert "make examples" in page_text(at)
 
 
 def test_the_words_fit_their_form():

@@ -2,18 +2,15 @@
 
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers import ROOT, serve
+
 SHOTS = Path(os.environ.get("DVAE_SHOTS", ROOT / "artifacts" / "screenshots"))
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -22,42 +19,18 @@ ARGUMENTS = [
 LOCAL = re.compile(r"(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|data:|blob:|about:|chrome-extension:")
 
 
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def _wait_for(url: str, log: Path) -> str:
-    deadline = time.time() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
-                return url
-        except OSError:
-            assert time.time() < deadline, log.read_text()
-            time.sleep(0.1)
-
-
 @pytest.fixture(scope="session")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Start a server nobody has visited yet, with a store that is empty or filled by `fill`; returns its address."""
-    servers: list[subprocess.Popen] = []
+    with ExitStack() as servers:
 
-    def start(fill: Callable[[Path], None] = lambda store: None) -> str:
-        port, store = _free_port(), tmp_path_factory.mktemp("store")
-        fill(store)
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-        with open(store / "server.log", "wb") as log:
-            environment = {**os.environ, "DVAE_RUNS": str(store), "DVAE_WARM": "1"}
-            servers.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
-        return _wait_for(f"http://127.0.0.1:{port}", store / "server.log")
+        def start(fill: Callable[[Path], None] = lambda store: None) -> str:
+            store = tmp_path_factory.mktemp("store")
+            fill(store)
+            address, _ = servers.enter_context(serve(store, DVAE_WARM="1"))
+            return f"http://{address}"
 
-    yield start
-    for server in servers:
-        server.terminate()
-    for server in servers:
-        server.wait(20)
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -135,18 +108,8 @@ TALL = {"width": 1280, "height": 1400}
 @pytest.fixture(scope="session")
 def components_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of components_page.py."""
-    port, log = _free_port(), tmp_path_factory.mktemp("components") / "server.log"
-    script = Path(__file__).with_name("components_page.py")
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    with log.open("wb") as out:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
+    with serve(tmp_path_factory.mktemp("components"), Path(__file__).with_name("components_page.py")) as (address, _):
+        yield f"http://{address}"
 
 
 @pytest.fixture(scope="session")

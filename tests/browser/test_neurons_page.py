@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from components_kit import blue_spot, pixels
 
-from dvae_core import runs
 from dvae_core.config import NeuronsData
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import for_dataset
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -21,8 +20,7 @@ def fill(store: Path) -> None:
     dataset = dataset_of(data)
     config = for_dataset(data, dataset, members=2, epochs=3)
     assert config.model.likelihood.kind == "poisson"
-    for _ in train(runs.create(store / "neurons", config, title="Thirty neurons"), dataset):
-        pass
+    trained_run(store / "neurons", config, dataset, title="Thirty neurons")
 
 
 def test_neurons_show_rates_and_any_point_of_the_page_moves_the_sliders(new_server, visitor):

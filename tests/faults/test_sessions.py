@@ -9,6 +9,7 @@ from dvae_core import runs
 from dvae_core.runs import files
 from dvae_core.work import jobs
 from tests.harness import faults, load
+from tests.helpers import serve, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 
@@ -22,19 +23,19 @@ def bench(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_twenty_visitors_click_while_one_model_trains(bench):
-    with load.serve(Path(bench.store), DVAE_WARM="0") as (address, _):
+    with serve(Path(bench.store), DVAE_WARM="0") as (address, _):
         run = bench.new()
         jobs.start(run)
         took, wrong = load.crowd(address, 20, 5)
         assert len(took) == 100
         assert not wrong
-        faults.until(lambda: run.status().state == "finished" and run.score() is not None)
+        until(lambda: run.status().state == "finished" and run.score() is not None)
     assert bench.is_whole(run) == ""
     assert bench.bystanders() == ""
 
 
 def test_two_hundred_reruns_leave_no_memory_behind(bench):
-    with load.serve(Path(bench.store), DVAE_WARM="0") as (address, server):
+    with serve(Path(bench.store), DVAE_WARM="0") as (address, server):
         visitor = load.Visitor(address, "to=data")
         load.moves(visitor, 60)
         before = psutil.Process(server.pid).memory_info().rss
@@ -46,15 +47,15 @@ def test_two_hundred_reruns_leave_no_memory_behind(bench):
 
 def test_the_apps_own_server_killed_leaves_a_stopped_run_and_no_worker(bench):
     """Start through the page, kill -9 the server: the worker sees its stdin end, saves and goes."""
-    with load.serve(Path(bench.store), DVAE_WARM="0") as (address, server):
+    with serve(Path(bench.store), DVAE_WARM="0") as (address, server):
         known = {r.id for r in runs.list_runs(bench.store)}
         visitor = load.Visitor(address, "to=train&data=sources")
         press(visitor, "Start training")
         (run,) = (r for r in runs.list_runs(bench.store) if r.id not in known)
-        faults.until(lambda: run.written_status().step > 0)
+        until(lambda: run.written_status().step > 0)
         pid = run.written_status().pid
         server.kill()
-        faults.until(lambda: not files.process_is_alive(pid), 30)
+        until(lambda: not files.process_is_alive(pid), 30)
         assert run.status().state in ("stopped", "finished")
 
 

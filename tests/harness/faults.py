@@ -34,9 +34,9 @@ from dvae_core.config import Config, GaussianLikelihood, MlpNet, ModelConfig, So
 from dvae_core.runs import Run, RunError, files
 from dvae_core.runs.files import arrays_from
 from dvae_core.work import jobs
+from tests.helpers import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 180.0
 # Like the app's server: it queues one run, or goes on with what is queued, and then waits.
 SERVER = """
 import sys, time
@@ -68,16 +68,6 @@ class Row:
         """Return the row as text."""
         seconds = [f"{statistics.median(s):7.2f}" if s else "      -" for s in (self.notice, self.recover)]
         return f"{self.fault:44s} {self.times:5d} {self.lost:5d}   {seconds[0]}   {seconds[1]}"
-
-
-def until(true: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until something is true; return how long it took."""
-    began = time.monotonic()
-    while not true():
-        if time.monotonic() - began > seconds:
-            raise TimeoutError("it did not happen in time")
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Bench:
@@ -371,7 +361,7 @@ def long_queue(bench: Bench, jobs_count: int) -> Row:
     for run in queued:
         if run.status().state in ("stopped", "lost"):
             jobs.start(run)
-    until(lambda: all(r.status().state == "finished" and r.score() for r in queued), 4 * PATIENCE)
+    until(lambda: all(r.status().state == "finished" and r.score() for r in queued), 4 * PATIENCE_S)
     row.recover.append(time.monotonic() - began)
     first = queued[0].weights()
     for run in queued:
@@ -403,7 +393,7 @@ def kill_dask_worker(bench: Bench, times: int) -> Row:
             row.recover.append(
                 until(lambda run=run, pid=pid: (s := run.written_status()).pid != pid or s.state == "finished")
             )
-            future.result(PATIENCE)
+            future.result(PATIENCE_S)
             bench.recovered(row, run)
         executor._client.close()
     return row

@@ -26,7 +26,8 @@ from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run
 from dvae_core.work import jobs
-from tests.harness.sessions import Visitor, serve
+from tests.harness.sessions import Visitor
+from tests.helpers import serve
 
 PAGES = ("", "to=data", "to=train", "to=traverse", "to=rotate", "to=any_prior", "to=recover", "to=runs")
 

@@ -3,49 +3,13 @@
 Cheap enough for twenty at once on a laptop; it sees when the script has run and what it said, not what is drawn.
 """
 
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
-
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def serve(store: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Run the app on a free port with this store; yield host:port and the process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    with (store / ".server.log").open("ab") as log:
-        server = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "DVAE_RUNS": str(store), **environment}, stdout=log, stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                    break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        yield f"127.0.0.1:{port}", server
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 class Visitor:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from dvae_core import runs
 from dvae_core.config import (
     ConditionalPrior,
     Config,
@@ -20,7 +19,8 @@ from dvae_core.config import (
 )
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.model.vae import Posterior, Sizes, Vae, kl_to_prior, log_px
-from dvae_core.training.train import load_vae, train
+from dvae_core.training.train import load_vae
+from tests.helpers import trained_run
 
 pytestmark = pytest.mark.statistical
 D_X, D_Z = 6, 2
@@ -96,9 +96,7 @@ def test_a_linear_vae_reaches_probabilistic_pca(tmp_path, seed):
         ),
         train=TrainConfig(seeds=(seed,), betas=(1.0,), epochs=120, batch=200, lr=0.02),
     )  # fmt: skip
-    run = runs.create(tmp_path / "run", config)
-    for _ in train(run, data):
-        pass
+    run = trained_run(tmp_path / "run", config, data)
     parts = split(data)
     x_train, x_test = data.x_float(parts.train).astype(float), data.x_float(parts.held_out).astype(float)
     values, vectors = np.linalg.eigh(np.cov(x_train.T, bias=True))
@@ -173,10 +171,7 @@ def test_ivae_recovers_what_vae_cannot(tmp_path):
 
     values = {}
     for name, config in (("ivae", dataclasses.replace(base, prior=ConditionalPrior())), ("vae", base)):
-        run = runs.create(tmp_path / name, config)
-        for _ in train(run, data):
-            pass
-        latents = run.latents()
+        latents = trained_run(tmp_path / name, config, data).latents()
         values[name] = [mcc(latents["z_true"].astype(float), m.astype(float)).value for m in latents["mu_z"]]
     assert min(values["ivae"]) > 0.98
     # a VAE's axes are those of its random start: its MCC is that of random rotations (mean 0.90, worst 0.71)

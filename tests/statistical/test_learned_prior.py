@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from dvae_core import recipes, runs
-from dvae_core.analysis import compute
+from dvae_core import recipes
 from dvae_core.config import ConditionalPrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 
 @pytest.mark.slow
@@ -22,10 +21,8 @@ def test_the_learned_family_fits_what_the_gaussian_cannot(noise, tmp_path):
         config = recipes.for_dataset(
             data, dataset_of(data), "ivae", members=8, posterior="gauss-newton", epochs=50, prior=prior
         )
-        run = runs.create(tmp_path / name, config)
-        for _ in train(run):
-            pass
-        elbo[name] = np.array([member["elbo"] for member in compute.score(run)["members"]])
+        score = trained_run(tmp_path / name, config, score=True).score()
+        elbo[name] = np.array([member["elbo"] for member in score["members"]])
     gain = elbo["learned"] - elbo["gaussian"]
     assert (gain > 0).all()
     assert gain.mean() > gain.std()

@@ -33,7 +33,7 @@ from dvae_core.identify.rotation import rotate
 from dvae_core.model.priors import LOG_VAR_BOUND
 from dvae_core.model.vae import Sizes, Vae
 from dvae_core.runs import RunError
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 pytestmark = pytest.mark.statistical
 MEANS = np.array([[-3.0, 0.0], [1.0, 2.0], [2.0, -2.5]])
@@ -113,7 +113,7 @@ def test_matched_noise_has_exact_moments():
 # --- the analysis of a trained run ---
 
 
-def trained(tmp_path, *, modulate: str | None = None, posterior: str = "diagonal", epochs: int = 30):
+def rotatable(tmp_path, *, modulate: str | None = None, posterior: str = "diagonal", epochs: int = 30):
     rng = np.random.default_rng(0)
     u = rng.integers(0, 3, 900)
     means, stds = {"mean": (MEANS[u], 1.0), "variance": (0.0, np.sqrt(MODULATED)[u])}.get(modulate or "", (0.0, 1.0))
@@ -137,10 +137,7 @@ def trained(tmp_path, *, modulate: str | None = None, posterior: str = "diagonal
         prior=StandardPrior() if modulate is None else ConditionalPrior(modulate=modulate),
         train=TrainConfig(seeds=(0, 1), betas=(1.0, 1.0), epochs=epochs, batch=128, lr=0.01),
     )
-    run = runs.create(tmp_path / "run", config, title="made")
-    for _ in train(run):
-        pass
-    return run
+    return trained_run(tmp_path / "run", config)
 
 
 def analysed(run, **settings) -> dict[str, np.ndarray]:
@@ -152,7 +149,7 @@ def analysed(run, **settings) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("posterior", ["diagonal", "gauss-newton"])
 def test_a_trained_vaes_curves(tmp_path, posterior):
-    run = trained(tmp_path, posterior=posterior)
+    run = rotatable(tmp_path, posterior=posterior)
     found = analysed(run, step=15.0)
     assert found["angle"].tolist() == [0, 15, 30, 45, 60, 75, 90]
     assert found["rows"] == run.about["n_held_out"]
@@ -202,7 +199,7 @@ def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
 
 
 def test_a_conditional_priors_curves(tmp_path):
-    run = trained(tmp_path, modulate="variance", posterior="gauss-newton")
+    run = rotatable(tmp_path, modulate="variance", posterior="gauss-newton")
     found = analysed(run, step=15.0)
     refitted = found["log_pxu_refitted"]
     assert refitted[0] == pytest.approx(refitted[-1], abs=1e-9)  # a permutation, refitted, with the noise carried
@@ -215,7 +212,7 @@ def test_a_conditional_priors_curves(tmp_path):
 
 
 def test_means_only_is_flat_when_refitted_on_a_trained_run(tmp_path):
-    run = trained(tmp_path, modulate="mean", posterior="gauss-newton")
+    run = rotatable(tmp_path, modulate="mean", posterior="gauss-newton")
     found = analysed(run, step=30.0)
     assert np.ptp(found["log_pxu_refitted"]) < 1e-8  # unit variances at every u: turned priors are turned exactly
     assert np.ptp(found["log_pxu_fixed"]) > 0.1
@@ -231,8 +228,7 @@ def test_pictures(tmp_path, net, likelihood):
         model=ModelConfig(latents=3, net=net, likelihood=likelihood, preprocess="centre", posterior="diagonal"),
         train=TrainConfig(seeds=(0,), betas=(1.0,), epochs=1, batch=50),
     )
-    run = runs.create(tmp_path / "run", config, title="noise")
-    list(train(run))
+    run = trained_run(tmp_path / "run", config)
     list(compute.rotation(run, i=1, j=2, step=45.0))
     found = run.analysis("rotation-0-1-2")
     assert np.ptp(found["elbo"]) < 1e-5
@@ -276,7 +272,7 @@ def test_the_shipped_curves_are_of_the_shipped_models(name):
 
 
 def test_what_cannot_be_rotated_says_so(tmp_path):
-    run = trained(tmp_path, epochs=1)
+    run = rotatable(tmp_path, epochs=1)
     with pytest.raises(RunError, match="members 0 to 1; got 5"):
         next(compute.rotation(run, member_index=5))
     with pytest.raises(ValueError, match=r"two different axes among 0\.\.1; got 1 and 1"):

@@ -17,8 +17,7 @@ from dvae_core.cli import main
 from dvae_core.data.dataset import save, split
 from dvae_core.data.readers import read
 from dvae_core.data.synthetic import sources
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+from tests.shared_data import SHARED
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,14 @@ from dvae_core.config import FileData, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import RunError
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 RNG = np.random.default_rng
 
 
-def trained(path: Path, data, model: str = "ivae", **more) -> runs.Run:
+def barely_trained(path: Path, data, model: str = "ivae", **more) -> runs.Run:
     config = recipes.for_dataset(data, dataset_of(data), model, **({"members": 2, "epochs": 1} | more))
-    run = runs.create(path, config, title=path.name)
-    for _ in train(run):
-        pass
-    compute.score(run)
-    return run
+    return trained_run(path, config, title=path.name, score=True)
 
 
 def finished(path: Path, mu_z: np.ndarray, *, u=None, about=None, z_true=None, config=None) -> runs.Run:
@@ -96,7 +92,7 @@ def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
     rng = RNG(0)
     z = np.column_stack([rng.standard_normal(300), np.ones(300), rng.standard_normal(300)])
     np.savez(tmp_path / "t.npz", x=z @ rng.standard_normal((3, 4)), u=rng.integers(0, 3, 300), z=z)
-    run = trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), latents=2)
+    run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), latents=2)
     score = run.score()
     assert "Factor z2 is constant on the held-out rows" in score["notes"][0]
     assert 0 < score["mean"]["mcc_pearson"] <= 1
@@ -111,7 +107,7 @@ def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
 def test_score_of_data_whose_factors_are_all_constant_has_no_mcc(tmp_path):
     rng = RNG(0)
     np.savez(tmp_path / "t.npz", x=rng.standard_normal((200, 3)), z=np.ones((200, 1)))
-    run = trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), "vae", latents=2)
+    run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), "vae", latents=2)
     assert run.score()["mean"]["mcc_pearson"] is None
     assert read.recovery(run, 0) is None
 
@@ -121,7 +117,7 @@ def test_a_factor_that_u_determines_has_no_within_u_score_and_a_sentence(tmp_pat
     u = rng.integers(0, 3, 300)
     z = np.column_stack([u, rng.standard_normal(300)])
     np.savez(tmp_path / "t.npz", x=z @ rng.standard_normal((2, 3)), u=u, z=z)
-    run = trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")))
+    run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")))
     score = run.score()
     assert score["mean"]["mcc_within_u"] is None
     assert score["mean"]["mcc_pearson"] > 0
@@ -212,7 +208,7 @@ def test_decode_scores_known_features():
 
 
 def test_downstream_job_and_its_refusals(tmp_path):
-    run = trained(tmp_path / "run", SourcesData(segments=3, per_segment=80), encoder="xu")
+    run = barely_trained(tmp_path / "run", SourcesData(segments=3, per_segment=80), encoder="xu")
     done(run, "downstream", target="z:1")
     found = run.analysis("downstream-z1-linear")
     assert found["names"].tolist() == ["iVAE", "x itself", "PCA", "FastICA", "chance"]

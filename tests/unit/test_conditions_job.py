@@ -12,7 +12,7 @@ from dvae_core.analysis import compute, read, study
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.identify.conditions import FLOOR_NATS, theorem_matrix
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 
 def test_the_talks_run_meets_what_can_be_counted(tmp_path):
@@ -47,9 +47,7 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
 def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     data = SourcesData(segments=6, per_segment=60, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
-    run = runs.create(tmp_path / "run", config)
-    for _ in train(run):
-        pass
+    run = trained_run(tmp_path / "run", config)
     assert list(compute.conditions(run))[-1] == 1
     found = run.analysis("conditions-0")
     k = prior.k

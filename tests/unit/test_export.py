@@ -22,7 +22,8 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.export.onnx import decoder_onnx
 from dvae_core.export.plan import decoder_plan
-from dvae_core.training.train import load_vae, train
+from dvae_core.training.train import load_vae
+from tests.helpers import trained_run
 
 ACTIVATIONS = ["xtanh", "tanh", "relu", "leaky", "silu", "gelu"]
 
@@ -49,11 +50,7 @@ def test_onnx_equals_torch_for_every_member_of_every_shipped_run(run):
 
 def _tiny_run(tmp_path, model, dataset):
     base = recipes.for_dataset(recipes.DigitsData(), dataset_of(recipes.DigitsData()), "vae", members=2, epochs=1)
-    config = dataclasses.replace(base, model=model)
-    run = runs.create(tmp_path / "run", config)
-    for _ in train(run, dataset):
-        pass
-    return run
+    return trained_run(tmp_path / "run", dataclasses.replace(base, model=model), dataset)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

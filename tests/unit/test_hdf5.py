@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,10 +10,10 @@ import pytest
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, hdf5_child
+from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def written(path, **arrays):

@@ -13,31 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core import recipes, runs
-from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
-from dvae_core.data.load import dataset_of
+from dvae_core import runs
+from dvae_core.config import TrainConfig
 from dvae_core.runs import Run, RunError
 from dvae_core.training.train import train
 from dvae_core.work import jobs
+from tests.helpers import small_config, until
 
 pytestmark = pytest.mark.timeout(300)
-DATA = SourcesData(segments=3, per_segment=100)
-
-
-def config_for(epochs: int = 12, seeds: tuple[int, ...] = (0,)) -> Config:
-    made = recipes.for_dataset(DATA, dataset_of(DATA), "vae", batch=16)
-    return dataclasses.replace(
-        made,
-        model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),
-        train=TrainConfig(seeds=seeds, betas=(1.0,) * len(seeds), epochs=epochs, batch=16),
-    )
-
-
-def until(true, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def a_pid_that_ended() -> int:
@@ -58,7 +41,9 @@ def place() -> Path:
 
 
 def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
-    whole, run, next_one = (runs.create(tmp_path / name, config_for(60)) for name in ("whole", "run", "next"))
+    whole, run, next_one = (
+        runs.create(tmp_path / name, small_config((0,), model="vae", epochs=60)) for name in ("whole", "run", "next")
+    )
     jobs.start(run)
     with pytest.raises(RunError, match="nothing to start"):
         jobs.start(run)
@@ -91,7 +76,7 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_worker_leaves_a_lost_run_that_goes_on(place, tmp_path):
-    run = runs.create(tmp_path / "run", config_for(300))
+    run = runs.create(tmp_path / "run", small_config((0,), model="vae", epochs=300))
     jobs.start(run)
     until(lambda: run.status().step > 0)
     os.kill(run.status().pid, signal.SIGKILL)
@@ -105,7 +90,9 @@ def test_a_killed_worker_leaves_a_lost_run_that_goes_on(place, tmp_path):
 
 @pytest.mark.slow
 def test_what_is_wrong_is_the_runs_message_and_in_its_log(place, tmp_path):
-    broken = dataclasses.replace(config_for(), train=TrainConfig(seeds=(0,), betas=(1.0,), device="mps"))
+    broken = dataclasses.replace(
+        small_config((0,), model="vae"), train=TrainConfig(seeds=(0,), betas=(1.0,), device="mps")
+    )
     run = runs.create(tmp_path / "run", broken)
     jobs.start(run)
     until(lambda: run.status().state == "failed")
@@ -124,7 +111,7 @@ def test_only_words_travel_to_a_worker(place):
 
 @pytest.mark.slow
 def test_a_run_in_use_is_refused_and_its_state_left_alone(place, tmp_path):
-    run = runs.create(tmp_path / "run", config_for())
+    run = runs.create(tmp_path / "run", small_config((0,), model="vae"))
     with run.lock():
         run.set_status(state="running", pid=os.getpid())
         with pytest.raises(RunError, match="is running"):
@@ -138,7 +125,7 @@ def test_a_run_in_use_is_refused_and_its_state_left_alone(place, tmp_path):
 @pytest.mark.slow
 def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_scores(place, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "_tasks", {})
-    run = runs.create(tmp_path / "run", config_for())
+    run = runs.create(tmp_path / "run", small_config((0,), model="vae"))
     jobs.start(run)
     until(lambda: run.written_status().state == "finished")
     os.kill(run.written_status().pid, signal.SIGKILL)  # scoring takes some tenths of a second
@@ -149,7 +136,7 @@ def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_score
 def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     monkeypatch.setattr(jobs, "_tasks", {})
-    run, other = (runs.create(tmp_path / name, config_for()) for name in ("run", "other"))
+    run, other = (runs.create(tmp_path / name, small_config((0,), model="vae")) for name in ("run", "other"))
     for each in (run, other):
         list(train(each))
     run.set_status(pid=a_pid_that_ended())
@@ -162,9 +149,9 @@ def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(tmp_path, monke
     pid = a_pid_that_ended()
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     for at, name in ((2.0, "second"), (1.0, "first"), (3.0, "third")):
-        run = runs.create(tmp_path / name, config_for())
+        run = runs.create(tmp_path / name, small_config((0,), model="vae"))
         run.set_status(state="queued", pid=pid, host=socket.gethostname(), queued_at=at)
-    runs.create(tmp_path / "mine", config_for())
+    runs.create(tmp_path / "mine", small_config((0,), model="vae"))
     Run(tmp_path / "third").write("status.json", "{")
     assert Run(tmp_path / "first").status().state == "lost"
     started: list[str] = []

@@ -2,25 +2,21 @@
 
 import pytest
 
-from dvae_core import runs
 from dvae_core.analysis import compute, read
 from dvae_core.cli import main
 from dvae_core.config import DigitsData, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import for_dataset
 from dvae_core.runs import RunError
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 
-def trained(path, data, model):
-    run = runs.create(path, for_dataset(data, dataset_of(data), model, members=2, epochs=1))
-    for _ in train(run):
-        pass
-    return run
+def barely_trained(path, data):
+    return trained_run(path, for_dataset(data, dataset_of(data), "vae", members=2, epochs=1))
 
 
 def test_a_member_is_scored_by_the_command_line(tmp_path):
-    run = trained(tmp_path / "run", SourcesData(segments=3, per_segment=100), "vae")
+    run = barely_trained(tmp_path / "run", SourcesData(segments=3, per_segment=100))
     assert read.literature_scores(run, 1) is None
     assert main(["analyse", str(run.path), "disentanglement", "--set", "member_index=1", "--set", "fast=true"]) == 0
     found = read.literature_scores(run, 1)
@@ -33,6 +29,6 @@ def test_a_member_is_scored_by_the_command_line(tmp_path):
 
 
 def test_without_true_factors_it_is_refused(tmp_path):
-    run = trained(tmp_path / "run", DigitsData(), "vae")
+    run = barely_trained(tmp_path / "run", DigitsData())
     with pytest.raises(RunError, match="this run's data has none"):
         list(compute.disentanglement(run))

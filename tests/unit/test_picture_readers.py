@@ -7,7 +7,6 @@ import struct
 import time
 import zipfile
 import zlib
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -17,9 +16,9 @@ from PIL import Image
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, images
+from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def shared(name):

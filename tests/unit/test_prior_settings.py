@@ -8,7 +8,7 @@ from dvae_core.analysis import compute, read
 from dvae_core.cli import main
 from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
-from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 
 @pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
@@ -16,9 +16,7 @@ from dvae_core.training.train import train
 def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuous):
     data = SourcesData(segments=3, per_segment=80, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, epochs=2, prior=prior)
-    run = runs.create(tmp_path / "run", config)
-    for _ in train(run):
-        pass
+    run = trained_run(tmp_path / "run", config)
     assert compute.score(run)["members_failed"] == 0
     latents = read.held_out(run)
     assert latents["prior_z"].shape == latents["mu_z"].shape

@@ -17,6 +17,7 @@ from dvae_core.data import readers
 from dvae_core.data.dataset import DataError, save, split
 from dvae_core.data.readers import builtin
 from dvae_core.data.synthetic import sources
+from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -24,8 +25,6 @@ X = RNG.standard_normal((N, 3)).astype(np.float32)
 U = np.arange(N) % 4
 S = RNG.standard_normal((N, 2)).astype(np.float32)
 TABLE = pd.DataFrame({"x1": X[:, 0], "x2": X[:, 1], "x3": X[:, 2], "u": U, "s1": S[:, 0], "s2": S[:, 1]})
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def shared(name):

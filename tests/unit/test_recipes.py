@@ -11,6 +11,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
 from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 FILE = FileData(path="not read")
 
@@ -104,9 +105,7 @@ def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
     # one thread, as the shipped faces were trained: two wait for each other where other tests run beside
     monkeypatch.setattr("dvae_core.training.train.choose_threads", lambda *_: 1)
     shipped = runs.Run(runs.examples_folder() / name).score()
-    run = runs.create(tmp_path / "run", recipe(name))
-    for _ in train(run):
-        pass
+    run = trained_run(tmp_path / "run", recipe(name))
     again = compute.score(run)
     for key in ("elbo", "mcc_pearson"):
         if shipped["mean"][key] is None:

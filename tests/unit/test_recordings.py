@@ -1,7 +1,6 @@
 """Recordings: structs and cells by name, event times in bins with behaviour beside them; the real shared files."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +9,9 @@ from scipy.io import loadmat, savemat
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError, split
 from dvae_core.data.readers import mat, spikes
+from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def shared(name):

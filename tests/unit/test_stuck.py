@@ -16,6 +16,7 @@ from dvae_core.data.load import dataset_of
 from dvae_core.metrics import pair_mcc, stuck
 from dvae_core.runs import RunError
 from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 ALIVE = np.ones((8, 2))
 BOUNDS = np.array([0.0, 0.1, -0.1, 0.05, 0.02, -0.05, 0.08, -0.02])
@@ -66,9 +67,7 @@ def population(tmp_path_factory):
     config = recipes.for_dataset(
         data, dataset_of(data), "ivae", members=4, batch=30, epochs=3, posterior="diagonal", encoder="x"
     )
-    run = runs.create(tmp_path_factory.mktemp("stuck") / "run", config)
-    for _ in train(run):
-        pass
+    run = trained_run(tmp_path_factory.mktemp("stuck") / "run", config)
     constant(run, 1)
     return run
 
@@ -76,10 +75,8 @@ def population(tmp_path_factory):
 def test_training_names_a_stuck_member_when_it_ends(tmp_path, monkeypatch):
     data = SourcesData(segments=3, per_segment=100)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=4, batch=30, epochs=1)
-    run = runs.create(tmp_path / "run", config)
     monkeypatch.setattr("dvae_core.training.train.stuck", lambda *_: {1: "its bound is 9 nats below"})
-    for _ in train(run):
-        pass
+    run = trained_run(tmp_path / "run", config)
     assert run.status().stuck_members == (1,)
     assert "Seed 1 is stuck: its bound is 9 nats below" in run.status().message
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from dvae_core import recipes, runs
-from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
 from dvae_core.data.load import dataset_of
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
@@ -22,17 +21,7 @@ from dvae_core.runs import RunError
 from dvae_core.training import engine
 from dvae_core.training.engine import one_cycle
 from dvae_core.training.train import History, NowAndThen, load_vae, sizes_of, train
-
-DATA = SourcesData(segments=3, per_segment=100)
-
-
-def config_for(seeds=(0, 1), *, epochs=12, betas=None, **train_settings) -> Config:
-    made = recipes.for_dataset(DATA, dataset_of(DATA), "ivae", batch=16)
-    return dataclasses.replace(
-        made,
-        model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),
-        train=TrainConfig(seeds=seeds, betas=betas or (1.0,) * len(seeds), epochs=epochs, batch=16, **train_settings),
-    )
+from tests.helpers import SMALL_DATA, small_config, trained_run
 
 
 def finish(run) -> None:
@@ -41,7 +30,7 @@ def finish(run) -> None:
 
 
 def test_a_run_folder_holds_what_it_should(tmp_path):
-    run = runs.create(tmp_path / "a", config_for(), title="Two of them")
+    run = runs.create(tmp_path / "a", small_config(), title="Two of them")
     seen = list(train(run))
     assert seen[0].step == 0
     assert seen[-1].step == seen[-1].steps == run.status().step
@@ -64,8 +53,8 @@ def test_a_run_folder_holds_what_it_should(tmp_path):
 
 def test_member_seven_is_the_same_alone_and_among_many(tmp_path):
     """Same weights, order and noise bit for bit; parameters within 1e-5 after 50 steps (kernels differ with p)."""
-    many = runs.create(tmp_path / "many", config_for(tuple(range(8)), epochs=4))  # 15 steps an epoch
-    lone = runs.create(tmp_path / "lone", config_for((7,), epochs=4))
+    many = runs.create(tmp_path / "many", small_config(tuple(range(8)), epochs=4))  # 15 steps an epoch
+    lone = runs.create(tmp_path / "lone", small_config((7,), epochs=4))
     finish(many)
     finish(lone)
     assert many.status().step >= 50
@@ -80,12 +69,12 @@ def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
     """Each member moves as it would alone, at its own rate (1e-5 after 60 steps: kernels differ with p)."""
     rates = {5: 1e-3, 7: 2e-2}
     both = runs.create(
-        tmp_path / "both", config_for(tuple(rates), epochs=4, lrs=tuple(rates.values()), optimiser=optimiser)
+        tmp_path / "both", small_config(tuple(rates), epochs=4, lrs=tuple(rates.values()), optimiser=optimiser)
     )
     finish(both)
     assert both.history().groupby("seed")["lr"].unique().map(list).to_dict() == {5: [1e-3], 7: [2e-2]}
     for m, (seed, rate) in enumerate(rates.items()):
-        lone = runs.create(tmp_path / str(seed), config_for((seed,), epochs=4, lr=rate, optimiser=optimiser))
+        lone = runs.create(tmp_path / str(seed), small_config((seed,), epochs=4, lr=rate, optimiser=optimiser))
         finish(lone)
         for name, weight in lone.weights().items():
             theirs = both.weights()[name]
@@ -94,7 +83,7 @@ def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
 
 
 def test_betas_may_differ_by_member(tmp_path):
-    run = runs.create(tmp_path / "a", config_for((0, 0), betas=(0.1, 20.0), epochs=20))
+    run = runs.create(tmp_path / "a", small_config((0, 0), betas=(0.1, 20.0), epochs=20))
     finish(run)
     kl = run.latents()["kl"]
     assert kl[0] > kl[1] + 0.5
@@ -102,9 +91,9 @@ def test_betas_may_differ_by_member(tmp_path):
 
 @pytest.mark.parametrize("stop_at", [1, 3, 7])
 def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
-    whole = runs.create(tmp_path / "whole", config_for())
+    whole = runs.create(tmp_path / "whole", small_config())
     finish(whole)
-    run = runs.create(tmp_path / "stopped", config_for())
+    run = runs.create(tmp_path / "stopped", small_config())
     training = train(run)
     for _ in range(stop_at):
         next(training)
@@ -119,7 +108,7 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
 
 def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     """kill -9 leaves no goodbye; the run is shown as lost, resumes, and equals the uninterrupted one."""
-    config = config_for(epochs=60)
+    config = small_config(epochs=60)
     whole = runs.create(tmp_path / "whole", config)
     finish(whole)
     run = runs.create(tmp_path / "killed", config)
@@ -172,7 +161,9 @@ def assert_same(run, whole) -> None:
     ],
 )
 def test_killed_at_three_random_steps_it_equals_the_uninterrupted_run(tmp_path, kind, settings):
-    made = recipes.for_dataset(DATA, dataset_of(DATA), kind, members=3, betas=(1.0, 2.0, 0.5), batch=16, **settings)
+    made = recipes.for_dataset(
+        SMALL_DATA, dataset_of(SMALL_DATA), kind, members=3, betas=(1.0, 2.0, 0.5), batch=16, **settings
+    )
     whole, run = (runs.create(tmp_path / name, made) for name in ("whole", "killed"))
     finish(whole)
     chance = random.Random(f"{kind} {settings}")
@@ -186,7 +177,7 @@ def test_killed_at_three_random_steps_it_equals_the_uninterrupted_run(tmp_path, 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_before_its_first_checkpoint_it_begins_again_from_its_config(tmp_path):
-    whole, run = (runs.create(tmp_path / name, config_for(epochs=100)) for name in ("whole", "killed"))
+    whole, run = (runs.create(tmp_path / name, small_config(epochs=100)) for name in ("whole", "killed"))
     finish(whole)
     kill_at(run, 1, 1e9)
     assert not (run.path / "resume.safetensors").exists()
@@ -195,7 +186,7 @@ def test_killed_before_its_first_checkpoint_it_begins_again_from_its_config(tmp_
 
 
 def test_a_stop_file_stops_soon(tmp_path):
-    run = runs.create(tmp_path / "a", config_for(epochs=500))
+    run = runs.create(tmp_path / "a", small_config(epochs=500))
     training = train(run)
     next(training)
     (run.path / "STOP").touch()
@@ -208,7 +199,7 @@ def test_a_stop_file_stops_soon(tmp_path):
 
 @pytest.mark.parametrize("epochs", [1, 3, 17])  # of 15 steps: rows after every step, and after every 5th
 def test_every_logged_row_has_a_training_bound(tmp_path, epochs):
-    run = runs.create(tmp_path / "a", config_for(epochs=epochs))
+    run = runs.create(tmp_path / "a", small_config(epochs=epochs))
     finish(run)
     rows = run.history().query("split == 'train'")
     assert rows["step"].max() == epochs * 15
@@ -216,8 +207,8 @@ def test_every_logged_row_has_a_training_bound(tmp_path, epochs):
 
 
 def test_one_bad_batch_is_noticed_at_steps_whose_bound_is_not_taken():
-    dataset = dataset_of(DATA)
-    config = config_for(seeds=(0, 1), epochs=30)
+    dataset = dataset_of(SMALL_DATA)
+    config = small_config(seeds=(0, 1), epochs=30)
     vae = Vae(config, sizes_of(dataset))
     initialise(vae, torch.from_numpy(dataset.x_float()), torch.from_numpy(dataset.u_features()))
     moved = engine.Engine(vae, engine.Batches(dataset, np.arange(dataset.n), vae, torch.device("cpu")))
@@ -241,7 +232,7 @@ def test_what_is_slow_is_done_less_often():
 
 
 def test_a_finished_run_keeps_no_checkpoint(tmp_path):
-    run = runs.create(tmp_path / "a", config_for(epochs=2))
+    run = runs.create(tmp_path / "a", small_config(epochs=2))
     training = train(run)
     for _ in range(3):
         next(training)
@@ -253,9 +244,9 @@ def test_a_finished_run_keeps_no_checkpoint(tmp_path):
 
 
 def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkeypatch):
-    alone = runs.create(tmp_path / "alone", config_for((0,), epochs=4))
+    alone = runs.create(tmp_path / "alone", small_config((0,), epochs=4))
     finish(alone)
-    both = runs.create(tmp_path / "both", config_for((0, 1), epochs=4))
+    both = runs.create(tmp_path / "both", small_config((0, 1), epochs=4))
     monkeypatch.setattr(engine, "covers", lambda vae: False)  # test_fused has the same for a gradient written out
     whole = Vae.elbo
 
@@ -279,11 +270,11 @@ def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkey
 
 
 def test_what_cannot_be_trained_is_said_in_words(tmp_path):
-    run = runs.create(tmp_path / "a", config_for(epochs=1))
+    run = runs.create(tmp_path / "a", small_config(epochs=1))
     finish(run)
     with pytest.raises(RunError, match="is finished"):
         finish(run)
-    other = runs.create(tmp_path / "b", config_for(epochs=1, device="cuda"))
+    other = runs.create(tmp_path / "b", small_config(epochs=1, device="cuda"))
     with pytest.raises(ValueError, match="this machine has only cpu"):
         finish(other)
     assert other.status().state == "failed"
@@ -291,7 +282,7 @@ def test_what_cannot_be_trained_is_said_in_words(tmp_path):
 
 
 def test_changed_data_is_not_mixed_into_an_old_run(tmp_path):
-    run = runs.create(tmp_path / "a", config_for())
+    run = runs.create(tmp_path / "a", small_config())
     training = train(run)
     next(training)
     training.close()
@@ -303,7 +294,7 @@ def test_changed_data_is_not_mixed_into_an_old_run(tmp_path):
 def test_loaded_weights_give_the_latents_that_were_written(tmp_path):
     import torch
 
-    run = runs.create(tmp_path / "a", config_for(epochs=2))
+    run = runs.create(tmp_path / "a", small_config(epochs=2))
     finish(run)
     latents = run.latents()
     with torch.no_grad():
@@ -321,7 +312,7 @@ def test_one_cycle_rises_then_falls():
 
 
 def test_history_is_append_only(tmp_path):
-    run = runs.create(tmp_path / "a", config_for())
+    run = runs.create(tmp_path / "a", small_config())
     history = History(run, run.config)
     history.add(0, np.ones((2, 5)), "train", 0.0)
     before = (run.path / "history.csv").read_bytes()
@@ -340,11 +331,8 @@ def test_packed_pictures_train_as_their_bytes_do(tmp_path, monkeypatch):
     for pack_above in (1, 2**62):
         monkeypatch.setattr(module, "PACK_ABOVE", pack_above)
         dataset = module.Dataset("dots", x, x_shape=(5, 7))
-        config = recipes.for_dataset(DATA, dataset, "vae", members=2, latents=2, batch=16, epochs=2)
-        run = runs.create(tmp_path / str(pack_above), config)
-        for _ in train(run, dataset):
-            pass
-        trained.append(run.weights())
+        config = recipes.for_dataset(SMALL_DATA, dataset, "vae", members=2, latents=2, batch=16, epochs=2)
+        trained.append(trained_run(tmp_path / str(pack_above), config, dataset).weights())
     for name, weight in trained[0].items():
         np.testing.assert_array_equal(trained[1][name], weight, err_msg=name)
 
@@ -356,7 +344,7 @@ def test_a_full_device_is_said_in_words_with_what_to_do(tmp_path, monkeypatch):
     import torch
 
     monkeypatch.setattr(engine.Engine, "move", full)
-    run = runs.create(tmp_path / "a", config_for(epochs=1))
+    run = runs.create(tmp_path / "a", small_config(epochs=1))
     with pytest.raises(torch.OutOfMemoryError):
         finish(run)
     assert run.status().state == "failed"
