@@ -14,12 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a scr
 
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute
-from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData
+from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.training.train import train
 
 PRIORS = {
-    "gaussian": ConditionalPrior(), "laplace": LaplacePrior(), "learned k=1": LearnedPrior(k=1),
+    "gaussian": GaussianPrior(), "laplace": LaplacePrior(), "learned k=1": LearnedPrior(k=1),
     "learned k=2": LearnedPrior(),
 }  # fmt: skip
 

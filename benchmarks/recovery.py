@@ -26,10 +26,10 @@ sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
 from dvae_core import metrics, recipes, runs
 from dvae_core.analysis import compute
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     FileData,
     GaussianLikelihood,
+    GaussianPrior,
     MlpNet,
     ModelConfig,
     SpritesData,
@@ -138,7 +138,7 @@ def released(folder: Path, members: int) -> None:
                 latents=5, net=MlpNet(hidden=100), posterior="diagonal", encoder="xu", preprocess="whiten",
                 likelihood=GaussianLikelihood(noise="fixed", std=0.1**0.5),
             ),
-            prior=ConditionalPrior(modulate="variance"),
+            prior=GaussianPrior(modulate="variance"),
             train=TrainConfig(
                 seeds=tuple(range(members)), betas=(1.0,) * members, epochs=20, batch=64, lr=5e-3, objective=objective
             ),

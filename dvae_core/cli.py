@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from dvae_core import recipes, runs
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     ConfigError,
     FileData,
+    GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     Prior,
@@ -161,7 +161,7 @@ def _prior(options: argparse.Namespace) -> Prior | None:
         return LaplacePrior()
     if family == "learned":
         return LearnedPrior(k=options.k) if options.k else LearnedPrior()
-    return ConditionalPrior(modulate=options.modulate) if options.modulate else None
+    return GaussianPrior(modulate=options.modulate) if options.modulate else None
 
 
 def _stop_on_signals(folder: Path) -> None:

@@ -315,8 +315,11 @@ class StandardPrior:
 
 
 @settings
-class ConditionalPrior:
-    """p_theta(z|u) = prod_i N(z_i; mu_i(u), var_i(u)), learned: the iVAE."""
+class GaussianPrior:
+    """p_theta(z|u) = prod_i N(z_i; mu_i(u), var_i(u)), learned: the iVAE.
+
+    In files its kind is "conditional", as runs have always written it; other families are conditional too.
+    """
 
     kind: Literal["conditional"] = "conditional"
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes in the prior")
@@ -348,7 +351,7 @@ class LearnedPrior:
     hidden: int = setting(32, "Hidden units", "Of lambda's network, if u is a number", min=1, max=1024)
 
 
-Prior = StandardPrior | ConditionalPrior | LaplacePrior | LearnedPrior
+Prior = StandardPrior | GaussianPrior | LaplacePrior | LearnedPrior
 
 
 @settings

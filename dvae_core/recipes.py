@@ -11,7 +11,6 @@ import numpy as np
 
 from dvae_core.config import (
     BernoulliLikelihood,
-    ConditionalPrior,
     Config,
     ConfigError,
     ConvNet,
@@ -19,6 +18,7 @@ from dvae_core.config import (
     DigitsData,
     FacesData,
     GaussianLikelihood,
+    GaussianPrior,
     Likelihood,
     MlpNet,
     ModelConfig,
@@ -123,7 +123,7 @@ def for_dataset(
             latents=d_z, net=net, likelihood=kinds[likelihood],
             posterior=posterior or ("diagonal" if pictures else "full"), encoder=encoder, preprocess=preprocess,
         ),
-        prior=(prior or ConditionalPrior()) if model == "ivae" else StandardPrior(),
+        prior=(prior or GaussianPrior()) if model == "ivae" else StandardPrior(),
         train=TrainConfig(
             seeds=tuple(range(seed, seed + len(betas))) * len(rates), betas=tuple(betas) * len(rates), epochs=epochs,
             batch=batch, lr=max(rates), lrs=tuple(lrs), device=device,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, Prior
+from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
 from dvae_core.metrics import ladder, mcc, mcc_interval, monotone_fit
 from dvae_core.metrics.agreement import RUNGS
 
@@ -28,7 +28,7 @@ def statistics_of(prior: Prior) -> Statistics:
     """Return T of a run's prior. Learned T differ by member, so (z, z^2) stands in for them."""
     if isinstance(prior, LaplacePrior):
         return np.abs
-    if isinstance(prior, ConditionalPrior):
+    if isinstance(prior, GaussianPrior):
         return gaussian_statistics(prior.modulate)
     return gaussian_statistics("both" if isinstance(prior, LearnedPrior) else "mean")
 

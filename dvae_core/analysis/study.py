@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dvae_core import runs
-from dvae_core.config import ConditionalPrior, Config, MlpNet, ModelConfig, SourcesData, TrainConfig
+from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
 from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
 from dvae_core.model.priors import StandardNormal
@@ -46,7 +46,7 @@ def _config(mode: str, segments: int, strength: float, members: int, steps: int,
     return Config(
         data=data,
         model=ModelConfig(latents=2, net=MlpNet(hidden=16), posterior="gauss-newton"),
-        prior=plain.prior if mode == "none" else ConditionalPrior(modulate=mode),  # type: ignore[arg-type]
+        prior=plain.prior if mode == "none" else GaussianPrior(modulate=mode),  # type: ignore[arg-type]
         train=TrainConfig(
             seeds=tuple(range(members)), betas=(1.0,) * members, epochs=max(1, steps * 128 // (ROWS * 4 // 5)),
             batch=128, lr=1e-2, device="cpu",

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, Prior
+from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
 from dvae_core.model.layers import Linear, Mlp
 
 LOG_VAR_BOUND = 7.0  # |log var| below this: stds between 0.03 and 33
@@ -368,7 +368,7 @@ Given = GivenNormal | GivenLaplace | GivenFamily
 
 def prior_of(prior: Prior, p: int, d_z: int, d_u: int, *, labels: bool) -> Family:
     """Return the module of a prior's settings, for p members, d_z latents and u of d_u features."""
-    if isinstance(prior, ConditionalPrior):
+    if isinstance(prior, GaussianPrior):
         return ConditionalNormal(p, d_u, d_z, labels=labels, modulate=prior.modulate, hidden=prior.hidden)
     if isinstance(prior, LaplacePrior):
         return ConditionalLaplace(p, d_u, d_z, labels=labels, hidden=prior.hidden)

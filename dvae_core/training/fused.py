@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
-from dvae_core.config import ConditionalPrior, MlpNet, StandardPrior
+from dvae_core.config import GaussianPrior, MlpNet, StandardPrior
 from dvae_core.model.layers import ACTIVATIONS, Linear, Mlp
 from dvae_core.model.likelihoods import LOG_STD_MAX, LOG_STD_MIN
 from dvae_core.model.priors import LOG_VAR_BOUND, ConditionalNormal
@@ -31,7 +31,7 @@ def covers(vae: Vae) -> bool:
         and model.posterior in ("diagonal", "full")
         and not model.rotation
         and getattr(model.likelihood, "noise", None) != "network"
-        and isinstance(vae.config.prior, StandardPrior | ConditionalPrior)
+        and isinstance(vae.config.prior, StandardPrior | GaussianPrior)
         and train.objective == "elbo"
         and train.samples == 1
     )

@@ -12,7 +12,6 @@ from streamlit.delta_generator import DeltaGenerator
 from dvae_core import config, recipes, runs
 from dvae_core.config import (
     BernoulliLikelihood,
-    ConditionalPrior,
     Config,
     ConfigError,
     ConvNet,
@@ -21,6 +20,7 @@ from dvae_core.config import (
     FacesData,
     FileData,
     GaussianLikelihood,
+    GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     NeuronsData,
@@ -188,8 +188,8 @@ def data_label(data: Data) -> str:
 # --- the form of the Train page ---------------------------------------------------------------------------------------
 
 MODELS = {"vae": "VAE", "beta-vae": "β-VAE", "ivae": "iVAE"}
-PRIORS: dict[str, type[ConditionalPrior | LaplacePrior | LearnedPrior]] = {
-    "conditional": ConditionalPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
+PRIORS: dict[str, type[GaussianPrior | LaplacePrior | LearnedPrior]] = {
+    "conditional": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
 }  # fmt: skip
 PRIOR_NAMES = {"conditional": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
 LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood, "poisson": PoissonLikelihood}
@@ -203,7 +203,7 @@ def prior_form(cell: DeltaGenerator, key: str) -> Prior:
     )  # fmt: skip
     prior = PRIORS[family]()
     with cell:
-        if isinstance(prior, ConditionalPrior):
+        if isinstance(prior, GaussianPrior):
             return edit(prior, ["modulate"], prefix=key, columns=1)
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 

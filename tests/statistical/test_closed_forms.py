@@ -9,10 +9,10 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     FileData,
     GaussianLikelihood,
+    GaussianPrior,
     MlpNet,
     ModelConfig,
     TrainConfig,
@@ -170,7 +170,7 @@ def test_ivae_recovers_what_vae_cannot(tmp_path):
     from dvae_core.metrics import mcc
 
     values = {}
-    for name, config in (("ivae", dataclasses.replace(base, prior=ConditionalPrior())), ("vae", base)):
+    for name, config in (("ivae", dataclasses.replace(base, prior=GaussianPrior())), ("vae", base)):
         latents = trained_run(tmp_path / name, config, data).latents()
         values[name] = [mcc(latents["z_true"].astype(float), m.astype(float)).value for m in latents["mu_z"]]
     assert min(values["ivae"]) > 0.98

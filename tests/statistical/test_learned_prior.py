@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes
-from dvae_core.config import ConditionalPrior, LearnedPrior, SourcesData
+from dvae_core.config import GaussianPrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from tests.helpers import trained_run
 
@@ -17,7 +17,7 @@ def test_the_learned_family_fits_what_the_gaussian_cannot(noise, tmp_path):
     """Every seed gains, and the mean gain exceeds the spread over seeds (measured: see benchmarks/learned_prior.py)."""
     data = SourcesData(noise=noise, modulate="variance", segments=10, per_segment=300, layers=2)
     elbo = {}
-    for name, prior in (("gaussian", ConditionalPrior()), ("learned", LearnedPrior())):
+    for name, prior in (("gaussian", GaussianPrior()), ("learned", LearnedPrior())):
         config = recipes.for_dataset(
             data, dataset_of(data), "ivae", members=8, posterior="gauss-newton", epochs=50, prior=prior
         )

@@ -11,11 +11,11 @@ from dvae_core import runs
 from dvae_core.analysis import angle, compute, read
 from dvae_core.config import (
     BernoulliLikelihood,
-    ConditionalPrior,
     Config,
     ConvNet,
     FileData,
     GaussianLikelihood,
+    GaussianPrior,
     MlpNet,
     ModelConfig,
     StandardPrior,
@@ -45,7 +45,7 @@ LINEAR = LinearGaussian(np.array([[1.0, 0.4], [-0.3, 1.2], [0.5, 0.5]]), np.zero
 # --- the same numbers from a real (torch) model ---
 
 
-def linear_vae(linear: LinearGaussian, prior: ConditionalPrior | None = None) -> Vae:
+def linear_vae(linear: LinearGaussian, prior: GaussianPrior | None = None) -> Vae:
     """A VAE whose decoder is exactly the linear-Gaussian model (b = 0, one noise); a conditional prior has 3 labels."""
     d_x, d_z = linear.W.shape
     likelihood = GaussianLikelihood(noise="fixed")
@@ -134,7 +134,7 @@ def rotatable(tmp_path, *, modulate: str | None = None, posterior: str = "diagon
             likelihood=GaussianLikelihood(noise="scalar"),
             posterior=posterior,
         ),
-        prior=StandardPrior() if modulate is None else ConditionalPrior(modulate=modulate),
+        prior=StandardPrior() if modulate is None else GaussianPrior(modulate=modulate),
         train=TrainConfig(seeds=(0, 1), betas=(1.0, 1.0), epochs=epochs, batch=128, lr=0.01),
     )
     return trained_run(tmp_path / "run", config)
@@ -174,7 +174,7 @@ def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
     """The true linear decoder and prior in a torch model: the two forms of log p(x|u) against their closed forms."""
     noise_std, n = 0.3, 3000
     linear = LinearGaussian(LINEAR.W, np.zeros(3), np.full(3, noise_std))
-    vae = linear_vae(linear, ConditionalPrior())
+    vae = linear_vae(linear, GaussianPrior())
     with torch.no_grad():
         half = np.arctanh(np.log(variances) / LOG_VAR_BOUND) * LOG_VAR_BOUND
         vae.conditional.net.weight[0] = torch.from_numpy(np.concatenate([means, half], 1))

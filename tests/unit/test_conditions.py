@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     GaussianLikelihood,
+    GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     ModelConfig,
@@ -164,9 +164,9 @@ def test_the_light_on_u():
     ("prior", "monotonic", "words"),
     [
         (Config().prior, None, "Nothing is promised"),
-        (ConditionalPrior(), None, "theorem 2"),
-        (ConditionalPrior(modulate="mean"), [True, True], "affine"),
-        (ConditionalPrior(modulate="variance"), [False, False], "theorem 3"),
+        (GaussianPrior(), None, "theorem 2"),
+        (GaussianPrior(modulate="mean"), [True, True], "affine"),
+        (GaussianPrior(modulate="variance"), [False, False], "theorem 3"),
         (LaplacePrior(), [False, False], "theorem 3"),
         (LearnedPrior(k=1), [True, False], "affine"),
         (LearnedPrior(k=3), None, "theorem 2"),
@@ -183,7 +183,7 @@ def test_what_follows(prior, monotonic, words):
 
 
 def test_warnings_before_training():
-    config = dataclasses.replace(Config(), prior=ConditionalPrior())
+    config = dataclasses.replace(Config(), prior=GaussianPrior())
     assert needed_values(config) == 4
     assert needed_values(Config()) == 0
     assert warnings_before(np.repeat(np.arange(5), 50), 4) == []

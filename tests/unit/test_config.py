@@ -8,13 +8,13 @@ import pytest
 
 from dvae_core import runs
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     ConfigError,
     ConvNet,
     DigitsData,
     FileData,
     GaussianLikelihood,
+    GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     MlpNet,
@@ -29,7 +29,7 @@ OLD = json.loads((Path(__file__).parent / "old_configs.json").read_text(encoding
 CONFIGS = [
     Config(),
     Config(data=DigitsData(), model=ModelConfig(net=ConvNet(), likelihood=PoissonLikelihood())),
-    Config(data=FileData(path="a.npz", x=("a", "b"), rate_hz=20.0), prior=ConditionalPrior(modulate="mean")),
+    Config(data=FileData(path="a.npz", x=("a", "b"), rate_hz=20.0), prior=GaussianPrior(modulate="mean")),
     Config(prior=LaplacePrior()),
     Config(data=SourcesData(noise="bimodal"), prior=LearnedPrior(k=1, width=8)),
     Config(model=ModelConfig(rotation=((0.0, 1.0), (1.0, 0.0))), train=TrainConfig(seeds=(3,), betas=(0.5,))),

@@ -8,10 +8,10 @@ import torch
 
 from dvae_core.config import (
     BernoulliLikelihood,
-    ConditionalPrior,
     Config,
     ConvNet,
     GaussianLikelihood,
+    GaussianPrior,
     LaplacePrior,
     MlpNet,
     ModelConfig,
@@ -25,7 +25,7 @@ from dvae_core.model.vae import Sizes, Vae
 from dvae_core.training.fused import Fused, covers
 
 P, N, D_X, D_U = 3, 7, 20, 3
-PRIORS = (StandardPrior(), *(ConditionalPrior(modulate=m, hidden=5) for m in ("both", "mean", "variance")))
+PRIORS = (StandardPrior(), *(GaussianPrior(modulate=m, hidden=5) for m in ("both", "mean", "variance")))
 LIKELIHOODS = (
     *(GaussianLikelihood(noise=noise, std=0.7) for noise in ("fixed", "scalar", "dimension", "annealed")),
     BernoulliLikelihood(),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import ortho_group
 
-from dvae_core.config import ConditionalPrior, Config, GaussianLikelihood, MlpNet, ModelConfig, TrainConfig
+from dvae_core.config import Config, GaussianLikelihood, GaussianPrior, MlpNet, ModelConfig, TrainConfig
 from dvae_core.identify.matrices import (
     compose,
     entangles,
@@ -79,7 +79,7 @@ def test_the_twin_has_other_latents():
 @torch.no_grad()
 def test_a_conditional_prior_notices_the_rotation():
     """The auxiliary variable bends the curve: with p(z|u) held fixed the twin is a different model."""
-    vae, x, u, eps = build(prior=ConditionalPrior())
+    vae, x, u, eps = build(prior=GaussianPrior())
     twin = rotate(vae, orthogonal(0))
     assert (vae.elbo(x, u, eps).elbo - twin.elbo(x, u, eps).elbo).abs().mean() > 0.01
 

@@ -9,10 +9,10 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from dvae_core.config import (
     BernoulliLikelihood,
-    ConditionalPrior,
     Config,
     ConvNet,
     GaussianLikelihood,
+    GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     MlpNet,
@@ -59,7 +59,7 @@ def build(
 
 CASES = [
     *({"likelihood": lik, "posterior": q} for lik, q in itertools.product(LIKELIHOODS, ("diagonal", "full"))),
-    *({"prior": ConditionalPrior(modulate=m), "encoder": e} for m in ("both", "mean", "variance") for e in ("x", "xu")),
+    *({"prior": GaussianPrior(modulate=m), "encoder": e} for m in ("both", "mean", "variance") for e in ("x", "xu")),
     *({"net": ConvNet(channels=4, hidden=8), "likelihood": lik} for lik in LIKELIHOODS),
     *({"net": MlpNet(hidden=8, activation=a)} for a in ("xtanh", "tanh", "relu", "leaky", "silu", "gelu")),
     *({"preprocess": how} for how in ("none", "centre", "whiten")),
@@ -69,7 +69,7 @@ CASES = [
         {"posterior": "gauss-newton", "net": MlpNet(hidden=8, activation=a)}
         for a in ("tanh", "relu", "leaky", "silu", "gelu")
     ),
-    {"posterior": "gauss-newton", "net": MlpNet(depth=0), "prior": ConditionalPrior()},
+    {"posterior": "gauss-newton", "net": MlpNet(depth=0), "prior": GaussianPrior()},
     *(
         {"prior": prior, "posterior": q}
         for prior, q in itertools.product((LaplacePrior(), LearnedPrior(k=1), LearnedPrior()), ("full", "gauss-newton"))
@@ -111,7 +111,7 @@ def test_a_member_starts_bit_for_bit_as_it_would_alone(case):
 
 
 def test_member_takes_one_member_out():
-    vae, x, u, eps = build(prior=ConditionalPrior(), seeds=(3, 4))
+    vae, x, u, eps = build(prior=GaussianPrior(), seeds=(3, 4))
     lone = member(vae, 1)
     # batched and lone products sum in another order
     torch.testing.assert_close(
@@ -179,7 +179,7 @@ def test_gauss_newton_is_exact_where_the_decoder_is_linear():
     """A step within the length of 1 reaches N(S (W e / s^2 + Lambda mu), S), S = (W W^T / s^2 + Lambda)^-1."""
     wide = GaussianLikelihood(std=1.0)  # the mode is then within 5 steps of length 1
     vae, x, u, _ = build(
-        net=MlpNet(depth=0), posterior="gauss-newton", prior=ConditionalPrior(), preprocess="none", likelihood=wide
+        net=MlpNet(depth=0), posterior="gauss-newton", prior=GaussianPrior(), preprocess="none", likelihood=wide
     )
     vae, x, u = vae.double(), x.double(), u.double()
     q = vae.eval().encode(x, u)
@@ -219,7 +219,7 @@ def test_elbos_are_in_units_of_the_data_whatever_the_preprocessing(how):
 
 
 def test_u_as_numbers_is_standardised_inside():
-    config = Config(model=ModelConfig(latents=2), prior=ConditionalPrior(), train=TrainConfig(seeds=(0,), betas=(1.0,)))
+    config = Config(model=ModelConfig(latents=2), prior=GaussianPrior(), train=TrainConfig(seeds=(0,), betas=(1.0,)))
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     u = torch.linspace(100, 200, 50)[:, None]
     narrow, wide = Vae(config, Sizes(3, 1)), Vae(config, Sizes(3, 1))
@@ -233,7 +233,7 @@ def test_u_as_numbers_is_standardised_inside():
 @pytest.mark.parametrize(
     ("config", "sizes", "words"),
     [
-        (Config(prior=ConditionalPrior()), Sizes(5), "iVAE needs an auxiliary variable u"),
+        (Config(prior=GaussianPrior()), Sizes(5), "iVAE needs an auxiliary variable u"),
         (Config(model=ModelConfig(encoder="xu")), Sizes(5), "encoder q\\(z\\|x,u\\) needs u"),
         (Config(model=ModelConfig(net=ConvNet())), Sizes(5), "x is not pictures"),
         (Config(model=ModelConfig(net=ConvNet())), Sizes(64, x_shape=(8, 8)), "8 x 8 pixels"),

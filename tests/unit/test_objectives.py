@@ -10,10 +10,10 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 
 from dvae_core import recipes, runs
 from dvae_core.config import (
-    ConditionalPrior,
     Config,
     ConfigError,
     GaussianLikelihood,
+    GaussianPrior,
     MlpNet,
     ModelConfig,
     SourcesData,
@@ -56,7 +56,7 @@ def test_weights_by_name():
 @pytest.mark.parametrize("posterior", ["diagonal", "full", "gauss-newton"])
 @torch.no_grad()
 def test_the_three_terms_sum_to_the_kl_of_a_sample(posterior):
-    vae, x, u, eps = build(posterior=posterior, prior=ConditionalPrior())
+    vae, x, u, eps = build(posterior=posterior, prior=GaussianPrior())
     q = vae.encode(x, u)
     z = q.sample(eps)
     parts = decompose(vae, q, z, u, n_train=1000)
@@ -94,10 +94,10 @@ def test_the_terms_are_those_of_the_mixture_written_out(full):
 
 
 def test_the_elbo_is_the_objective_with_every_weight_one():
-    vae, x, u, eps = build(prior=ConditionalPrior())
+    vae, x, u, eps = build(prior=GaussianPrior())
     bound, loss = objective(vae, x, u, eps, loss_weights(vae.config.train).double(), 1000)
     torch.testing.assert_close(loss, -bound.elbo.mean(1))
-    other, *_ = build(prior=ConditionalPrior(), objective="beta-tc")  # beta = 1: the same, but one sample's KL
+    other, *_ = build(prior=GaussianPrior(), objective="beta-tc")  # beta = 1: the same, but one sample's KL
     loss_tc = objective(other, x, u, eps, loss_weights(other.config.train).double(), 1000)[1]
     q = vae.encode(x, u)
     z = q.sample(eps)
@@ -116,7 +116,7 @@ def test_importance_weighted_training_maximises_that_bound():
 
 def test_the_encoder_is_taught_without_moving_anything_else():
     """The lesson's gradient reaches e(x) only, and no reported number knows of it."""
-    vae, x, u, eps = build(posterior="gauss-newton", prior=ConditionalPrior())
+    vae, x, u, eps = build(posterior="gauss-newton", prior=GaussianPrior())
     bound, loss = objective(vae, x, u, eps, loss_weights(vae.config.train).double(), 1000)
     lesson = loss + bound.elbo.mean(1)
     assert (lesson > 0).all()

@@ -6,7 +6,7 @@ import pytest
 from dvae_core import recipes, runs
 from dvae_core.analysis import compute, read
 from dvae_core.cli import main
-from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, SourcesData
+from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from tests.helpers import trained_run
 
@@ -31,8 +31,8 @@ def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuou
 @pytest.mark.parametrize(
     ("options", "prior"),
     [
-        ([], ConditionalPrior()),
-        (["--modulate", "variance"], ConditionalPrior(modulate="variance")),
+        ([], GaussianPrior()),
+        (["--modulate", "variance"], GaussianPrior(modulate="variance")),
         (["--prior", "laplace"], LaplacePrior()),
         (["--prior", "learned", "--k", "1"], LearnedPrior(k=1)),
         (["--prior", "learned"], LearnedPrior()),

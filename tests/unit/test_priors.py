@@ -9,14 +9,14 @@ from scipy import stats
 from torch import nn
 from torch.distributions import Laplace, Normal
 
-from dvae_core.config import ConditionalPrior, LaplacePrior, LearnedPrior, StandardPrior
+from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, StandardPrior
 from dvae_core.model.priors import GRID_STEP, Q_STD, GivenFamily, GivenLaplace, LearnedFamily, prior_of
 from dvae_core.rng import generator
 
 P, N, D_Z, D_U = 2, 6, 3, 4
 FAMILIES = {
     "standard": StandardPrior(),
-    **{f"gaussian {m}": ConditionalPrior(modulate=m) for m in ("both", "mean", "variance")},
+    **{f"gaussian {m}": GaussianPrior(modulate=m) for m in ("both", "mean", "variance")},
     "laplace": LaplacePrior(),
     **{f"learned {k}": LearnedPrior(k=k, width=8) for k in (1, 2, 3)},
 }
