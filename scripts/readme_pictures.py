@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from playwright.sync_api import Page, sync_playwright
 
-from pages.ui.talk.slides import STOPS, Stop
+from pages.ui.talk.slides import SLIDES, Slide
 
 CHAPTERS = {"generate": "just-do-it", "turn": "bad-news", "rescue": "rescue"}  # the README's picture of each chapter
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -38,30 +38,30 @@ DRAWN = """(claim) => {
 }"""
 
 
-def show(page: Page, stop: Stop) -> float:
+def show(page: Page, slide: Slide) -> float:
     """Wait until a slide is drawn, figures included; return the seconds, without the time to answer its question."""
     start = time.perf_counter()
-    if stop.question:
-        page.wait_for_function(DRAWN, arg=stop.question, polling=20)
+    if slide.question:
+        page.wait_for_function(DRAWN, arg=slide.question, polling=20)
         asked = time.perf_counter() - start
-        button = page.get_by_role("button", name=stop.options[-1], exact=True)
+        button = page.get_by_role("button", name=slide.options[-1], exact=True)
         start = time.perf_counter()
         button.click()
-        page.wait_for_function(DRAWN, arg=stop.see[:40], polling=20)
+        page.wait_for_function(DRAWN, arg=slide.title, polling=20)
         return max(asked, time.perf_counter() - start)
-    page.wait_for_function(DRAWN, arg=stop.see[:40], polling=20)
+    page.wait_for_function(DRAWN, arg=slide.title, polling=20)
     return time.perf_counter() - start
 
 
 def give(page: Page, url: str, folder: Path | None) -> list[float]:
     """Go through the whole talk by keyboard, with a picture of each slide in `folder`; return the seconds of each."""
-    page.goto(f"{url}/talk?stop={STOPS[0].name}")
+    page.goto(f"{url}/talk?stop={SLIDES[0].name}")
     seconds = []
-    for stop in STOPS:
-        seconds.append(show(page, stop))
+    for slide in SLIDES:
+        seconds.append(show(page, slide))
         page.wait_for_timeout(1500 if folder else 300)
         if folder:
-            page.screenshot(path=folder / f"{stop.name}.png")
+            page.screenshot(path=folder / f"{slide.name}.png")
         page.keyboard.press("ArrowRight")
     return seconds
 
@@ -69,12 +69,12 @@ def give(page: Page, url: str, folder: Path | None) -> list[float]:
 def contact_sheet(folder: Path, seconds: list[float], across: int = 4) -> Image.Image:
     """Return all slides on one picture, numbered, each with its seconds."""
     w, h, line = 480, 270, 22
-    sheet = Image.new("RGB", (across * w, -(-len(STOPS) // across) * (h + line)), "white")
+    sheet = Image.new("RGB", (across * w, -(-len(SLIDES) // across) * (h + line)), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, (stop, took) in enumerate(zip(STOPS, seconds, strict=True)):
+    for i, (slide, took) in enumerate(zip(SLIDES, seconds, strict=True)):
         x, y = i % across * w, i // across * (h + line)
-        sheet.paste(Image.open(folder / f"{stop.name}.png").convert("RGB").resize((w, h)), (x, y + line))
-        draw.text((x + 6, y + 5), f"{i + 1}. {stop.name}   {took:.2f} s", fill="black")
+        sheet.paste(Image.open(folder / f"{slide.name}.png").convert("RGB").resize((w, h)), (x, y + line))
+        draw.text((x + 6, y + 5), f"{i + 1}. {slide.name}   {took:.2f} s", fill="black")
     return sheet
 
 
@@ -114,8 +114,8 @@ def main() -> None:
             few_colours.save(ROOT / "docs" / f"{picture}.png", optimize=True)
         (ROOT / "artifacts").mkdir(exist_ok=True)
         contact_sheet(store, seconds).save(ROOT / "artifacts" / "talk.png")
-    for stop, took in zip(STOPS, seconds, strict=True):
-        print(f"{stop.name:10s} {took:5.2f} s")
+    for slide, took in zip(SLIDES, seconds, strict=True):
+        print(f"{slide.name:10s} {took:5.2f} s")
     print(f"p50 {statistics.median(seconds):.2f} s, p95 {statistics.quantiles(seconds, n=20)[-1]:.2f} s (bar 1)")
 
 

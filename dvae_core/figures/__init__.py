@@ -20,7 +20,7 @@ from dvae_core.figures.conditions import prior_curves, singular_values, study_li
 from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
-from dvae_core.figures.rotation import rotation_curve, rotation_story, which_is_true
+from dvae_core.figures.rotation import largest_change, rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.sweep import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
@@ -45,6 +45,7 @@ __all__ = [
     "kl_bars",
     "known_and_unknown",
     "ladder_chart",
+    "largest_change",
     "latent_scatter",
     "mcc_lines",
     "model_label",

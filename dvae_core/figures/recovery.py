@@ -20,6 +20,7 @@ from dvae_core.figures.style import (
     filled,
     finish,
     join,
+    name_hues,
     number,
     pearson,
     sentence,
@@ -120,7 +121,7 @@ def recovery_scatter(
     )
     more = f"the first {shown} of {d} factors" if shown < d else ""
     note = join(f"{method} correlations", more, thinned(n, rows))
-    return finish(fig, title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
+    return finish(name_hues(fig, hue), title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
 
 
 def correlation_matrices(

@@ -9,7 +9,21 @@ from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from dvae_core.figures.scatter import dots
-from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, evenly, finish, join, number, sentence
+from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, evenly, finish, join, name_hues, number, sentence
+
+
+def largest_change(mean: Shaped[np.ndarray, " t"], error: Shaped[np.ndarray, " t"] | None = None) -> tuple[float, bool]:
+    """Return how far a curve moves from its first value, in nats, and whether it is flat.
+
+    Flat: every change is below 0.02 nats, which no figure shows, or within 3 standard errors of the difference.
+
+    Args:
+        mean: The curve.
+        error: Standard error of each value, or None for exact ones.
+    """
+    change = np.abs(np.asarray(mean, float) - mean[0])
+    noise = np.zeros(len(change)) if error is None else np.hypot(error, error[0])
+    return float(change.max()), bool((change <= np.maximum(0.02, 3 * noise)).all())
 
 
 def rotation_curve(
@@ -65,10 +79,9 @@ def rotation_curve(
             off[name] = float(change[np.abs(change).argmax()])
         else:
             reach = max(reach, float(np.nanmax(np.abs(both))))
-        # Two estimates differ by 3 standard errors of their difference once in 370; 0.02 nats nobody can see.
-        is_flat = (np.abs(change) <= np.maximum(0.02, 1.5 * np.hypot(band, band[0]))).all()
         if name not in thin:
-            (flat if is_flat else bent)[name] = float(np.abs(change).max())
+            largest, is_flat = largest_change(mean, error)
+            (flat if is_flat else bent)[name] = largest
     if not bent:
         reach = max(reach, 0.5)  # what is flat should look it
     fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
@@ -83,26 +96,26 @@ def rotation_curve(
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
         fig.add_vline(x=at, line={"color": COLOURS["bad"], "dash": "dot", "width": 2})
-    off = {name: most for name, most in off.items() if abs(most) > 1.1 * reach}  # else it would flatten the others
-    note = join(note, *(f"{name} runs off, to {number(most)} nats" for name, most in off.items()))
+    off = {name: most for name, most in off.items() if abs(most) > 1.1 * reach}  # drawn whole it would flatten the rest
+    note = join(note, *(f"{name} leaves the plot, to {number(most)} nats" for name, most in off.items()))
     if any(error is not None for _, error in curves.values()):
         note = join(note, "band: ± 2 standard errors (Monte Carlo)")
     if mcc is not None and np.isfinite(mcc).any():
         low = int(np.nanargmin(mcc))
         note = join(f"MCC {mcc[0]:.2f} at {angle_deg[0]:g}°, {mcc[low]:.2f} at {angle_deg[low]:g}°", note)
-    words = []
+    parts = []
     if flat:
-        words.append(f"turning leaves {' and '.join(flat)} unchanged (to {max(flat.values()):.1g} nats)")
+        parts.append(f"turning leaves {' and '.join(flat)} unchanged (to {max(flat.values()):.1g} nats)")
     if bent:
         each = (f"{name} by {number(change)} nats" for name, change in bent.items())
-        words.append(f"turning changes {' and '.join(each)}")
-    return finish(fig, title or f"T{'; '.join(words)[1:]}", note, height=height)
+        parts.append(f"turning changes {' and '.join(each)}")
+    return finish(fig, title or f"T{'; '.join(parts)[1:]}", note, height=height)
 
 
 def rotation_story(
     found: Mapping[str, Shaped[np.ndarray, "..."]], *, conditional: bool = False, at: float | None = None
 ) -> go.Figure:
-    """Draw the curve that says it all, from a rotation analysis or from the exact model's `curves`.
+    """Draw likelihood and bounds against the angle, from a rotation analysis or from the exact model's `curves`.
 
     Standard prior: log p(x) and the ELBO of a full-covariance q are flat, that of the best diagonal q bends, and its
     closed form lies thin beside it. Conditional prior: log p(x|u) with the prior refitted at every angle, and thin with
@@ -176,4 +189,4 @@ def which_is_true(
         fig.update_xaxes(title=f"z{plane[0] + 1}", range=[-reach, reach], constrain="domain", row=1, col=col)
         same = {"scaleanchor": f"x{col if col > 1 else ''}", "scaleratio": 1, "constrain": "domain"}
         fig.update_yaxes(title=f"z{plane[1] + 1}", range=[-reach, reach], row=1, col=col, **same)
-    return finish(fig, title, height=height, panels=True)
+    return finish(name_hues(fig, hue), title, height=height, panels=True)

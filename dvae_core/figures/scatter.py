@@ -20,6 +20,8 @@ from dvae_core.figures.style import (
     filled,
     finish,
     join,
+    name_hues,
+    number,
     pearson,
     sentence,
     span_of,
@@ -30,6 +32,7 @@ from dvae_core.figures.style import (
 POINTS = 5000  # drawn in one scatter at most
 WEBGL_FROM = 4000  # more points than this are drawn by WebGL; a browser allows 8 to 16 such figures at once
 LEGEND_ENTRIES = 12  # more labels than this are named on hover only
+SEEDS_A_LINE = 4
 
 
 def latent_scatter(
@@ -129,7 +132,7 @@ def four_panels(
     """
     if len(x) < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
-    usual = ("(a) factors: p(z|u), true", "(b) data: p(x|u)", "(c) iVAE posterior means", "(d) VAE posterior means")
+    usual = ("(a) true factors: p(s|u)", "(b) data: p(x|u)", "(c) iVAE posterior means", "(d) VAE posterior means")
     rows = evenly(len(x), limit)
     fig = make_subplots(1, 4, subplot_titles=list(titles) or usual, horizontal_spacing=0.06)
     points_x, axes_x, note = projected(x, filled((), x.shape[1], "x"))
@@ -155,7 +158,7 @@ def four_panels(
         title = f"Mean correlation with the factors: {', '.join(found)}"
     title = title or "The same rows and hues, in the data and in the latents"
     note = join("factors and latents in units of their std", note, thinned(len(x), rows))
-    return finish(fig, title, note, height=height, panels=True, line=FULL_LINE)
+    return finish(name_hues(fig, hue), title, note, height=height, panels=True, line=FULL_LINE)
 
 
 def seed_panels(
@@ -165,12 +168,13 @@ def seed_panels(
     *,
     titles: Sequence[str],
     elbo: Real[np.ndarray, " p"] | None = None,
+    selected: Sequence[int] | None = None,
     height: int = 380,
     limit: int = 600,
 ) -> go.Figure:
-    """Draw the same rows in the latents of several seeds, side by side, each with its bound: equal bounds, other axes.
+    """Draw the same rows in the latents of several seeds, four panels in a line, each with its bound.
 
-    The first two latents, standardised, each panel square.
+    The first two latents, standardised; all panels are square and have one scale, which holds 99.7 % of the values.
 
     Args:
         mu_z: Posterior means, one set a seed.
@@ -178,25 +182,37 @@ def seed_panels(
         hue_names: Names of the codes, or the one name of the numbers.
         titles: One a seed.
         elbo: Held-out ELBO of each, nats per example.
+        selected: Rows to emphasise; the others fade. None for no selection.
         height: In pixels.
         limit: Rows drawn.
     """
     if mu_z.shape[1] < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
-    said = [name if elbo is None else f"{name}: {elbo[m]:.2f}" for m, name in enumerate(titles)]
-    fig = make_subplots(1, len(mu_z), subplot_titles=said, horizontal_spacing=0.06)
+    above = [name if elbo is None else f"{name}: ELBO {number(float(elbo[m]))}" for m, name in enumerate(titles)]
+    lines = -(-len(mu_z) // SEEDS_A_LINE)
+    columns = min(len(mu_z), SEEDS_A_LINE)
+    fig = make_subplots(lines, columns, subplot_titles=above, horizontal_spacing=0.01, vertical_spacing=0.1)
     rows = evenly(mu_z.shape[1], limit)
-    for col, mu in enumerate(mu_z, 1):
-        if not np.isfinite(mu).all():
-            say(fig, "diverged", row=1, col=col)
+    finite = np.isfinite(mu_z).all((1, 2))
+    clouds = {m: _two(standard(mu_z[m]), ["z1", "z2"])[0] for m in np.flatnonzero(finite).tolist()}
+    reach = max((float(np.quantile(np.abs(cloud), 0.997)) for cloud in clouds.values()), default=1.0)
+    corners = np.array([[-reach, -reach], [reach, reach]])
+    for m in range(len(mu_z)):
+        row, col = m // columns + 1, m % columns + 1
+        if m not in clouds:
+            say(fig, "diverged", row=row, col=col)
             continue
-        points, axis = _two(standard(mu), [f"z{k + 1} (std)" for k in range(mu.shape[1])])
-        for trace in dots(points, hue, hue_names, rows, COLOURS["latent"], legend=col == 1):
-            fig.add_trace(trace, 1, col)
-        _square(fig, points[rows], axis, row=1, col=col)
-    note = join("" if elbo is None else "above each panel: its held-out ELBO, nats", thinned(mu_z.shape[1], rows))
+        legend = m == min(clouds)
+        for trace in dots(clouds[m], hue, hue_names, rows, COLOURS["latent"], legend=legend, selected=selected):
+            fig.add_trace(trace, row, col)
+        bottom, left = row == lines, col == 1
+        _square(fig, corners, ["z1" if bottom else "", "z2" if left else ""], row=row, col=col)
+        fig.update_xaxes(showticklabels=False, row=row, col=col)
+        fig.update_yaxes(showticklabels=False, row=row, col=col)
+    faded = "" if selected is None else "one value of u in full strength"
+    note = join("" if elbo is None else "ELBO: held-out, nats", faded, thinned(mu_z.shape[1], rows))
     title = "The same rows in the latents of each seed"
-    return finish(fig, title, note, height=height, panels=True, line=FULL_LINE)
+    return finish(name_hues(fig, hue), title, note, height=height, panels=True, line=FULL_LINE)
 
 
 def _plane(
@@ -215,7 +231,7 @@ def _plane(
     for trace in dots(points, hue, hue_names, rows, colour):
         fig.add_trace(trace)
     _square(fig, points[rows], axis, row=1, col=1, equal="row" not in axis)
-    return finish(fig, title, join(note, thinned(len(points), rows)), height=height)
+    return finish(name_hues(fig, hue), title, join(note, thinned(len(points), rows)), height=height)
 
 
 def _square(fig: go.Figure, points: np.ndarray, axis: Sequence[str], *, row: int, col: int, equal: bool = True) -> None:
@@ -247,7 +263,9 @@ def projected(x: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str
     some = centred[evenly(len(x), 2000)]  # enough for two directions, and pictures stay cheap
     _, singular, axes = np.linalg.svd(some, full_matrices=False)
     share = 100 * singular**2 / max((singular**2).sum(), np.finfo(float).tiny)
-    flip = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:2]  # a sign of our own: the SVD's is arbitrary
+    flip = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[
+        :2
+    ]  # the sign of an SVD is arbitrary: make the largest entry positive
     titles = [f"PC {k + 1} ({s:.0f} % of variance)" for k, s in enumerate(share[:2])]
     return (centred @ axes[:2].T) * flip, titles, f"first two principal components of {x.shape[1]} columns"
 

@@ -1,4 +1,4 @@
-"""What all figures share: colours that mean one thing, titles that fit, thinning, numbers in words."""
+"""What all figures share: colours that mean one thing, titles that fit, thinning, and how numbers are printed."""
 
 import textwrap
 from collections.abc import Sequence
@@ -86,6 +86,13 @@ def _wrapped(text: str, line: int) -> str:
     fewest = len(versions[-1])
     even = next(lines for lines in versions if len(lines) == fewest)
     return "<br>".join(even).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def name_hues(fig: go.Figure, hue: Hue) -> go.Figure:
+    """Write "u:" in front of a legend of codes, and return the figure."""
+    if hue is not None and hue.dtype.kind in "iub":
+        fig.update_layout(legend_title={"text": "u:", "side": "left"})
+    return fig
 
 
 def filled(names: Sequence[str], count: int, letter: str) -> list[str]:

@@ -46,6 +46,13 @@ def score_of(found: Recovery, method: str) -> Score:
     return found.pearson if method == "pearson" else found.spearman
 
 
+def seen_by(run: Run) -> str:
+    """Name what the latents were computed from: "x", or "x and u" where u refines them or enters the encoder."""
+    config = run.config
+    refined = config.is_conditional and config.model.posterior == "gauss-newton"
+    return "x and u" if refined or config.model.encoder == "xu" else "x"
+
+
 def scatter(run: Run, found: Recovery, method: str) -> None:
     """The n x n scatter, matched and signed, with the monotone curves."""
     score = score_of(found, method)

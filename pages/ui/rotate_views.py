@@ -1,6 +1,7 @@
 """What stands under the dial: the curve, the two-sample test, the question, the exact model, and what listeners ask."""
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -13,12 +14,6 @@ from pages.ui import page as ui
 from pages.ui import run_panel
 
 VIEWS = {"curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "exact": "Exact model"}
-FLAT = "**The likelihood does not notice.** All angles explain the data equally well; no amount of data picks one."
-DIAGONAL = "Only the bound of a diagonal q prefers some angles: that is the approximation speaking, not the data."
-BENT = (
-    "**Here the angle matters:** turning away from the axes of p(z|u) costs likelihood. Held fixed, part of this is "
-    "the prior's own shape; refitted at every angle, it bends only if the axes matter."
-)
 CONDITIONAL = (
     "This run's prior is p(z|u), not N(0, I): to turn it is to ask whether another set of axes would explain x given u "
     "as well. The circles are those of N(0, I), for comparison."
@@ -53,10 +48,63 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     if found is None:
         return
     ui.plot(figures.rotation_story(found, conditional=is_conditional(run), at=angle), key="rotation.curve")
-    st.markdown(BENT if is_conditional(run) else f"{FLAT} {DIAGONAL}" if "elbo_diagonal" in found else FLAT)
+    st.markdown(verdict(found, conditional=is_conditional(run)))
+    if is_conditional(run) and run.config.members > 1:
+        ui.link("agree", "Do the seeds agree on these axes?", run=run.id)
     if "before" in st.query_params:
         st.caption("The curve is that of the dial alone, without the maps before it.")
     st.caption(" ".join(str(note) for note in found.get("notes", [])))
+
+
+def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
+    """Say what the measured curves mean.
+
+    Args:
+        found: Arrays of a rotation analysis: angle, log_px, and more of them, each with <name>_error beside it or not.
+        conditional: Whether the run's prior is p(z|u).
+    """
+
+    def change(name: str) -> tuple[float, bool]:
+        return figures.largest_change(found[name], found.get(f"{name}_error"))
+
+    if conditional and "log_pxu_refitted" not in found:
+        return (
+            "The prior is held fixed here. That alone bends log p(x|u), so the curve cannot tell whether axes matter."
+        )
+    if conditional:
+        most, is_flat = change("log_pxu_refitted")
+        if is_flat:
+            return (
+                f"**Here the angle does not matter:** with the prior refitted at every angle, log p(x|u) changes by at "
+                f"most {most:.2g} nats. In this plane u does not single out these axes."
+            )
+        lowest = found["angle"][int(found["log_pxu_refitted"].argmin())]
+        text = (
+            f"**Here the angle matters:** even with the prior refitted at every angle, turning costs up to {most:.2f} "
+            f"nats (at {lowest:g}°)."
+        )
+        if "log_pxu_refitted_whitened" in found and change("log_pxu_refitted_whitened")[1]:
+            text += (
+                " But the cost is gone once each latent is divided by its spread within u: these latents are free up "
+                "to an affine map."
+            )
+        return text
+    most, is_flat = change("log_px")
+    if not is_flat:
+        return (
+            f"**This estimate of log p(x) is not to be trusted:** it moves by {most:.2f} nats, but with p(z) = N(0, I) "
+            "the turned model gives every x exactly the same density: importance sampling misses part of the posterior."
+        )
+    text = f"**The likelihood does not notice:** log p(x) moves by at most {most:.2g} nats, within its error."
+    if "elbo_diagonal" in found:
+        most, is_flat = change("elbo_diagonal")
+        text += (
+            " Here not even the bound of a diagonal q prefers an angle."
+            if is_flat
+            else f" The bound of a diagonal q does prefer some angles, by up to {most:.2f} nats. That comes from the "
+            "approximation: with a full q it is gone, and nothing ties the preferred axes to the factors."
+        )
+    return text
 
 
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
+from pages.ui import rotate_views
 from tests.helpers import check, page_text
 
 
@@ -28,6 +29,47 @@ def test_the_full_curve_has_the_diagonal_elbo_and_its_closed_form(store, visit):
         "log p(x)", "ELBO (full q)", "ELBO (diagonal q)", "its closed form",
     ]  # fmt: skip
     assert "A note." in page_text(at)
+
+
+ANGLE = np.arange(0.0, 91.0, 15.0)
+FLAT, HUMP = np.zeros(7), -(np.sin(np.deg2rad(2 * ANGLE)) ** 2)  # nats; the hump costs 1 nat at 45 degrees
+
+
+def curve(**arrays):
+    errors = {f"{name}_error": np.full(7, 0.002) for name in arrays}
+    return {"angle": ANGLE, **arrays, **errors}
+
+
+def test_the_verdict_on_a_plain_vae_follows_its_curves():
+    flat = rotate_views.verdict(curve(log_px=FLAT, elbo_diagonal=HUMP), conditional=False)
+    assert "The likelihood does not notice" in flat
+    assert "prefer some angles, by up to 1.00 nats" in flat
+    no_preference = rotate_views.verdict(curve(log_px=FLAT, elbo_diagonal=FLAT), conditional=False)
+    assert "prefer some angles" not in no_preference
+    assert "not even the bound of a diagonal q" in no_preference
+    assert "diagonal" not in rotate_views.verdict(curve(log_px=FLAT), conditional=False)
+    moved = rotate_views.verdict(curve(log_px=0.04 * HUMP), conditional=False)
+    assert "not to be trusted" in moved
+    assert "does not notice" not in moved
+    noisy = curve(log_px=0.04 * HUMP) | {"log_px_error": np.full(7, 0.02)}
+    assert "does not notice" in rotate_views.verdict(noisy, conditional=False)  # within its error
+
+
+def test_the_verdict_on_an_ivae_says_that_the_angle_matters_only_where_it_does():
+    bent = rotate_views.verdict(curve(log_pxu_refitted=HUMP, log_pxu_fixed=HUMP), conditional=True)
+    assert "Here the angle matters" in bent
+    assert "up to 1.00 nats (at 45°)" in bent
+    flat = rotate_views.verdict(curve(log_pxu_refitted=0.0004 * HUMP, log_pxu_fixed=9 * HUMP), conditional=True)
+    assert "the angle matters" not in flat
+    assert "Here the angle does not matter" in flat
+    scaled = curve(log_pxu_refitted=HUMP, log_pxu_refitted_whitened=FLAT)
+    assert "free up to an affine map" in rotate_views.verdict(scaled, conditional=True)
+    assert "affine" not in rotate_views.verdict(
+        curve(log_pxu_refitted=HUMP, log_pxu_refitted_whitened=HUMP), conditional=True
+    )
+    only_fixed = rotate_views.verdict(curve(log_px=HUMP), conditional=True)
+    assert "matters" not in only_fixed
+    assert "cannot tell" in only_fixed
 
 
 def test_maps_before_the_dial_are_kept_in_the_link_and_undone(store, visit):

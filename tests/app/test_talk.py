@@ -1,10 +1,15 @@
-"""The talk: every stop is reachable cold by its link, asks before it tells, and lives on shipped runs alone."""
+"""The talk: every slide opens cold by its link, asks before it shows, and needs the shipped runs alone."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
+from dvae_core import runs
+from dvae_core.analysis import read
 from pages.ui.page import ORDER
-from pages.ui.talk import demos
-from pages.ui.talk.slides import CHAPTERS, NAMES, STOPS
+from pages.ui.talk import captions
+from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
 from tests.helpers import page_text
 
 
@@ -14,23 +19,24 @@ def shipped_only(tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.mark.parametrize("stop", STOPS, ids=NAMES)
-def test_a_stop_opens_cold_asks_first_and_then_shows(stop, shipped_only, visit):
-    at = visit("talk", stop=stop.name)
+@pytest.mark.parametrize("slide", SLIDES, ids=NAMES)
+def test_a_slide_opens_cold_asks_first_and_then_shows(slide, shipped_only, visit):
+    at = visit("talk", stop=slide.name)
     assert not at.exception, [e.message for e in at.exception]
-    if stop.question:
-        assert stop.question in page_text(at)
-        assert stop.claim not in page_text(at)  # it would give the answer away
-        assert stop.see not in page_text(at)
-        at = at.button(key=f"talk.answer.{stop.name}.{stop.options[0]}").click().run(timeout=60)
-        assert f"You said “{stop.options[0]}”." in page_text(at)
+    caption = slide.caption()
+    if slide.question:
+        assert slide.question in page_text(at)
+        assert slide.title not in page_text(at)  # it would give the answer away
+        assert caption not in page_text(at)
+        at = at.button(key=f"talk.answer.{slide.name}.{slide.options[0]}").click().run(timeout=60)
+        assert f"Your answer: “{slide.options[0]}”." in page_text(at)
     assert not at.exception, [e.message for e in at.exception]
     assert not at.error, [e.value for e in at.error]
-    assert stop.claim in page_text(at)
-    assert stop.see in page_text(at)
+    assert slide.title in page_text(at)
+    assert caption in page_text(at)
 
 
-def test_next_and_back_walk_all_stops(shipped_only, visit):
+def test_next_and_back_walk_all_slides(shipped_only, visit):
     at = visit("talk")
     for name in NAMES[1:]:
         at = next(b for b in at.button if b.label == "Next").click().run(timeout=60)
@@ -40,11 +46,11 @@ def test_next_and_back_walk_all_stops(shipped_only, visit):
     assert at.query_params["stop"] == NAMES[-2]
 
 
-def test_the_list_jumps_and_an_unknown_stop_is_the_first(shipped_only, visit):
-    at = visit("talk", stop="no-such-stop")
-    assert STOPS[0].claim in page_text(at)
-    at = at.button(key=f"talk.to.{len(STOPS) - 1}").click().run(timeout=60)
-    assert STOPS[-1].claim in page_text(at)
+def test_the_list_jumps_and_an_unknown_slide_is_the_first(shipped_only, visit):
+    at = visit("talk", stop="no-such-slide")
+    assert SLIDES[0].title in page_text(at)
+    at = at.button(key=f"talk.to.{len(SLIDES) - 1}").click().run(timeout=60)
+    assert SLIDES[-1].title in page_text(at)
 
 
 def test_without_its_shipped_runs_it_says_so(no_runs, visit):
@@ -53,15 +59,69 @@ def test_without_its_shipped_runs_it_says_so(no_runs, visit):
     assert "make examples" in page_text(at)
 
 
-def test_the_words_fit_their_form():
-    assert 12 <= len(STOPS) <= 16
+def test_every_slide_is_complete():
+    assert 12 <= len(SLIDES) <= 16
     assert len(set(NAMES)) == len(NAMES)
-    assert [stop.chapter for stop in STOPS] == sorted(stop.chapter for stop in STOPS)
-    assert {stop.chapter for stop in STOPS} == set(range(1, len(CHAPTERS) + 1))
+    assert [slide.chapter for slide in SLIDES] == sorted(slide.chapter for slide in SLIDES)
+    assert {slide.chapter for slide in SLIDES} == set(range(1, len(CHAPTERS) + 1))
     pages = {page.name for page in ORDER}
-    for stop in STOPS:
-        assert callable(getattr(demos, stop.scene))
-        assert stop.more[0] in pages
-        assert bool(stop.question) == bool(stop.options)
-        assert stop.notes
-        assert stop.maths
+    for slide in SLIDES:
+        assert slide.more[0] in pages
+        assert bool(slide.question) == bool(slide.options)
+        assert slide.notes
+        assert slide.maths
+
+
+def test_a_link_made_for_an_earlier_version_opens_the_same_slide(shipped_only, visit):
+    for name in ("generate", "seeds", "diagonal", "rescue", "close"):
+        at = visit("talk", stop=name)
+        assert any(b.label.startswith(f"{NAMES.index(name) + 1}. ") and b.disabled for b in at.button)
+
+
+# --- sentences that depend on numbers: where they must appear, and where they must not ---
+
+
+def test_the_beta_caption_counts_what_is_silent():
+    kl = np.array([[4.0, 3.0, 1.0], [2.0, 0.005, 0.005]])
+    text = captions.fewer_nats((1.0, 8.0), kl)
+    assert "8.0, 2.0 nats at β = 1, 8" in text
+    assert "at β = 8 two of three are silent" in text
+    assert "none of three are silent" in captions.fewer_nats((1.0, 8.0), kl + 0.1)
+
+
+def test_a_latent_stands_out_only_where_no_second_one_follows_the_factor():
+    matrix = np.array([[0.97, 0.21, 0.1], [0.3, -0.87, 0.69], [0.04, 0.05, 0.02]])
+    text = captions.latents_of_factors(("skin", "hair", "gaze"), matrix)
+    assert text == "One latent each: skin (z1, 0.97). Several share: hair. None follows: gaze."
+    assert captions.latents_of_factors(("skin",), matrix[:1]) == "One latent each: skin (z1, 0.97)."
+    assert captions.latents_of_factors(("hair",), matrix[1:2]) == "Several share: hair."
+
+
+def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):
+    found = read.agreement(runs.find("talk-vae"), [str(k) for k in range(8)])
+    assert found is not None
+    elbo = np.array([-0.1, 0.05])
+    same = dataclasses.replace(found, ladder={rung: np.ones_like(r2) for rung, r2 in found.ladder.items()})
+    assert "56 agree up to order, sign and scale, 0 only up to a rotation" in captions.seeds_agree(elbo, same)
+    turned = {
+        rung: np.full_like(r2, 1.0 if rung in ("orthogonal", "affine") else 0.5) for rung, r2 in found.ladder.items()
+    }
+    text = captions.seeds_agree(elbo, dataclasses.replace(found, ladder=turned))
+    assert "0 agree up to order, sign and scale, 56 only up to a rotation, 0 not even that" in text
+    assert "−0.10 to 0.05 nats" in text
+    assert "pairs" not in captions.seeds_agree(elbo, None)
+
+
+def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
+    """A title is a fixed sentence: the shipped runs must bear it out."""
+    kl = read.held_out(runs.find("digits-beta-vae"))["kl_latent"].sum(1)
+    assert (np.diff(kl) < 0).all()  # "Raise beta, and the latents say less."
+    ivae, vae = (runs.find(name).score() for name in ("talk-ivae", "talk-vae"))
+    assert ivae is not None
+    assert vae is not None
+    lines = [value for key, value in ivae["floors"].items() if value is not None]
+    own = [[m["mcc_pearson"] for m in score["members"]] for score in (ivae, vae)]
+    assert min(own[0]) > max(lines)  # "The iVAE finds the factors ..."
+    assert max(own[1]) < 0.9 < min(own[0])  # "... the VAE does not"
+    assert captions.flat().startswith("**The likelihood does not notice:**")
+    assert captions.bent().startswith("**Here the angle matters:**")

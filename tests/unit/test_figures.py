@@ -527,7 +527,7 @@ def test_a_prior_held_fixed_is_thin_and_does_not_flatten_the_refitted_curve() ->
     assert (refitted.name, fixed.name) == ("log p(x|u), prior refitted", "log p(x|u), prior held fixed")
     assert fixed.line.width < refitted.line.width
     assert fig.layout.yaxis.range[1] < 1
-    assert "runs off, to −50.0 nats" in fig.layout.title.subtitle.text.replace("<br>", " ")
+    assert "leaves the plot, to −50.0 nats" in fig.layout.title.subtitle.text.replace("<br>", " ")
 
 
 def test_which_is_true_gives_nothing_away() -> None:

@@ -1,0 +1,184 @@
+"""The sentence under each picture of the talk. What depends on a number is computed from the shipped runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dvae_core import figures
+from dvae_core.analysis import read
+from dvae_core.figures.style import number
+from dvae_core.recipes import TALK_DATA
+from pages.ui import rotate_views
+from pages.ui.page import member_names
+from pages.ui.talk.demos import shipped
+
+COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
+
+
+def none() -> str:
+    """No caption: the demo itself says what there is to see."""
+    return ""
+
+
+def generate() -> str:
+    """Name the model by the beta of the member that is drawn."""
+    run = shipped("digits-beta-vae")
+    beta = run.config.train.betas[read.best_member(run)]
+    model = "VAE" if beta == 1 else f"beta-VAE (β = {beta:g})"
+    return f"Move one latent: the picture follows. This is E[x|z] of a trained {model}, decoded in the browser."
+
+
+def encode() -> str:
+    """Say which rows are the data."""
+    return "Upper rows: data the model has never seen. Lower rows: the same digits after encoding and decoding."
+
+
+def beta() -> str:
+    """Say how much the latents say at each beta."""
+    run = shipped("digits-beta-vae")
+    return fewer_nats(run.config.train.betas, read.held_out(run)["kl_latent"])
+
+
+def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
+    """Say what the latents carry at each beta, and how many are silent at the largest.
+
+    Args:
+        betas: One a member, ascending.
+        kl_latent: Mean KL of each latent [p, d_z], nats per example.
+    """
+    total = ", ".join(f"{kl:.1f}" for kl in kl_latent.sum(1))
+    silent = int((kl_latent[-1] < figures.DEAD_NATS).sum())
+    at = (
+        f"at β = {betas[-1]:g} {COUNTS[silent]} of {COUNTS[kl_latent.shape[1]]} {'is' if silent == 1 else 'are'} silent"
+    )
+    return (
+        f"The latents carry {total} nats at β = {', '.join(f'{b:g}' for b in betas)}; {at} (below 0.01 nats). "
+        "One model for each β, each from another seed."
+    )
+
+
+def faces() -> str:
+    """Say which factor each latent follows."""
+    run = shipped("faces-beta-vae")
+    member = read.best_member(run)
+    found = read.recovery(run, member)
+    if found is None:
+        return ""
+    seeds = f"One seed of {COUNTS[run.config.members]}." if run.config.members > 1 else ""
+    return f"{latents_of_factors(found.names, found.pearson.matrix)} {seeds}".strip()
+
+
+def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
+    """Say for each factor whether one latent stands out, several share it, or none knows it.
+
+    Args:
+        names: Of the factors.
+        matrix: Correlations [d_z, d_hat] of factors with latents.
+    """
+    alone, shared, missing = [], [], []
+    for name, row in zip(names, abs(matrix), strict=True):
+        first, second = row.argsort()[::-1][:2]
+        if row[first] < 0.3:
+            missing.append(name)
+        elif row[first] >= 0.8 and row[second] < 0.5 * row[first]:
+            alone.append(f"{name} (z{first + 1}, {row[first]:.2f})")
+        else:
+            shared.append(name)
+    groups = (("One latent each", alone), ("Several share", shared), ("None follows", missing))
+    return ". ".join(f"{what}: {', '.join(factors)}" for what, factors in groups if factors) + "."
+
+
+def seeds() -> str:
+    """Give the range of the bounds, and how many pairs of seeds agree up to what."""
+    run = shipped("talk-vae")
+    return seeds_agree(read.held_out(run)["elbo"], read.agreement(run, member_names(run)))
+
+
+def seeds_agree(elbo: Any, found: read.Agreement | None) -> str:
+    """Say how far the bounds of the seeds differ, and up to what their latents agree.
+
+    Args:
+        elbo: Held-out ELBO of each seed, nats per example.
+        found: The agreement of the seeds; None where it is not computed.
+    """
+    bounds = f"Held-out ELBO of the {COUNTS[len(elbo)]} models: {number(elbo.min())} to {number(elbo.max())} nats."
+    if found is None:
+        return bounds
+    linear = found.rungs()["linear"]
+    order = linear["identity"] + linear["permutation"]
+    return (
+        f"{bounds} Of {len(found.pairs())} ordered pairs, {order} agree up to order, sign and scale, "
+        f"{linear['orthogonal']} only up to a rotation, {linear['affine'] + linear['none']} not even that."
+    )
+
+
+def turn() -> str:
+    """Say what to watch while the dial turns."""
+    return "Turn the dial. z̃ moves, its circles stay, and every x = f(Mᵀz̃) stays where it was."
+
+
+def flat() -> str:
+    """Say how far log p(x) moves with the angle."""
+    return _verdict("talk-vae")
+
+
+def bent() -> str:
+    """Say how far log p(x|u) moves with the angle."""
+    return _verdict("talk-ivae")
+
+
+def _verdict(name: str) -> str:
+    run = shipped(name)
+    found = run.analysis(rotate_views.curve_name(read.best_member(run), (0, 1)))
+    if found is None:
+        return ""
+    shown = {key: value for key, value in found.items() if not key.startswith("elbo_diagonal")}
+    return rotate_views.verdict(shown, conditional=run.config.is_conditional)
+
+
+def diagonal() -> str:
+    """Say where the preference comes from."""
+    return (
+        "The bound of a diagonal q bends; the likelihood does not. The preference comes from the approximation: with "
+        "a full q it is gone."
+    )
+
+
+def any_prior() -> str:
+    """Say what happens to the uniform prior."""
+    return "A uniform prior, carried to a Gaussian, turned there and carried back: uniform again, and other latents."
+
+
+def auxiliary() -> str:
+    """Say what u does to the factors."""
+    return "Each colour is one value of u. Given u the factors are independent; their means and variances move with u."
+
+
+def rescue() -> str:
+    """Say what each panel has seen, and that this world was chosen."""
+    ivae, vae = shipped("talk-ivae").score(), shipped("talk-vae").score()
+    if ivae is None or vae is None:
+        return ""
+    means = [s["mean"][k] for s, k in ((ivae, "mcc_pearson"), (ivae, "mcc_encoder_only"), (vae, "mcc_pearson"))]
+    seeds = len(ivae["members"])
+    return (
+        f"(c), (d): best of {seeds} seeds by bound. Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x "
+        f"alone; VAE {means[2]:.2f}. {chosen_world()}"
+    )
+
+
+def chosen_world() -> str:
+    """Say how the talk's data set was chosen."""
+    return f"Data seed {TALK_DATA.seed}: one of 4 in 60 on which no reference line reaches 0.8."
+
+
+def reference_lines() -> str:
+    """Name the reference lines."""
+    return "Diamonds need no model. A score below them says nothing."
+
+
+def close() -> str:
+    """Say what to do without true factors."""
+    return (
+        "A recording has no true factors. Compare seeds, check the conditions, and report up to which transformation "
+        "the latents are determined."
+    )
