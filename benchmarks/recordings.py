@@ -38,7 +38,7 @@ SEEDS = 8
 
 def s1_reach(folder: Path, store: Path) -> FileData:
     """Monkey somatosensory cortex while reaching: 52 units, spike counts in 50 ms bins; u = hand velocity."""
-    return FileData(path=str(folder / "s1_data.mat"), x=("spikes",), u=("vel",), rate_hz=20.0, split="blocks")
+    return FileData(path=str(folder / "s1_data.mat"), x=("spikes",), u=("vel",), rate_hz=20.0)
 
 
 def hippocampus(folder: Path, store: Path) -> FileData:
@@ -80,7 +80,7 @@ def eeg(folder: Path, store: Path) -> FileData:
 
 def _saved(path: Path, rate_hz: float, **arrays: np.ndarray) -> FileData:
     np.savez_compressed(path, allow_pickle=False, **arrays)
-    return FileData(path=str(path), x=("x",), u=("u",), rate_hz=rate_hz, split="blocks")
+    return FileData(path=str(path), x=("x",), u=("u",), rate_hz=rate_hz)
 
 
 RECORDINGS: dict[str, tuple[Callable[[Path, Path], FileData], int]] = {
@@ -96,7 +96,7 @@ def trained(name: str, data: FileData, model: str, latents: int, options: argpar
     if not (path / "analysis" / "score.json").is_file():
         config = recipes.for_dataset(
             data, dataset_of(data), model, latents=latents, members=options.seeds, posterior="full",
-            epochs=options.epochs,
+            epochs=options.epochs, split="blocks",
         )  # fmt: skip
         run = runs.create(path, config, title=f"{name}, {config.model_name}")
         for _ in train(run):

@@ -191,7 +191,7 @@ def beta_sprites(folder: Path, members: int) -> None:
     run = runs.create(folder / "sprites", config)
     command_line("--resume", str(run.path))
     dataset = dataset_of(data)
-    rows = split(dataset, data.split).held_out
+    rows = split(dataset, config.split).held_out
     codes = compute.encode_only(run, dataset)["mu_z"][:, rows].astype(float)
     factors = dataset.z[rows].astype(float)
     for beta in sorted(set(betas)):

@@ -23,12 +23,15 @@ from dvae_core import recipes, runs
 from dvae_core.config import (
     Config,
     ConfigError,
+    Data,
     FileData,
     GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     Prior,
+    Split,
     data_from_text,
+    data_to_text,
 )
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
@@ -102,11 +105,11 @@ def _new_run(options: argparse.Namespace) -> Run:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    data = _data_of(options.data, options)
+    data, split = _data_of(options.data, options)
     given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
     made = recipes.for_dataset(
         data, dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
-        encoder=options.encoder, device=options.device, prior=_prior(options), **given,
+        encoder=options.encoder, device=options.device, prior=_prior(options), split=split, **given,
     )  # fmt: skip
     how = {"objective": options.objective, "samples": options.samples}
     how |= {"optimiser": options.optimiser} if options.optimiser else {}
@@ -181,9 +184,10 @@ def _sweep(options: argparse.Namespace) -> int:
 
     path = Path(options.out).absolute()
     if options.data:
-        data = [_data_of(text, options) for text in options.data]
+        sources = [_data_of(text, options) for text in options.data]
+        data = [d if isinstance(d, FileData) else data_to_text(d, split) for d, split in sources]
         given = {k: getattr(options, k) for k in ("latents", "epochs", "batch", "lr", "device")}
-        everything = sweep.populations(data, options.models, options.betas, options.seeds, **given)
+        everything = sweep.populations(data, options.models, options.betas, options.seeds, split=options.split, **given)
         study = sweep.create(path, everything, full=options.full)
     else:
         study = sweep.Sweep(path, path)
@@ -211,13 +215,13 @@ def _sweep(options: argparse.Namespace) -> int:
     return 0
 
 
-def _data_of(text: str, options: argparse.Namespace) -> Any:
-    """Return built-in data as it is written, or a file with its columns."""
+def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
+    """Return built-in data as it is written, or a file with its columns; and the split."""
     if text.partition(",")[0] in BUILT_IN and not Path(text).exists():
-        data = data_from_text(text)
-        return dataclasses.replace(data, split=data.split if options.split == "auto" else options.split)
+        data, split = data_from_text(text)
+        return data, split if options.split == "auto" else options.split
     x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
-    return FileData(path=str(Path(text).absolute()), x=x, u=u, z=z, split=options.split, **_reading(options))
+    return FileData(path=str(Path(text).absolute()), x=x, u=u, z=z, **_reading(options)), options.split
 
 
 def _score(options: argparse.Namespace) -> int:

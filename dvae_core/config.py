@@ -76,10 +76,6 @@ Name = Annotated[str, Field(strict=True)]
 
 # --- data ---
 
-_SPLIT_HELP = (
-    "random: within each label; blocks: contiguous stretches, for time series; auto: blocks if a rate is known"
-)
-
 
 @settings
 class SourcesData:
@@ -103,7 +99,6 @@ class SourcesData:
     correlation: float = setting(0.0, "Correlation of factors", "Above 0 the MCC misleads", min=-0.95, max=0.95)
     continuous_u: bool = setting(False, "Continuous u")
     seed: int = setting(0, "Data seed", min=0)
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @settings
@@ -120,7 +115,6 @@ class NeuronsData:
         late=True,
     )  # fmt: skip
     seed: int = setting(0, "Data seed", min=0)
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @settings
@@ -128,7 +122,6 @@ class DigitsData:
     """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
 
     kind: Literal["digits"] = "digits"
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @settings
@@ -142,7 +135,6 @@ class SpritesData:
     u: Literal["shape", "none"] = setting("shape", "u", "The shape as a label, or no auxiliary variable")
     correlation: float = setting(0.0, "Correlation of factors", "0 in the original", min=-0.2, max=0.95)
     seed: int = setting(0, "Data seed", min=0)
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @settings
@@ -155,7 +147,6 @@ class FacesData:
     u: Literal["age", "none"] = setting("none", "u", "Thirds of age as a label, or no auxiliary variable")
     correlation: float = setting(0.0, "Correlation of factors", "Of every pair", min=-0.19, max=0.95)
     seed: int = setting(0, "Data seed", min=0)
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 @settings
@@ -185,14 +176,14 @@ class FileData:
     )
     constant: Literal["keep", "drop"] = setting("keep", "Constant columns", late=True)
     duplicates: Literal["keep", "drop"] = setting("keep", "Repeated rows", late=True)
-    split: Literal["auto", "random", "blocks"] = setting("auto", "Split", _SPLIT_HELP)
 
 
 Data = SourcesData | NeuronsData | DigitsData | SpritesData | FacesData | FileData
+Split = Literal["auto", "random", "blocks"]
 
 
-def data_from_text(text: str) -> Data:
-    """Read a data source written as in links and on the command line: "sprites,side=32,correlation=0.5".
+def data_from_text(text: str) -> tuple[Data, Split]:
+    """Read data written as in links and on the command line: "sprites,side=32,split=blocks" is sprites in blocks.
 
     Raises:
         ConfigError: If it names a kind or setting that does not exist, or a value that is out of range.
@@ -205,17 +196,19 @@ def data_from_text(text: str) -> Data:
             tree[name] = json.loads(value)
         except json.JSONDecodeError:
             tree[name] = value
-    return _read(Annotated[Data, Field(discriminator="kind")], tree, "data")
+    split = _read(Split, tree.pop("split", "auto"), "split")
+    return _read(Annotated[Data, Field(discriminator="kind")], tree, "data"), split
 
 
-def data_to_text(data: Data) -> str:
-    """Write a data source as `data_from_text` reads it: its kind and what differs from the defaults."""
+def data_to_text(data: Data, split: Split = "auto") -> str:
+    """Write data as `data_from_text` reads it: its kind and what differs from the defaults."""
     plain = type(data)()
     changed = {
         f.name: getattr(data, f.name)
         for f in dataclasses.fields(data)
         if f.name != "kind" and getattr(data, f.name) != getattr(plain, f.name)
     }
+    changed |= {"split": split} if split != "auto" else {}
     return ",".join([data.kind, *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in changed.items())])
 
 
@@ -418,6 +411,12 @@ class Config:
     """Everything that determines a run."""
 
     data: Data = one_of(SourcesData())
+    split: Split = setting(
+        "auto",
+        "Split",
+        "How the held-out fifth is chosen. random: within each label; blocks: contiguous stretches, for time series; "
+        "auto: blocks if a sampling rate is known",
+    )
     model: ModelConfig = ModelConfig()
     prior: Prior = one_of(StandardPrior())
     train: TrainConfig = TrainConfig()
@@ -450,12 +449,16 @@ class Config:
             tree = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"The configuration is not valid JSON: {error}.") from error
+        data = tree.get("data") if isinstance(tree, dict) else None
+        if isinstance(data, dict) and "split" in data and "split" not in tree:  # written by version 0.1
+            tree["split"] = data.pop("split")
         return _read(cls, tree, "config")
 
     def key(self) -> str:
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
         tree = _for_key(self)
         del tree["train"]["device"]
+        tree["data"]["split"] = tree.pop("split")  # its place in version 0.1: runs made then keep their keys
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -25,6 +25,7 @@ from dvae_core.config import (
     PoissonLikelihood,
     Prior,
     SourcesData,
+    Split,
     SpritesData,
     StandardPrior,
     TrainConfig,
@@ -58,6 +59,7 @@ def for_dataset(
     lr: float | Sequence[float] | None = None,
     prior: Prior | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    split: Split = "auto",
 ) -> Config:
     """Return a Config with defaults that suit the data; everything named is taken as asked.
 
@@ -119,6 +121,7 @@ def for_dataset(
     lrs = [rate for rate in rates for _ in betas] if len(rates) > 1 else []
     return Config(
         data=data,
+        split=split,
         model=ModelConfig(
             latents=d_z, net=net, likelihood=kinds[likelihood],
             posterior=posterior or ("diagonal" if pictures else "full"), encoder=encoder, preprocess=preprocess,

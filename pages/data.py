@@ -53,7 +53,7 @@ ui.start(
     "Data",
     "What the model sees: **x**, and for the iVAE an auxiliary variable **u**. The true factors stay hidden from it.",
 )
-now = controls.chosen_data()
+now, split = controls.chosen()
 kind = ui.choice(
     st.segmented_control, "Source", list(SOURCES), param="source", default=now.kind, show=SOURCES.__getitem__
 )
@@ -74,7 +74,7 @@ with right:
     else:
         try:
             dataset = controls.dataset_of(data)
-            ui.remember("data", controls.data_to_text(data))
+            ui.remember("data", controls.data_to_text(data, split if data.kind == now.kind else "auto"))
             train_button(data, dataset)
             data_preview.facts(dataset)
             data_preview.show(data, dataset)

@@ -24,7 +24,7 @@ def form() -> None:
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
     keep: dict[str, Any] = {"persist_state": "session"}
     data = st.multiselect(
-        "Data", [*DATA, *files], DATA[:1], format_func=lambda t: controls.data_label(controls.data_from_text(t)),
+        "Data", [*DATA, *files], DATA[:1], format_func=lambda t: controls.data_label(controls.data_from_text(t)[0]),
         key="study.data", **keep,
     )  # fmt: skip
     models = st.multiselect("Models", MODELS, MODELS[:2], format_func=figures.model_label, key="study.models", **keep)
@@ -38,7 +38,7 @@ def form() -> None:
         "Epochs", 1, 10_000, 60, key="study.epochs", help="Passes over the training rows", **keep
     )
     try:
-        sources = [controls.data_from_text(text) for text in data]
+        sources = [controls.data_from_text(text)[0] for text in data]
         everything = sweep.populations(
             sources, models, sorted(betas), int(seeds), dataset_of=controls.dataset_of, epochs=int(epochs)
         )

@@ -13,17 +13,17 @@ from pages.ui import page as ui
 
 def choose_data() -> str:
     """Pick among the link's data, the built-in sources and the prepared files; return it as text."""
-    now = controls.data_to_text(controls.chosen_data())
+    now = controls.data_to_text(*controls.chosen())
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
     options = list(dict.fromkeys([now, "sources", "neurons", "sprites", "faces", "digits", *files]))
     return ui.choice(
-        st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t))
+        st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t)[0])
     )
 
 
 def form() -> None:
     """Show the settings and the Start button."""
-    data = controls.data_from_text(choose_data())
+    data, split = controls.data_from_text(choose_data())
     names = controls.MODELS
     try:
         dataset = controls.dataset_of(data)
@@ -31,7 +31,7 @@ def form() -> None:
         model = ui.choice(
             st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__
         )
-        config = controls.train_form(data, dataset, model)
+        config = controls.train_form(data, split, dataset, model)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return

@@ -49,7 +49,7 @@ def score(run: Run) -> dict[str, Any]:
     dataset = dataset_of(run.config.data)
     if run.about.get("fingerprint") not in (None, dataset.fingerprint):
         raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run.")
-    parts = split(dataset, run.config.data.split)
+    parts = split(dataset, run.config.split)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
     mu, amortised, bound = encode(vae, dataset, rows)
@@ -258,7 +258,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     dataset = dataset_of(config.data)
-    parts = split(dataset, config.data.split)
+    parts = split(dataset, config.split)
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
     rows = parts.held_out[np.linspace(0, len(parts.held_out) - 1, count).astype(int)]
     x = torch.from_numpy(dataset.x_float(rows)).double()[None]
@@ -359,7 +359,7 @@ def twin(
     new = runs.create(runs.new_path(runs.default_store(), name), rotated.config, title=name)
     new.write_json("about.json", {**run.about, **{k: new.about[k] for k in ("title", "created")}})
     dataset = dataset_of(run.config.data)
-    parts = split(dataset, run.config.data.split)
+    parts = split(dataset, run.config.split)
     write_weights(new, rotated)
     write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated, torch.device("cpu")), rows=LATENT_ROWS)
     history = run.history().query("member == @member_index").assign(member=0)
@@ -389,7 +389,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> It
     if not 0 <= member_index < run.config.members:
         raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
     yield 0.05
-    rows = split(dataset, run.config.data.split).held_out[:SCORED_ROWS]
+    rows = split(dataset, run.config.split).held_out[:SCORED_ROWS]
     with torch.no_grad():
         codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
     if not np.isfinite(codes).all():
@@ -421,7 +421,7 @@ def difficulty(run: Run) -> Iterator[float]:
     if dataset.z is None:
         raise RunError("Difficulty compares with true factors, and this data has none.")
     yield 0.1
-    parts = split(dataset, run.config.data.split)
+    parts = split(dataset, run.config.split)
     rows = _thinned(parts.held_out, dataset.d_x)
     lines = _floors(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}

@@ -50,7 +50,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     torch.set_num_threads(1)
     dataset = dataset_of(config.data)
-    held_out = split(dataset, config.data.split).held_out
+    held_out = split(dataset, config.split).held_out
     rows = held_out[np.linspace(0, len(held_out) - 1, min(PAIRED, len(held_out))).astype(int)]
     with torch.no_grad():
         x, u = _rows(dataset, rows, vae)

@@ -180,7 +180,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
         )
     dataset = dataset_of(config.data)
     y, name = target_of(dataset, target)
-    parts = split(dataset, config.data.split)
+    parts = split(dataset, config.split)
     train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]
     test = parts.held_out[:: -(-len(parts.held_out) // TEST_ROWS)]
     good = good_members(run)

@@ -48,4 +48,4 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
 
 
 def _arguments(data: SourcesData | NeuronsData | SpritesData | FacesData) -> dict:
-    return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name not in ("kind", "split")}
+    return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name != "kind"}

@@ -108,11 +108,11 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
             raise ValueError(f"model must be one of {', '.join(get_args(ModelName))}; got {self.model!r}.")
         X = validate_data(self, X, dtype=[np.float64, np.float32, np.uint8, np.uint16], ensure_min_samples=10)
         dataset = Dataset("given to fit", X, **(self._u(y, len(X)) if self.model == "ivae" else {}))
-        data = FileData(path="given to fit", split=self.split)
+        data = FileData(path="given to fit")
         config = for_dataset(
             data, dataset, self.model, beta=self.beta, latents=self.latents, members=self.members,
             seed=self.random_state, likelihood=self.likelihood, posterior=self.posterior, epochs=self.epochs,
-            batch=self.batch, lr=self.lr, device="cpu",
+            batch=self.batch, lr=self.lr, device="cpu", split=self.split,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             run = runs.create(Path(self.folder or Path(scratch) / "run"), config, title=f"{config.model_name} by fit")

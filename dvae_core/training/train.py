@@ -99,7 +99,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     known = run.about.get("fingerprint")
     if known not in (None, dataset.fingerprint):
         raise RunError(f"The data of run {run.id} has changed since it began; start a new run on the new data.")
-    parts = split(dataset, config.data.split)
+    parts = split(dataset, config.split)
     run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
 
     vae = Vae(config, sizes_of(dataset))

@@ -83,13 +83,14 @@ def populations(
     at_once = max(1, MEMBERS // seeds)
     made: dict[str, Population] = {}
     for given in data:
-        source = data_from_text(given) if isinstance(given, str) else given
+        source, split = data_from_text(given) if isinstance(given, str) else (given, "auto")
+        own = {} if split == "auto" else {"split": split}
         dataset = dataset_of(source)
         for model in models:
             name, asked = _model(model)
             for start in range(0, len(betas), at_once):
                 some = [b for b in betas[start : start + at_once] for _ in range(seeds)]
-                config = recipes.for_dataset(source, dataset, name, betas=some, **{**settings, **asked})
+                config = recipes.for_dataset(source, dataset, name, betas=some, **{**settings, **own, **asked})
                 config = dataclasses.replace(
                     config, train=dataclasses.replace(config.train, seeds=tuple(range(seeds)) * (len(some) // seeds))
                 )

@@ -27,6 +27,7 @@ from dvae_core.config import (
     PoissonLikelihood,
     Prior,
     SourcesData,
+    Split,
     SpritesData,
     StandardPrior,
 )
@@ -95,27 +96,27 @@ def data_root() -> Path | None:
     return Path(root).resolve() if root else None  # as `readers.within` resolves what is in it
 
 
-def data_to_text(data: Data) -> str:
-    """Write a data source as short text for a link: its kind and what differs from the defaults; files by name."""
+def data_to_text(data: Data, split: Split = "auto") -> str:
+    """Write data as short text for a link: its kind and what differs from the defaults; files by name."""
     if isinstance(data, FileData):
         data = dataclasses.replace(data, path=_short(Path(data.path)))
-    return config.data_to_text(data)
+    return config.data_to_text(data, split)
 
 
-def data_from_text(text: str) -> Data:
-    """Read a data source from a link.
+def data_from_text(text: str) -> tuple[Data, Split]:
+    """Read data from a link, and how it is split.
 
     Raises:
         ConfigError: If it names a kind, setting or file that does not exist. Only files that were brought here, fetched
             from the catalogue, or lie in the data folder of the setting can be named.
     """
-    data = config.data_from_text(text)
+    data, split = config.data_from_text(text)
     if isinstance(data, FileData):
         path = _long(data.path)
         if path is None or not path.exists():
             raise ConfigError("The file this link names is not here; choose it again on the Data page.")
         data = dataclasses.replace(data, path=str(path))
-    return data
+    return data, split
 
 
 def _places() -> dict[str, Path | None]:
@@ -143,15 +144,17 @@ def _long(name: str) -> Path | None:
 
 
 def chosen_data() -> Data:
-    """Return the data source of the link, or the talk's sources; what the link gets wrong is said in words."""
-    text = st.query_params.get("data")
-    if text is None:
-        return SourcesData()
+    """Return the data of the link, or the talk's sources with a warning if the link names none."""
+    return chosen()[0]
+
+
+def chosen() -> tuple[Data, Split]:
+    """Return the data of the link and how it is split, or the talk's sources with a warning if it names none."""
     try:
-        return data_from_text(text)
+        return data_from_text(st.query_params.get("data", "sources"))
     except ConfigError as error:
         st.warning(str(error), icon=":material/link_off:")
-        return SourcesData()
+        return SourcesData(), "auto"
 
 
 def dataset_of(data: Data) -> Dataset:
@@ -208,7 +211,7 @@ def prior_form(cell: DeltaGenerator, key: str) -> Prior:
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 
 
-def train_form(data: Data, dataset: Dataset, model: str) -> Config:
+def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config:
     """Show the settings of a model for some data, starting at what suits both, and return the Config.
 
     Raises:
@@ -230,7 +233,7 @@ def train_form(data: Data, dataset: Dataset, model: str) -> Config:
         beta = right.number_input(
             "β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
-    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members))  # type: ignore[arg-type]
+    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)  # type: ignore[arg-type]
     m, t, prior = config.model, config.train, config.prior
     if not isinstance(prior, StandardPrior):
         prior = prior_form(right, key)
@@ -249,4 +252,5 @@ def train_form(data: Data, dataset: Dataset, model: str) -> Config:
         names = ["channels", "hidden"] if isinstance(m.net, ConvNet) else ["hidden", "depth"]
         m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
         t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")
+        config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
     return dataclasses.replace(config, model=m, prior=prior, train=t)

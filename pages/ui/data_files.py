@@ -151,7 +151,7 @@ def _parts(file: FileData) -> FileData:
         dials = ["rate_hz", "rows"]
         if any(v.kind == "events" for v in variables):
             dials += ["bin_s", "smooth_s", "min_speed"]
-        file = controls.edit(file, [*dials, "split"], prefix=key)
+        file = controls.edit(file, dials, prefix=key)
     return _care(file, key)
 
 

@@ -45,7 +45,7 @@ def found(study: Sweep) -> None:
 def label(text: str) -> str:
     """Say a data set of a table in a few words."""
     try:
-        return controls.data_label(controls.data_from_text(text))
+        return controls.data_label(controls.data_from_text(text)[0])
     except ConfigError:  # a file that is not here, or a name of somebody's own
         return text
 

@@ -253,6 +253,16 @@ def test_data_drawn_here_is_shown(kind, no_runs, visit):
     assert "Find out" in [b.label for b in at.button]
 
 
+def test_a_split_in_the_link_reaches_the_training_form(no_runs, visit):
+    text = "sources,segments=7,split=blocks"
+    at = visit("data", data=text)
+    check(at, "data")
+    assert at.query_params["data"] == text
+    at = visit("train", data=text)
+    check(at, "train")
+    assert next(s for s in at.selectbox if s.label == "Split").value == "blocks"
+
+
 def test_gaps_and_outliers_are_cured_by_a_click_and_the_cure_is_in_the_link(no_runs, visit):
     rng = np.random.default_rng(0)
     table = rng.normal(size=(80, 3)).round(3)

@@ -74,7 +74,8 @@ def test_missing_values_are_refused_until_a_cure_is_chosen(tmp_path):
 def test_cures_are_part_of_the_config_and_of_links():
     file = FileData(path="a.npz", x=("a", "b c"), u=("v",), clip=10.0, missing="drop rows", constant="drop")
     assert Config.from_json(Config(data=file).to_json()).data == file
-    assert data_from_text('file,path=a.npz,x=["a", "b c"],u=["v"],missing=drop rows,clip=10.0,constant=drop') == file
+    text = 'file,path=a.npz,x=["a", "b c"],u=["v"],missing=drop rows,clip=10.0,constant=drop'
+    assert data_from_text(text) == (file, "auto")
 
 
 def test_the_spectrum_is_pcas():

@@ -21,7 +21,10 @@ from dvae_core.config import (
     ModelConfig,
     PoissonLikelihood,
     SourcesData,
+    SpritesData,
     TrainConfig,
+    data_from_text,
+    data_to_text,
 )
 
 OLD = json.loads((Path(__file__).parent / "old_configs.json").read_text(encoding="utf-8"))
@@ -118,6 +121,19 @@ def test_a_config_of_version_0_1_is_read_and_keeps_its_key(name):
     config = Config.from_json(json.dumps(OLD[name]["config"]))
     assert config.key() == OLD[name]["key"]
     assert Config.from_json(config.to_json()) == config
+
+
+def test_a_link_says_how_its_data_is_split():
+    data, split = data_from_text("sprites,split=blocks,side=32")
+    assert (data, split) == (SpritesData(side=32), "blocks")
+    assert data_from_text(data_to_text(data, split)) == (data, split)
+    assert data_from_text("sprites,side=32") == (data, "auto")
+    with pytest.raises(ConfigError, match="split must be one of auto, random, blocks; got 'odd'"):
+        data_from_text("sprites,split=odd")
+
+
+def test_the_split_changes_the_key():
+    assert len({Config(split=how).key() for how in ("auto", "random", "blocks")}) == 3
 
 
 @pytest.mark.parametrize("prior", [{"kind": "laplace", "modulate": "both"}, {"kind": "conditional", "k": 2}])

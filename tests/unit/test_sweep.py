@@ -185,7 +185,7 @@ def test_studies_of_a_store_are_found(finished, tmp_path):
 
 def test_data_as_text_comes_back():
     for data in (SourcesData(noise="laplace", d_x=5), FileData(path="/a b.npz", x=("p", "q"), rate_hz=2.5)):
-        assert data_from_text(data_to_text(data)) == data
+        assert data_from_text(data_to_text(data)) == (data, "auto")
 
 
 def test_populations_of_any_configs_make_a_study(finished, tmp_path):
