@@ -15,8 +15,8 @@ from dvae_core.config import MlpNet, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
+from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.train import sizes_of
 
 DATA = SourcesData(segments=5, per_segment=2000)
 

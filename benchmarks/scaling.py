@@ -25,8 +25,8 @@ from dvae_core.config import ConvNet, DigitsData, SourcesData
 from dvae_core.data.dataset import Dataset, PackedBits
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
+from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.train import sizes_of
 
 MANY, FEW, SIDE = 737_280, 2_000, 64
 

@@ -16,8 +16,8 @@ from dvae_core.config import Config
 from dvae_core.data.dataset import Dataset
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
+from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.train import sizes_of
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

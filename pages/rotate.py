@@ -126,7 +126,7 @@ try:
     rotate_views.questions()
     code.show(
         "from dvae_core import runs\nfrom dvae_core.identify.rotation import rotate, rotation_matrix\n"
-        f"from dvae_core.training.train import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"
+        f"from dvae_core.training.checkpoint import load_vae\n\n{code.opening(run)}\nvae = load_vae(run)\n"
         f"twin = rotate(vae, rotation_matrix(vae.config.model.latents, 30.0, {plane}))  # same p(x), other latents"
     )
 except ValueError as error:

@@ -27,8 +27,9 @@ from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.vae import Posterior, Vae, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
+from dvae_core.training.checkpoint import load_vae, write_weights
 from dvae_core.training.device import choose_threads
-from dvae_core.training.train import LATENT_ROWS, HeldOut, load_vae, write_latents, write_weights
+from dvae_core.training.record import LATENT_ROWS, HeldOut, write_latents
 
 SCORED_ROWS = 20_000
 ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most so many held-out rows, and (beyond 100 rows) numbers in x

@@ -15,7 +15,7 @@ from dvae_core.model.priors import GRID_STEP, LearnedFamily, StandardNormal
 from dvae_core.model.vae import Vae, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
-from dvae_core.training.train import load_vae
+from dvae_core.training.checkpoint import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
 CURVE = 241  # points of a drawn density

@@ -13,7 +13,7 @@ from dvae_core.analysis.common import good_members
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
-from dvae_core.training.train import load_vae
+from dvae_core.training.checkpoint import load_vae
 
 Reader = Literal["linear", "neighbours"]
 TRAIN_ROWS, TEST_ROWS = 8000, 5000

@@ -16,7 +16,8 @@ from dvae_core.identify import conditions as theorem
 from dvae_core.model.priors import StandardNormal
 from dvae_core.model.vae import member
 from dvae_core.runs.files import write_atomically
-from dvae_core.training.train import load_vae, train
+from dvae_core.training.checkpoint import load_vae
+from dvae_core.training.train import train
 
 ROWS = 2000  # of each world, however many segments share them
 SEGMENTS = (1, 2, 3, 5, 10, 40)

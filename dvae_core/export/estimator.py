@@ -21,7 +21,8 @@ from dvae_core.data.dataset import Dataset, encode_labels
 from dvae_core.model.vae import member
 from dvae_core.recipes import ModelName, for_dataset
 from dvae_core.rng import generator
-from dvae_core.training.train import load_vae, train
+from dvae_core.training.checkpoint import load_vae
+from dvae_core.training.train import train
 
 PARTS = 1_000_000  # values of x encoded at once
 

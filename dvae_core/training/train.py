@@ -3,7 +3,6 @@
 All members train in one program, step by step in `engine`; here are the clock, the files, and resuming.
 """
 
-import hashlib
 import math
 import os
 import socket
@@ -13,28 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from dvae_core.config import Config, ConvNet
+from dvae_core.config import ConvNet
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics import stuck
-from dvae_core.model.priors import GivenNormal
 from dvae_core.model.start import initialise
-from dvae_core.model.vae import Sizes, Vae
-from dvae_core.rng import generator
+from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.files import in_words
+from dvae_core.training.checkpoint import read_checkpoint, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
+from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, write_latents
 
-HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
 SHARE = 20  # of the time, one part in so many is spent at most on live latents, on checkpoints, and on held-out bounds
 STATUS_SECONDS = 0.2  # a person reads no faster; each is a file flushed to disk
 LOOK_SECONDS = 0.1  # between two looks for STOP
-LATENT_ROWS = 5000
 START_NUMBERS = 2**24  # of x, behind whitening and the linear paths' start; of larger data an even share of the rows
 
 
@@ -124,7 +120,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
         dtype="float32",
     )
 
-    resume = _read_checkpoint(run)
+    resume = read_checkpoint(run)
     if resume is None:
         start, before, failed = 0, 0.0, {}
         (run.path / "history.csv").unlink(missing_ok=True)
@@ -229,152 +225,6 @@ class NowAndThen:
             self.due = time.time() + max(self.seconds, SHARE * (time.time() - start))
 
 
-class HeldOut:
-    """The held-out rows on the device, and each member's bound on an even share of them, with fixed noise."""
-
-    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
-        config = vae.config
-        self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
-        self.last = np.full(config.members, np.nan)
-        self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
-        self.h = vae.preprocess(self.x[0]).expand_as(self.x)
-        d_z = config.model.latents
-        noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
-        self.eps = torch.stack(noise).to(device)
-
-    def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
-        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) of at most `count` evenly spaced held-out rows."""
-        chosen = self.rows[np.unique(np.linspace(0, len(self.rows) - 1, min(count, len(self.rows))).astype(int))]
-        p = self.config.members
-        x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
-        u = self.dataset.u_features()
-        return chosen, x, None if u is None else torch.from_numpy(u[chosen]).to(self.device).expand(p, -1, -1)
-
-    @torch.no_grad()
-    def elbo(self, vae: Vae) -> np.ndarray:
-        """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
-        means = vae.eval().elbo(self.x, self.u, self.eps, self.h).means().double().cpu().numpy()
-        vae.train()
-        self.last = means[:, 0] - means[:, 1]
-        return means
-
-
-class History:
-    """history.csv: append-only rows, one per logged step, member and split."""
-
-    def __init__(self, run: Run, config: Config) -> None:
-        self.path, self.config = run.path / "history.csv", config
-        if not self.path.exists():
-            latents = [f"kl_{i + 1}" for i in range(config.model.latents)]
-            names = [
-                "step",
-                "member",
-                "seed",
-                "beta",
-                "split",
-                "seconds",
-                "elbo",
-                "recon",
-                "kl",
-                "kl_dependence",
-                *latents,
-            ]
-            self.path.write_text(",".join(names) + "\n", encoding="utf-8")
-
-    def size_and_digest(self) -> np.ndarray:
-        """Return the number of bytes written so far and the 32 bytes of their sha256."""
-        written = self.path.read_bytes()
-        return np.array([len(written), *hashlib.sha256(written).digest()])
-
-    def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
-        """Append one row per member; parts as from HeldOut.elbo."""
-        lines = []
-        for m, (seed, beta) in enumerate(zip(self.config.train.seeds, self.config.train.betas, strict=True)):
-            recon, kl, *rest = parts[m]
-            numbers = [recon - kl, recon, kl, *rest]
-            lines.append(f"{step},{m},{seed},{beta:g},{which},{seconds:.3f}," + ",".join(f"{v:.6g}" for v in numbers))
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-
-
-def _read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
-    """Return the last checkpoint; None, to begin again (with the same result), where there is no sound one."""
-    try:
-        tensors = run.tensors("resume.safetensors")
-        if tensors is None or int(tensors["step"]) == 0:
-            return None
-        size, *digest = tensors["history"].tolist()
-        written = (run.path / "history.csv").read_bytes()[:size]
-        key = int(tensors["key"])
-        _ = tensors["parameters"]  # else it was written when they lay otherwise
-    except (RunError, KeyError, FileNotFoundError):
-        return None
-    if key != int(run.config.key(), 16):
-        raise RunError(f"The settings of run {run.id} have changed since it began; start a new run with them.")
-    return tensors if list(hashlib.sha256(written).digest()) == digest else None
-
-
-def write_weights(run: Run, vae: Vae) -> None:
-    """Write every parameter and buffer by name; members keep their leading axis."""
-    run.write_tensors("weights.safetensors", {k: v.detach().cpu().numpy() for k, v in vae.state_dict().items()})
-
-
-@torch.no_grad()
-def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str, np.ndarray]:
-    """Write latents.npz, what the pages show of the held-out rows, all members, and return what it holds.
-
-    Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
-    (nats), elbo, recon, kl [p]; prior_z [p, n, d_z], a draw from p(z|u) at each row's u where that is no Gaussian (the
-    other two are then its mean and log variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units
-    with x_rows [k] (positions in the first n: all of them unless x is large).
-    """
-    dataset = held_out.dataset
-    chosen, x, u = held_out.take(rows)
-    mu, std, prior_mu, prior_logvar, prior_z, parts = [], [], [], [], [], []
-    vae.eval()
-    for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
-        xb, ub = x[:, part], None if u is None else u[:, part]
-        eps = torch.stack([
-            torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
-            for s in vae.config.train.seeds
-        ]).to(x.device)  # fmt: skip
-        bound = vae.elbo(xb, ub, eps)
-        q = bound.q
-        prior = vae.given(q.mu, ub)
-        m, v = prior.moments()
-        if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
-            prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
-        mu.append(q.mu)
-        std.append(q.var.sqrt())
-        prior_mu.append(m)
-        prior_logvar.append(v)
-        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
-    vae.train()
-    means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
-    shown = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), max(64, 500_000 // x.shape[2]))).astype(int))
-    arrays = {
-        "index": chosen,
-        "mu_z": torch.cat(mu, 1).cpu().numpy(),
-        "std_z": torch.cat(std, 1).cpu().numpy(),
-        "prior_mu": torch.cat(prior_mu, 1).cpu().numpy(),
-        "prior_logvar": torch.cat(prior_logvar, 1).cpu().numpy(),
-        "recon": means[:, 0],
-        "kl": means[:, 1],
-        "elbo": means[:, 0] - means[:, 1],
-        "kl_latent": means[:, 2:],
-        "x": dataset.x_float(chosen[shown]),
-        "x_rows": shown,
-    }
-    if prior_z:
-        arrays["prior_z"] = torch.cat(prior_z, 1).cpu().numpy()
-    if dataset.u is not None:
-        arrays["u"] = dataset.u[chosen]
-    if dataset.z is not None:
-        arrays["z_true"] = dataset.z[chosen]
-    run.write_npz("latents.npz", arrays)
-    return arrays
-
-
 def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
     """Return the facts of the data that a run keeps, so that pages need not load it."""
     return {
@@ -395,31 +245,6 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "rate_hz": dataset.rate_hz,
         "meta": dict(dataset.meta),
     }
-
-
-def sizes_of(dataset: Dataset) -> Sizes:
-    """Return what a model must know of the data."""
-    u = dataset.u_features()
-    return Sizes(dataset.d_x, 0 if u is None else u.shape[1], dataset.has_labels, dataset.x_shape)
-
-
-def load_vae(run: Run) -> Vae:
-    """Return the run's trained population, on the CPU, in float32.
-
-    Raises:
-        RunError: If there are no weights, or they do not fit the config.
-    """
-    about = run.about
-    shape = about.get("x_shape")
-    n_u = len(about["u_labels"]) if about.get("has_labels") else about.get("d_u", 0)
-    vae = Vae(run.config, Sizes(about["d_x"], n_u, bool(about.get("has_labels")), tuple(shape) if shape else None))
-    try:
-        vae.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in run.weights().items()})
-    except RuntimeError as error:
-        raise RunError(
-            f"The weights of run {run.id} do not fit its config.json; one of the two was changed."
-        ) from error
-    return vae.eval()
 
 
 def _madds(vae: Vae, batch: int) -> float:

@@ -11,8 +11,8 @@ from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
+from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.engine import Batches, Engine, Recorded
-from dvae_core.training.train import sizes_of
 
 DATA = SourcesData(segments=3, per_segment=100)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

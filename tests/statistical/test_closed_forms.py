@@ -19,7 +19,7 @@ from dvae_core.config import (
 )
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.model.vae import Posterior, Sizes, Vae, kl_to_prior, log_px
-from dvae_core.training.train import load_vae
+from dvae_core.training.checkpoint import load_vae
 from tests.helpers import trained_run
 
 pytestmark = pytest.mark.statistical

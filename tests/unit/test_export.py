@@ -22,7 +22,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.export.onnx import decoder_onnx
 from dvae_core.export.plan import decoder_plan
-from dvae_core.training.train import load_vae
+from dvae_core.training.checkpoint import load_vae
 from tests.helpers import trained_run
 
 ACTIVATIONS = ["xtanh", "tanh", "relu", "leaky", "silu", "gelu"]

@@ -8,9 +8,10 @@ from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
+from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.engine import Flat
 from dvae_core.training.optimiser import Optimiser, orthogonalise
-from dvae_core.training.train import sizes_of, train
+from dvae_core.training.train import train
 
 DATA = SourcesData(segments=3, per_segment=100)
 

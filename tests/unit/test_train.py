@@ -19,8 +19,10 @@ from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import RunError
 from dvae_core.training import engine
+from dvae_core.training.checkpoint import load_vae, sizes_of
 from dvae_core.training.engine import one_cycle
-from dvae_core.training.train import History, NowAndThen, load_vae, sizes_of, train
+from dvae_core.training.record import History
+from dvae_core.training.train import NowAndThen, train
 from tests.helpers import SMALL_DATA, small_config, trained_run
 
 
@@ -300,6 +302,11 @@ def test_loaded_weights_give_the_latents_that_were_written(tmp_path):
     with torch.no_grad():
         mu = load_vae(run).encode(torch.from_numpy(latents["x"]).expand(2, -1, -1)).mu.numpy()
     np.testing.assert_allclose(mu, latents["mu_z"][:, latents["x_rows"]], atol=1e-5)
+
+
+def test_loading_a_model_does_not_import_the_training_loop():
+    code = "import sys, dvae_core.training.checkpoint; sys.exit('dvae_core.training.train' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_one_cycle_rises_then_falls():

@@ -22,7 +22,7 @@ from dvae_core.config import (
 from dvae_core.export.plan import decode, decoder_plan
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Sizes, Vae
-from dvae_core.training.train import load_vae, write_weights
+from dvae_core.training.checkpoint import load_vae, write_weights
 from pages.ui.components.store import pack
 
 ACTIVATIONS = ("xtanh", "tanh", "relu", "leaky", "silu", "gelu")

@@ -1,0 +1,141 @@
+"""What training writes down for people: history.csv, the curves, and latents.npz, the held-out rows in latent space."""
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvae_core.config import Config
+from dvae_core.data.dataset import Dataset
+from dvae_core.model.priors import GivenNormal
+from dvae_core.model.vae import Vae
+from dvae_core.rng import generator
+from dvae_core.runs import Run
+
+HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
+LATENT_ROWS = 5000  # of latents.npz, at most
+
+
+class History:
+    """history.csv: append-only rows, one per logged step, member and split."""
+
+    def __init__(self, run: Run, config: Config) -> None:
+        self.path, self.config = run.path / "history.csv", config
+        if not self.path.exists():
+            latents = [f"kl_{i + 1}" for i in range(config.model.latents)]
+            names = [
+                "step",
+                "member",
+                "seed",
+                "beta",
+                "split",
+                "seconds",
+                "elbo",
+                "recon",
+                "kl",
+                "kl_dependence",
+                *latents,
+            ]
+            self.path.write_text(",".join(names) + "\n", encoding="utf-8")
+
+    def size_and_digest(self) -> np.ndarray:
+        """Return the number of bytes written so far and the 32 bytes of their sha256."""
+        written = self.path.read_bytes()
+        return np.array([len(written), *hashlib.sha256(written).digest()])
+
+    def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
+        """Append one row per member; parts as from HeldOut.elbo."""
+        lines = []
+        for m, (seed, beta) in enumerate(zip(self.config.train.seeds, self.config.train.betas, strict=True)):
+            recon, kl, *rest = parts[m]
+            numbers = [recon - kl, recon, kl, *rest]
+            lines.append(f"{step},{m},{seed},{beta:g},{which},{seconds:.3f}," + ",".join(f"{v:.6g}" for v in numbers))
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+class HeldOut:
+    """The held-out rows on the device, and each member's bound on an even share of them, with fixed noise."""
+
+    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+        config = vae.config
+        self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
+        self.last = np.full(config.members, np.nan)
+        self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
+        self.h = vae.preprocess(self.x[0]).expand_as(self.x)
+        d_z = config.model.latents
+        noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
+        self.eps = torch.stack(noise).to(device)
+
+    def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
+        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) of at most `count` evenly spaced held-out rows."""
+        chosen = self.rows[np.unique(np.linspace(0, len(self.rows) - 1, min(count, len(self.rows))).astype(int))]
+        p = self.config.members
+        x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
+        u = self.dataset.u_features()
+        return chosen, x, None if u is None else torch.from_numpy(u[chosen]).to(self.device).expand(p, -1, -1)
+
+    @torch.no_grad()
+    def elbo(self, vae: Vae) -> np.ndarray:
+        """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
+        means = vae.eval().elbo(self.x, self.u, self.eps, self.h).means().double().cpu().numpy()
+        vae.train()
+        self.last = means[:, 0] - means[:, 1]
+        return means
+
+
+@torch.no_grad()
+def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str, np.ndarray]:
+    """Write latents.npz, what the pages show of the held-out rows, all members, and return what it holds.
+
+    Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
+    (nats), elbo, recon, kl [p]; prior_z [p, n, d_z], a draw from p(z|u) at each row's u where that is no Gaussian (the
+    other two are then its mean and log variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units
+    with x_rows [k] (positions in the first n: all of them unless x is large).
+    """
+    dataset = held_out.dataset
+    chosen, x, u = held_out.take(rows)
+    mu, std, prior_mu, prior_logvar, prior_z, parts = [], [], [], [], [], []
+    vae.eval()
+    for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
+        xb, ub = x[:, part], None if u is None else u[:, part]
+        eps = torch.stack([
+            torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
+            for s in vae.config.train.seeds
+        ]).to(x.device)  # fmt: skip
+        bound = vae.elbo(xb, ub, eps)
+        q = bound.q
+        prior = vae.given(q.mu, ub)
+        m, v = prior.moments()
+        if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
+            prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
+        mu.append(q.mu)
+        std.append(q.var.sqrt())
+        prior_mu.append(m)
+        prior_logvar.append(v)
+        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
+    vae.train()
+    means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
+    shown = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), max(64, 500_000 // x.shape[2]))).astype(int))
+    arrays = {
+        "index": chosen,
+        "mu_z": torch.cat(mu, 1).cpu().numpy(),
+        "std_z": torch.cat(std, 1).cpu().numpy(),
+        "prior_mu": torch.cat(prior_mu, 1).cpu().numpy(),
+        "prior_logvar": torch.cat(prior_logvar, 1).cpu().numpy(),
+        "recon": means[:, 0],
+        "kl": means[:, 1],
+        "elbo": means[:, 0] - means[:, 1],
+        "kl_latent": means[:, 2:],
+        "x": dataset.x_float(chosen[shown]),
+        "x_rows": shown,
+    }
+    if prior_z:
+        arrays["prior_z"] = torch.cat(prior_z, 1).cpu().numpy()
+    if dataset.u is not None:
+        arrays["u"] = dataset.u[chosen]
+    if dataset.z is not None:
+        arrays["z_true"] = dataset.z[chosen]
+    run.write_npz("latents.npz", arrays)
+    return arrays
