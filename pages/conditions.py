@@ -1,5 +1,6 @@
-"""Chapter 3: does the theorem hold here? Its four conditions as lights, and what u must be like."""
+"""Chapter 3: does the theorem apply to a run? Its four conditions as lights, and what u must be like."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,15 +9,20 @@ from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
-from pages.ui import code, conditions_study, run_panel
+from pages.ui import agree_views, code, conditions_study, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
 
 **Theorem 1** (Khemakhem et al. 2020). If (1) the noise is additive and its characteristic function vanishes almost
-nowhere, (2) $f$ is injective, (3) the $T_{ij}$ are linearly independent, (4) $nk + 1$ values of $u$ make
+nowhere, (2) $f$ is injective, (3) the $T_{ij}$ are differentiable almost everywhere and linearly independent on any set
+of positive measure, (4) $nk + 1$ values of $u$ make
 $L = (\lambda(u^1) - \lambda(u^0), \ldots, \lambda(u^{nk}) - \lambda(u^0))$ invertible, then $T^*(z^*) = A\,T(z) + c$.
-**Theorem 2** ($k \ge 2$) and **3** ($k = 1$, $T_i$ not monotonic): $A$ is a (block) permutation."""
+**Theorem 2** ($k \ge 2$; $f$ with all second-order cross derivatives) and **3** ($k = 1$, $T_i$ not monotonic; $f$ with
+continuous partial derivatives): $A$ is a (block) permutation.
+
+All three assume that the data come from a model of this family and that $p(x|u)$ is known exactly for every $u$. No
+light tests that. Light 3 sees $T$ only where latents lie; learned $T$ are constant far outside."""
 FACES = {
     "met": ("Met", ":material/check_circle:", "green"),
     "unsure": ("With care", ":material/warning:", "orange"),
@@ -48,11 +54,27 @@ def checklist(run: Run, found: dict[str, Any], learned: theorem.TheoremMatrix | 
             st.markdown(f"**{i}. {light.name}**")
             st.markdown(f"#### {light.number}")
             st.caption(light.why)
-    st.markdown(theorem.what_follows(config, lights, found.get("monotonic")))
+    st.markdown(f"**The theorem.** {theorem.what_follows(config, lights, found.get('monotonic'))}")
 
 
-def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, names: list[str]) -> None:
+def measured(run: Run) -> None:
+    """Say beside the theorem what the seeds were found to agree up to; that needs no theorem."""
+    if run.config.members < 2:
+        return
+    agreement = read.agreement(run, ui.member_names(run))
+    if agreement is not None:
+        st.markdown(f"**Measured.** {' '.join(agree_views.verdict(agreement, [run.config.model_name]))}")
+    ui.link("agree", "Do the seeds agree?" if agreement is None else "Details on Agree", run=run.id, beside="none")
+
+
+def value_of_u(names: Sequence[str], row: Any) -> str:
+    """Name one value of a continuous u by all of its columns."""
+    return ", ".join(f"{name} = {value:.2g}" for name, value in zip(names, row.tolist(), strict=True))
+
+
+def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, run: Run) -> None:
     """L's singular values, learned and true, beside the prior's own shape."""
+    names, columns = run.about.get("u_labels") or (), run.about.get("u_names") or ()
     true = theorem.theorem_matrix(found["lam_true"], floor=theorem.FLOOR_NATS) if "lam_true" in found else None
     left, right = st.columns(2)
     with left:
@@ -62,14 +84,14 @@ def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, names
                 0 if learned is None else learned.needed, theorem.FLOOR_NATS,
             ), key="conditions.singular",
         )  # fmt: skip
-        said = [str(found["true_words"])] if str(found["true_words"]) else []
+        notes = [str(found["true_words"])] if str(found["true_words"]) else []
         if true is not None:
             size = f"condition {true.condition:.1f}" if true.rank == true.needed else "not invertible"
-            said.append(f"True λ: rank {true.rank} of {true.needed}, {size}.")
-        st.caption("Rows of L are scaled by the spread of T: nats of log p(z|u). " + " ".join(said))
+            notes.append(f"True λ: rank {true.rank} of {true.needed}, {size}.")
+        st.caption("Rows of L are scaled by the spread of T: nats of log p(z|u). " + " ".join(notes))
     with right:
         if "curves" in found:
-            shown = [names[k] if names else f"u = {found['u'][k][0]:.2g}" for k in found["shown"].tolist()]
+            shown = [names[k] if names else value_of_u(columns, found["u"][k]) for k in found["shown"].tolist()]
             ui.plot(figures.prior_curves(found["curve_z"], found["curves"], shown), key="conditions.prior")
             if float(found["grid_error"]):
                 st.caption(f"Z is summed on a grid; one twice as fine moves log Z by {float(found['grid_error']):.0e}.")
@@ -96,21 +118,24 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
     else:
         st.markdown("\n".join(rows))
     if within is not None and within == within:  # neither without truth nor without labels
-        st.markdown(f"**MCC within u: {within:.2f}.** It cannot be had by copying u.")
+        st.markdown(f"**MCC within u: {within:.2f}.** Copying u cannot achieve it.")
 
 
 def lab(run: Run, member: int) -> None:
     """Everything about one member of a run."""
     found = run.analysis(f"conditions-{member}")
     if found is None:
-        st.info("The four conditions are checked on held-out data; it takes some seconds.", icon=":material/checklist:")
-        run_panel.ask(run, "conditions", "Check the conditions", "Looking at T, λ and Jacobians", member_index=member)
+        st.info(
+            "The four conditions are checked on held-out data. This takes some seconds.", icon=":material/checklist:"
+        )
+        run_panel.ask(run, "conditions", "Check the conditions", "Computing T, λ and Jacobians", member_index=member)
         return
     learned = None
     if "lam" in found:
         learned = theorem.theorem_matrix(found["lam"], spread=found["spread"], floor=theorem.FLOOR_NATS)
     checklist(run, found, learned)
-    pictures(found, learned, list(run.about.get("u_labels") or ()))
+    measured(run)
+    pictures(found, learned, run)
     with st.expander("Do the latents only repeat u?", icon=":material/content_copy:", expanded=True):
         collapse(run, found, member)
     code.show(

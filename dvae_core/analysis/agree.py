@@ -28,7 +28,7 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
         ladder [P, P, 5]         held-out R^2 of column member j predicted from row member i, by rung (`RUNGS`)
         strength [P, P, d]       how strongly latent k of member i comes back in member j (`metrics.strengths`)
         udr [P]                  unsupervised disentanglement ranking
-        kl [P, d], rows, chance, notes
+        kl [P, d], rows, chance (of independent latents), rotation (of randomly rotated ones), notes
 
     Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
     compared by their mean given u: one row for each label, or for each of at most 60 cells of u.
@@ -105,7 +105,8 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
         padded[i, : len(k)] = k
     about = {
         "member": np.concatenate([side["member"] for side in sides]), "run": _run_of(sides), "kl": padded,
-        "rows": np.array(n), "chance": np.array(metrics.independent_mcc(widest, max(n, 3))), "notes": np.array(notes),
+        "rows": np.array(n), "chance": np.array(metrics.independent_mcc(widest, max(n, 3))),
+        "rotation": np.array(metrics.rotation_mcc(widest)), "notes": np.array(notes),
     }  # fmt: skip
     run.write_npz(f"analysis/agreement{'-' + other if other else ''}.npz", {**out, **about})
     yield 1.0

@@ -234,6 +234,7 @@ class Agreement:
     kl: np.ndarray
     rows: int
     chance: float
+    rotation: float | None  # None in records written before it was computed
     notes: tuple[str, ...]
 
     def pairs(self, one: int = 0, two: int = 0) -> np.ndarray:
@@ -276,6 +277,7 @@ def agreement(
         within=within if np.isfinite(within[off]).all() else None,
         ladder={rung: found["ladder"][:, :, r] for r, rung in enumerate(RUNGS)}, strength=found["strength"],
         udr=found["udr"], kl=found["kl"], rows=int(found["rows"]), chance=float(found["chance"]),
+        rotation=float(found["rotation"]) if "rotation" in found else None,
         notes=tuple(str(note) for note in found["notes"].tolist()),
     )  # fmt: skip
 

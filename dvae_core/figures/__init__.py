@@ -13,6 +13,7 @@ from dvae_core.figures.agreement import (
     ladder_chart,
     stability,
     theorem_map,
+    typical_rung,
     wrong_axes,
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
@@ -70,6 +71,7 @@ __all__ = [
     "training_curves",
     "training_split",
     "tuning_curves",
+    "typical_rung",
     "variance_bars",
     "variance_spectrum",
     "which_is_true",

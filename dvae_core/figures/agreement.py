@@ -1,4 +1,4 @@
-"""Whether seeds agree and up to what, and what latents are good for: heat maps, ladders, scores with intervals."""
+"""Do seeds agree, up to which transformation, and what do latents predict: heat maps, ladders, scores, intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,10 +11,28 @@ from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, 
 SEQUENTIAL = "Cividis"
 DASHED = {"dash": "dash", "width": 1, "color": COLOURS["reference"]}
 REACHED = 0.95
+Values = Sequence[float] | Real[np.ndarray, " k"]
 RUNG_WORDS = {
     "identity": "identity", "permutation": "order, sign, scale", "monotone": "monotone curve each",
     "orthogonal": "rotation", "affine": "any linear map",
 }  # fmt: skip
+
+
+def typical_rung(r2: Mapping[str, Values]) -> tuple[str | None, int, int]:
+    """Return the first rung whose median R^2 over pairs reaches 0.95, how many pairs reach it, and how many there are.
+
+    Rungs are tried from the strictest to the freest; None where none is reached (the counts are then 0 and all pairs).
+
+    Args:
+        r2: R^2 of each pair by rung; NaN where a rung does not apply.
+    """
+    pairs = max((len(values) for values in r2.values()), default=0)
+    for rung in RUNG_WORDS:
+        values = np.asarray(r2.get(rung, ()), float)
+        values = values[np.isfinite(values)]
+        if len(values) and np.median(values) >= REACHED:
+            return rung, int((values >= REACHED).sum()), pairs
+    return None, 0, pairs
 
 
 def agreement_map(
@@ -24,6 +42,7 @@ def agreement_map(
     runs: Sequence[str] = (),
     *,
     measure: str = "pairwise MCC",
+    turned: float | None = None,
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
@@ -35,6 +54,7 @@ def agreement_map(
         of: Which run each member belongs to, 0 or 1.
         runs: Names of the runs.
         measure: What is drawn.
+        turned: MCC of latents with a random rotation of themselves, written under the title.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -73,14 +93,15 @@ def agreement_map(
             who = f"{'AB'[one]} with {'AB'[other]}" if two else "seeds agree"
             found.append(f"{who} {values.mean():.2f} ({values.min():.2f} to {values.max():.2f})")
     called = ", ".join(f"{'AB'[r]} = {name}" for r, name in enumerate(runs)) if two else ""
-    called = join(called, "numbers are seeds" if brief != list(names) else "")
+    rotation = "" if turned is None else f"a random rotation: {turned:.2f}"
+    called = join(called, rotation, "numbers are seeds" if brief != list(names) else "")
     return finish(
         fig, title or f"MCC: {'; '.join(found)}", called, height=height or int(np.clip(210 + 30 * P, 380, 500))
     )
 
 
 def ladder_chart(
-    groups: Mapping[str, Mapping[str, Sequence[float] | Real[np.ndarray, " k"]]],
+    groups: Mapping[str, Mapping[str, Values]],
     *,
     what: str = "one seed's latents from another's",
     title: str | None = None,
@@ -122,9 +143,9 @@ def ladder_chart(
                 x=[x + shift - 0.12, x + shift + 0.12], y=[max(medians[rung], -0.05)] * 2, mode="lines",
                 line={"color": colour, "width": 4}, showlegend=False, hoverinfo="skip",
             )  # fmt: skip
-        reached = [rung for rung, value in medians.items() if value >= REACHED]
-        best = f"up to {RUNG_WORDS[reached[0]]}" if reached and reached[0] != "identity" else "as they are"
-        found.append(f"{name} {best}" if reached else f"{name} on no rung")
+        best = typical_rung(r2)[0]
+        up_to = "as they are" if best == "identity" else f"up to {RUNG_WORDS[best]}" if best else "not even linearly"
+        found.append(f"{name} {up_to}")
     fig.add_hline(y=REACHED, line=DASHED)
     fig.update_xaxes(tickvals=list(range(len(rungs))), ticktext=[RUNG_WORDS[r].replace(" ", "<br>", 1) for r in rungs])
     fig.update_xaxes(range=[-0.5, len(rungs) - 0.5], showgrid=False, title="freer map →")
@@ -140,7 +161,8 @@ def stability(
     strength: Real[np.ndarray, "P d"],
     names: Sequence[str],
     *,
-    chance: float | None = None,
+    independent: float | None = None,
+    turned: float | None = None,
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
@@ -149,7 +171,8 @@ def stability(
     Args:
         strength: |correlation| with the matched latent of each other member; NaN for dead latents.
         names: Names of the latents.
-        chance: What independent latents reach, drawn as a line.
+        independent: What independent latents reach, drawn as a line.
+        turned: What latents reach with a random rotation of themselves, drawn as a line.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -170,14 +193,22 @@ def stability(
             x=[x - 0.25, x + 0.25], y=[values.mean()] * 2, mode="lines", showlegend=False, hoverinfo="skip",
             line={"width": 4, "color": COLOURS["latent"]},
         )  # fmt: skip
-    if chance is not None:
-        fig.add_hline(y=chance, line=DASHED, annotation_text="chance")
+    for line, words in ((turned, "a random rotation"), (independent, "independent latents")):
+        if line is not None:
+            fig.add_hline(y=line, line=DASHED, annotation_text=f"{words} {line:.2f}", annotation_position="top left")
     fig.update_xaxes(tickvals=list(range(len(order))), ticktext=[names[k] for k in order], showgrid=False)
     fig.update_xaxes(range=[-0.6, len(order) - 0.4])
     fig.update_yaxes(title="|correlation| with its match", range=[0, 1.04])
-    stable = int((mean >= REACHED).sum())
-    found = f"{stable} of {known.sum()} latents come back in every seed" if stable else "No latent comes back unchanged"
-    return finish(fig, title or found, "dot: another member, bar: mean; alive latents only", height=height)
+    stable = int((np.nanmin(strength[:, known], 0) >= REACHED).sum())
+    found = (
+        f"{stable} of {known.sum()} latents come back in every seed" if stable else "No latent comes back in every seed"
+    )
+    return finish(
+        fig,
+        title or found,
+        f"dot: another member, bar: mean; counted from |correlation| {REACHED:g} in all; alive latents only",
+        height=height,
+    )
 
 
 def decoding(

@@ -1,4 +1,4 @@
-"""The theorem's conditions in pictures: L's singular values, the learned p(z|u), and what u must be like."""
+"""Figures of the theorem's conditions: L's singular values, the learned p(z|u), and what u must be like."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -102,8 +102,9 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
         height: In pixels.
     """
     if not rows:
-        return sentence("Press Start: each population becomes a point here.", height=height)
-    fig, best = go.Figure(), {}
+        return sentence("Start the study: each population becomes a point here.", height=height)
+    fig = go.Figure()
+    best: dict[str, tuple[float, float]] = {}  # of each mode the largest mean, and its spread
     for mode, (name, role, symbol, dash) in MODES.items():
         mine = sorted((r for r in rows if r["modulate"] == mode), key=lambda r: r[by])
         if not mine:
@@ -119,13 +120,15 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
             continue
         mean = np.array([v.mean() if len(v) else np.nan for v in values])
         spread = np.array([v.std() if len(v) else 0.0 for v in values])
-        best[name] = float(np.nanmax(mean))
+        if np.isfinite(mean).any():
+            best[name] = float(np.nanmax(mean)), float(spread[int(np.nanargmax(mean))])
         fig.add_scatter(
             x=x, y=mean, name=name, mode="lines+markers", line={"color": COLOURS[role], "dash": dash},
             marker={"symbol": symbol, "size": 9}, error_y={"array": spread, "thickness": 1},
             customdata=[[r.get("condition") or float("nan")] for r in mine],
             hovertemplate="%{y:.2f} at %{x}<br>condition of L %{customdata[0]:.1f}<extra>" + name + "</extra>",
         )  # fmt: skip
+    note = "mean over models, bars ± their spread"
     if by == "segments":
         ticks = sorted({int(r["segments"]) for r in rows})
         fig.update_xaxes(title="segments (values of u)", type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
@@ -133,12 +136,23 @@ def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc"
         fig.update_xaxes(title="strength of modulation")
     if what == "condition":
         if not fig.data:
-            return sentence("Nowhere yet is L invertible.", height=height)
+            return sentence("L is invertible in no population so far.", height=height)
         fig.update_yaxes(title="condition number of L", type="log")
-        return finish(fig, "L's condition number: gaps where it is not invertible", "Median seed", height=height)
+        note = "median seed; noise alone gives a small one, so smaller is not better"
+        return finish(fig, "Condition number of L, where it is invertible", note, height=height)
     fig.update_yaxes(title="MCC" if what == "mcc" else "MCC − copying u")
-    top = max(best, key=lambda name: best[name])
-    title = (
-        f"Best with {top}: {best[top]:.2f}" if what == "mcc" else f"Beyond copying u: most with {top}, {best[top]:+.2f}"
-    )
-    return finish(fig, title, "Mean over seeds, bars ± their spread", height=height)
+    return finish(fig, _best_mode(best, "MCC" if what == "mcc" else "MCC above copying u"), note, height=height)
+
+
+def _best_mode(best: Mapping[str, tuple[float, float]], measure: str) -> str:
+    """Name the best mode where it leads the next one by more than both spreads, else say that the spreads overlap."""
+    ranked = sorted(best, key=lambda name: -best[name][0])
+    if not ranked:
+        return f"{measure}: no finite value"
+    (top, spread), first = best[ranked[0]], ranked[0]
+    if len(ranked) == 1:
+        return f"{measure} with {first}: {top:.2f}"
+    second, other = best[ranked[1]]
+    if top - second > spread + other:
+        return f"{measure} is highest with {first}: {top:.2f}, then {ranked[1]} {second:.2f}"
+    return f"{measure}: {first} {top:.2f} and {ranked[1]} {second:.2f} are closer than their spreads"

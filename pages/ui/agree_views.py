@@ -1,4 +1,4 @@
-"""What the Agree page shows: who agrees with whom up to what, which latents come back, and what that does not say."""
+"""What the Agree page shows: who agrees with whom, up to what, which latents come back, and what that leaves open."""
 
 from collections.abc import Sequence
 
@@ -10,28 +10,22 @@ from dvae_core.identify import linear_gaussian
 from dvae_core.runs import Run
 from pages.ui import page as ui
 
-WORDS = {
+AGREE = {
     "identity": "are the same as they are", "permutation": "agree up to order, sign and scale",
     "monotone": "agree up to order and a monotone curve each", "orthogonal": "agree only up to a rotation",
-    "affine": "agree only up to a linear map", "none": "do not agree, even up to a linear map",
+    "affine": "agree only up to a linear map", None: "do not agree, not even up to a linear map",
 }  # fmt: skip
 
 
-def verdict(found: Agreement, names: Sequence[str]) -> None:
-    """Say in one sentence a model what its seeds agree up to, and how many pairs do."""
+def verdict(found: Agreement, names: Sequence[str]) -> list[str]:
+    """Say for each model what most pairs of its seeds agree up to, and how many do; last, across the two models."""
     lines = []
-    groups = [(0, 0)] + ([(1, 1), (0, 1)] if len(names) > 1 else [])
-    for one, two in groups:
-        pairs = len(found.pairs(one, two))
-        if not pairs:
-            continue
-        counts = found.rungs(one, two)
-        usual = {branch: max(c, key=c.__getitem__) for branch, c in counts.items()}
-        rung = usual["linear"] if usual["pointwise"] == "none" else usual["pointwise"]
-        branch = "linear" if usual["pointwise"] == "none" else "pointwise"
-        who = f"Seeds of {names[one]}" if one == two else f"{names[one]} and {names[two]}"
-        lines.append(f"- **{who} {WORDS[rung]}** ({counts[branch][rung]} of {pairs} ordered pairs).")
-    st.markdown("\n".join(lines))
+    for name, r2 in ladders(found, names).items():
+        rung, reached, pairs = figures.typical_rung(r2)
+        who = f"{names[0]} and {names[1]}" if name == "across" else f"Seeds of {name}"
+        counted = f"{reached} of {pairs} ordered pairs" if rung else f"fewer than half of {pairs} ordered pairs do"
+        lines.append(f"**{who} {AGREE[rung]}** ({counted}).")
+    return lines
 
 
 def ladders(found: Agreement, names: Sequence[str]) -> dict:
@@ -50,16 +44,29 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     names = [run.config.model_name] + ([other.config.model_name] if other else [])
     if len(set(names)) < len(names):
         names = [run.title, other.title] if other else names
-    verdict(found, names)
+    st.markdown("\n".join(f"- {line}" for line in verdict(found, names)))
+    if run.config.is_conditional:
+        ui.link("conditions", "What does the theorem say of this run?", run=run.id)
+    d = found.strength.shape[2]
     left, right = st.columns([2, 3], gap="large")
     with left:
         within = found.within is not None and st.toggle("Within u", help="After each label's mean is taken out")
         values = found.within if within and found.within is not None else found.mcc
         measure = "MCC within u" if within else "pairwise MCC"
-        ui.plot(figures.agreement_map(values, found.names, found.of, names, measure=measure), key="agree.map")
+        ui.plot(
+            figures.agreement_map(values, found.names, found.of, names, measure=measure, turned=found.rotation),
+            key="agree.map",
+        )
     with right:
         ui.plot(figures.ladder_chart(ladders(found, names), height=420), key="agree.ladder")
-    st.caption(" ".join((f"Over {found.rows:,} held-out rows; dead latents are left out.", *found.notes)))
+    st.caption(
+        " ".join(
+            (
+                f"Over {found.rows:,} held-out rows; dead latents are left out. Monotone R²: of normal scores.",
+                *found.notes,
+            )
+        )
+    )
     left, right = st.columns([3, 2], gap="large")
     with left:
         at = ui.choice(
@@ -67,8 +74,11 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
             show=lambda i: f"{names[found.of[i]]}, {found.names[i]}",
         )  # fmt: skip
         mine = [j for j in range(len(found.names)) if j != at and found.of[j] == found.of[at]]
-        latents = [f"z{k + 1}" for k in range(found.strength.shape[2])]
-        ui.plot(figures.stability(found.strength[at][mine], latents, chance=found.chance), key="agree.stability")
+        latents = [f"z{k + 1}" for k in range(d)]
+        ui.plot(
+            figures.stability(found.strength[at][mine], latents, independent=found.chance, turned=found.rotation),
+            key="agree.stability",
+        )
     with right:
         ranked = sorted(
             (i for i in range(len(found.names)) if found.udr[i] == found.udr[i]), key=lambda i: -found.udr[i]
@@ -82,7 +92,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
 
 
 def caution() -> None:
-    """Seeds that agree and are wrong, computed here and now, in closed form."""
+    """Seeds that agree and are wrong, computed on the page in closed form."""
     st.subheader("Agreeing is not being right", anchor=False, divider="gray")
     st.markdown(
         "Here 8 seeds of a VAE with a *diagonal* q climb their ELBO on x = W z + noise. Every rotation of z explains x "

@@ -1,4 +1,4 @@
-"""What must u be like? Small populations trained while the room watches: one point each, with progress and Stop."""
+"""What must u be like? A study of small populations, one point each, with progress and Stop."""
 
 from pathlib import Path
 
@@ -12,15 +12,15 @@ from pages.ui import page as ui
 from pages.ui.run_panel import POLL_SECONDS
 
 POPULATIONS = 32  # of the whole study: 6 numbers of segments and 2 weaker strengths, 4 modes each
-WORDS = (
+ABOUT = (
     "Two factors, x in two dimensions, 2,000 rows; a population of three seeds for every point. The world's u moves "
-    "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over a code "
-    "that only copies u: where u moves the means, copying it scores high without any model."
+    "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over "
+    "copying u: where u moves the means, copying it scores high without any model."
 )
 
 
 def begin(folder: Path) -> None:
-    """Queue the study, from its start or where it stopped."""
+    """Queue the study, from its beginning or from where it stopped."""
     try:
         run = runs.study_folder(folder)
         (folder / "STOP").unlink(missing_ok=True)
@@ -32,7 +32,7 @@ def begin(folder: Path) -> None:
 
 
 def section() -> None:
-    """Show the study's curves, and start, stop or go on with it."""
+    """Show the study's curves, and start, stop or resume it."""
     folder = runs.default_store() / "studies" / "what-must-u-be-like"
     busy = jobs.is_analysing(Run(folder))
 
@@ -42,17 +42,17 @@ def section() -> None:
         if busy and not jobs.is_analysing(Run(folder)):
             st.rerun()
         st.markdown("#### What must u be like?")
-        st.caption(WORDS)
+        st.caption(ABOUT)
         with st.container(horizontal=True, vertical_alignment="center"):
             if busy:
-                asked = (folder / "STOP").exists()
+                is_stopping = (folder / "STOP").exists()
                 st.button(
-                    "Stopping ..." if asked else "Stop", icon=":material/stop:", disabled=asked,
+                    "Stopping ..." if is_stopping else "Stop", icon=":material/stop:", disabled=is_stopping,
                     on_click=jobs.stop, args=(Run(folder),), key="study.stop",
                 )  # fmt: skip
                 st.progress(min(len(rows) / POPULATIONS, 1.0), f"{len(rows)} of {POPULATIONS} populations")
             elif len(rows) < POPULATIONS and st.button(
-                "Go on" if rows else "Train the study", icon=":material/play_arrow:", key="study.start"
+                "Resume" if rows else "Train the study", icon=":material/play_arrow:", key="study.start"
             ):
                 begin(folder)
         if not rows:

@@ -1,4 +1,4 @@
-"""The Conditions page: four lights in words, what follows, no u, and the study's buttons."""
+"""The Conditions page: four lights, what follows from them, what the seeds agree up to, and the study's buttons."""
 
 import json
 
@@ -38,6 +38,27 @@ def test_every_kind_of_run_has_its_lights(store, visit, kind):
     assert not at.error
 
 
+def test_the_measured_agreement_stands_beside_the_theorem_once_it_is_computed(store, visit):
+    run = runs.Run(store / "ivae")
+    for _ in compute.conditions(run, member_index=0):
+        pass
+    (run.path / "analysis" / "agreement.npz").unlink()
+    assert "Measured." not in page_text(visit("conditions", run="ivae", member="0"))
+    for _ in compute.agreement(run):
+        pass
+    assert "**Measured.** **Seeds of iVAE" in page_text(check(visit("conditions", run="ivae", member="0")))
+
+
+def test_a_continuous_u_is_named_by_all_of_its_columns(store, visit):
+    run = runs.Run(store / "unknown-truth")
+    for _ in compute.conditions(run, member_index=0):
+        pass
+    charts = check(visit("conditions", run="unknown-truth", member="0")).get("plotly_chart")
+    names = {trace.get("name") for c in charts for trace in json.loads(c.proto.spec)["data"]}
+    columns = run.about["u_names"]
+    assert any(f"{columns[0]} = " in str(name) and f", {columns[1]} = " in str(name) for name in names)
+
+
 def test_the_study_shows_what_is_there_and_can_be_begun(store, visit, monkeypatch):
     asked = []
     monkeypatch.setattr(jobs, "analyse", lambda run, name, **more: asked.append((run.path.name, name)))
@@ -55,7 +76,7 @@ def test_the_study_shows_what_is_there_and_can_be_begun(store, visit, monkeypatc
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(rows))
     at = check(visit("conditions", run="ivae"))
-    assert "Go on" in [b.label for b in at.button]
+    assert "Resume" in [b.label for b in at.button]
     titles = [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in at.get("plotly_chart")]
     assert any("0.85" in title for title in titles)
-    assert any("+0.35" in title for title in titles)
+    assert any("0.35 are closer than their spreads" in title.replace("<br>", " ") for title in titles)

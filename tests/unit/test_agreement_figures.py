@@ -26,15 +26,31 @@ def test_map_names_each_block():
 def test_ladder_chart_states_the_rung():
     low = {"identity": [np.nan], "permutation": [0.7], "monotone": [0.7], "orthogonal": [0.97], "affine": [0.98]}
     assert title(figures.ladder_chart({"VAE": low})) == "Agreement: VAE up to rotation"
-    assert title(figures.ladder_chart({"VAE": {k: [0.1] for k in low}})) == "Agreement: VAE on no rung"
+    assert title(figures.ladder_chart({"VAE": {k: [0.1] for k in low}})) == "Agreement: VAE not even linearly"
     assert "Too few rows" in figures.ladder_chart({"VAE": {"identity": [np.nan]}}).layout.annotations[0].text
 
 
+def test_the_typical_rung_is_the_first_that_half_of_the_pairs_reach():
+    mixed = {"permutation": [0.99, 0.5, 0.6], "orthogonal": [0.99, 0.96, 0.7], "affine": [0.99, 0.97, 0.96]}
+    assert figures.typical_rung(mixed) == ("orthogonal", 2, 3)
+    assert figures.typical_rung(mixed | {"orthogonal": [0.99, 0.7, 0.7]}) == ("affine", 3, 3)
+    assert figures.typical_rung({"affine": [0.9, 0.99, 0.9]}) == (None, 0, 3)
+    assert figures.typical_rung({"identity": [float("nan")], "affine": [0.99]}) == ("affine", 1, 1)
+
+
 def test_stability_counts_latents_and_leaves_dead_ones_out():
-    figure = figures.stability(np.array([[0.99, 0.4, np.nan], [0.98, 0.6, np.nan]]), ["z1", "z2", "z3"], chance=0.1)
+    strength = np.array([[0.99, 0.4, np.nan], [0.98, 0.6, np.nan]])
+    figure = figures.stability(strength, ["z1", "z2", "z3"], independent=0.1, turned=0.9)
     assert title(figure) == "1 of 2 latents come back in every seed"
     assert list(figure.layout.xaxis.ticktext) == ["z1", "z2"]
+    assert [note.text for note in figure.layout.annotations] == ["a random rotation 0.90", "independent latents 0.10"]
     assert "no other member" in figures.stability(np.zeros((0, 2)), ["z1", "z2"]).layout.annotations[0].text
+
+
+def test_a_latent_that_one_seed_misses_does_not_come_back_in_every_seed():
+    mostly = np.array([[0.99, 0.99]] * 6 + [[0.72, 0.99]])  # the mean of the first is .95
+    assert title(figures.stability(mostly, ["z1", "z2"])) == "1 of 2 latents come back in every seed"
+    assert title(figures.stability(mostly[:, :1], ["z1"])) == "No latent comes back in every seed"
 
 
 def test_decoding_and_theorem_map_and_layers():

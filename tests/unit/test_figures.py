@@ -554,3 +554,15 @@ def test_a_page_of_figures_needs_no_network():
     assert page.count("Plotly.newPlot(") == 2
     assert "<h1>A &lt; B</h1>" in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+
+
+def test_a_study_names_a_best_mode_only_beyond_both_spreads() -> None:
+    def title(weak: list[float], strong: list[float]) -> str:
+        rows = [
+            {"modulate": mode, "segments": 5, "strength": 1.0, "mcc": mcc, "u_only": 0.5, "condition": None}
+            for mode, mcc in (("mean", weak), ("variance", strong))
+        ]
+        return str(figures.study_lines(rows, "segments").layout.title.text).replace("<br>", " ")
+
+    assert title([0.6, 0.62], [0.9, 0.94]) == "MCC is highest with variance only: 0.92, then mean only 0.61"
+    assert title([0.6, 0.9], [0.7, 0.98]) == "MCC: variance only 0.84 and mean only 0.75 are closer than their spreads"
