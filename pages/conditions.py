@@ -8,6 +8,7 @@ import streamlit as st
 from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.identify import conditions as theorem
+from dvae_core.identify.effect import Effect
 from dvae_core.runs import Run, RunError
 from pages.ui import agree_views, code, conditions_study, run_panel
 from pages.ui import page as ui
@@ -30,23 +31,8 @@ FACES = {
 }
 
 
-def checklist(run: Run, found: dict[str, Any], learned: theorem.TheoremMatrix | None) -> None:
+def checklist(run: Run, found: dict[str, Any], lights: list[theorem.Light], effect: Effect | None) -> None:
     """The four lights, each with its number, and what follows from them."""
-    config = run.config
-    std = float(found["noise_std"])
-    pairs = tuple(found["pairs"].tolist())
-    lights = [
-        theorem.noise_light(config, std if std == std else None),
-        theorem.injective_light(
-            int(found["d_x"]), config.model.latents, found["singular"], (int(pairs[0]), int(pairs[1]), pairs[2])
-        ),
-    ]
-    if learned is None:
-        lights += [theorem.without_u("Independent statistics T"), theorem.without_u("Enough u: L invertible")]
-    else:
-        continuous = not run.about.get("has_labels")
-        lights.append(theorem.statistics_light(found["gram"], found["rank"]))
-        lights.append(theorem.variability_light(int(found["u_values"]), continuous, learned))
     for column, (i, light) in zip(st.columns(4), enumerate(lights, 1), strict=True):
         word, icon, colour = FACES[light.state]
         with column.container(border=True, height="stretch"):
@@ -54,7 +40,7 @@ def checklist(run: Run, found: dict[str, Any], learned: theorem.TheoremMatrix | 
             st.markdown(f"**{i}. {light.name}**")
             st.markdown(f"#### {light.number}")
             st.caption(light.why)
-    st.markdown(f"**The theorem.** {theorem.what_follows(config, lights, found.get('monotonic'))}")
+    st.markdown(f"**The theorem.** {theorem.what_follows(run.config, lights, found.get('monotonic'), effect)}")
 
 
 def measured(run: Run) -> None:
@@ -72,16 +58,16 @@ def value_of_u(names: Sequence[str], row: Any) -> str:
     return ", ".join(f"{name} = {value:.2g}" for name, value in zip(names, row.tolist(), strict=True))
 
 
-def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, run: Run) -> None:
+def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, effect: Effect | None, run: Run) -> None:
     """L's singular values, learned and true, beside the prior's own shape."""
     names, columns = run.about.get("u_labels") or (), run.about.get("u_names") or ()
-    true = theorem.theorem_matrix(found["lam_true"], floor=theorem.FLOOR_NATS) if "lam_true" in found else None
+    true = theorem.theorem_matrix(found["lam_true"]) if "lam_true" in found else None
     left, right = st.columns(2)
     with left:
         ui.plot(
             figures.singular_values(
                 None if learned is None else learned.singular, None if true is None else true.singular,
-                0 if learned is None else learned.needed, theorem.FLOOR_NATS,
+                0 if learned is None else learned.needed, None if effect is None else effect.chance,
             ), key="conditions.singular",
         )  # fmt: skip
         notes = [str(found["true_words"])] if str(found["true_words"]) else []
@@ -124,25 +110,25 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
 def lab(run: Run, member: int) -> None:
     """Everything about one member of a run."""
     found = run.analysis(f"conditions-{member}")
-    if found is None:
+    if found is None or ("lam" in found and "effect_values" not in found):  # the latter of an earlier version
         st.info(
             "The four conditions are checked on held-out data. This takes some seconds.", icon=":material/checklist:"
         )
         run_panel.ask(run, "conditions", "Check the conditions", "Computing T, λ and Jacobians", member_index=member)
         return
-    learned = None
-    if "lam" in found:
-        learned = theorem.theorem_matrix(found["lam"], spread=found["spread"], floor=theorem.FLOOR_NATS)
-    checklist(run, found, learned)
+    continuous = not run.about.get("has_labels")
+    lights, learned, effect = theorem.lights_of(run.config, found, is_continuous=continuous)
+    checklist(run, found, lights, effect)
     measured(run)
-    pictures(found, learned, run)
+    pictures(found, learned, effect, run)
     with st.expander("Do the latents only repeat u?", icon=":material/content_copy:", expanded=True):
         collapse(run, found, member)
     code.show(
         f"from dvae_core import runs\nfrom dvae_core.identify import conditions\n\n{code.opening(run)}\n"
         f"# python -m dvae_core analyse {run.path.name} conditions --set member_index={member}\n"
         f'found = run.analysis("conditions-{member}")\n'
-        'print(conditions.theorem_matrix(found["lam"], spread=found["spread"]))'
+        f"lights, L, effect = conditions.lights_of(run.config, found, is_continuous={continuous})\n"
+        'print(conditions.what_follows(run.config, lights, found.get("monotonic"), effect))'
     )
 
 

@@ -1,6 +1,6 @@
 """What the Conditions page needs of a run and cannot read off its files: T, lambda, L, Jacobians, the prior's shape."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,14 +10,22 @@ from dvae_core.config import ConvNet
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
+from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
+from dvae_core.metrics import autocorrelation_time, independent_step
 from dvae_core.model.likelihoods import bounded_log_std
-from dvae_core.model.priors import GRID_STEP, LearnedFamily, StandardNormal
+from dvae_core.model.priors import (
+    GRID_STEP,
+    ConditionalNormal,
+    LearnedFamily,
+    StandardNormal,
+)
 from dvae_core.model.vae import Vae, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.training.checkpoint import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
+EFFECT_ROWS = 20_000  # held-out rows for u's effect, neighbours kept
 CURVE = 241  # points of a drawn density
 
 
@@ -34,6 +42,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
         explained [d], explained_true [d]   Var(E[z|u]) / Var(z) of posterior means, and of the factors
         curve_z [g], curves [m, d, g]       the learned p(z_i|u), at no more than 12 values of u
         grid_error               largest change of log Z on a grid twice as fine (learned T only)
+        effect_*                 what u does to held-out latents that have not seen it (`identify.effect.Effect`)
         u [m, ..], u_values, d_x, noise_std, rows
 
     Yields:
@@ -73,6 +82,9 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
             found["explained_true"] = theorem.explained_by_u(dataset.z[rows].astype(float), dataset.u[rows])
     with torch.no_grad():
         found |= _of_prior(vae, dataset, rows, z)
+    yield 0.8
+    if "lam" in found:
+        found |= theorem.effect_to(_effect(vae, dataset, held_out[:EFFECT_ROWS], found["lam"].mean(0)))
     yield 0.9
     found["true_words"] = np.array("")
     if dataset.u is not None:
@@ -175,6 +187,42 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
         "curve_z": grid.numpy(), "shown": shown.numpy(),
         "curves": torch.stack(curves, -1).numpy(), "grid_error": np.array(error),
     }  # fmt: skip
+
+
+@torch.no_grad()
+def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> Effect | None:
+    """Measure what u does to latents that have not seen it: e(x), which no refinement has drawn to the prior.
+
+    An encoder that reads u is given the u of other rows, drawn at random. `start`: a lambda [d, k] to begin fits from.
+    """
+    assert dataset.u is not None
+    u_seen = np.random.default_rng(0).permutation(rows) if vae.config.model.encoder == "xu" else rows
+    z = []
+    for part in np.array_split(np.arange(len(rows)), max(1, len(rows) * dataset.d_x // 4_000_000)):
+        x, _ = _rows(dataset, rows[part], vae)
+        _, u = _rows(dataset, u_seen[part], vae)
+        z.append(vae.amortised(x, u)[0].numpy())
+    codes = np.concatenate(z)
+    step = independent_step(autocorrelation_time(codes, dataset.u[rows] if dataset.has_labels else None), 2)
+    return effect_of(codes[::step], dataset.u[rows][::step], _family(vae, start), step=step)
+
+
+def _family(vae: Vae, start: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Family]:
+    """Return how this prior's family reads latents."""
+    prior = vae.conditional
+    if isinstance(prior, ConditionalNormal):
+        return gaussian_family(prior.modulate)
+    if not isinstance(prior, LearnedFamily):
+        return laplace_family
+    # A grid twice as coarse as training's: lambda is fitted some thousand times.
+    grid, shape, T = prior.on_grid(torch.zeros(1, 1, len(start), dtype=torch.float64), 2 * GRID_STEP)
+    nodes, log_weight = T[0].movedim(-1, 0).numpy(), (grid.log_weight + shape[0]).T.numpy()
+
+    def statistics(z: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return prior.statistics(torch.from_numpy(z)[None])[0].numpy()
+
+    return lambda z, codes: OnGrid(statistics, nodes, log_weight, start)
 
 
 def _true_spread(z: np.ndarray, k: int, data: object) -> np.ndarray:

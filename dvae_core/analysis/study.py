@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dvae_core import runs
 from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
-from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
-from dvae_core.model.priors import StandardNormal
-from dvae_core.model.vae import member
 from dvae_core.runs.files import write_atomically
-from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train
 
 ROWS = 2000  # of each world, however many segments share them
@@ -58,8 +56,9 @@ def _config(mode: str, segments: int, strength: float, members: int, steps: int,
 def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
     """Train and score every Config that analysis/study.json in `folder` does not hold yet, adding one record each.
 
-    A record: name, key (of the Config), mcc [p], mcc_within_u [p], elbo [p], u_only, condition and rank of L (median
-    member's, learned lambda), and for sources segments, strength and modulate ("none" for a plain VAE).
+    A record: name, key (of the Config), mcc [p], mcc_within_u [p], elbo [p], u_only, of the median member the rank
+    (directions of the learned lambda above chance) and the condition of L (None unless light 4 is green), and for
+    sources segments, strength and modulate ("none" for a plain VAE).
 
     Yields:
         The fraction done; a STOP file in the folder ends it after the population at work.
@@ -95,24 +94,25 @@ def _record(run: runs.Run) -> dict[str, Any]:
         record |= {"segments": config.data.segments, "strength": config.data.strength}
         record["modulate"] = config.data.modulate if config.is_conditional else "none"
     if config.is_conditional:
-        found = [_theorem_matrix(run, m) for m in range(config.members)]
-        middle = sorted(found, key=lambda f: f.condition)[len(found) // 2]
-        record |= {"condition": middle.condition if middle.rank == middle.needed else None, "rank": middle.rank}
+        found = [_directions(run, m) for m in range(config.members)]
+        rank, condition = sorted(found, key=lambda f: (-f[0], f[1]))[len(found) // 2]
+        record |= {"condition": None if np.isinf(condition) else condition, "rank": rank}
     return record
 
 
-def _theorem_matrix(run: runs.Run, m: int) -> theorem.TheoremMatrix:
-    import torch
+def _directions(run: runs.Run, m: int) -> tuple[int, float]:
+    """Return how many directions of the learned lambda exceed chance, and L's condition where light 4 is green."""
+    from dvae_core.analysis import compute
 
-    vae = member(load_vae(run), m).double().eval()
-    assert not isinstance(vae.conditional, StandardNormal)
-    dataset = dataset_of(run.config.data)
-    with torch.no_grad():
-        u = torch.eye(len(dataset.u_labels), dtype=torch.float64)[None]
-        like = torch.zeros(1, u.shape[1], run.config.model.latents, dtype=torch.float64)
-        T = vae.conditional.statistics(torch.from_numpy(run.latents()["mu_z"][m]).double()[None])  # type: ignore[index]
-        lam = vae.conditional.lam(like, u)[0].numpy()
-    return theorem.theorem_matrix(lam, spread=T[0].std(0).numpy(), floor=theorem.FLOOR_NATS)
+    for _ in compute.conditions(run, member_index=m):
+        pass
+    found = run.analysis(f"conditions-{m}")
+    assert found is not None
+    lights, learned, effect = theorem.lights_of(run.config, found, is_continuous=False)
+    if learned is None or effect is None:
+        return 0, float("inf")
+    rank = int((learned.singular[: len(effect.chance)] > effect.chance).sum()) if effect.exists else 0
+    return rank, learned.condition if lights[3].state == "met" else float("inf")
 
 
 def study(run: runs.Run, *, seed: int = 45) -> Iterator[float]:

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from dvae_core.figures.style import COLOURS, HUES, finish, sentence
 
 LATENTS_DRAWN = 4
+LEAST_NATS = 0.002  # drawn at least: the axis of singular values is logarithmic
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MODES = {
     "none": ("no u (VAE)", "reference", "circle-open", "dot"),
@@ -24,7 +25,7 @@ def singular_values(
     learned: Float[np.ndarray, " s"] | None,
     true: Float[np.ndarray, " t"] | None,
     needed: int,
-    floor: float,
+    chance: Float[np.ndarray, " c"] | None,
     *,
     height: int = 320,
 ) -> go.Figure:
@@ -34,7 +35,7 @@ def singular_values(
         learned: Of the model's lambda, in nats; None without a conditional prior.
         true: Of the world's, where known.
         needed: n k of the model.
-        floor: Below it a direction counts as none.
+        chance: What u in random order gives each learned direction (95 % quantile); None where that is not known.
         height: In pixels.
     """
     fig, largest = go.Figure(), 1.0
@@ -42,23 +43,26 @@ def singular_values(
         if values is not None:
             largest = max(largest, float(values.max(initial=1.0)))
             fig.add_bar(
-                x=[f"{i + 1}" for i in range(len(values))], y=np.maximum(values, floor / 30), name=name,
+                x=[f"{i + 1}" for i in range(len(values))], y=np.maximum(values, LEAST_NATS), name=name,
                 marker={"color": COLOURS[role], "pattern": {"shape": pattern}},
             )  # fmt: skip
     if not fig.data:
         return sentence("Without a conditional prior there is no λ(u), and no L.", height=height)
-    widest = max((list(trace.x) for trace in fig.data), key=len)  # type: ignore[attr-defined]
-    fig.add_scatter(
-        x=widest, y=[floor] * len(widest), mode="lines", name="below: counts as 0", hoverinfo="skip",
-        line={"dash": "dash", "color": COLOURS["bad"]},
-    )  # fmt: skip
+    if chance is not None:
+        fig.add_scatter(
+            x=[f"{i + 1}" for i in range(len(chance))], y=np.maximum(chance, LEAST_NATS), mode="lines+markers",
+            name="u in random order, 95 %", line={"dash": "dash", "color": COLOURS["bad"]},
+        )  # fmt: skip
     if learned is None:
-        title = f"The world's λ(u) spans {int((np.asarray(true) > floor).sum())} directions; this prior has no λ"
+        title = f"The world's λ(u) spans {int((np.asarray(true) > LEAST_NATS).sum())} directions; this prior has no λ"
+    elif chance is None:
+        title = f"λ(u) has {needed} directions; too few rows tell them from noise"
     else:
-        title = f"λ(u) spans {int((learned > floor).sum())} of {needed} directions"
+        above = int((learned[: len(chance)] > chance[: len(learned)]).sum())
+        title = f"λ(u) exceeds chance in {above} of {needed} directions"
     fig.update_layout(barmode="group")
     fig.update_xaxes(title="direction of λ(u)", type="category")
-    fig.update_yaxes(title="singular value (nats)", type="log", range=[np.log10(floor / 30), np.log10(2 * largest)])
+    fig.update_yaxes(title="singular value (nats)", type="log", range=[np.log10(LEAST_NATS), np.log10(2 * largest)])
     return finish(fig, title, "", height=height)
 
 

@@ -6,7 +6,10 @@
 | `rotation` | the rotated twin of a trained model (the one module here that imports torch) |
 | `linear_gaussian` | the exact model x = W z + b + noise: every curve against the angle in closed form |
 | `any_prior` | any factorial prior carried to a Gaussian, rotated, and carried back |
+| `marginals` | continuous marginals with their distribution functions, for `any_prior` |
+| `darmois` | the Darmois construction: independent components of any two columns |
+| `independence` | HSIC with a permutation p-value |
+| `effect` | what u does to held-out latents, each number with what noise gives |
 | `conditions` | the theorem's four conditions as lights, the matrix L, codes that repeat u |
-| `independence` | HSIC with a permutation p-value; the Darmois construction |
 | `two_sample` | the energy test between z and M z' |
 """

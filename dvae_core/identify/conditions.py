@@ -4,26 +4,24 @@ Theorem 1 (Khemakhem et al. 2020) needs (1) additive noise, independent of z, (2
 independent statistics T, and (4) n k + 1 values of u for which L = (lambda(u^1) - lambda(u^0), ...) is invertible.
 """
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from dvae_core.config import (
-    Config,
-    Data,
-    GaussianLikelihood,
-    NeuronsData,
-    SourcesData,
-)
+from dvae_core.config import Config, Data, GaussianLikelihood, LearnedPrior, NeuronsData, SourcesData
 from dvae_core.data import synthetic
+from dvae_core.identify.effect import LEVEL, Effect
 
 State = Literal["met", "unsure", "broken"]
 
-FLOOR_NATS = 0.05  # a direction in which no two u differ by more counts as none: learned lambda are never exactly equal
 ILL_CONDITIONED = 100.0  # of L: one direction moves a hundredth as much as another
+KINKED = ("relu", "leaky")  # activations without a derivative everywhere
 FLAT = 1e-3  # of a Jacobian's smallest singular value against its largest
+KINKS = "f has kinks, where it has no derivative: theorems 2 and 3 do not apply as stated; theorem 1 does."
 FAR, CLOSE = 1.0, 1.0  # pairs: far in z (standard deviations of the latents), close in x (those of the noise)
 REPEATS_U = 0.99  # share of a latent's variance that u explains
 FEW_POINTS = 30  # per value of u, below which its two moments are guesses (std known to 13 %)
@@ -214,12 +212,18 @@ def noise_light(config: Config, std: float | None) -> Light:
     if isinstance(likelihood, GaussianLikelihood):
         if likelihood.noise == "network":
             return Light(name, "unsure", "Σₓ(z)", "The noise's size depends on z: outside the theorem as stated.")
-        return Light(name, "met", f"σ = {std:.2g}", "Additive Gaussian noise of constant Σ, independent of z.")
+        why = (
+            "Met by the model: additive Gaussian noise of constant Σ, independent of z. σ is the model's, in units of "
+            "preprocessed x; with as many x as latents it is no estimate of the noise in the data."
+        )
+        return Light(name, "met", f"σ = {std:.2g}", why)
     what = {"bernoulli": "Bernoulli pixels", "poisson": "Poisson counts"}[likelihood.kind]
     return Light(name, "unsure", likelihood.kind.capitalize(), f"{what} are no additive noise: outside the theorem.")
 
 
-def injective_light(d_x: int, d_z: int, singular: Float[np.ndarray, "n s"], pairs: tuple[int, int, float]) -> Light:
+def injective_light(
+    d_x: int, d_z: int, singular: Float[np.ndarray, "n s"], pairs: tuple[int, int, float], activation: str
+) -> Light:
     """Condition 2. `singular`: of the Jacobian at samples; `pairs`: far ones, close ones of them, smallest distance."""
     name = "Injective generator"
     if d_x < d_z:
@@ -235,6 +239,9 @@ def injective_light(d_x: int, d_z: int, singular: Float[np.ndarray, "n s"], pair
         f"{far:,} pairs far apart in z, {close:,} are closer in x than the noise (nearest: {smallest:.2g} σ)."
     )
     state: State = "broken" if flat > 0.05 or share > 0.05 else "unsure" if flat > 0 or share > 1e-3 else "met"
+    if state == "met" and activation in KINKED:
+        state, number = "unsure", f"{activation}: kinks"
+        where = f"{KINKS} {where}"
     return Light(name, state, number, where)
 
 
@@ -249,21 +256,51 @@ def statistics_light(values: Float[np.ndarray, "d k"], rank: Int[np.ndarray, " d
     return Light(name, "unsure" if smallest < 0.01 else "met", number, why)
 
 
-def variability_light(values_of_u: int, is_continuous: bool, found: TheoremMatrix) -> Light:
-    """Condition 4. `values_of_u`: distinct u in the data."""
-    name, needed = "Enough u: L invertible", found.needed
+def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMatrix, effect: Effect | None) -> Light:
+    """Condition 4: met only if L's rank and the effect of u exceed what noise gives on rows that training did not see.
+
+    Args:
+        values_of_u: Distinct u in the data.
+        is_continuous: Whether u is numbers.
+        learned: The learned lambda's matrix, scaled to nats.
+        effect: What u does to the held-out latents; None where too few rows share a u.
+    """
+    name, needed = "Enough u: L invertible", learned.needed
     seen = "continuous u" if is_continuous else f"{values_of_u} values of u"
     if values_of_u < needed + 1:
         return Light(name, "broken", f"{seen}, {needed + 1} needed", f"L needs n k + 1 = {needed + 1} values of u.")
-    number = f"rank {found.rank} of {needed}"
-    if found.rank < needed:
-        why = (
-            f"{seen}. In {needed - found.rank} direction(s) λ(u) moves log p(z|u) by less than "
-            f"{FLOOR_NATS:g} nats: L is not invertible."
-        )
-        return Light(name, "broken", number, why)
-    why = f"{seen} (nk + 1 = {needed + 1} needed); condition number of L: {found.condition:.1f}."
-    return Light(name, "unsure" if found.condition > ILL_CONDITIONED else "met", number, why)
+    if effect is None or effect.values < needed + 1:
+        enough = 0 if effect is None else effect.values
+        why = f"{seen}, and only {enough} of the {needed + 1} needed have enough held-out rows to tell λ from noise."
+        return Light(name, "unsure", f"{enough} values testable", why)
+    above = int((learned.singular[: len(effect.chance)] > effect.chance).sum())
+    number = f"{above} of {needed} directions"
+    numbers = (
+        f"{seen}, {effect.rows:,} held-out rows. Directions of the learned λ above what u in random order gives: "
+        f"{above} of {needed} (smallest: {learned.singular[-1]:.2g}, by chance {effect.chance[-1]:.2g} nats). "
+        f"That L is singular: p = {effect.p_singular:.2g}."
+    )
+    if not np.isnan(effect.second):
+        numbers += f" k = 2 over means alone: {effect.second:+.3f} ± {effect.second_error:.3f} nats."
+    if not effect.exists:
+        return Light(name, "broken", f"0 of {needed} directions", f"No effect of u that is told from none. {numbers}")
+    if effect.is_outside:
+        why = f"u moves a moment that this prior leaves alone ({effect.beyond:+.3f} ± {effect.beyond_error:.3f} nats)."
+        return Light(name, "unsure", number, f"{why} {numbers}")
+    if above < needed or not effect.moves_second or not effect.p_singular < LEVEL:
+        part = _lesser_family(effect)
+        state: State = "unsure" if part else "broken"
+        why = f"Only the {part} can be seen to move. " if part else "L cannot be told from a singular matrix. "
+        return Light(name, state, f"{part} only" if part else number, why + numbers)
+    why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}."
+    return Light(name, "unsure" if learned.condition > ILL_CONDITIONED else "met", number, why)
+
+
+def _lesser_family(effect: Effect) -> Literal["means", "variances"] | None:
+    """Return the moment that u moves in all directions, where the two together do not show."""
+    if effect.p_means < LEVEL:
+        return "means"
+    return "variances" if effect.p_variances < LEVEL else None
 
 
 def without_u(name: str) -> Light:
@@ -271,19 +308,92 @@ def without_u(name: str) -> Light:
     return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no λ(u), and nothing to vary.")
 
 
-def what_follows(config: Config, lights: list[Light], monotonic: Bool[np.ndarray, " d"] | None) -> str:
-    """Say what the theorems promise if the lights hold. `monotonic`: whether a k = 1 prior's T rises or falls only."""
+def what_follows(
+    config: Config, lights: Sequence[Light], monotonic: Bool[np.ndarray, " d"] | None, effect: Effect | None
+) -> str:
+    """Say how large the effect of u is, and what the theorems would say of this run if the lights allow any of them.
+
+    No light sees whether the data came from a model of this family, or whether training found p(x|u): the sentence is
+    conditional on both. With an amber light no theorem is named, but for two that leave theorem 1: a generator with
+    kinks, and u that moves means alone.
+
+    Args:
+        config: The run's.
+        lights: The four, in the theorem's order.
+        monotonic: Whether a k = 1 prior's T rises or falls only.
+        effect: What u does to the held-out latents.
+    """
     if not config.is_conditional:
         return "Nothing is promised: a rotation of z explains the data as well (see Rotate)."
-    if any(light.state == "broken" for light in lights):
-        return "A condition is broken: the theorems promise nothing for this run."
-    unsure = " An amber light is where this reading may fail." if any(li.state == "unsure" for li in lights) else ""
+    if effect is None:
+        size = "How large the effect of u is cannot be measured: too few held-out rows share a value."
+    else:
+        size = f"u changes log p(z|u) by {effect.gain:.3f} ± {effect.gain_error:.3f} nats a held-out row."
+    first, second, third, fourth = lights
+    broken = [light.name for light in lights if light.state == "broken"]
+    if broken:
+        return f"{size} A condition is broken ({broken[0]}), so the theorems promise nothing for this run."
+    kinked = config.model.net.activation in KINKED and KINKS in second.why
+    means_only = fourth.state == "unsure" and effect is not None and _is_means_only(fourth, effect)
+    doubts = [first, third, *([] if kinked else [second]), *([] if means_only else [fourth])]
+    unsure = [light.name for light in doubts if light.state == "unsure"]
+    if unsure:
+        return f"{size} An amber light ({unsure[0]}) leaves it open whether a theorem applies, so none is named."
     k = config.prior.k
-    if k >= 2:
-        return f"k = {k}: theorem 2, each latent is one factor, up to order and a map of its own." + unsure
-    if monotonic is not None and monotonic.any():
-        return "k = 1 and T monotonic: theorem 1 only, the latents are the factors up to an affine map." + unsure
-    return "k = 1 and T not monotonic: theorem 3, each latent is one factor, up to order and a map of its own." + unsure
+    premise = "If the data came from a model of this family, and training had found p(x|u) exactly,"
+    if means_only:
+        says = "theorem 1 alone would apply, with T = z: the latents are the factors up to an invertible affine map."
+    elif k == 1 and monotonic is not None and monotonic.any():
+        says = "theorem 1 alone would apply, since T is monotonic: the latents are the factors up to an affine map."
+    elif kinked:
+        says = "theorem 1 alone would apply: the statistics of the latents are an affine map of those of the factors."
+    else:
+        number = 2 if k >= 2 else 3
+        up_to = "order, sign, scale and offset" if k >= 2 else "order, sign and scale"
+        up_to = "order and a map of its own" if isinstance(config.prior, LearnedPrior) else up_to
+        says = f"theorem {number} would say: each latent is one factor, up to {up_to}."
+    return f"{size} {premise} {says}"
+
+
+def _is_means_only(light: Light, effect: Effect) -> bool:
+    return light.number.startswith("means") and _lesser_family(effect) == "means"
+
+
+def lights_of(
+    config: Config, found: Mapping[str, np.ndarray], *, is_continuous: bool
+) -> tuple[list[Light], TheoremMatrix | None, Effect | None]:
+    """Return the four lights, the learned L, and u's effect, from the arrays of the analysis "conditions"."""
+    far, close, smallest = found["pairs"].tolist()
+    std = float(found["noise_std"])
+    lights = [
+        noise_light(config, std),
+        injective_light(
+            int(found["d_x"]), config.model.latents, found["singular"], (int(far), int(close), smallest),
+            config.model.net.activation,
+        ),
+    ]  # fmt: skip
+    if "lam" not in found:
+        return [*lights, without_u("Independent statistics T"), without_u("Enough u: L invertible")], None, None
+    effect = effect_from(found)
+    learned = theorem_matrix(found["lam"], spread=found["spread"])
+    lights.append(statistics_light(found["gram"], found["rank"]))
+    lights.append(variability_light(int(found["u_values"]), is_continuous, learned, effect))
+    return lights, learned, effect
+
+
+def effect_to(effect: Effect | None) -> dict[str, np.ndarray]:
+    """Return an effect as arrays for a file; None as an empty number of values."""
+    if effect is None:
+        return {"effect_values": np.array(0)}
+    return {f"effect_{field.name}": np.asarray(getattr(effect, field.name)) for field in dataclasses.fields(effect)}
+
+
+def effect_from(found: Mapping[str, np.ndarray]) -> Effect | None:
+    """Return what `effect_to` wrote."""
+    if not int(found["effect_values"]):
+        return None
+    values: dict[str, Any] = {f.name: found[f"effect_{f.name}"] for f in dataclasses.fields(Effect)}
+    return Effect(**{name: v if v.ndim else v.item() for name, v in values.items()})
 
 
 def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[str]:

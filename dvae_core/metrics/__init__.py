@@ -18,6 +18,7 @@ from dvae_core.metrics.literature import (
     sap,
 )
 from dvae_core.metrics.matching import independent_mcc, rotation_mcc
+from dvae_core.metrics.memory import autocorrelation_time, independent_step
 from dvae_core.metrics.recovery import (
     Curve,
     Interval,
@@ -41,6 +42,7 @@ __all__ = [
     "Score",
     "Shares",
     "align",
+    "autocorrelation_time",
     "beta_vae",
     "dci",
     "disentanglement",
@@ -48,6 +50,7 @@ __all__ = [
     "factor_vae",
     "floors",
     "independent_mcc",
+    "independent_step",
     "ladder",
     "mcc",
     "mcc_interval",

@@ -11,11 +11,13 @@ from dvae_core.config import (
     GaussianPrior,
     LaplacePrior,
     LearnedPrior,
+    MlpNet,
     ModelConfig,
     NeuronsData,
     PoissonLikelihood,
     SourcesData,
 )
+from dvae_core.data.synthetic import sources
 from dvae_core.identify.conditions import (
     Light,
     explained_by_u,
@@ -31,6 +33,7 @@ from dvae_core.identify.conditions import (
     warnings_before,
     what_follows,
 )
+from dvae_core.identify.effect import Effect, effect_of, gaussian_family
 
 RNG = np.random.default_rng
 
@@ -143,43 +146,123 @@ def test_the_noise_light():
 
 def test_the_injectivity_light():
     steep = np.column_stack([np.full(100, 5.0), np.full(100, 1.0)])
-    assert injective_light(1, 2, steep, (10, 0, 9.0)).state == "broken"
-    assert injective_light(2, 2, steep, (1000, 0, 9.0)).state == "met"
-    assert injective_light(2, 2, steep, (1000, 10, 0.1)).state == "unsure"
-    assert injective_light(2, 2, steep, (1000, 100, 0.1)).state == "broken"
+    assert injective_light(1, 2, steep, (10, 0, 9.0), "xtanh").state == "broken"
+    assert injective_light(2, 2, steep, (1000, 0, 9.0), "xtanh").state == "met"
+    assert injective_light(2, 2, steep, (1000, 10, 0.1), "xtanh").state == "unsure"
+    assert injective_light(2, 2, steep, (1000, 100, 0.1), "xtanh").state == "broken"
     flat = np.column_stack([np.full(100, 5.0), np.r_[np.zeros(2), np.ones(98)]])
-    assert injective_light(2, 2, flat, (1000, 0, 9.0)).state == "unsure"
+    assert injective_light(2, 2, flat, (1000, 0, 9.0), "xtanh").state == "unsure"
+    for kinked in ("relu", "leaky"):
+        light = injective_light(2, 2, steep, (1000, 0, 9.0), kinked)
+        assert light.state == "unsure"
+        assert "theorems 2 and 3 do not apply" in light.why
 
 
-def test_the_light_on_u():
-    enough = theorem_matrix(RNG(0).standard_normal((9, 2, 2)))
-    assert variability_light(9, False, enough).state == "met"
+def effect(world: dict, *, prior: str = "both", seed: int = 0, rows: int = 1000) -> Effect | None:
+    """What u does to perfect latents of a world, on so many held-out rows."""
+    dataset = sources(seed=seed, **world)
+    rng = RNG(seed)
+    chosen = rng.permutation(dataset.n)[:rows]
+    z = dataset.z.astype(float)
+    return effect_of(((z - z.mean(0)) / z.std(0))[chosen], dataset.u[chosen], gaussian_family(prior))
+
+
+def green(found: Effect, values: int) -> Light:
+    # A learned lambda that spans all directions: any does
+    return variability_light(values, False, theorem_matrix(10 * RNG(0).standard_normal((values, 2, 2))), found)
+
+
+NOTHING = {"strength": 0.0, "segments": 20, "per_segment": 250}
+MEANS = {"modulate": "mean", "segments": 20, "per_segment": 250}
+VARIANCES = {"modulate": "variance", "segments": 20, "per_segment": 250}
+BOTH = {"segments": 20, "per_segment": 250}
+
+
+@pytest.mark.parametrize("world_seed", range(3))
+def test_the_light_on_u_is_green_only_where_u_moves_every_direction(world_seed):
+    assert green(effect(BOTH, seed=world_seed), 20).state == "met"
+    assert green(effect(NOTHING, seed=world_seed), 20).state == "broken"
+    means = green(effect(MEANS, seed=world_seed), 20)
+    assert (means.state, means.number) == ("unsure", "means only")
+    assert green(effect(VARIANCES, seed=world_seed), 20).state != "met"
+
+
+def test_a_prior_that_leaves_alone_what_u_moves_is_no_family_of_the_data():
+    found = effect(MEANS, prior="variance")
+    assert found.is_outside
+    light = variability_light(20, False, theorem_matrix(10 * RNG(0).standard_normal((20, 2, 1))), found)
+    assert (light.state, "leaves alone" in light.why) == ("unsure", True)
+    assert not effect(VARIANCES, prior="variance").is_outside
+
+
+def test_the_gain_of_u_is_the_worlds_mutual_information_within_its_error():
+    # Two segments at +-2, standard deviation 1: I(z; u) = log 2 less the entropy of the label given z = .560 nats
+    rng, u = RNG(0), np.repeat([0, 1], 4000)
+    z = (4.0 * u - 2 + rng.standard_normal(8000))[:, None]
+    found = effect_of(z, u, gaussian_family("mean"))
+    # A Gaussian prior for all u has variance 5: the gain is log(5) / 2 less what the common mean costs
+    assert found.gain == pytest.approx(0.5 * np.log(5), abs=0.05)
+    assert 0 < found.gain_error < 0.02
+
+
+def test_too_few_rows_or_values_leave_the_light_amber():
+    few = effect(BOTH, rows=100)
+    light = (
+        green(few, 20)
+        if few
+        else variability_light(20, False, theorem_matrix(RNG(0).standard_normal((20, 2, 2))), None)
+    )
+    assert light.state == "unsure"
+    assert "enough held-out rows" in light.why
     short = theorem_matrix(RNG(0).standard_normal((4, 2, 2)))
-    assert "n k + 1 = 5 values" in variability_light(4, False, short).why
-    flat = theorem_matrix(np.ones((9, 2, 2)))
-    assert variability_light(9, False, flat).state == "broken"
+    assert "n k + 1 = 5 values" in variability_light(4, False, short, None).why
+
+
+MET = [Light(name, "met", "", "") for name in ("one", "two", "three", "four")]
+
+
+def changed(k: int, state: str, number: str = "", why: str = "") -> list[Light]:
+    return [*MET[:k], Light(MET[k].name, state, number, why), *MET[k + 1 :]]
 
 
 @pytest.mark.parametrize(
     ("prior", "monotonic", "words"),
     [
         (Config().prior, None, "Nothing is promised"),
-        (GaussianPrior(), None, "theorem 2"),
-        (GaussianPrior(modulate="mean"), [True, True], "affine"),
+        (GaussianPrior(), None, "theorem 2 would say: each latent is one factor, up to order, sign, scale and offset."),
+        (GaussianPrior(modulate="mean"), [True, True], "theorem 1 alone"),
         (GaussianPrior(modulate="variance"), [False, False], "theorem 3"),
         (LaplacePrior(), [False, False], "theorem 3"),
-        (LearnedPrior(k=1), [True, False], "affine"),
-        (LearnedPrior(k=3), None, "theorem 2"),
+        (LearnedPrior(k=1), [True, False], "theorem 1 alone"),
+        (LearnedPrior(k=3), None, "up to order and a map of its own"),
     ],
 )
-def test_what_follows(prior, monotonic, words):
+def test_what_follows_is_conditional_and_says_first_how_large_the_effect_is(prior, monotonic, words):
     config = dataclasses.replace(Config(), prior=prior)
     flags = None if monotonic is None else np.array(monotonic)
-    said = what_follows(config, [Light("", "met", "", "")], flags)
+    found = effect(BOTH)
+    said = what_follows(config, MET, flags, found)
     assert words in said
-    if config.is_conditional:
-        assert "promise nothing" in what_follows(config, [Light("", "broken", "", "")], flags)
-        assert "amber" in what_follows(config, [Light("", "unsure", "", "")], flags)
+    if not config.is_conditional:
+        return
+    assert said.startswith(f"u changes log p(z|u) by {found.gain:.3f} ± {found.gain_error:.3f} nats")
+    assert "If the data came from a model of this family" in said
+    for k in range(4):
+        for state in ("broken", "unsure"):
+            other = what_follows(config, changed(k, state), flags, found)
+            assert "would" not in other, "no theorem is named beside a red or amber light"
+            assert MET[k].name in other
+
+
+def test_kinks_and_moving_means_leave_theorem_1_alone():
+    config = dataclasses.replace(Config(), prior=GaussianPrior(), model=ModelConfig(net=MlpNet(activation="relu")))
+    steep = np.column_stack([np.full(100, 5.0), np.full(100, 1.0)])
+    kinked = [MET[0], injective_light(2, 2, steep, (1000, 0, 9.0), "relu"), *MET[2:]]
+    assert "theorem 1 alone" in what_follows(config, kinked, None, effect(BOTH))
+    smooth = dataclasses.replace(Config(), prior=GaussianPrior())
+    found = effect(MEANS)
+    said = what_follows(smooth, [*MET[:3], green(found, 20)], None, found)
+    assert "theorem 1 alone would apply, with T = z" in said
 
 
 def test_warnings_before_training():

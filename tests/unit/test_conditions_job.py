@@ -11,7 +11,7 @@ from dvae_core import recipes, runs
 from dvae_core.analysis import compute, read, study
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
-from dvae_core.identify.conditions import FLOOR_NATS, theorem_matrix
+from dvae_core.identify.conditions import lights_of, theorem_matrix, what_follows
 from tests.helpers import trained_run
 
 
@@ -22,11 +22,14 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
         for _ in compute.conditions(run, member_index=m):
             pass
         found = run.analysis(f"conditions-{m}")
-        learned = theorem_matrix(found["lam"], spread=found["spread"], floor=FLOOR_NATS)
-        true = theorem_matrix(found["lam_true"], floor=FLOOR_NATS)
+        learned = theorem_matrix(found["lam"], spread=found["spread"])
+        true = theorem_matrix(found["lam_true"])
         assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2)), f"member {m}"
         # Nats are nats: the world's largest difference, within the factor 2 by which members of MCC .95 differ
         assert 0.5 < learned.singular[0] / true.singular[0] < 2, f"member {m}"
+        lights, _, effect = lights_of(run.config, found, is_continuous=False)
+        assert [light.state for light in lights] == ["met"] * 4, f"member {m}: {lights}"
+        assert "theorem 2 would say" in what_follows(run.config, lights, found["monotonic"], effect)
         sizes.append(np.exp(np.log(learned.singular / true.singular).mean()))
     # and over all four directions the world's, in nats, within a third, as the usual member has them
     assert 0.75 < np.median(sizes) < 1.33
@@ -40,6 +43,22 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     assert found["singular"].min() > 1
     assert found["pairs"][1] == 0
     np.testing.assert_allclose(np.trapezoid(found["curves"], found["curve_z"]), 1, atol=0.05)  # the range drawn
+
+
+def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
+    data = SourcesData(strength=0.0, segments=20, per_segment=250, seed=45)
+    config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, posterior="gauss-newton", epochs=8)
+    run = trained_run(tmp_path / "run", config)
+    for m in range(2):
+        for _ in compute.conditions(run, member_index=m):
+            pass
+        found = run.analysis(f"conditions-{m}")
+        lights, learned, effect = lights_of(config, found, is_continuous=False)
+        assert learned.rank == 4  # a learned lambda always spans all directions: noise does
+        assert lights[3].state == "broken", lights[3]
+        said = what_follows(config, lights, found["monotonic"], effect)
+        assert "promise nothing" in said
+        assert f"{effect.gain:.3f}" in said
 
 
 @pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)

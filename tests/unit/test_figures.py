@@ -100,8 +100,8 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "recovery_scatter wide": lambda n: recovery(n, 3, 1, hue=codes(n)),
     "correlation_matrices": lambda n: figures.correlation_matrices(points(6, 6)[:n], range(6)[:n], [1] * min(n, 6)),
     "mcc_lines": lambda n: figures.mcc_lines({"iVAE": points(n)[:, 0].tolist()}, {"raw x": 0.5 if n else None}),
-    "singular_values": lambda n: figures.singular_values(None if not n else np.arange(5.0)[:n], None, 4, 0.05),
-    "singular_values true": lambda n: figures.singular_values(*[np.arange(4.0) if n else None] * 2, 4, 0.05),
+    "singular_values": lambda n: figures.singular_values(None if not n else np.arange(5.0)[:n], None, 4, np.ones(4)),
+    "singular_values true": lambda n: figures.singular_values(*[np.arange(4.0) if n else None] * 2, 4, None),
     "prior_curves": lambda n: figures.prior_curves(ANGLES, np.ones((min(n, 12), 2, 7)), list("abcdefghijkl")[:n]),
     **{
         f"study_lines {what} {by}": lambda n, what=what, by=by: figures.study_lines(study_rows(n), by, what=what)

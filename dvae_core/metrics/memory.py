@@ -1,0 +1,51 @@
+"""How long a time series remembers: neighbouring rows are no independent examples."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+NO_SERIES = 1.5  # rows: a shorter time is that of independent rows, with the error of its estimate
+WINDOW = 5.0  # times the time itself: where the sum over lags ends (Sokal)
+FEWEST_STRETCHES = 25  # independent ones, below which no interval and no test can be trusted
+
+
+def autocorrelation_time(z: Float[np.ndarray, "n d"], u: Int[np.ndarray, " n"] | None = None) -> float:
+    """Rows after which a series counts as new: the integrated autocorrelation time, the longest over columns.
+
+        tau = 1 + 2 sum_{t=1..W} rho(t),   W the first lag of at least 5 tau
+
+    n rows carry as much about a mean as n / tau independent ones. 1 for independent rows in any order. Where u is given
+    the mean of each label is taken off first: rows that come label by label are then no series. Blind to memory much
+    longer than the series (it comes out too short), and to gaps between the rows.
+
+    Args:
+        z: The series, rows in time order.
+        u: Labels, same rows.
+
+    Returns:
+        At least 1. Constant columns are passed over.
+
+    References:
+        Sokal 1997, Monte Carlo methods in statistical mechanics, section 3.
+    """
+    residual = np.asarray(z, float)
+    residual = residual - residual.mean(0)
+    if u is not None:
+        _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(counts), residual.shape[1]))
+        np.add.at(sums, codes, residual)
+        residual = residual - (sums / counts[:, None])[codes]
+    n, longest = len(residual), 1.0
+    for column in residual.T:
+        power = np.square(np.abs(np.fft.rfft(column, 2 * n)))
+        covariance = np.fft.irfft(power)[:n]
+        if covariance[0] <= 1e-12 * n * max(float(np.square(z).max()), np.finfo(float).tiny):
+            continue
+        tau = 2 * np.cumsum(covariance / covariance[0]) - 1
+        inside = np.flatnonzero(np.arange(n) >= WINDOW * tau)
+        longest = max(longest, float(tau[inside[0]] if len(inside) else tau.max()))
+    return longest
+
+
+def independent_step(time: float, times: float | int) -> int:
+    """Return so many autocorrelation times in whole rows; 1 where rows are independent."""
+    return 1 if time < NO_SERIES else int(np.ceil(times * time))
