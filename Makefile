@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STREAMLIT := $(BIN)/python -m streamlit run app.py --server.port $(PORT)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help app talk test check slow examples bench browser-deps clean
+.PHONY: check-js help app talk test check slow examples bench browser-deps clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -30,7 +30,15 @@ check: .venv/.dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory check-js
 	@$(MAKE) --no-print-directory test
+
+check-js:  ## format, lint and types of the JavaScript, where node and npm are here
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --silent --no-print-directory node_modules/.installed && npm run --silent check; \
+	elif [ "$${REQUIRE_BROWSER:-0}" != 0 ]; then \
+		echo "The JavaScript was not checked: node or npm was not found. \`make browser-deps\` installs them where it may."; exit 1; \
+	else echo "The JavaScript was not checked: node or npm was not found (\`make browser-deps\` installs them)."; fi
 
 slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what is shipped
 	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(PYTEST_ARGS)
@@ -41,17 +49,18 @@ examples: .venv/.run  ## train the shipped runs anew
 bench: .venv/.dev  ## the measurements behind the claims (BENCH="recovery recordings learned_prior" for the long ones)
 	@for name in $(BENCH); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
-browser-deps:  ## Chromium and node for the browser tests, where apt-get may install them
+browser-deps:  ## Chromium, node and npm for the browser tests, where apt-get may install them
 	@need=""; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need="chromium"; \
 	command -v node >/dev/null || need="$$need nodejs"; \
-	if [ -z "$$need" ]; then echo "Chromium and node are here."; \
+	command -v npm >/dev/null || need="$$need npm"; \
+	if [ -z "$$need" ]; then echo "Chromium, node and npm are here."; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$need; \
 	else echo "Not found: $$need. Please install it (on Debian or Ubuntu: sudo apt-get install $$need); until then the tests that need it are skipped."; fi
 
 clean:  ## remove the virtual environment and what tools left behind; runs stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache artifacts
+	rm -rf .venv node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: pip runs only when a requirements file is newer than the last install.
@@ -70,4 +79,8 @@ clean:  ## remove the virtual environment and what tools left behind; runs stay
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "Installing what the tests need into .venv (once) ..."
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+node_modules/.installed: package-lock.json
+	@npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -35,6 +35,8 @@ APP = """
 import numpy as np
 import streamlit as st
 from dvae_core.export.plan import Plan, decode
+from dvae_core.live.explorer import ExplorerState
+from dvae_core.live.rotor import RotorState
 from pages.ui.components.explorer import explorer
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
@@ -94,7 +96,7 @@ elif page == "rotor":
 
     @st.fragment
     def turn():
-        rotor(plan.tree, key="rotor", points=points)
+        rotor(plan.tree, RotorState(points=points), key="rotor")
 
     turn()
 else:
@@ -105,7 +107,7 @@ else:
 
     @st.fragment
     def drag():
-        explorer(plan.tree, key="view", latents=latents(8), **more)
+        explorer(plan.tree, ExplorerState(latents=latents(8), **more), key="view")
 
     drag()
 st.button("Rerun")

@@ -5,10 +5,11 @@ import streamlit as st
 from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.analysis.read import Recovery
+from dvae_core.live.linked import Panel
 from dvae_core.runs import Run, RunError
 from pages.ui import code, recover_views
 from pages.ui import page as ui
-from pages.ui.components.linked import Panel, linked
+from pages.ui.components.linked import linked
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dvae_core.analysis import read
 from dvae_core.identify import matrices
+from dvae_core.live.rotor import RotorState
 from dvae_core.runs import Run, RunError
 from pages.ui import code, rotate_intro, rotate_views, run_panel
 from pages.ui import page as ui
@@ -78,10 +79,16 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
     @st.fragment
     def turn() -> None:
         start = ui.number("angle", 0.0, 0.0, 90.0)
-        angle = rotor(
-            plan.tree, key=key, member=member, plane=plane, angle=start, limit=90.0, base=base,
-            x_names=run.about.get("x_names", ()), **shown,
-        )  # fmt: skip
+        state = RotorState(
+            member=member,
+            plane=plane,
+            angle=start,
+            limit=90.0,
+            base=base,
+            x_names=run.about.get("x_names", ()),
+            **shown,
+        )
+        angle = rotor(plan.tree, state, key=key)
         ui.remember("angle", f"{angle:g}")
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dvae_core import runs
 from dvae_core.analysis import read
+from dvae_core.live.explorer import ExplorerState
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import run_panel
@@ -44,7 +45,8 @@ def moving(run: Run) -> None:
 
     @st.fragment
     def toy() -> None:
-        explorer(plan.tree, key="hero", latents=latents, member=member, lo=lo, hi=hi, autoplay=True, filmstrip=False)
+        state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, autoplay=True, filmstrip=False)
+        explorer(plan.tree, state, key="hero")
 
     toy()
 

@@ -4,12 +4,14 @@ import streamlit as st
 
 from dvae_core.analysis import read
 from dvae_core.export.plan import Plan, decode
+from dvae_core.live.explorer import ExplorerState
+from dvae_core.live.modes import MODES, cloud, modes_of, nearest, population
+from dvae_core.live.sheet import Cells
 from dvae_core.runs import Run, RunError
 from pages.ui import code, traverse_scores
 from pages.ui import page as ui
 from pages.ui.components.explorer import explorer, set_latent
-from pages.ui.components.modes import MODES, coloured, modes_of, nearest, population
-from pages.ui.components.sheet import Cells, sheet
+from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
 
 MATHS = r"""$$z \sim p(z), \qquad x \sim p_\theta(x|z), \qquad \text{drawn: } \mathrm{E}[x|z]$$
@@ -79,11 +81,14 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
                 more["members"] = population(run, ui.member_names(run), row)
             if mode == "twin":
                 more["plane"] = tuple(latent["index"] for latent in sliders[:2])
+        state = ExplorerState(
+            latents=sliders, member=member, lo=lo, hi=hi, mode=mode,  # type: ignore[arg-type]
+            background=x if plan.tree["d_x"] == 2 else None, x_names=run.about.get("x_names", ()),
+            cloud=cloud(run, member), run_id=run.id, **more,
+        )  # fmt: skip
         explorer(
-            plan.tree, key=f"traverse.{run.id}", latents=sliders, member=member, lo=lo, hi=hi, mode=mode,  # type: ignore[arg-type]
-            background=x if plan.tree["d_x"] == 2 else None, x_names=run.about.get("x_names", ()), cloud=mu,
-            run_id=run.id, on_pick=lambda row: take(run, row), fallback=lambda z: decode(plan, member, [z])[0],  # type: ignore[arg-type]
-            **coloured(run), **more,
+            plan.tree, state, key=f"traverse.{run.id}",
+            on_pick=lambda row: take(run, row), fallback=lambda z: decode(plan, member, [z])[0],  # type: ignore[arg-type]
         )  # fmt: skip
 
     explore()

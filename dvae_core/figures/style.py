@@ -1,20 +1,21 @@
 """What all figures share: colours that mean one thing, titles that fit, thinning, and how numbers are printed."""
 
+import json
 import textwrap
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Shaped
 from plotly.colors import sample_colorscale
 
-COLOURS = {
-    "data": "#0072B2", "latent": "#E69F00", "factor": "#009E73", "reconstruction": "#CC79A7",
-    "bad": "#D55E00", "prior": "#56B4E9", "reference": "#999999",
-}  # fmt: skip
-HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000", "#999999", "#6A51A3")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down", "pentagon", "hexagram")
+# What is drawn in the browser reads the same file.
+_PALETTE = json.loads(Path(__file__).with_name("colours.json").read_text(encoding="utf-8"))
+COLOURS: dict[str, str] = _PALETTE["roles"]
+HUES: tuple[str, ...] = tuple(_PALETTE["hues"])
+SYMBOLS: tuple[str, ...] = tuple(_PALETTE["symbols"])
 NUMBERS = "Cividis"  # perceptually uniform, the same to colour-blind eyes
 DIVERGING = "RdBu_r"
 OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.5)"}  # keeps yellow visible on white, dark blue on black

@@ -6,11 +6,12 @@ from dvae_core import figures
 from dvae_core.analysis import read
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.read import Recovery
+from dvae_core.live.linked import Panel
 from dvae_core.metrics import Score
 from dvae_core.runs import Run
 from pages.ui import page as ui
 from pages.ui import run_panel
-from pages.ui.components.linked import Panel, linked
+from pages.ui.components.linked import linked
 
 VIEWS = {
     "scatter": "Matched", "matrix": "Correlations", "maps": "Up to what?", "scores": "Scores",

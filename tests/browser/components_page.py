@@ -7,9 +7,12 @@ import streamlit as st
 
 from dvae_core import runs
 from dvae_core.export.plan import decoder_plan
+from dvae_core.live.explorer import Cloud, ExplorerState
+from dvae_core.live.rotor import RotorState
+from dvae_core.live.sheet import Cells
 from pages.ui.components.explorer import explorer, set_latent
 from pages.ui.components.rotor import rotor
-from pages.ui.components.sheet import Cells, sheet
+from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
 
 st.set_page_config(layout="wide")
@@ -60,21 +63,21 @@ if name == "explore":
 
     @st.fragment
     def both():
-        z = explorer(picture[0], key="one", latents=latents(3), member=member)
+        z = explorer(picture[0], ExplorerState(latents=latents(3), member=member), key="one")
         st.text(f"one = {z}")
-        w = explorer(plane[0], key="two", latents=latents(2), background=cloud)
+        w = explorer(plane[0], ExplorerState(latents=latents(2), background=cloud), key="two")
         st.text(f"two = {w}")
 
     both()
 elif name == "echo":  # a page that keeps the value in its address and passes it back as the start
     ship(*picture)
     z0 = st.session_state.get("kept", [0.5, 0.0, 0.0])
-    z = explorer(picture[0], key="echo", latents=latents(3), z0=z0, filmstrip=False)
+    z = explorer(picture[0], ExplorerState(latents=latents(3), z0=z0, filmstrip=False), key="echo")
     st.session_state["kept"] = z
     st.text(f"z0 = {z0}, z = {z}")
 elif name == "play":
     ship(*picture)
-    z = explorer(picture[0], key="play", latents=latents(3), autoplay=True)
+    z = explorer(picture[0], ExplorerState(latents=latents(3), autoplay=True), key="play")
     st.text(f"z = {z}")
 elif name == "change":
     which = st.radio("Decoder", ["picture", "other", "broken", "missing"])
@@ -84,7 +87,7 @@ elif name == "change":
     chosen = {"picture": picture, "other": other, "broken": broken, "missing": missing}[which]
     if chosen[1]:
         ship(*chosen)
-    explorer(chosen[0], key="change", latents=latents(3))
+    explorer(chosen[0], ExplorerState(latents=latents(3)), key="change")
 elif name.split("-")[0] in KINDS:  # KIND-MODE: all there is to move, of pictures, planes, few bars, many rates
     kind, mode = name.split("-")
     plan, tensors = KINDS[kind]()
@@ -97,7 +100,7 @@ elif name.split("-")[0] in KINDS:  # KIND-MODE: all there is to move, of picture
         {"label": "seed 0", "beta": 4, "recon": 30.25, "kl": 3.5} | member,
         {"label": "seed 1", "beta": 1, "recon": 35.5, "kl": 9.0} | member,
     ]
-    more |= {"hues": [k % 2 for k in range(40)], "hue_labels": ["odd", "even"]} if kind != "mode" else {}
+    hues = {"hues": [k % 2 for k in range(40)], "labels": ["odd", "even"]} if kind != "mode" else {}
     if kind == "plane":
         more["background"] = rng.normal(size=(40, 2))
     if kind == "rates":
@@ -106,9 +109,11 @@ elif name.split("-")[0] in KINDS:  # KIND-MODE: all there is to move, of picture
 
     @st.fragment
     def modes():
+        if st.checkbox("Other example") and "members" in more:
+            more["members"] = [row | {"mu": [-1, 1, 0][:d]} for row in more["members"]]
         if st.checkbox("Show", True):
-            z = explorer(plan, key="modes", latents=latents(d), mode=mode, cloud=cloud, run_id="a-run",
-                         on_pick=lambda row: st.session_state.update(row=row), **more)  # fmt: skip
+            state = ExplorerState(latents=latents(d), mode=mode, cloud=Cloud(z=cloud, **hues), run_id="a-run", **more)
+            z = explorer(plan, state, key="modes", on_pick=lambda row: st.session_state.update(row=row))
             st.text(f"z = {z}")
         st.text(f"row = {st.session_state.get('row')}, side = {st.session_state.get('modes.side')}")
 
@@ -118,7 +123,7 @@ elif name == "taken":  # examples of a sheet move the sliders of an explorer
     for d in (picture, plane):
         ship(*d)
     at, at_plane = rng.normal(size=(6, 3)), rng.normal(size=(50, 2))
-    z = explorer(picture[0], key="taken", latents=latents(3), filmstrip=False)
+    z = explorer(picture[0], ExplorerState(latents=latents(3), filmstrip=False), key="taken")
     st.text(f"z = {z}")
 
     def take(row, z):
@@ -128,7 +133,7 @@ elif name == "taken":  # examples of a sheet move the sliders of an explorer
     rows = [Cells("held-out x", x=rng.uniform(size=(6, 256)), at=at), Cells("samples", z=-at, colour="prior")]
     sheet(picture[0], key="taken-sheet", rows=rows, on_pick=take)
     st.text(f"taken = {st.session_state.get('taken')}, at = {at.tolist()}")
-    w = explorer(plane[0], key="taken-plane", latents=latents(2), filmstrip=False)
+    w = explorer(plane[0], ExplorerState(latents=latents(2), filmstrip=False), key="taken-plane")
     st.text(f"w = {w}")
     sheet(plane[0], key="plane-sheet", rows=[Cells("samples", z=at_plane)],
           on_pick=lambda row, z: set_latent("taken-plane", z))  # fmt: skip
@@ -138,7 +143,9 @@ elif name == "fall":  # an op that the browser does not know and the server does
 
     @st.fragment
     def fall():
-        z = explorer(broken[0], key="fall", latents=latents(3), fallback=lambda z: np.full(256, z[0] / 3))
+        z = explorer(
+            broken[0], ExplorerState(latents=latents(3)), key="fall", fallback=lambda z: np.full(256, z[0] / 3)
+        )
         st.text(f"z = {z}")
 
     fall()
@@ -147,36 +154,30 @@ elif name.startswith("real-"):
     plan = decoder_plan(run)
     ship(plan.tree, plan.tensors)
     names = [{"label": f"member {m}"} for m in range(plan.tree["members"])]
-    explorer(
-        plan.tree,
-        key="real",
-        latents=latents(8),
-        z0=[0.5, -1, 0.25, 0, 1, 0, -0.75, 0],
-        mode=name[5:],
-        member=1,
-        members=names,
-        plane=(1, 4),
+    state = ExplorerState(
+        latents=latents(8), z0=[0.5, -1, 0.25, 0, 1, 0, -0.75, 0], mode=name[5:], member=1, members=names, plane=(1, 4),
         run_id=run.id,
-    )
+    )  # fmt: skip
+    explorer(plan.tree, state, key="real")
 elif name in ("rotate", "rotate-pictures", "rotate-prior", "rotate-neurons"):
     hues = rng.integers(0, 3, 2000)
     if name == "rotate":
         ship(*plane)
-        more = {"plan": plane[0], "points": rng.normal(size=(5000, 2))}
+        plan, more = plane[0], {"points": rng.normal(size=(5000, 2))}
     elif name == "rotate-pictures":
         ship(*picture)
-        more = {"plan": picture[0], "points": rng.normal(size=(2000, 3)), "plane": (2, 0), "limit": 90}
+        plan, more = picture[0], {"points": rng.normal(size=(2000, 3)), "plane": (2, 0), "limit": 90}
         more |= {"hues": hues, "hue_labels": ["a", "<b>b</b>", "c"]}
     elif name == "rotate-neurons":
         neurons = decoder("neurons", 2, 60, likelihood="poisson")
         ship(*neurons)
-        more = {"plan": neurons[0], "points": rng.normal(size=(300, 2))}
+        plan, more = neurons[0], {"points": rng.normal(size=(300, 2))}
     else:
-        more = {"plan": None, "twin": False, "points": rng.normal(size=(300, 3)), "base": np.diag([1, 1, -1])}
+        plan, more = None, {"twin": False, "points": rng.normal(size=(300, 3)), "base": np.diag([1, 1, -1])}
 
     @st.fragment
     def turn():
-        st.text(f"angle = {rotor(key='turn', **more)}")
+        st.text(f"angle = {rotor(plan, RotorState(**more), key='turn')}")
 
     turn()
 elif name == "sheets":
@@ -198,6 +199,6 @@ elif name == "sheets":
     )
     sheet(bars[0], key="s3", rows=[Cells("x", x=rng.normal(size=(8, 5)))], columns=4)
     names = ["a", "b", "c", "d", "<i>e</i>"]
-    explorer(bars[0], key="bars", latents=latents(2), reference=[1, 2, 3, 4, 5], x_names=names)
+    explorer(bars[0], ExplorerState(latents=latents(2), reference=[1, 2, 3, 4, 5], x_names=names), key="bars")
 st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 st.text(f"script runs: {st.session_state['runs']}")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pages.ui.components.store import pack
+from dvae_core.live.decoder import pack
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_javascript_arithmetic(node_path):
-    found = subprocess.run([node_path, "--test", "tests/js"], cwd=ROOT, capture_output=True, text=True, check=False)
+    files = map(str, sorted(Path(ROOT, "tests", "js").glob("*.test.js")))
+    found = subprocess.run([node_path, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-1000:]
 
 
@@ -30,7 +31,7 @@ def test_a_decoder_packed_here_is_decoded_by_node(node_path, tmp_path):
     z = rng.normal(size=(5, 3)).astype("f4")
     asked = json.dumps({"member": 1, "z": z.tolist()})
     found = subprocess.run(
-        [node_path, "tests/js/decode_cli.mjs", str(path)],
+        [node_path, "tests/js/decode_cli.js", str(path)],
         cwd=ROOT,
         input=asked,
         capture_output=True,

@@ -112,6 +112,17 @@ def test_the_slider_over_betas_goes_up_in_beta_and_says_what_it_costs(visit):
         assert not is_blank(canvas)
 
 
+def test_what_a_beta_costs_stays_on_the_page_when_the_example_changes(visit):
+    page = visit("mode-betas")
+    page.get_by_text("z = [1.0, 0.0, 0.0]").or_(page.get_by_text("z = [0.0, 0.0, 0.0]")).wait_for()
+    before = pixels(page.get_by_role("img", name="Picture decoded from"))
+    page.locator("label").filter(has_text="Other example").click()
+    settled(page)
+    assert pixels(page.get_by_role("img", name="Picture decoded from")) != before
+    assert page.get_by_text("35.5 nats").is_visible()
+    assert page.get_by_text("2 of 3").is_visible()
+
+
 @pytest.mark.parametrize(
     "mode",
     [

@@ -10,10 +10,10 @@ import torch
 
 from dvae_core import runs
 from dvae_core.export.plan import decoder_plan
+from dvae_core.live.decoder import pack
 from dvae_core.training.checkpoint import load_vae
-from pages.ui.components.store import pack
 
-CLI = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
+CLI = Path(__file__).parents[1] / "js" / "decode_cli.js"
 
 
 @pytest.mark.parametrize("run", runs.examples(), ids=lambda run: run.id)

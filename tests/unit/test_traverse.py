@@ -20,10 +20,10 @@ from dvae_core.config import (
     TrainConfig,
 )
 from dvae_core.export.plan import decode, decoder_plan
+from dvae_core.live.decoder import pack
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Sizes, Vae
 from dvae_core.training.checkpoint import load_vae, write_weights
-from pages.ui.components.store import pack
 
 ACTIVATIONS = ("xtanh", "tanh", "relu", "leaky", "silu", "gelu")
 CASES = [
@@ -68,7 +68,7 @@ def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
         # 1e-5 of the range: float32 sums in another order
         assert np.abs(decode(plan, m, z) - expected[m]).max() < 1e-5 * span
         asked = json.dumps({"member": m, "z": z.tolist()})
-        cli = Path(__file__).parents[1] / "js" / "decode_cli.mjs"
+        cli = Path(__file__).parents[1] / "js" / "decode_cli.js"
         answer = subprocess.run(
             [node_path, str(cli), str(file)], input=asked, capture_output=True, text=True, check=True
         )

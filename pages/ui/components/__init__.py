@@ -1,1 +1,1 @@
-"""What moves under the finger: explorer, sheet and rotor decode in the browser; store ships the decoder."""
+"""Streamlit adapters of dvae_core.live: explorer, sheet, rotor and linked decode and draw in the browser."""

@@ -10,14 +10,17 @@ from dvae_core.analysis import read
 from dvae_core.analysis.common import good_members
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
+from dvae_core.live.explorer import ExplorerState
+from dvae_core.live.modes import population
+from dvae_core.live.rotor import RotorState
+from dvae_core.live.sheet import Cells
 from dvae_core.metrics import mcc
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import recover_views, rotate_views
 from pages.ui.components.explorer import explorer
-from pages.ui.components.modes import population
 from pages.ui.components.rotor import rotor
-from pages.ui.components.sheet import Cells, sheet
+from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
 
 HEIGHT = 400  # with the title above and a caption below: 720 pixels at the projector's font size
@@ -63,10 +66,8 @@ def _drag(run: Run, member: int, count: int, **more: Any) -> None:
     @st.fragment
     def moving() -> None:
         with st.container(width=1024):  # the picture is as high as it is wide
-            explorer(
-                plan.tree, key=f"talk.{run.id}.{more.get('mode', '')}", latents=latents, member=member, lo=lo, hi=hi,
-                filmstrip=False, **more,
-            )  # fmt: skip
+            state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, filmstrip=False, **more)
+            explorer(plan.tree, state, key=f"talk.{run.id}.{more.get('mode', '')}")
 
     moving()
 
@@ -119,7 +120,7 @@ def dial() -> None:
     @st.fragment
     def turn() -> None:
         z = read.prior_samples(run, member, 1500)
-        rotor(plan.tree, key="talk.dial", member=member, points=z, limit=90.0, strips=False)
+        rotor(plan.tree, RotorState(member=member, points=z, limit=90.0, strips=False), key="talk.dial")
 
     turn()
 

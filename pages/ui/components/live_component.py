@@ -1,0 +1,119 @@
+"""dvae_core.live in Streamlit: a component registered, and a value that both sides may move."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from dvae_core.live import modules
+
+ENTRY = """import {{ mount }} from "./{name}.js";
+import {{ adapted }} from "{adapter}";
+export default adapted(mount);
+"""
+ADAPTER = Path(__file__).with_name("streamlit.js").as_posix()
+THEME = Path(__file__).with_name("streamlit.css").read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """Return the JavaScript of a component of dvae_core.live as Streamlit wants it."""
+    return modules.bundle(ENTRY.format(name=name, adapter=ADAPTER))
+
+
+def register(name: str) -> Callable[..., Any]:
+    """Return the mounting function of a component of dvae_core.live.
+
+    Call it once, at import: inside a page the component would be registered again at every rerun. `data` of the
+    mounting function is a list of one dict: in a bare dict Streamlit looks for tables, and imports pandas (55 MB).
+    """
+    css = f"{THEME}\n{modules.style(name)}"
+    return component(f"dvae_{name}", html='<div class="dv"></div>', css=css, js=script(name))
+
+
+class LiveValue:
+    """The value of one mount, kept in session state: it outlives a change of page, a component's own state does not.
+
+    Python pushes a value with a higher revision; the browser answers with the revision it moved from, so that an answer
+    to an older push is dropped. Between pushes the data of the mount stays the same, and a rerun re-sends nothing.
+
+    Args:
+        key: The mount's key as the page gave it.
+        name: What moves, also the name of the component's state: "z" or "angle".
+    """
+
+    def __init__(self, key: str, name: str) -> None:
+        self.name = name
+        self.widget = f"{key}.view"
+        self._value, self._state = f"{key}.{name}", f"{key}.pushed"
+
+    @property
+    def value(self) -> Any:
+        """What the browser last reported, or Python pushed."""
+        return st.session_state[self._value]
+
+    @property
+    def sent(self) -> Any:
+        """What Python last sent to the browser."""
+        return st.session_state[self._state]["sent"]
+
+    @property
+    def rev(self) -> int:
+        """How often Python has pushed."""
+        return st.session_state[self._state]["rev"]
+
+    @property
+    def touched(self) -> bool:
+        """Whether someone moved it, or Python did after the first time."""
+        return st.session_state[self._state]["touched"]
+
+    def push(self, value: Any) -> None:
+        """Let the browser show this value at the next run."""
+        state = st.session_state.get(self._state, {"rev": 0})
+        st.session_state[self._value] = value
+        st.session_state[self._state] = {**state, "sent": value, "rev": state["rev"] + 1, "touched": True}
+
+    def follow(self, start: Any, *, fits: Callable[[Any], bool] = lambda value: True) -> None:
+        """Start here; push again where the caller's start has changed, or where the page was left and entered again.
+
+        A page may keep the value in its address and pass it back as the start: what the page got in the run before is
+        an echo, and never moves the value under the finger.
+
+        Args:
+            start: Where the caller wants it to begin.
+            fits: Whether a remembered value still makes sense (another decoder may have other latents).
+        """
+        state = st.session_state.get(self._state)
+        if state is None:
+            st.session_state[self._value] = start
+            state = {"sent": start, "rev": 1, "start": start, "touched": False}
+        elif not fits(self.value):
+            self.push(start)
+            state = {**st.session_state[self._state], "start": start}
+        elif "start" not in state:  # pushed before the first mount: that is where to begin
+            state = {**state, "start": start}
+        elif state["start"] != start:
+            if not (_same(start, self.value) or _same(start, state["returned"])):
+                self.push(start)
+            state = {**st.session_state[self._state], "start": start}
+        elif self.widget not in st.session_state and self.value != state["sent"]:
+            self.push(self.value)
+            state = st.session_state[self._state]
+        st.session_state[self._state] = {**state, "returned": self.value}
+
+    def remember(self) -> None:
+        """Take over what the browser reports, unless Python has pushed since. The callback of the mount."""
+        report = st.session_state[self.widget][self.name]
+        if report is None or report["rev"] != self.rev:
+            return
+        moved = report["value"]  # JSON has no floats: 2.0 arrives as 2
+        st.session_state[self._value] = [float(v) for v in moved] if isinstance(moved, list) else float(moved)
+        st.session_state[self._state] = {**st.session_state[self._state], "touched": True}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values (a number, or lists of numbers) agree to the digits that the browser sends."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    return abs(a - b) < 1e-3
