@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
@@ -501,8 +502,8 @@ def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError
     hint, rules = of, []
     for step in place:
         hint, rules = _unannotated(hint, rules)
-        if kinds := _kinds(hint):
-            hint = kinds[step]  # pydantic puts the chosen kind into the place; JSON does not
+        if known := kinds(hint):
+            hint = known[step]  # pydantic puts the chosen kind into the place; JSON does not
         elif isinstance(step, int):
             where, hint, rules = f"{where}[{step}]", get_args(hint)[0], []
         else:
@@ -510,10 +511,10 @@ def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError
             where, hint, rules = f"{where}.{step}", found.annotation, found.metadata
     hint, rules = _unannotated(hint, rules)
     if unknown is not None:
-        return _unknown_setting(where, unknown, list(hint.__pydantic_fields__))
-    if kinds := _kinds(hint):
+        return unknown_setting(where, unknown, list(hint.__pydantic_fields__))
+    if known := kinds(hint):
         got = value.get("kind") if isinstance(value, dict) else None
-        return ConfigError(f"{where}.kind must be one of {', '.join(kinds)}; got {got!r}.")
+        return ConfigError(f"{where}.kind must be one of {', '.join(known)}; got {got!r}.")
     if kind == "literal_error":
         return ConfigError(f"{where} must be one of {', '.join(map(str, get_args(hint)))}; got {value!r}.")
     if kind in TYPES:
@@ -538,13 +539,14 @@ def _unannotated(hint: Any, rules: list) -> tuple[Any, list]:
     return get_args(hint)[0], [rule for extra in hint.__metadata__ for rule in extra.metadata]
 
 
-def _kinds(hint: Any) -> dict[str, Any]:
+def kinds(hint: Any) -> dict[str, Any]:
     """Return the classes of a union of settings by their kind; {} for any other type."""
     classes = [c for c in get_args(hint) if dataclasses.is_dataclass(c)]
     return {get_args(c.__annotations__["kind"])[0]: c for c in classes}
 
 
-def _unknown_setting(where: str, name: str, known: list[str]) -> ConfigError:
+def unknown_setting(where: str, name: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for a name that does not exist, with the nearest that does."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
     return ConfigError(f"{where} has no setting {name!r}{hint}")

@@ -1,16 +1,16 @@
 """Recipes: functions that return a complete Config.
 
-`for_dataset` chooses defaults to fit some data; the others each make one figure of the talk and say what to expect.
+`for_dataset` suits a data set, by small rules that each state the measurement behind them; the recipes each make one
+figure of the talk and say what to expect.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from dvae_core.config import (
-    BernoulliLikelihood,
     Config,
     ConfigError,
     ConvNet,
@@ -19,120 +19,213 @@ from dvae_core.config import (
     FacesData,
     GaussianLikelihood,
     GaussianPrior,
+    LaplacePrior,
+    LearnedPrior,
     Likelihood,
     MlpNet,
     ModelConfig,
-    PoissonLikelihood,
-    Prior,
     SourcesData,
-    Split,
     SpritesData,
     StandardPrior,
     TrainConfig,
+    kinds,
+    unknown_setting,
 )
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 
 ModelName = Literal["vae", "beta-vae", "ivae"]
-
-
-def _is_binary(dataset: Dataset) -> bool:
-    values = dataset.x_float(np.arange(min(1000, dataset.n)))
-    return bool(((values == 0) | (values == 1)).all())
+PRIORS = {"gaussian": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior}  # the families of p(z|u)
+LIKELIHOODS = kinds(Likelihood)
+BETA = 4.0  # of a beta-VAE, if nothing else is asked for
+MEMBERS = 4
+MODEL = tuple(f.name for f in dataclasses.fields(ModelConfig))
+SETTINGS = ("split", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # what a Config can override
 
 
 def for_dataset(
     data: Data,
     dataset: Dataset,
-    model: ModelName = "ivae",
+    model: str = "ivae",
     *,
-    beta: float = 4.0,
-    betas: Sequence[float] | None = None,
-    latents: int | None = None,
-    members: int = 4,
+    beta: float | int = BETA,
+    members: int = MEMBERS,
     seed: int = 0,
-    likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = None,
-    posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
-    encoder: Literal["x", "xu"] = "x",
-    epochs: int | None = None,
-    batch: int | None = None,
-    lr: float | Sequence[float] | None = None,
-    prior: Prior | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    split: Split = "auto",
+    **settings: Any,
 ) -> Config:
-    """Return a Config with defaults that suit the data; everything named is taken as asked.
+    """Return a Config that suits the data: what `settings` leaves open, the rules below decide.
 
-    Counts get a Poisson likelihood, black-and-white pictures a Bernoulli one, all else a Gaussian one. Its
-    noise is learned, but for pictures fixed at 0.2 of the grey scale: beta then weighs squared error against KL as
-    beta * 2 * 0.2^2, where learned noise would move with beta (and a Bernoulli pseudo-likelihood is so flat on grey
-    pictures that beta = 4 kills every latent of the digits). Pictures get relu nets, other data xtanh nets on
-    whitened x. A gauss-newton posterior gets Muon, an encoder twice as wide as the decoder (it costs little beside the
-    Jacobians, and e(x) alone gains .007 of MCC) and a noise of its own for every dimension of whitened x, where
-    noise in x is of any size (.989 instead of .985 on five factors without noise, .857 instead of .821 with a tenth of
-    x's deviation). Where x has more dimensions than latents it gets one noise on standardised x: there whitening turned
-    MCC .97 into .61 (5 factors lifted to 10 dimensions). `beta` is used by the beta-VAE only. Latents default to the
-    number of true factors where known, else to min(10, d_x). Epochs default to about 3,000 steps, at least 10 and at
-    most 400 epochs; gauss-newton to batches of 128 and 750 steps a latent, and 2.5 times as many where u moves the
-    means of x: there five factors then score .99, with half the steps .89. Where x has more dimensions than latents it
-    is a quarter more, at a rate of 1.5e-2: five factors lifted to 50 dimensions score .954 instead of .904. Of several
-    learning rates every member comes with each. `prior` is the family of an iVAE's p(z|u); None is the Gaussian one.
+    Args:
+        data: Where the data comes from.
+        dataset: The data itself.
+        model: "vae", "beta-vae" or "ivae".
+        beta: Weight of the KL in a beta-VAE; the other models have 1.
+        members: Number of seeds, trained together.
+        seed: The first member's; the others follow.
+        settings: Fields of `Config`, `ModelConfig` and `TrainConfig` by name; None leaves a field to its rule. A
+            likelihood or prior may be given by its name. `betas` replaces `beta` and `members`; `seeds` replaces
+            `seed`. Of several `lr`, every seed is trained with each.
 
     Raises:
-        ConfigError: If an iVAE is asked for and the data has no u.
+        ConfigError: If an iVAE is asked for and the data has no u, or a setting does not exist or is out of range.
     """
+    if model not in get_args(ModelName):
+        raise ConfigError(f"A model must be one of {', '.join(get_args(ModelName))}; got {model!r}.")
     if model == "ivae" and dataset.u is None:
         raise ConfigError(
             f"An iVAE needs an auxiliary variable u, and {dataset.name} has none; name one (--u), or train a VAE."
         )
     if members < 1:
         raise ConfigError(f"A population needs at least one member; got {members}.")
-    pictures = dataset.x_shape is not None
-    if likelihood is None:
-        likelihood = "poisson" if dataset.is_counts else "bernoulli" if pictures and _is_binary(dataset) else "gaussian"
-    sides = (dataset.x_shape or ())[:2]
-    conv = dataset.d_x >= 32 * 32 and len(sides) == 2 and all(side % 16 == 0 for side in sides)
-    known_factors = min(10, dataset.d_x) if dataset.z is None else dataset.z.shape[1]
-    d_z = known_factors if latents is None else latents
-    refined = posterior == "gauss-newton"
-    lifted = refined and dataset.d_x > d_z
-    noise = GaussianLikelihood(noise="dimension" if refined and not lifted else "scalar")
-    kinds: dict[str, Likelihood] = {
-        "gaussian": GaussianLikelihood(noise="fixed", std=0.2) if pictures else noise,
-        "bernoulli": BernoulliLikelihood(),
-        "poisson": PoissonLikelihood(),
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    for name in chosen:
+        if name not in SETTINGS:
+            raise unknown_setting("A recipe", name, SETTINGS)
+    lr = chosen.pop("lr", None)
+    rates = tuple(lr) if isinstance(lr, list | tuple) and lr else (lr,)
+    prior, split = chosen.pop("prior", "gaussian"), chosen.pop("split", "auto")
+    made = _model(dataset, {name: value for name, value in chosen.items() if name in MODEL})
+    betas = tuple(chosen.pop("betas", (beta if model == "beta-vae" else 1.0,) * members))
+    population = {
+        "seeds": tuple(chosen.pop("seeds", range(seed, seed + len(betas)))) * len(rates),
+        "betas": betas * len(rates),
+        "lr": default_lr(dataset, made) if rates == (None,) else max(rates),
+        "lrs": tuple(rate for rate in rates for _ in betas) if len(rates) > 1 else (),
+        "batch": default_batch(dataset, made),
+        "optimiser": default_optimiser(dataset, made),
     }
-    net = MlpNet(hidden=48, encoder_hidden=96) if refined else MlpNet()
-    if pictures:
-        net = ConvNet() if conv and not refined else MlpNet(hidden=128, activation="relu")
-    batch = batch or min(128 if refined else 256, max(16, dataset.n // 10))
-    if epochs is None:
-        steps = 750 * d_z * (2.5 if u_moves_means(dataset) else 1.25 if lifted else 1) if refined else 3000
-        epochs = int(min(max(steps * batch // dataset.n, 10), 400))
-    preprocess = "whiten" if likelihood == "gaussian" and dataset.d_x <= 500 else "standardise"
-    if lifted:
-        preprocess = "standardise"  # whitening would blow x's thin directions, where noise and curvature live, up to 1
-    if pictures and likelihood != "poisson":
-        preprocess = "centre"  # pixels share a unit: scaling border pixels up would be noise
-    if betas is None:
-        betas = [beta if model == "beta-vae" else 1.0] * members
-    usual = 2e-3 if pictures else 1.5e-2 if lifted else 1e-2 if refined else 5e-3
-    rates = tuple(lr) if isinstance(lr, Sequence) else (lr or usual,)
-    lrs = [rate for rate in rates for _ in betas] if len(rates) > 1 else []
+    train = TrainConfig(**(population | {name: value for name, value in chosen.items() if name not in MODEL}))
+    if "epochs" not in chosen:
+        train = dataclasses.replace(train, epochs=default_epochs(dataset, made, train.batch))
     return Config(
         data=data,
         split=split,
-        model=ModelConfig(
-            latents=d_z, net=net, likelihood=kinds[likelihood],
-            posterior=posterior or ("diagonal" if pictures else "full"), encoder=encoder, preprocess=preprocess,
-        ),
-        prior=(prior or GaussianPrior()) if model == "ivae" else StandardPrior(),
-        train=TrainConfig(
-            seeds=tuple(range(seed, seed + len(betas))) * len(rates), betas=tuple(betas) * len(rates), epochs=epochs,
-            batch=batch, lr=max(rates), lrs=tuple(lrs), device=device,
-            optimiser="muon" if refined and not pictures else "adam",
-        ),
-    )  # fmt: skip
+        model=made,
+        prior=_named(PRIORS, prior, "prior") if model == "ivae" else StandardPrior(),
+        train=train,
+    )
+
+
+def _model(dataset: Dataset, chosen: dict[str, Any]) -> ModelConfig:
+    """Return the model's settings: the chosen ones, and the rules for the others, which depend on one another."""
+    known_factors = min(10, dataset.d_x) if dataset.z is None else dataset.z.shape[1]
+    open_ = {"latents": known_factors, "posterior": default_posterior(dataset)}
+    asked = chosen.pop("likelihood", default_likelihood(dataset))
+    model = ModelConfig(**(open_ | chosen))
+    likelihood = default_noise(dataset, model) if asked == "gaussian" else _named(LIKELIHOODS, asked, "likelihood")
+    model = dataclasses.replace(model, likelihood=likelihood)
+    rules = {"net": default_net(dataset, model), "preprocess": default_preprocess(dataset, model)}
+    return dataclasses.replace(model, **(rules | chosen))
+
+
+def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
+    """Return the settings of this name at their defaults; settings are returned as they are."""
+    if not isinstance(value, str):
+        return value
+    if value not in known:
+        raise ConfigError(f"The {what} must be one of {', '.join(known)}; got {value!r}.")
+    return known[value]()
+
+
+# --- the rules, each with what was measured ---
+
+
+def default_likelihood(dataset: Dataset) -> str:
+    """Counts are Poisson, black-and-white pictures Bernoulli, all other data Gaussian.
+
+    Grey pictures are not Bernoulli: that pseudo-likelihood is so flat on them that beta = 4 kills every latent of the
+    digits.
+    """
+    if dataset.is_counts:
+        return "poisson"
+    values = dataset.x_float(np.arange(min(1000, dataset.n))) if dataset.x_shape is not None else np.array([0.5])
+    return "bernoulli" if ((values == 0) | (values == 1)).all() else "gaussian"
+
+
+def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:
+    """Noise is learned: one number, or with gauss-newton one for every dimension of whitened x.
+
+    One for every dimension scores MCC .989 instead of .985 on five factors without noise, and .857 instead of .821 with
+    noise of a tenth of x's deviation. For pictures it is fixed at 0.2 of the grey scale, so that beta always weighs
+    squared error against KL as beta * 2 * 0.2^2: learned noise would move with beta.
+    """
+    if dataset.x_shape is not None:
+        return GaussianLikelihood(noise="fixed", std=0.2)
+    whitened = model.posterior == "gauss-newton" and not is_lifted(dataset, model)
+    return GaussianLikelihood(noise="dimension" if whitened else "scalar")
+
+
+def default_posterior(dataset: Dataset) -> str:
+    """A diagonal posterior for pictures, a full one for all other data."""
+    return "full" if dataset.x_shape is None else "diagonal"
+
+
+def default_net(dataset: Dataset, model: ModelConfig) -> MlpNet | ConvNet:
+    """Pictures get relu nets, convolutional from 32 x 32 pixels on; other data gets xtanh nets.
+
+    With gauss-newton the encoder is twice as wide as the decoder: beside the Jacobians that costs little, and the
+    encoder's own e(x) gains .007 of MCC.
+    """
+    refined = model.posterior == "gauss-newton"
+    if dataset.x_shape is None:
+        return MlpNet(hidden=48, encoder_hidden=96) if refined else MlpNet()
+    sides = dataset.x_shape[:2]
+    halves = dataset.d_x >= 32 * 32 and len(sides) == 2 and all(side % 16 == 0 for side in sides)
+    return ConvNet() if halves and not refined else MlpNet(hidden=128, activation="relu")
+
+
+def default_preprocess(dataset: Dataset, model: ModelConfig) -> str:
+    """Pictures are centred, lifted data is standardised, other Gaussian data of up to 500 dimensions is whitened.
+
+    Pixels share a unit: scaling border pixels up would scale up noise. Whitening lifted data scales thin directions up
+    to 1, where noise and curvature live: five factors in 10 dimensions then scored MCC .61 instead of .97.
+    """
+    kind = model.likelihood.kind
+    if dataset.x_shape is not None and kind != "poisson":
+        return "centre"
+    whiten = kind == "gaussian" and dataset.d_x <= 500 and not is_lifted(dataset, model)
+    return "whiten" if whiten else "standardise"
+
+
+def default_steps(dataset: Dataset, model: ModelConfig) -> float | int:
+    """3,000 steps; with gauss-newton 750 a latent, a quarter more for lifted data, 2.5 times where u moves means of x.
+
+    Where u moves the means, five factors score MCC .99, and .89 with half the steps. Five factors lifted to 50
+    dimensions score .954 with the quarter more and its learning rate, .904 without.
+    """
+    if model.posterior != "gauss-newton":
+        return 3000
+    factor = 2.5 if u_moves_means(dataset) else 1.25 if is_lifted(dataset, model) else 1
+    return 750 * model.latents * factor
+
+
+def default_epochs(dataset: Dataset, model: ModelConfig, batch: int) -> int:
+    """The epochs that hold the default number of steps, at least 10 and at most 400."""
+    return int(min(max(default_steps(dataset, model) * batch // dataset.n, 10), 400))
+
+
+def default_batch(dataset: Dataset, model: ModelConfig) -> int:
+    """256 rows, with gauss-newton 128; of small data a tenth, but at least 16."""
+    return min(128 if model.posterior == "gauss-newton" else 256, max(16, dataset.n // 10))
+
+
+def default_lr(dataset: Dataset, model: ModelConfig) -> float:
+    """2e-3 for pictures; 5e-3 for other data; with gauss-newton 1e-2, and 1.5e-2 for lifted data (`default_steps`)."""
+    if dataset.x_shape is not None:
+        return 2e-3
+    if model.posterior != "gauss-newton":
+        return 5e-3
+    return 1.5e-2 if is_lifted(dataset, model) else 1e-2
+
+
+def default_optimiser(dataset: Dataset, model: ModelConfig) -> str:
+    """Muon with gauss-newton, where it halves what is left of the error; Adam for all else and for pictures."""
+    return "muon" if model.posterior == "gauss-newton" and dataset.x_shape is None else "adam"
+
+
+def is_lifted(dataset: Dataset, model: ModelConfig) -> bool:
+    """Whether a gauss-newton model has fewer latents than x has dimensions."""
+    return model.posterior == "gauss-newton" and dataset.d_x > model.latents
 
 
 def u_moves_means(dataset: Dataset) -> bool:
@@ -172,11 +265,19 @@ def _talk(name: ModelName) -> Config:
     # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of a core, half
     # of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20 epochs VAE
     # seeds have not yet found each other's plane (rotation rung .77, .91); here most are rotations of one another.
-    data = dataset_of(TALK_DATA)
-    config = for_dataset(TALK_DATA, data, name, members=8, posterior="gauss-newton", epochs=25, batch=128, lr=1.5e-2)
-    # One noise: in two dimensions without any, more of them find nothing, and the slide has one Sigma.
-    model = dataclasses.replace(config.model, net=MlpNet(hidden=20), likelihood=GaussianLikelihood())
-    return dataclasses.replace(config, model=model)
+    return for_dataset(
+        TALK_DATA,
+        dataset_of(TALK_DATA),
+        name,
+        members=8,
+        posterior="gauss-newton",
+        epochs=25,
+        batch=128,
+        lr=1.5e-2,
+        net=MlpNet(hidden=20),
+        # One noise: with one for each of two dimensions more members find nothing, and the slide has one Sigma.
+        likelihood=GaussianLikelihood(),
+    )
 
 
 def digits_beta_vae() -> Config:
@@ -188,8 +289,8 @@ def digits_beta_vae() -> Config:
 def sprites_beta_vae() -> Config:
     """Locatello et al.'s question on shapes drawn here, at half the side: two seeds each of beta 1, 4 and 8."""
     data = SpritesData(side=32)
-    config = for_dataset(data, dataset_of(data), "beta-vae", betas=(1.0, 1.0, 4.0, 4.0, 8.0, 8.0), latents=8)
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, seeds=(0, 1) * 3))
+    betas = (1.0, 1.0, 4.0, 4.0, 8.0, 8.0)
+    return for_dataset(data, dataset_of(data), "beta-vae", betas=betas, seeds=(0, 1) * 3, latents=8)
 
 
 def faces_beta_vae() -> Config:
@@ -199,12 +300,17 @@ def faces_beta_vae() -> Config:
     explain.
     """
     data = FacesData(n=6000, side=32)
-    config = for_dataset(data, dataset_of(data), "beta-vae", betas=(12.0, 12.0), latents=8, batch=64, epochs=24)
-    model = dataclasses.replace(
-        config.model, net=ConvNet(channels=16, hidden=128, activation="silu"),
+    return for_dataset(
+        data,
+        dataset_of(data),
+        "beta-vae",
+        betas=(12.0, 12.0),
+        latents=8,
+        batch=64,
+        epochs=24,
+        net=ConvNet(channels=16, hidden=128, activation="silu"),
         likelihood=GaussianLikelihood(noise="fixed", std=0.1),
-    )  # fmt: skip
-    return dataclasses.replace(config, model=model)
+    )
 
 
 RECIPES = {

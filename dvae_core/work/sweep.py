@@ -10,8 +10,6 @@ at most 16 of them, with all seeds of a beta together. Runs lie in a store under
 whatever is finished is skipped, whoever trained it. Where they train is the Executor's business (`jobs`). No torch.
 """
 
-import dataclasses
-import inspect
 import json
 import os
 import re
@@ -90,10 +88,9 @@ def populations(
             name, asked = _model(model)
             for start in range(0, len(betas), at_once):
                 some = [b for b in betas[start : start + at_once] for _ in range(seeds)]
-                config = recipes.for_dataset(source, dataset, name, betas=some, **{**settings, **own, **asked})
-                config = dataclasses.replace(
-                    config, train=dataclasses.replace(config.train, seeds=tuple(range(seeds)) * (len(some) // seeds))
-                )
+                each = tuple(range(seeds)) * (len(some) // seeds)
+                how = {**settings, **own, **asked}
+                config = recipes.for_dataset(source, dataset, name, betas=some, seeds=each, **how)
                 population = Population(_data_label(given, dataset), model, config)
                 made.setdefault(population.run_id, population)
     return list(made.values())
@@ -110,8 +107,7 @@ def _model(text: str) -> tuple[Any, dict[str, Any]]:
     if name not in names:
         hint = " A beta-VAE is a vae with betas." if name == "beta-vae" else ""
         raise ConfigError(f"A study's model must be one of {', '.join(names)}; got {name!r}.{hint}")
-    parameters = inspect.signature(recipes.for_dataset).parameters
-    known = [p for p in parameters if p not in ("data", "dataset", "model", "beta", "betas", "members", "seed")]
+    known = [setting for setting in recipes.SETTINGS if setting not in ("seeds", "betas", "lrs", "rotation", "net")]
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, _, value = pair.partition("=")

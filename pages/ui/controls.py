@@ -233,7 +233,7 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         beta = right.number_input(
             "β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
-    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)  # type: ignore[arg-type]
+    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)
     m, t, prior = config.model, config.train, config.prior
     if not isinstance(prior, StandardPrior):
         prior = prior_form(right, key)

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes, runs
-from dvae_core.config import ConfigError, ConvNet, DigitsData, FileData, NeuronsData, SourcesData
+from dvae_core.config import (
+    ConfigError,
+    ConvNet,
+    DigitsData,
+    FileData,
+    GaussianLikelihood,
+    LaplacePrior,
+    MlpNet,
+    ModelConfig,
+    NeuronsData,
+    PoissonLikelihood,
+    SourcesData,
+)
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
@@ -58,6 +70,112 @@ def test_defaults_suit_the_data():
     assert black_and_white.model.likelihood.kind == "bernoulli"
     assert isinstance(black_and_white.model.net, ConvNet)
     assert not isinstance(for_dataset(FILE, pictures(40, np.arange(256)), "vae").model.net, ConvNet)
+
+
+def table(n: int = 1000, d_x: int = 3, **more) -> Dataset:
+    return Dataset("table", np.random.default_rng(0).normal(size=(n, d_x)).astype(np.float32), **more)
+
+
+REFINED = ModelConfig(latents=3, posterior="gauss-newton")  # of a table: as many latents as columns
+LIFTED = ModelConfig(latents=2, posterior="gauss-newton")
+PLAIN = ModelConfig(latents=2)
+GREY, BLACK_AND_WHITE = np.arange(256), np.array([0, 255])
+
+
+@pytest.mark.parametrize(
+    ("rule", "dataset", "model", "expected"),
+    [
+        (recipes.default_noise, table(), PLAIN, GaussianLikelihood(noise="scalar")),
+        (recipes.default_noise, table(), REFINED, GaussianLikelihood(noise="dimension")),
+        (recipes.default_noise, table(), LIFTED, GaussianLikelihood(noise="scalar")),
+        (recipes.default_noise, pictures(16, GREY), REFINED, GaussianLikelihood(noise="fixed", std=0.2)),
+        (recipes.default_net, table(), PLAIN, MlpNet()),
+        (recipes.default_net, table(), REFINED, MlpNet(hidden=48, encoder_hidden=96)),
+        (recipes.default_net, pictures(32, GREY), PLAIN, ConvNet()),
+        (recipes.default_net, pictures(32, GREY), REFINED, MlpNet(hidden=128, activation="relu")),
+        (recipes.default_net, pictures(16, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),
+        (recipes.default_net, pictures(40, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),  # 40 is no 16 x 2^k
+        (recipes.default_preprocess, table(), PLAIN, "whiten"),
+        (recipes.default_preprocess, table(), REFINED, "whiten"),
+        (recipes.default_preprocess, table(), LIFTED, "standardise"),
+        (recipes.default_preprocess, table(20, 501), PLAIN, "standardise"),
+        (recipes.default_preprocess, table(), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
+        (recipes.default_preprocess, pictures(16, GREY), PLAIN, "centre"),
+        (recipes.default_preprocess, pictures(16, GREY), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
+        (recipes.default_steps, table(), PLAIN, 3000),
+        (recipes.default_steps, table(), REFINED, 3 * 750),
+        (recipes.default_steps, table(), LIFTED, 2 * 750 * 1.25),
+        (recipes.default_batch, table(), PLAIN, 100),
+        (recipes.default_batch, table(40), PLAIN, 16),
+        (recipes.default_batch, table(5000), PLAIN, 256),
+        (recipes.default_batch, table(5000), REFINED, 128),
+        (recipes.default_lr, table(), PLAIN, 5e-3),
+        (recipes.default_lr, table(), REFINED, 1e-2),
+        (recipes.default_lr, table(), LIFTED, 1.5e-2),
+        (recipes.default_lr, pictures(16, GREY), LIFTED, 2e-3),
+        (recipes.default_optimiser, table(), PLAIN, "adam"),
+        (recipes.default_optimiser, table(), REFINED, "muon"),
+        (recipes.default_optimiser, pictures(16, GREY), REFINED, "adam"),
+    ],
+)
+def test_a_rule_decides_what_is_left_open(rule, dataset, model, expected):
+    assert rule(dataset, model) == expected
+
+
+def test_likelihood_and_posterior_follow_the_kind_of_data():
+    counts = Dataset("counts", np.random.default_rng(0).poisson(3, (50, 4)))
+    kinds = {recipes.default_likelihood(d): recipes.default_posterior(d) for d in (table(), counts)}
+    assert kinds == {"gaussian": "full", "poisson": "full"}
+    assert recipes.default_likelihood(pictures(16, GREY)) == "gaussian"
+    assert recipes.default_likelihood(pictures(16, BLACK_AND_WHITE)) == "bernoulli"
+    assert recipes.default_posterior(pictures(16, GREY)) == "diagonal"
+
+
+def test_u_that_moves_the_means_takes_more_steps_than_lifting():
+    labels = np.arange(1000) % 2
+    data = table(u=labels, u_labels=("a", "b"))
+    moved = Dataset("moved", (data.x + 3 * labels[:, None]).astype(np.float32), u=labels, u_labels=("a", "b"))
+    assert recipes.default_steps(data, REFINED) == 3 * 750
+    assert recipes.default_steps(moved, REFINED) == 3 * 750 * 2.5
+    assert recipes.default_steps(moved, LIFTED) == 2 * 750 * 2.5
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [({"batch": 100}, 300), ({"batch": 1}, 10), ({"batch": 1000}, 400)])
+def test_epochs_hold_the_steps_within_bounds(steps, epochs):
+    assert for_dataset(FILE, table(), "vae", **steps).train.epochs == epochs
+
+
+def test_any_setting_can_be_chosen_and_keeps_the_rules_of_the_others():
+    net = MlpNet(hidden=7)
+    made = for_dataset(FILE, table(), "vae", net=net, preprocess="none", samples=5, split="blocks", optimiser="muon")
+    assert (made.model.net, made.model.preprocess, made.train.samples) == (net, "none", 5)
+    assert (made.split, made.train.optimiser, made.train.lr) == ("blocks", "muon", 5e-3)
+    data = SourcesData(segments=3, per_segment=50)
+    by_name = for_dataset(data, dataset_of(data), likelihood="bernoulli", prior="laplace")
+    assert (by_name.model.likelihood.kind, by_name.prior) == ("bernoulli", LaplacePrior())
+    of_each = for_dataset(FILE, table(), "vae", betas=(1.0, 4.0), lr=(0.1, 0.2), seeds=(3, 4))
+    assert of_each.train.seeds == (3, 4, 3, 4)
+    assert of_each.train.rates == (0.1, 0.1, 0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"latent": 3}, "A recipe has no setting 'latent'; did you mean 'latents'?"),
+        ({"batch": 0}, "batch must be between 1 and 1000000; got 0"),
+        ({"epochs": 0}, "epochs must be between 1 and 100000; got 0"),
+        ({"latents": 0}, "latents must be between 1 and 256; got 0"),
+        ({"lr": 0.0}, "lr must be between 1e-07 and 1; got 0.0"),
+        ({"lr": ()}, "lr must be float; got \\(\\)"),
+        ({"batch": "many"}, "batch must be int; got 'many'"),
+        ({"posterior": "sharp"}, "posterior must be one of diagonal, full, gauss-newton; got 'sharp'"),
+        ({"likelihood": "gamma"}, "The likelihood must be one of gaussian, bernoulli, poisson.*; got 'gamma'"),
+        ({"model": "gan"}, "A model must be one of vae, beta-vae, ivae; got 'gan'"),
+    ],
+)
+def test_a_wrong_choice_is_one_sentence(chosen, words):
+    with pytest.raises(ConfigError, match=words):
+        for_dataset(FILE, table(), **({"model": "vae"} | chosen))
 
 
 def test_what_cannot_be_made_is_said_in_words():
