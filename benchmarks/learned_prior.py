@@ -13,7 +13,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
 
 from dvae_core import recipes, runs
-from dvae_core.analysis import compute
+from dvae_core.analysis.score.compute import score
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.training.train import train
@@ -36,7 +36,7 @@ def elbos(
         run = runs.create(Path(folder) / "run", config)
         for _ in train(run):
             pass
-        scored = compute.score(run)["members"]
+        scored = score(run)["members"]
     return np.array([m["elbo"] for m in scored]), np.array([m["mcc_pearson"] for m in scored])
 
 

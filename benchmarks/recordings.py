@@ -27,7 +27,8 @@ from scipy.io import arff, loadmat
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
 
 from dvae_core import recipes, runs
-from dvae_core.analysis import compute
+from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.table import ANALYSES
 from dvae_core.config import FileData
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
@@ -101,7 +102,7 @@ def trained(name: str, data: FileData, model: str, latents: int, options: argpar
         run = runs.create(path, config, title=f"{name}, {config.model_name}")
         for _ in train(run):
             pass
-        compute.score(run)
+        score(run)
     return runs.Run(path)
 
 
@@ -126,7 +127,7 @@ def report(run: runs.Run) -> None:
         print("    median R2: " + ", ".join(f"{rung} {value:.2f}" for rung, value in zip(RUNGS, middle, strict=True)))
     for reader in ("linear", "neighbours"):
         if run.analysis(f"downstream-u-{reader}") is None:
-            for _ in compute.ANALYSES["downstream"](run, target="u", reader=reader):
+            for _ in ANALYSES["downstream"](run, target="u", reader=reader):
                 pass
         read = run.analysis(f"downstream-u-{reader}")
         scores = zip(read["names"], read["value"], read["low"], read["high"], strict=True)

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
 
 from dvae_core import metrics, recipes, runs
-from dvae_core.analysis import compute
+from dvae_core.analysis.encode import encode_only
+from dvae_core.analysis.score.compute import score
 from dvae_core.config import (
     Config,
     FileData,
@@ -57,7 +58,7 @@ def command_line(*options: str) -> float:
 def trained(folder: Path, members: int, *options: str) -> tuple[dict, float]:
     """Train by the command line and score; return the score and the CPU seconds of training, start-up included."""
     seconds = command_line("--out", str(folder), "--members", str(members), *options)
-    return Run(folder).score() or compute.score(Run(folder)), seconds
+    return Run(folder).score() or score(Run(folder)), seconds
 
 
 def line(what: str, bar: str, score: dict, seconds: float) -> None:
@@ -137,10 +138,10 @@ def worlds(folder: Path, members: int) -> None:
             config = dataclasses.replace(config, data=dataclasses.replace(recipes.TALK_DATA, seed=seed), train=few)
             run = runs.create(folder / f"{name}-{seed}", config)
             command_line("--resume", str(run.path))
-            score = run.score() or compute.score(run)
-            good = [m for m in score["members"] if not m["failed"] and not m["stuck"]]
+            scored = run.score() or score(run)
+            good = [m for m in scored["members"] if not m["failed"] and not m["stuck"]]
             row[config.model_name] = [round(m["mcc_pearson"], 4) for m in good]
-            row["references"] = {k: v and round(v, 4) for k, v in score["floors"].items()}
+            row["references"] = {k: v and round(v, 4) for k, v in scored["floors"].items()}
         rows.append(row)
         means = ", ".join(f"{k} {np.mean(row[k]):.3f}" for k in ("iVAE", "VAE"))
         print(f"{'the talk, data seed':26s} {seed}: {means}, best line {max(map(float, lines(row))):.3f}", flush=True)
@@ -177,9 +178,9 @@ def released(folder: Path, members: int) -> None:
         )  # fmt: skip
         run = runs.create(folder / objective, config)
         seconds = command_line("--resume", str(run.path))
-        score = run.score() or compute.score(run)
-        line(f"objective {objective}", "published .93, not an ELBO" if objective != "elbo" else "", score, seconds)
-        print(f"{'':34s} its ELBO: {score['mean']['elbo']:.2f} +- {score['std']['elbo']:.2f} nats")
+        scored = run.score() or score(run)
+        line(f"objective {objective}", "published .93, not an ELBO" if objective != "elbo" else "", scored, seconds)
+        print(f"{'':34s} its ELBO: {scored['mean']['elbo']:.2f} +- {scored['std']['elbo']:.2f} nats")
 
 
 def beta_sprites(folder: Path, members: int) -> None:
@@ -192,7 +193,7 @@ def beta_sprites(folder: Path, members: int) -> None:
     command_line("--resume", str(run.path))
     dataset = dataset_of(data)
     rows = split(dataset, config.split).held_out
-    codes = compute.encode_only(run, dataset)["mu_z"][:, rows].astype(float)
+    codes = encode_only(run, dataset)["mu_z"][:, rows].astype(float)
     factors = dataset.z[rows].astype(float)
     for beta in sorted(set(betas)):
         mine = [m for m, b in enumerate(betas) if b == beta]

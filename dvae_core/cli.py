@@ -71,9 +71,9 @@ def _train(options: argparse.Namespace) -> int:
     if run.status().state == "stopped":
         print(f"Stopped. Go on with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
         return 0
-    from dvae_core.analysis import compute  # scikit-learn: its 1.5 s must not delay the first point of the curves
+    from dvae_core.analysis.score.compute import score  # scikit-learn: its 1.5 s must not delay the first curve
 
-    compute.score(run)
+    score(run)
     print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
     return 0
 
@@ -225,10 +225,10 @@ def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.score.compute import score
 
     run = _existing(options.run)
-    result = compute.score(run)
+    result = score(run)
     if options.json:
         print(json.dumps(run.score(), indent=1))
         return 0
@@ -251,15 +251,15 @@ def _encode(options: argparse.Namespace) -> int:
     import numpy as np
     import pandas as pd
 
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.encode import encode_only, needs_u
 
     run, out = _existing(options.run), Path(options.out)
     if out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
     data = run.config.data
     how = data if isinstance(data, FileData) else FileData()
-    how = dataclasses.replace(how, u=how.u if compute.needs_u(run.config) else (), z=(), rows=None)
-    latents = compute.encode_only(run, read_file(how, Path(options.data)))
+    how = dataclasses.replace(how, u=how.u if needs_u(run.config) else (), z=(), rows=None)
+    latents = encode_only(run, read_file(how, Path(options.data)))
     if out.suffix == ".npz":
         np.savez_compressed(out, allow_pickle=False, **latents)
     else:
@@ -273,15 +273,15 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _analyse(options: argparse.Namespace) -> int:
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.table import ANALYSES, settings_of
 
     run = _existing(options.run)
-    if options.name not in compute.ANALYSES:
-        raise ConfigError(f"There is no analysis {options.name!r}; known are {', '.join(compute.ANALYSES)}.")
-    analysis = compute.ANALYSES[options.name]
+    if options.name not in ANALYSES:
+        raise ConfigError(f"There is no analysis {options.name!r}; known are {', '.join(ANALYSES)}.")
+    analysis = ANALYSES[options.name]
     given = dict(text.partition("=")[::2] for text in options.set)
     with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
-        for fraction in analysis(run, **compute.settings_of(analysis, given)):
+        for fraction in analysis(run, **settings_of(analysis, given)):
             run.write_json(f"analysis/{options.name}.progress", {"fraction": fraction, "pid": os.getpid()})
             bar.update(round(100 * fraction) - bar.n)
     (run.path / "analysis" / f"{options.name}.progress").unlink(missing_ok=True)
@@ -289,7 +289,7 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.study import study
+    from dvae_core.analysis.conditions.worlds import study
 
     run = runs.study_folder(Path(options.out).absolute())
     (run.path / "STOP").unlink(missing_ok=True)
@@ -302,7 +302,7 @@ def _study(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.read import run_table
+    from dvae_core.analysis.tables import run_table
 
     folder = Path(options.folder)
     if not folder.is_dir():
@@ -337,7 +337,13 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _examples(options: argparse.Namespace) -> int:
     """Train every shipped run anew, as the app would, and keep only what a reader needs."""
-    from dvae_core.analysis import compute, read
+    from dvae_core.analysis.agreement.compute import agreement
+    from dvae_core.analysis.common import best_member
+    from dvae_core.analysis.disentanglement.compute import disentanglement
+    from dvae_core.analysis.downstream.compute import downstream
+    from dvae_core.analysis.linear_ica.compute import linear_ica
+    from dvae_core.analysis.rotation.compute import rotation
+    from dvae_core.analysis.score.compute import score
     from dvae_core.training.train import train
 
     folder = Path(options.out) if options.out else runs.examples_folder()
@@ -348,24 +354,24 @@ def _examples(options: argparse.Namespace) -> int:
         run = runs.create(folder / name, recipes.recipe(name), title=recipes.TITLES[name])
         for _ in train(run):
             pass
-        mean = compute.score(run)["mean"]
+        mean = score(run)["mean"]
         if run.about["x_shape"] and run.about["z_names"]:
-            for _ in compute.disentanglement(run, member_index=read.best_member(run)):
+            for _ in disentanglement(run, member_index=best_member(run)):
                 pass
-        for _ in compute.rotation(run, member_index=read.best_member(run)):  # the member that pages open with
+        for _ in rotation(run, member_index=best_member(run)):  # the member that pages open with
             pass
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
         print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
         if run.about["u_names"]:
-            for _ in compute.downstream(run):
+            for _ in downstream(run):
                 pass
     if options.name and not {"talk-ivae", "talk-vae"} & set(options.name):
         return 0
     talk = Run(folder / "talk-ivae")
-    for _ in compute.agreement(talk, other="talk-vae"):
+    for _ in agreement(talk, other="talk-vae"):
         pass
-    for _ in compute.linear_ica(talk):
+    for _ in linear_ica(talk):
         pass
     return 0
 

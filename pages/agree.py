@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.analysis import read
+from dvae_core.analysis.agreement.record import agreement, comparable, shares_u
 from dvae_core.runs import Run, RunError
 from pages.ui import agree_views, code, run_panel
 from pages.ui import page as ui
@@ -23,8 +23,8 @@ def toolbar() -> tuple[Run, Run | None]:
     cells = st.columns([3, 3], vertical_alignment="top")
     with cells[0]:
         run = ui.pick_run(prefer=lambda r: r.config.members > 1 and r.config.is_conditional)
-    same = [r.id for r in read.comparable(ui.usable_runs(), run)[1:]]
-    others = {r.id: r for r in ui.usable_runs() if r.id in same or read.shares_u(r, run)}
+    same = [r.id for r in comparable(ui.usable_runs(), run)[1:]]
+    others = {r.id: r for r in ui.usable_runs() if r.id in same or shares_u(r, run)}
     with cells[1]:
         other = ui.choice(
             st.selectbox, "Compare with", ["none", *others], param="beside", default=next(iter(same), "none"),
@@ -42,7 +42,7 @@ ui.start(
 )
 try:
     run, other = toolbar()
-    found = read.agreement(run, ui.member_names(run), other, ui.member_names(other) if other else ())
+    found = agreement(run, ui.member_names(run), other, ui.member_names(other) if other else ())
     if found is not None:
         agree_views.show(run, other, found)
     elif other is None and run.config.members < 2:

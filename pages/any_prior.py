@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
+from dvae_core.analysis.latents import held_out, latent_table
 from dvae_core.identify import any_prior, matrices
 from dvae_core.runs import Run
 from pages.ui import any_prior_darmois, code
@@ -55,8 +55,8 @@ def marginals_of(names: tuple[str, str], run: Run | None, member: int) -> list[A
     """Return the two marginals: by name, or smoothed from the run's two latents of largest KL."""
     if run is None:
         return list(names)
-    order = [latent["index"] for latent in read.latent_table(run, member)]
-    mu = read.held_out(run)["mu_z"][member]
+    order = [latent["index"] for latent in latent_table(run, member)]
+    mu = held_out(run)["mu_z"][member]
     columns = [order[min(k, len(order) - 1)] for k in (0, 1)]
     return [
         any_prior.empirical(mu[:, c], f"z{c + 1} of {run.title}") if name == OWN else name

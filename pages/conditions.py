@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
+from dvae_core.analysis.agreement.record import agreement
+from dvae_core.analysis.tables import member_table
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect
 from dvae_core.runs import Run, RunError
@@ -47,10 +48,10 @@ def measured(run: Run) -> None:
     """Say beside the theorem what the seeds were found to agree up to; that needs no theorem."""
     if run.config.members < 2:
         return
-    agreement = read.agreement(run, ui.member_names(run))
-    if agreement is not None:
-        st.markdown(f"**Measured.** {' '.join(agree_views.verdict(agreement, [run.config.model_name]))}")
-    ui.link("agree", "Do the seeds agree?" if agreement is None else "Details on Agree", run=run.id, beside="none")
+    found = agreement(run, ui.member_names(run))
+    if found is not None:
+        st.markdown(f"**Measured.** {' '.join(agree_views.verdict(found, [run.config.model_name]))}")
+    ui.link("agree", "Do the seeds agree?" if found is None else "Details on Agree", run=run.id, beside="none")
 
 
 def value_of_u(names: Sequence[str], row: Any) -> str:
@@ -87,7 +88,7 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
     """Whether the latents only repeat u."""
     if "explained" not in found:
         return
-    table = read.member_table(run)
+    table = member_table(run)
     within = table["mcc_within_u"].iloc[member] if "mcc_within_u" in table else float("nan")
     shares = found["explained"].tolist()
     worst = max(shares)

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
-from dvae_core.analysis.read import Recovery
+from dvae_core.analysis.agreement.record import comparable
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.recovery.record import Recovery, recovery
 from dvae_core.live.linked import Panel
 from dvae_core.runs import Run, RunError
 from pages.ui import code, recover_views
@@ -33,7 +35,7 @@ def toolbar() -> tuple[Run, int, str, list[Run], Run | None]:
         method = ui.choice(
             st.segmented_control, "Correlation", ["pearson", "spearman"], param="method", show=str.capitalize
         )
-    others = {r.id: r for r in read.comparable(ui.usable_runs(), run)[1:]}
+    others = {r.id: r for r in comparable(ui.usable_runs(), run)[1:]}
     wanted = next((r.id for r in others.values() if r.config.is_conditional != run.config.is_conditional), None)
     with cells[3]:
         other = ui.choice(
@@ -45,7 +47,7 @@ def toolbar() -> tuple[Run, int, str, list[Run], Run | None]:
 
 def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: str) -> None:
     """The talk's last figure: the world, the data, and what each model makes of it. Brush one, see all."""
-    latents, (hue, names) = read.held_out(run), read.hues(run)
+    latents, (hue, names) = held_out(run), hues(run)
     rows = latents["x_rows"]
     x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
     drawn = [
@@ -54,7 +56,7 @@ def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: s
     ]
     models = [(run, found)]
     if beside is not None and same_rows(run, beside):
-        other = read.recovery(beside, read.best_member(beside))
+        other = recovery(beside, best_member(beside))
         models += [] if other is None else [(beside, other)]
     models.sort(key=lambda pair: not pair[0].config.is_conditional)  # the talk's order: iVAE, then VAE
     said = []
@@ -75,7 +77,7 @@ def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: s
 
 def same_rows(one: Run, other: Run) -> bool:
     """Whether two runs hold out the same rows, so that points can be linked."""
-    return read.held_out(one)["index"].tolist() == read.held_out(other)["index"].tolist()
+    return held_out(one)["index"].tolist() == held_out(other)["index"].tolist()
 
 
 ui.start(
@@ -86,7 +88,7 @@ ui.start(
 )
 try:
     run, member, method, others, beside = toolbar()
-    found = read.recovery(run, member)
+    found = recovery(run, member)
     if found is None:
         st.info("The true factors of this data are unknown: there is nothing to compare with.", icon=":material/help:")
         with st.container(horizontal=True):
@@ -104,9 +106,9 @@ try:
         )
         recover_views.show(view, run, member, method, found, others)
         code.show(
-            "from dvae_core import runs\nfrom dvae_core.analysis import read\n"
+            "from dvae_core import runs\nfrom dvae_core.analysis.recovery.record import recovery\n"
             f"from dvae_core.metrics import ladder, mcc\n\n{code.opening(run)}\n"
-            f'found = read.recovery(run, member={member})\nprint(mcc(found.z_true, found.z_hat, method="{method}"))\n'
+            f'found = recovery(run, member={member})\nprint(mcc(found.z_true, found.z_hat, method="{method}"))\n'
             "print(ladder(found.z_hat, found.z_true).r2)"
         )
 except RunError as error:

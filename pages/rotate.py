@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.analysis import read
+from dvae_core.analysis.latents import held_out, hues, latent_table, prior_samples
 from dvae_core.identify import matrices
 from dvae_core.live.rotor import RotorState
 from dvae_core.runs import Run, RunError
@@ -31,7 +31,7 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
         raise RunError("A rotation needs at least two latents and this run has one; pick another run.")
     if member in run.status().failed_members:
         raise RunError("This member diverged: its weights are not finite and cannot be drawn; pick another member.")
-    table = read.latent_table(run, member)
+    table = latent_table(run, member)
     order = [latent["index"] for latent in table]
     planes = [f"{min(i, j)}-{max(i, j)}" for n, i in enumerate(order) for j in order[n + 1 :]][:15]  # largest KL first
     plane = planes[0]
@@ -62,9 +62,9 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
     """Mount the dial and its panels, and under them M and what there is to see at this angle."""
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
-    hue, names = read.hues(run)
-    latents = read.held_out(run)
-    shown: dict = {"points": read.prior_samples(run, member, 1500)}
+    hue, names = hues(run)
+    latents = held_out(run)
+    shown: dict = {"points": prior_samples(run, member, 1500)}
     if points == "data":
         rows = latents["x_rows"]
         shown = {"points": latents["mu_z"][member][rows]}

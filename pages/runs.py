@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dvae_core import runs
-from dvae_core.analysis import read
+from dvae_core.analysis.tables import run_table
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, run_panel, runs_import_export
 from pages.ui import page as ui
@@ -29,7 +29,7 @@ COLUMNS = {
 
 def choose(everything: list[Run]) -> Run:
     """Show the table; the selected row is the run of the link."""
-    table = read.run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
+    table = run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
     table["title"] = table["title"] + [" · shipped" if run.is_shipped else "" for run in everything]
     table["state"] = [run_panel.FACES[state][0] for state in table["state"]]
     table["created"] = pd.to_datetime(table["created"], unit="s")

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dvae_core import runs
-from dvae_core.analysis import read
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.latents import latent_table, slider_range
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
@@ -39,9 +40,9 @@ def moving(run: Run) -> None:
     """Mount the traversal of a trained model, playing by itself until touched."""
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
-    member = read.best_member(run)
-    latents = read.latent_table(run, member)[:4]
-    lo, hi = read.slider_range(run, member, "posterior")
+    member = best_member(run)
+    latents = latent_table(run, member)[:4]
+    lo, hi = slider_range(run, member, "posterior")
 
     @st.fragment
     def toy() -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.analysis import read
+from dvae_core.analysis.latents import examples, held_out, latent_table, prior_samples, slider_range
 from dvae_core.export.plan import Plan, decode
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.modes import MODES, cloud, modes_of, nearest, population
@@ -36,7 +36,7 @@ def toolbar() -> tuple[Run, int, str]:
 
 def example(run: Run, name: str, label: str, default: int = 0) -> int:
     """Let the user pick a held-out example by its number."""
-    last, key = len(read.held_out(run)["x_rows"]) - 1, f"traverse.{name}.{run.id}"
+    last, key = len(held_out(run)["x_rows"]) - 1, f"traverse.{name}.{run.id}"
     return int(st.number_input(label, 0, last, min(default, last), persist_state="session", key=key))
 
 
@@ -48,9 +48,9 @@ def take(run: Run, row: int) -> None:
 
 def drag(run: Run, plan: Plan, member: int, how: str) -> None:
     """Mount what is moved and what it decodes, in a fragment: examples are chosen without a run of the whole page."""
-    lo, hi = read.slider_range(run, member, how)  # type: ignore[arg-type]
-    sliders = read.latent_table(run, member)
-    latents = read.held_out(run)
+    lo, hi = slider_range(run, member, how)  # type: ignore[arg-type]
+    sliders = latent_table(run, member)
+    latents = held_out(run)
     x, mu = latents["x"], latents["mu_z"][member][latents["x_rows"]]
 
     @st.fragment
@@ -109,8 +109,8 @@ def samples(run: Run, plan: Plan, member: int) -> None:
             )
         label = None if picked == "data" else int(picked)
     many = 1500 if plan.tree["d_x"] == 2 else 24
-    x, mu = read.examples(run, member, many, label)
-    z = read.prior_samples(run, member, many, label=label)
+    x, mu = examples(run, member, many, label)
+    z = prior_samples(run, member, many, label=label)
     given = Cells("data x", x=x, at=mu)
     rebuilt, drawn = Cells("reconstruction", z=mu), Cells(f"samples, z ~ {prior}", z=z, colour="prior")
 
@@ -145,9 +145,9 @@ try:
     samples(run, plan, member)
     traverse_scores.panel(run, member)
     code.show(
-        f"from dvae_core import runs\nfrom dvae_core.analysis import read\nfrom dvae_core.export import plan\n\n"
-        f"{code.opening(run)}\n"
-        f"decoder = plan.decoder_plan(run)\nx, mu = read.examples(run, {member}, 8)\n"
+        "from dvae_core import runs\nfrom dvae_core.analysis.latents import examples\n"
+        f"from dvae_core.export import plan\n\n{code.opening(run)}\n"
+        f"decoder = plan.decoder_plan(run)\nx, mu = examples(run, {member}, 8)\n"
         f"reconstruction = plan.decode(decoder, {member}, mu)"
     )
 except RunError as error:

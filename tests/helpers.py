@@ -38,14 +38,14 @@ def trained_run(
     path: Path, config: Config, dataset: Dataset | None = None, *, title: str = "", score: bool = False
 ) -> runs.Run:
     """Make a run at `path`, train it to its end in this process, and score it where asked."""
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.score.compute import score as score_run
     from dvae_core.training.train import train
 
     run = runs.create(path, config, title=title)
     for _ in train(run, dataset):
         pass
     if score:
-        compute.score(run)
+        score_run(run)
     return run
 
 

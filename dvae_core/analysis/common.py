@@ -1,4 +1,6 @@
-"""What every analysis shares: which members of a run count in a mean. No torch."""
+"""What every analysis shares: which members of a run count in a mean, and how far a job is. No torch."""
+
+import json
 
 import numpy as np
 
@@ -29,3 +31,29 @@ def good_members(run: Run) -> list[int]:
     failed, late, latents = run.status().failed_members, stuck_members(run), run.latents()
     members = [m for m in range(run.config.members) if m not in failed and m not in late]
     return members if latents is None else [m for m in members if np.isfinite(latents["mu_z"][m]).all()]
+
+
+def best_member(run: Run) -> int:
+    """Return the member with the best held-out ELBO (beta = 1) among the good ones; among all where none is good.
+
+    Choosing so rejects gross failures only: it says little about which latents are the factors.
+    """
+    latents = run.latents()
+    if latents is None:
+        return 0
+    elbo = np.where(np.isfinite(latents["elbo"]), latents["elbo"], -np.inf)
+    candidates = good_members(run) or list(range(len(elbo)))
+    return max(candidates, key=lambda m: elbo[m])
+
+
+def capacity(run: Run) -> int:
+    """Return the number of weights of one member: its encoder, generator and prior together."""
+    return sum(int(np.prod(w.shape[1:])) for w in run.weights().values())
+
+
+def progress(run: Run, analysis: str) -> float | None:
+    """Return how far a running analysis is, 0..1; None where none has begun or it has ended."""
+    try:
+        return json.loads((run.path / "analysis" / f"{analysis}.progress").read_text(encoding="utf-8"))["fraction"]
+    except (OSError, ValueError, KeyError):
+        return None

@@ -25,11 +25,10 @@ from dvae_core.figures.rotation import largest_change, rotation_curve, rotation_
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.sweep import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
-from dvae_core.figures.training import DEAD_NATS, kl_bars, training_curves, training_split
+from dvae_core.figures.training import kl_bars, training_curves, training_split
 
 __all__ = [
     "COLOURS",
-    "DEAD_NATS",
     "HUES",
     "POINTS",
     "QUARTERS",

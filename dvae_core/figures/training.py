@@ -10,8 +10,8 @@ from plotly.subplots import make_subplots
 
 from dvae_core.axes import Table
 from dvae_core.figures.style import COLOURS, HUES, OUTLINE, filled, finish, join, number, sentence
+from dvae_core.metrics import DEAD_NATS
 
-DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
 SETTINGS = {"β": "beta", "lr": "lr"}  # columns in which members of a population may differ beside their seed
 WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
 

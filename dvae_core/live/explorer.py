@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dvae_core.analysis.read import DEAD_NATS
 from dvae_core.live import arrays, snippet
+from dvae_core.metrics import DEAD_NATS
 
 MOST_POINTS = 5000
 MOST_ENCODED = 2000

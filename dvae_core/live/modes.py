@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.analysis import read
+from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.tables import member_table
 from dvae_core.live.explorer import Cloud
 from dvae_core.runs import Run
 
@@ -35,7 +36,7 @@ def modes_of(run: Run) -> list[str]:
 
 def population(run: Run, names: Sequence[str], row: int) -> list[dict[str, Any]]:
     """Return the explorer's `members`: name, beta, reconstruction, KL, and how each encodes one held-out row of x."""
-    latents, table = read.held_out(run), read.member_table(run).reindex(columns=["beta", "recon", "kl"])
+    latents, table = held_out(run), member_table(run).reindex(columns=["beta", "recon", "kl"])
     row = latents["x_rows"][row]
     return [
         about | {"label": name, "kl_latent": kl, "mu": mu[row]}
@@ -47,10 +48,10 @@ def population(run: Run, names: Sequence[str], row: int) -> list[dict[str, Any]]
 
 def cloud(run: Run, member: int) -> Cloud:
     """Return the held-out rows of x as a member encodes them, coloured by their label of u or by fifths of a number."""
-    latents = read.held_out(run)
+    latents = held_out(run)
     rows = latents["x_rows"]
     z = latents["mu_z"][member][rows]
-    hue, names = read.hues(run)
+    hue, names = hues(run)
     if hue is None:
         return Cloud(z=z)
     hue = hue[rows]
@@ -64,6 +65,6 @@ def cloud(run: Run, member: int) -> Cloud:
 
 def nearest(run: Run, member: int, z: Sequence[float]) -> int:
     """Return the held-out example (by its number among x) whose posterior mean is nearest to z."""
-    latents = read.held_out(run)
+    latents = held_out(run)
     far = np.square(latents["mu_z"][member][latents["x_rows"]] - np.asarray(z, np.float32)).sum(1)
     return int(far.argmin())

@@ -5,7 +5,7 @@ an encoder that only copies u can reach 0.9. So every score here travels with wh
 """
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
-from dvae_core.metrics.health import stuck
+from dvae_core.metrics.health import DEAD_NATS, stuck
 from dvae_core.metrics.literature import (
     Dci,
     beta_vae,
@@ -34,6 +34,7 @@ from dvae_core.metrics.shortcuts import floors, u_only
 from dvae_core.metrics.variance import Shares, variance_shares
 
 __all__ = [
+    "DEAD_NATS",
     "Curve",
     "Dci",
     "Interval",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core.metrics.health import DEAD_NATS
 from dvae_core.metrics.matching import assign, matched
 from dvae_core.metrics.recovery import monotone_fit
 from dvae_core.metrics.score import Method, Score, checked, correlations, is_constant
@@ -21,7 +22,6 @@ LINEAR: tuple[Rung, ...] = ("identity", "permutation", "orthogonal", "affine")
 RUNGS: tuple[Rung, ...] = ("identity", "permutation", "monotone", "orthogonal", "affine")
 REACHED = 0.95  # R^2 from which a rung counts
 LASSO_ALPHA = 0.1  # of UDR, with standardised codes
-UDR_DEAD_NATS = 0.01  # latents of a smaller mean KL are masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +195,8 @@ def udr(z: Float[np.ndarray, "p n d"], kl_latent: Float[np.ndarray, "p d"]) -> F
         R = |Lasso coefficients| of member j's codes on member i's
         UDR_ij = 1/2 [ mean over columns of max^2 / sum + mean over rows of max^2 / sum ],   UDR_j = median over i != j
 
-    Codes are standardised, latents of a mean KL up to 0.01 nats masked; disentanglement_lib's form (the paper pools the
-    two sums). Ranks members without truth; assumes that disentangled models look alike and entangled ones do not.
+    Codes are standardised, dead latents (mean KL below 0.01 nats) masked; disentanglement_lib's form (the paper pools
+    the two sums). Ranks members without truth; assumes that disentangled models look alike and entangled ones do not.
 
     Args:
         z: Posterior means of every member, same rows.
@@ -211,7 +211,7 @@ def udr(z: Float[np.ndarray, "p n d"], kl_latent: Float[np.ndarray, "p d"]) -> F
     from sklearn.linear_model import Lasso
 
     p = len(z)
-    alive = kl_latent > UDR_DEAD_NATS
+    alive = kl_latent >= DEAD_NATS
     codes = [_standardiser(m)(m) for m in z.astype(float)]
     pairs = np.full((p, p), np.nan)
     for i in range(p):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-DEAD_NATS = 0.01
+DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
 ROBUST_DEVIATIONS, NATS_A_LATENT, FEWEST = 6.0, 0.15, 4
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dvae_core import recipes, runs
-from dvae_core.analysis.verdict import NAMES
+from dvae_core.analysis.study_table import NAMES
 from dvae_core.axes import Table
 from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text, data_to_text
 from dvae_core.data.dataset import Dataset

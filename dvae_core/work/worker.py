@@ -24,7 +24,8 @@ from typing import Any
 
 import torch
 
-from dvae_core.analysis import compute
+from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.table import ANALYSES, settings_of
 from dvae_core.config import ConfigError
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.files import in_words
@@ -40,7 +41,7 @@ def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Calla
 
     Args:
         folder: The run.
-        name: "train", "score", or one of `compute.ANALYSES`.
+        name: "train", "score", or one of `ANALYSES`.
         settings: Of the analysis; what it does not know is refused.
         should_stop: Asked between steps; once true, what is done so far is kept and the work ends.
 
@@ -59,22 +60,22 @@ def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Calla
         for _ in train(run, should_stop=should_stop):
             pass
     if run.status().state == "finished" and run.score() is None:
-        compute.score(run)
+        score(run)
     return None
 
 
 def _analyse(run: Run, name: str, settings: dict[str, Any], should_stop: Callable[[], bool]) -> None:
     if name == "score":
-        compute.score(run)
+        score(run)
         return
-    if name not in compute.ANALYSES:
-        raise ConfigError(f"There is no analysis {name!r}; known are {', '.join(compute.ANALYSES)}.")
+    if name not in ANALYSES:
+        raise ConfigError(f"There is no analysis {name!r}; known are {', '.join(ANALYSES)}.")
     (run.path / "analysis").mkdir(exist_ok=True)
     progress = f"analysis/{name}.progress"
-    analysis = compute.ANALYSES[name]
+    analysis = ANALYSES[name]
     try:
         with locked(run.path / "analysis" / f".{name}.lock", wait=0.1):
-            chosen = compute.settings_of(analysis, {k: str(v) for k, v in settings.items()})
+            chosen = settings_of(analysis, {k: str(v) for k, v in settings.items()})
             run.write_json(progress, {"fraction": 0.0, "pid": os.getpid()})
             for fraction in analysis(run, **chosen):
                 run.write_json(progress, {"fraction": fraction, "pid": os.getpid()})

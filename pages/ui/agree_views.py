@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis.read import Agreement
+from dvae_core.analysis.agreement.record import Agreement
 from dvae_core.identify import linear_gaussian
 from dvae_core.runs import Run
 from pages.ui import page as ui

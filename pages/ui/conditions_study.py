@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis import read
+from dvae_core.analysis.conditions.record import study_rows
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
 from pages.ui import page as ui
@@ -38,7 +38,7 @@ def section() -> None:
 
     @st.fragment(run_every=2 * POLL_SECONDS if busy else None)
     def panel() -> None:
-        rows = read.study_rows(folder)
+        rows = study_rows(folder)
         if busy and not jobs.is_analysing(Run(folder)):
             st.rerun()
         st.markdown("#### What must u be like?")

@@ -10,8 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dvae_core import runs
-from dvae_core.analysis import read
-from dvae_core.analysis.common import stuck_members
+from dvae_core.analysis.common import best_member, stuck_members
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
@@ -206,7 +205,7 @@ def pick_member(run: Run) -> int:
     def show(member: int) -> str:
         return names[member] + what.get(member, "")
 
-    best = read.best_member(run)
+    best = best_member(run)
     return choice(st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show)
 
 

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
-from dvae_core.analysis.common import good_members
-from dvae_core.analysis.read import Recovery
+from dvae_core.analysis.common import capacity, good_members
+from dvae_core.analysis.latents import hues
+from dvae_core.analysis.recovery.record import Recovery
 from dvae_core.live.linked import Panel
 from dvae_core.metrics import Score
 from dvae_core.runs import Run
@@ -57,7 +57,7 @@ def seen_by(run: Run) -> str:
 def scatter(run: Run, found: Recovery, method: str) -> None:
     """The n x n scatter, matched and signed, with the monotone curves."""
     score = score_of(found, method)
-    hue, names = read.hues(run)
+    hue, names = hues(run)
     ui.plot(
         figures.recovery_scatter(
             found.z_true, found.z_hat, score.matching, score.signs, hue, names, matrix=score.matrix,
@@ -137,7 +137,7 @@ def scores(run: Run, others: list[Run], method: str) -> None:
         mean, std = score["mean"], score["std"]
         rows.append({
             "run": each.title, "model": each.config.model_name, "latents": each.config.model.latents,
-            "weights": read.capacity(each), "seeds": len(good),
+            "weights": capacity(each), "seeds": len(good),
             "MCC": _spread(mean, std, "mcc_pearson"), "Spearman": _spread(mean, std, "mcc_spearman"),
             "within u": _spread(mean, std, "mcc_within_u"), "encoder alone": _spread(mean, std, "mcc_encoder_only"),
         })  # fmt: skip

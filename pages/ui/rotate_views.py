@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
+from dvae_core.analysis.latents import held_out, hues
 from dvae_core.identify import linear_gaussian, matrices, two_sample
 from dvae_core.runs import Run
 from pages.ui import page as ui
@@ -154,12 +154,12 @@ def guess(
     asked = st.session_state.setdefault(f"{key}.asked", 0)
     swapped = random.Random(f"{key} {asked}").random() < 0.5
     answer = st.session_state.get(f"{key}.answer")
-    hue, names = read.hues(run)
+    hue, names = hues(run)
     trained, twin = ("B", "A") if swapped else ("A", "B")
     labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
     asks, tells = "Two models of the same data: which one is the true one?", "Neither can be told from the other"
     figure = figures.which_is_true(
-        read.held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
+        held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
         names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
         title=(tells if answer else asks) if title is None else title, height=height,
     )  # fmt: skip
@@ -196,7 +196,7 @@ def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
     """Say both models' scores as measured, or the ELBO, which the twin shares exactly."""
     found = run.analysis(curve_name(member, plane))
     if found is None:
-        elbo = read.held_out(run)["elbo"][member]
+        elbo = held_out(run)["elbo"][member]
         return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."
     k = int(abs(found["angle"] - angle).argmin())
     a, b = (f"{found['log_px'][i]:.3f} ± {found['log_px_error'][i]:.3f}" for i in (0, k))

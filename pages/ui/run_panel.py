@@ -5,7 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis import read
+from dvae_core.analysis.common import best_member, progress
+from dvae_core.analysis.latents import hues
 from dvae_core.config import Config
 from dvae_core.runs import Run, RunError, Status
 from dvae_core.work import jobs
@@ -205,8 +206,8 @@ def _curves(run: Run, status: Status) -> None:
         ui.plot(figures.training_curves(history, **more, height=380), key="live.elbo")
     with right:
         if latents is not None:
-            member = read.best_member(run)
-            hue, names = read.hues(run)
+            member = best_member(run)
+            hue, names = hues(run)
             kl = latents["kl_latent"][member]
             figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=380)
             ui.plot(figure, key="live.latents")
@@ -231,7 +232,7 @@ def ask(run: Run, name: str, label: str, working: str, **settings: str | int | f
         def waiting() -> None:
             if not jobs.is_analysing(run):
                 st.rerun()
-            st.progress(read.progress(run, name) or 0.0, f"{working} ...")
+            st.progress(progress(run, name) or 0.0, f"{working} ...")
 
         waiting()
         return

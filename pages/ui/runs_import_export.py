@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dvae_core import runs
-from dvae_core.analysis import read
+from dvae_core.analysis.tables import member_table
 from dvae_core.export.onnx import decoder_onnx
 from dvae_core.runs import Run, RunError, archive
 from pages.ui import page as ui
@@ -47,7 +47,7 @@ def taking(run: Run) -> None:
 
 def table_bytes(run: Run, write: str) -> bytes:
     """Return the table of members in a format of pandas."""
-    data = getattr(read.member_table(run), write)(index=False)  # without a path pandas returns it
+    data = getattr(member_table(run), write)(index=False)  # without a path pandas returns it
     return data.encode() if isinstance(data, str) else data
 
 

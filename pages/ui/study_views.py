@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import verdict
+from dvae_core.analysis import study_table
 from dvae_core.config import ConfigError
 from dvae_core.work.sweep import Sweep
 from pages.ui import controls
@@ -19,26 +19,28 @@ def found(study: Sweep) -> None:
     sets = list(dict.fromkeys(table["data"]))
     here = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
     table = table[table["data"] == here]
-    scores = verdict.scores_of(table)
+    scores = study_table.scores_of(table)
     if not scores:
         st.caption("Dots appear as soon as the first population is scored.")
         return
     score = ui.choice(st.segmented_control, "Score", list(scores), param="score", show=scores.__getitem__)
     ui.plot(figures.score_against_beta(table, score, scores[score]), key="study.beta")
     shown = [score, *(s for s in ("mcc", "mig", "elbo") if s in scores and s != score)]
-    ui.plot(figures.variance_bars(verdict.variance(table, shown)), key="study.variance")
+    ui.plot(figures.variance_bars(study_table.variance(table, shown)), key="study.variance")
     st.caption(
         "Locatello et al. (2019) trained 12,000 models and found what these bars say in small: a good score may be a "
         "lucky seed. Look at the grey part before you call a method better."
     )
-    with_truth = score if score in verdict.WITH_TRUTH else next((s for s in scores if s in verdict.WITH_TRUTH), None)
+    with_truth = (
+        score if score in study_table.WITH_TRUTH else next((s for s in scores if s in study_table.WITH_TRUTH), None)
+    )
     if with_truth is None:
         st.caption("No true factors are known here: which of these models is right cannot be seen from this table.")
         return
-    ui.plot(figures.rank_correlations(verdict.rank_correlations(table)), key="study.ranks")
-    blind = [s for s in scores if s in verdict.WITHOUT_TRUTH]
+    ui.plot(figures.rank_correlations(study_table.rank_correlations(table)), key="study.ranks")
+    blind = [s for s in scores if s in study_table.WITHOUT_TRUTH]
     name = ui.choice(st.segmented_control, "Without truth", blind, param="blind", show=scores.__getitem__)
-    rho = verdict.rank_correlation(table, name, with_truth)
+    rho = study_table.rank_correlation(table, name, with_truth)
     ui.plot(figures.known_and_unknown(table, name, with_truth, scores, rho), key="study.blind")
 
 

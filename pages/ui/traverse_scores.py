@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import read
+from dvae_core.analysis.disentanglement.record import load, matrix
 from dvae_core.runs import Run
 from pages.ui import page as ui
 from pages.ui import run_panel
@@ -19,7 +19,7 @@ def panel(run: Run, member: int) -> None:
     factors = run.about.get("z_names") or []
     if not factors or run.config.model.latents < 2:
         return
-    found = read.literature_scores(run, member)
+    found = load(run, member)
     with st.expander("Does one latent mean one factor?", icon=":material/grid_on:", expanded=found is not None):
         if found is None:
             st.markdown("MIG, DCI, SAP and their kin compare each latent with each true factor; up to a minute.")
@@ -29,7 +29,7 @@ def panel(run: Run, member: int) -> None:
         for cell, (name, label) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
             words = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
             cell.metric(label, f"{scores[name]['value']:.2f}", help=words)
-        ui.plot(figures.factor_map(read.matrix(scores["mig"]), found["factors"]), key=f"scores.map.{run.id}")
+        ui.plot(figures.factor_map(matrix(scores["mig"]), found["factors"]), key=f"scores.map.{run.id}")
         st.caption(
             f"{found['rows']:,} held-out rows, {found['codes']}. 1 is perfect. The scores disagree with one another, "
             "and none is seen by the training: see Locatello et al. 2019."

@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one finished run of each of KINDS."""
     import torch
 
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.rotation.compute import rotation
 
     store = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, config in configs.items():
         trained_run(store / name, config, title=f"Run {name}", score=True)
     with torch.no_grad():
-        for _ in compute.rotation(runs.Run(store / "vae"), step=45.0):
+        for _ in rotation(runs.Run(store / "vae"), step=45.0):
             pass
     return store
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from dvae_core import runs
-from dvae_core.analysis import compute
+from dvae_core.analysis.agreement.compute import agreement
+from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.work import jobs
 from tests.helpers import check, page_text
 
@@ -18,7 +19,7 @@ def test_without_a_result_it_offers_the_computation(store, visit):
 @pytest.mark.parametrize("kind", ["ivae", "vae", "digits", "neurons", "unknown-truth", "one-latent"])
 def test_every_kind_of_run_has_its_lights(store, visit, kind):
     run = runs.Run(store / kind)
-    for _ in compute.conditions(run, member_index=0):
+    for _ in conditions(run, member_index=0):
         pass
     at = check(visit("conditions", run=kind, member="0"))
     said = page_text(at)
@@ -40,18 +41,18 @@ def test_every_kind_of_run_has_its_lights(store, visit, kind):
 
 def test_the_measured_agreement_stands_beside_the_theorem_once_it_is_computed(store, visit):
     run = runs.Run(store / "ivae")
-    for _ in compute.conditions(run, member_index=0):
+    for _ in conditions(run, member_index=0):
         pass
     (run.path / "analysis" / "agreement.npz").unlink()
     assert "Measured." not in page_text(visit("conditions", run="ivae", member="0"))
-    for _ in compute.agreement(run):
+    for _ in agreement(run):
         pass
     assert "**Measured.** **Seeds of iVAE" in page_text(check(visit("conditions", run="ivae", member="0")))
 
 
 def test_a_continuous_u_is_named_by_all_of_its_columns(store, visit):
     run = runs.Run(store / "unknown-truth")
-    for _ in compute.conditions(run, member_index=0):
+    for _ in conditions(run, member_index=0):
         pass
     charts = check(visit("conditions", run="unknown-truth", member="0")).get("plotly_chart")
     names = {trace.get("name") for c in charts for trace in json.loads(c.proto.spec)["data"]}

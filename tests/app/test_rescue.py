@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
-from dvae_core.analysis import compute, read
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.downstream.compute import downstream
 from tests.helpers import page_text
 
 VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
@@ -42,7 +43,7 @@ def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
     talk = runs.find("talk-ivae", shipped)
     score = talk.score()
     assert score is not None
-    assert f"iVAE {score['members'][read.best_member(talk)]['mcc_pearson']:.2f}" in page_text(at)
+    assert f"iVAE {score['members'][best_member(talk)]['mcc_pearson']:.2f}" in page_text(at)
     assert len(at.get("plotly_chart")) == (2 if view == "maps" else 1)
 
 
@@ -72,7 +73,7 @@ def test_views_that_need_a_scored_run_say_so(store, visit):
 def test_features_are_offered_and_drawn(store, visit):
     at = visit("recover", run="vae", view="features", target="z:1")
     assert any(b.label.startswith("Predict factor s1") for b in at.button)
-    for _ in compute.downstream(runs.Run(store / "vae"), target="z:1"):
+    for _ in downstream(runs.Run(store / "vae"), target="z:1"):
         pass
     at = visit("recover", run="vae", view="features", target="z:1")
     assert len(at.get("plotly_chart")) == 1
@@ -119,10 +120,11 @@ def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):
 
     code = (
         "import sys\nfrom pathlib import Path\nfrom dvae_core import figures, runs\n"
-        "from dvae_core.analysis import read\n"
+        "from dvae_core.analysis.agreement.record import agreement\n"
+        "from dvae_core.analysis.recovery.record import recovery\n"
         "from dvae_core.identify import linear_gaussian\n"
         f"run = runs.find('talk-ivae', Path({str(shipped)!r}))\n"
-        "found = read.recovery(run, 0)\nread.agreement(run, [str(i) for i in range(8)])\n"
+        "found = recovery(run, 0)\nagreement(run, [str(i) for i in range(8)])\n"
         "figures.recovery_scatter(found.z_true, found.z_hat, found.pearson.matching, found.pearson.signs,"
         " curves=found.curves, matrix=found.pearson.matrix)\n"
         "linear_gaussian.diagonal_seeds((0.3, 0.02), 35)\n"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dvae_core import runs
-from dvae_core.analysis import read
+from dvae_core.analysis.agreement.record import agreement
+from dvae_core.analysis.latents import held_out
 from pages.ui.page import ORDER
 from pages.ui.talk import captions
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
@@ -98,7 +99,7 @@ def test_a_latent_stands_out_only_where_no_second_one_follows_the_factor():
 
 
 def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):
-    found = read.agreement(runs.find("talk-vae"), [str(k) for k in range(8)])
+    found = agreement(runs.find("talk-vae"), [str(k) for k in range(8)])
     assert found is not None
     elbo = np.array([-0.1, 0.05])
     same = dataclasses.replace(found, ladder={rung: np.ones_like(r2) for rung, r2 in found.ladder.items()})
@@ -114,7 +115,7 @@ def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):
 
 def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     """A title is a fixed sentence: the shipped runs must bear it out."""
-    kl = read.held_out(runs.find("digits-beta-vae"))["kl_latent"].sum(1)
+    kl = held_out(runs.find("digits-beta-vae"))["kl_latent"].sum(1)
     assert (np.diff(kl) < 0).all()  # "Raise beta, and the latents say less."
     ivae, vae = (runs.find(name).score() for name in ("talk-ivae", "talk-vae"))
     assert ivae is not None

@@ -412,7 +412,7 @@ def orphans() -> list[str]:
 
 def listing(bench: Bench, count: int = 1000) -> None:
     """Time the list of a store with many runs: the first look, and the next."""
-    from dvae_core.analysis import read
+    from dvae_core.analysis.tables import run_table
 
     with tempfile.TemporaryDirectory(dir=bench.store) as folder:
         light = [p for p in bench.reference.path.rglob("*") if p.suffix == ".json"]
@@ -421,12 +421,12 @@ def listing(bench: Bench, count: int = 1000) -> None:
                 target = Path(folder) / f"r{i}" / path.relative_to(bench.reference.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-        read.run_table([bench.reference])  # pandas is loaded
+        run_table([bench.reference])  # pandas is loaded
         time.sleep(0.3)
         for what in ("first", "again"):
             wall, cpu = time.perf_counter(), time.process_time()
             found = runs.list_runs(Path(folder))
-            table = read.run_table(found)
+            table = run_table(found)
             took = f"{1000 * (time.perf_counter() - wall):.0f} ms, CPU {1000 * (time.process_time() - cpu):.0f} ms"
             assert len(table) == count
             print(f"list {count:,} runs, {what}: {took} (bar 300 ms)")

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from dvae_core import runs
-from dvae_core.analysis import angle, compute, read
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.rotation import posteriors
+from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.config import (
     BernoulliLikelihood,
     Config,
@@ -66,18 +68,18 @@ def test_the_measured_gap_is_the_closed_form_on_a_linear_model():
     vae, n = linear_vae(linear), 50
     data, _ = linear.sample(n)
     x = torch.from_numpy(data)[None]
-    q = angle.gauss_newton(vae, x, None)
+    q = posteriors.gauss_newton(vae, x, None)
     np.testing.assert_allclose(q.mu[0], linear.posterior_mean(data), atol=1e-6)
-    fitting, measuring = (angle.matched_noise(s, n, 2, s) for s in (8, 32))
-    best = angle.best_full(vae, q, x, fitting)
+    fitting, measuring = (posteriors.matched_noise(s, n, 2, s) for s in (8, 32))
+    best = posteriors.best_full(vae, q, x, fitting)
     for degrees, expected in ((0, 0.0), (15, 0.378), (30, 0.739), (45, 0.854)):
         turn = rotation_matrix(2, degrees)
         twin, M = rotate(vae, turn), torch.from_numpy(turn)
-        whole = angle.elbo(twin, angle.turned(best, M), x, None, measuring)[0][0].numpy()
+        whole = posteriors.elbo(twin, posteriors.turned(best, M), x, None, measuring)[0][0].numpy()
         np.testing.assert_allclose(whole, linear.log_px(data), atol=1e-6)  # matched noise: no Monte Carlo error
         S_turned = M @ q.factor @ q.factor.mT @ M.T
-        diagonal = angle.best_diagonal(twin, S_turned, q.mu @ M.T, x, fitting)
-        found = angle.elbo(twin, diagonal, x, None, measuring)[0][0].numpy()
+        diagonal = posteriors.best_diagonal(twin, S_turned, q.mu @ M.T, x, fitting)
+        found = posteriors.elbo(twin, diagonal, x, None, measuring)[0][0].numpy()
         np.testing.assert_allclose(found, linear.rotated(turn).elbo_diagonal(data), atol=1e-6)
         assert (whole - found).mean() == pytest.approx(expected, abs=5e-4)
 
@@ -88,22 +90,22 @@ def test_the_optimisation_finds_what_a_wrong_start_misses():
     vae, n = linear_vae(linear), 40
     data, _ = linear.sample(n)
     x = torch.from_numpy(data)[None]
-    q = angle.gauss_newton(vae, x, None)
-    noise = angle.matched_noise(8, n, 2, "x")
+    q = posteriors.gauss_newton(vae, x, None)
+    noise = posteriors.matched_noise(8, n, 2, "x")
     wide = dataclasses.replace(q, mu=q.mu + 0.1, factor=1.2 * q.factor, log_det=q.log_det + 2 * math.log(1.2))
     S_wide = wide.factor @ wide.factor.mT
-    started = angle.elbo(vae, wide, x, None, noise)[0][0].numpy()
-    full = angle.elbo(vae, angle.best_full(vae, wide, x, noise), x, None, noise)[0][0].numpy()
+    started = posteriors.elbo(vae, wide, x, None, noise)[0][0].numpy()
+    full = posteriors.elbo(vae, posteriors.best_full(vae, wide, x, noise), x, None, noise)[0][0].numpy()
     assert (linear.log_px(data) - started).mean() > 0.05
     np.testing.assert_allclose(full, linear.log_px(data), atol=1e-3)
-    found = angle.best_diagonal(vae, S_wide, wide.mu, x, noise)
+    found = posteriors.best_diagonal(vae, S_wide, wide.mu, x, noise)
     np.testing.assert_allclose(
-        angle.elbo(vae, found, x, None, noise)[0][0].numpy(), linear.elbo_diagonal(data), atol=1e-3
+        posteriors.elbo(vae, found, x, None, noise)[0][0].numpy(), linear.elbo_diagonal(data), atol=1e-3
     )
 
 
 def test_matched_noise_has_exact_moments():
-    eps = angle.matched_noise(8, 5, 3, "moments")
+    eps = posteriors.matched_noise(8, 5, 3, "moments")
     assert eps.shape == (12, 1, 5, 3)  # 4 a dimension at least
     torch.testing.assert_close(eps.mean(0), torch.zeros(1, 5, 3, dtype=torch.float64))
     cov = torch.einsum("spni,spnj->pnij", eps, eps) / len(eps)
@@ -141,7 +143,7 @@ def rotatable(tmp_path, *, modulate: str | None = None, posterior: str = "diagon
 
 
 def analysed(run, **settings) -> dict[str, np.ndarray]:
-    fractions = list(compute.rotation(run, **settings))
+    fractions = list(rotation(run, **settings))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     return run.analysis("rotation-0-0-1")
@@ -184,7 +186,7 @@ def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
     x = torch.from_numpy(z @ LINEAR.W.T + noise_std * rng.normal(size=(n, 3)))[None]
     u = torch.eye(3, dtype=torch.float64)[codes][None]
     eps = torch.randn(64, 1, n, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    priors = angle.TurnedPriors(vae, angle.gauss_newton(vae, x, u), x, u, eps)
+    priors = posteriors.TurnedPriors(vae, posteriors.gauss_newton(vae, x, u), x, u, eps)
     angles = [0, 20, 45, 90]
     for how in ("fixed", "refitted"):
         exact = log_pxu_curve(linear, means, variances, angles, how=how)
@@ -229,7 +231,7 @@ def test_pictures(tmp_path, net, likelihood):
         train=TrainConfig(seeds=(0,), betas=(1.0,), epochs=1, batch=50),
     )
     run = trained_run(tmp_path / "run", config)
-    list(compute.rotation(run, i=1, j=2, step=45.0))
+    list(rotation(run, i=1, j=2, step=45.0))
     found = run.analysis("rotation-0-1-2")
     assert np.ptp(found["elbo"]) < 1e-5
     assert np.isfinite(found["log_px"]).all()
@@ -241,8 +243,8 @@ def test_pictures(tmp_path, net, likelihood):
 def test_the_posterior_of_a_twin_is_the_twin_of_the_posterior():
     vae, M = linear_vae(LinearGaussian(LINEAR.W, np.zeros(3), np.full(3, 0.3))), rotation_matrix(2, 30)
     x = torch.randn(1, 10, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    ours, theirs = angle.gauss_newton(vae, x, None), angle.gauss_newton(rotate(vae, M), x, None)
-    carried = angle.turned(ours, torch.from_numpy(M))
+    ours, theirs = posteriors.gauss_newton(vae, x, None), posteriors.gauss_newton(rotate(vae, M), x, None)
+    carried = posteriors.turned(ours, torch.from_numpy(M))
     torch.testing.assert_close(theirs.mu, carried.mu)
     torch.testing.assert_close(theirs.factor, carried.factor)
 
@@ -251,7 +253,7 @@ def test_the_posterior_of_a_twin_is_the_twin_of_the_posterior():
 def test_the_shipped_curves_are_of_the_shipped_models(name):
     """Centred, whitened and raw x: log p(x) lies on the bounds that the run's own posterior gives, and above them."""
     run = runs.Run(runs.examples_folder() / name)
-    best = read.best_member(run)
+    best = best_member(run)
     found = run.analysis(f"rotation-{best}-0-1")
     log_px, error = found["log_px"], found["log_px_error"]
     own = run.score()["members"][best]["elbo"]
@@ -274,21 +276,21 @@ def test_the_shipped_curves_are_of_the_shipped_models(name):
 def test_what_cannot_be_rotated_says_so(tmp_path):
     run = rotatable(tmp_path, epochs=1)
     with pytest.raises(RunError, match="members 0 to 1; got 5"):
-        next(compute.rotation(run, member_index=5))
+        next(rotation(run, member_index=5))
     with pytest.raises(ValueError, match=r"two different axes among 0\.\.1; got 1 and 1"):
-        next(compute.rotation(run, i=1))
+        next(rotation(run, i=1))
     weights = {name: values.copy() for name, values in run.weights().items()}
     first = next(name for name in weights if name.startswith("generator"))
     weights[first][1] = np.nan
     run.write_tensors("weights.safetensors", weights)
     with pytest.raises(RunError, match="Member 1 diverged"):
-        next(compute.rotation(run, member_index=1))
-    assert next(compute.rotation(run, member_index=0, step=90.0)) == 0.5
+        next(rotation(run, member_index=1))
+    assert next(rotation(run, member_index=0, step=90.0)) == 0.5
     one = runs.create(
         tmp_path / "one", dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, latents=1))
     )
     with pytest.raises(RunError, match="at least two latents"):
-        next(compute.rotation(one))
+        next(rotation(one))
     with pytest.raises(ValueError, match="at least two latents"):
         curves(from_posterior([0.5]))
     with pytest.raises(ValueError, match="at most at 1, the prior's"):

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from dvae_core import metrics, recipes, runs
-from dvae_core.analysis import compute, downstream, read, recovered
+from dvae_core.analysis.downstream.compute import decode
+from dvae_core.analysis.recovery.compute import gaussian_statistics, recover, statistics_map
+from dvae_core.analysis.recovery.record import recovery
+from dvae_core.analysis.table import ANALYSES
 from dvae_core.config import FileData, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import RUNGS
@@ -36,7 +39,7 @@ def finished(path: Path, mu_z: np.ndarray, *, u=None, about=None, z_true=None, c
 
 
 def done(run: runs.Run, name: str, **settings) -> None:
-    for _ in compute.ANALYSES[name](run, **settings):
+    for _ in ANALYSES[name](run, **settings):
         pass
 
 
@@ -48,14 +51,14 @@ def test_statistics_map_finds_a_known_A_with_intercept_and_condition_number():
     T = (T - T[::2].mean(0)) / T[::2].std(0)
     A = np.diag([1.0, 1, 1, 0.1]) @ np.linalg.qr(RNG(1).standard_normal((4, 4)))[0]
     true = T @ A.T + [1, 2, 3, 4]
-    found, condition, r2 = recovered.statistics_map(true, T)
+    found, condition, r2 = statistics_map(true, T)
     scaled = A / (T[::2] @ A.T).std(0)[:, None]  # both sides are standardised
     np.testing.assert_allclose(found, scaled, atol=1e-9)
     singular = np.linalg.svd(scaled, compute_uv=False)
     assert condition == pytest.approx(singular[0] / singular[-1], rel=1e-6)
     assert r2 == pytest.approx(1.0, abs=1e-9)
     noise = RNG(2).standard_normal((2000, 4))
-    assert recovered.statistics_map(noise, T)[2] < 0.02
+    assert statistics_map(noise, T)[2] < 0.02
 
 
 def test_recover_matches_metrics_and_tells_a_permutation_from_a_rotation():
@@ -63,7 +66,7 @@ def test_recover_matches_metrics_and_tells_a_permutation_from_a_rotation():
     a = np.radians(40)
     turned = z @ np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     diverged = np.full_like(z, np.nan)
-    found = recovered.recover(z, np.stack([-2 * z[:, ::-1], turned, diverged]), recovered.gaussian_statistics("both"))
+    found = recover(z, np.stack([-2 * z[:, ::-1], turned, diverged]), gaussian_statistics("both"))
     score = metrics.mcc(z, turned)
     np.testing.assert_allclose(found["matrix_pearson"][1], score.matrix)
     assert tuple(found["matching_pearson"][1]) == score.matching
@@ -83,9 +86,9 @@ def test_recover_matches_metrics_and_tells_a_permutation_from_a_rotation():
 
 def test_variance_statistics_are_squares_and_means_are_themselves():
     z = RNG(0).standard_normal((5, 2))
-    np.testing.assert_array_equal(recovered.gaussian_statistics("variance")(z), z**2)
-    np.testing.assert_array_equal(recovered.gaussian_statistics("mean")(z), z)
-    np.testing.assert_array_equal(recovered.gaussian_statistics("both")(z), np.hstack([z, z**2]))
+    np.testing.assert_array_equal(gaussian_statistics("variance")(z), z**2)
+    np.testing.assert_array_equal(gaussian_statistics("mean")(z), z)
+    np.testing.assert_array_equal(gaussian_statistics("both")(z), np.hstack([z, z**2]))
 
 
 def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
@@ -97,7 +100,7 @@ def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
     assert "Factor z2 is constant on the held-out rows" in score["notes"][0]
     assert 0 < score["mean"]["mcc_pearson"] <= 1
     assert score["floors"]["raw_x"] is not None
-    found = read.recovery(run, 0)
+    found = recovery(run, 0)
     assert found.names == ("z1", "z3")
     assert found.z_true.shape[1] == len(found.pearson.matching) == 2
     assert found.pearson.value == pytest.approx(np.mean(found.pearson.per_factor))
@@ -109,7 +112,7 @@ def test_score_of_data_whose_factors_are_all_constant_has_no_mcc(tmp_path):
     np.savez(tmp_path / "t.npz", x=rng.standard_normal((200, 3)), z=np.ones((200, 1)))
     run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), "vae", latents=2)
     assert run.score()["mean"]["mcc_pearson"] is None
-    assert read.recovery(run, 0) is None
+    assert recovery(run, 0) is None
 
 
 def test_a_factor_that_u_determines_has_no_within_u_score_and_a_sentence(tmp_path):
@@ -193,7 +196,7 @@ def test_decode_scores_known_features():
     noisy = y + rng.standard_normal((3000, 2))  # R^2 of the best linear guess is 1/2
     features = {"noisy": [(noisy[:2000], noisy[2000:])], "nothing": [(rng.standard_normal((2000, 2)),
                 rng.standard_normal((1000, 2)))]}  # fmt: skip
-    found = downstream.decode(features, y[:2000], y[2000:])
+    found = decode(features, y[:2000], y[2000:])
     assert found["noisy"].value == pytest.approx(0.5, abs=0.05)  # std of R^2 on 1,000 rows: about 0.02
     assert found["noisy"].low < found["noisy"].value < found["noisy"].high
     assert abs(found["nothing"].value) < 0.02
@@ -201,7 +204,7 @@ def test_decode_scores_known_features():
     labels = (y[:, 0] > 0).astype(int)
     exact = {"exact": [(y[:2000], y[2000:])] * 2}
     for reader in ("linear", "neighbours"):
-        got = downstream.decode(exact, labels[:2000], labels[2000:], reader=reader)
+        got = decode(exact, labels[:2000], labels[2000:], reader=reader)
         assert got["exact"].value > 0.95
         assert len(got["exact"].members) == 2
         assert got["chance"].value == pytest.approx((labels[2000:] == np.bincount(labels[:2000]).argmax()).mean())

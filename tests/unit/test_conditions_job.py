@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes, runs
-from dvae_core.analysis import compute, read, study
+from dvae_core.analysis.conditions import worlds
+from dvae_core.analysis.conditions.compute import conditions
+from dvae_core.analysis.conditions.record import study_rows
+from dvae_core.analysis.latents import held_out
+from dvae_core.analysis.rotation.twin import twin
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.identify.conditions import lights_of, theorem_matrix, what_follows
@@ -19,7 +23,7 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
     sizes = []
     for m in range(run.config.members):
-        for _ in compute.conditions(run, member_index=m):
+        for _ in conditions(run, member_index=m):
             pass
         found = run.analysis(f"conditions-{m}")
         learned = theorem_matrix(found["lam"], spread=found["spread"])
@@ -35,7 +39,7 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     assert 0.75 < np.median(sizes) < 1.33
     found = run.analysis("conditions-0")
     # lambda is the Gaussian's own: precision and mean behind the moments that were written with the latents
-    latents = read.held_out(run)
+    latents = held_out(run)
     row = int(np.flatnonzero(latents["u"] == 2)[0])
     var = np.exp(latents["prior_logvar"][0, row].astype(float))
     expected = np.stack([latents["prior_mu"][0, row] / var, -0.5 / var], -1)
@@ -50,7 +54,7 @@ def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, posterior="gauss-newton", epochs=8)
     run = trained_run(tmp_path / "run", config)
     for m in range(2):
-        for _ in compute.conditions(run, member_index=m):
+        for _ in conditions(run, member_index=m):
             pass
         found = run.analysis(f"conditions-{m}")
         lights, learned, effect = lights_of(config, found, is_continuous=False)
@@ -67,7 +71,7 @@ def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     data = SourcesData(segments=6, per_segment=60, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
     run = trained_run(tmp_path / "run", config)
-    assert list(compute.conditions(run))[-1] == 1
+    assert list(conditions(run))[-1] == 1
     found = run.analysis("conditions-0")
     k = prior.k
     assert found["lam"].shape[1:] == found["spread"].shape == (2, k)
@@ -81,10 +85,10 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
     """A turn by 90 degrees exchanges the latents (and their scales), so it leaves every singular value as it is."""
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "store"))
     original = runs.Run(shutil.copytree(runs.examples_folder() / "talk-vae", tmp_path / "original"))
-    assert list(compute.twin(original, degrees=90.0))[-1] == 1
+    assert list(twin(original, degrees=90.0))[-1] == 1
     (rotated,) = runs.list_runs(runs.default_store())
     for run in (original, rotated):
-        assert list(compute.conditions(run))[-1] == 1
+        assert list(conditions(run))[-1] == 1
     before, after = (run.analysis("conditions-0")["singular"] for run in (original, rotated))
     assert before.std(0).min() > 0.1 * before.mean()  # they differ from point to point: other points have others
     np.testing.assert_allclose(after, before, rtol=1e-9)  # float64 throughout; the turn's entries are 0 and 1 to 1e-16
@@ -92,29 +96,29 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
 
 @pytest.mark.slow
 def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
-    small = dict(list(study.worlds(members=2, steps=20).items())[:2])
+    small = dict(list(worlds.worlds(members=2, steps=20).items())[:2])
     run = runs.study_folder(tmp_path / "study")
     assert runs.list_runs(tmp_path.parent) == []  # too deep to be listed
     (run.path / "STOP").touch()
-    list(study.train_all(small, run.path))
-    assert read.study_rows(run.path) == []
+    list(worlds.train_all(small, run.path))
+    assert study_rows(run.path) == []
     (run.path / "STOP").unlink()
-    assert list(study.train_all(small, run.path)) == [0.5, 1.0, 1.0]
-    rows = read.study_rows(run.path)
+    assert list(worlds.train_all(small, run.path)) == [0.5, 1.0, 1.0]
+    rows = study_rows(run.path)
     assert [r["modulate"] for r in rows] == ["none", "mean"]
     assert all(len(r["mcc"]) == 2 and r["segments"] == 1 for r in rows)
     assert (rows[0]["rank"], rows[1]["rank"]) == (None, 0)  # one value of u: no difference of lambda
     before = (run.path / "analysis" / "study.json").read_text()
-    assert list(study.train_all(small, run.path)) == [1.0]
+    assert list(worlds.train_all(small, run.path)) == [1.0]
     assert (run.path / "analysis" / "study.json").read_text() == before
     other = {name: dataclasses.replace(c, train=dataclasses.replace(c.train, lr=2e-2)) for name, c in small.items()}
     keys = {r["key"] for r in rows}
-    list(study.train_all(other, run.path))
-    assert keys.isdisjoint(r["key"] for r in read.study_rows(run.path))  # other settings are trained anew
-    assert len(json.loads(before)) == len(read.study_rows(run.path))
+    list(worlds.train_all(other, run.path))
+    assert keys.isdisjoint(r["key"] for r in study_rows(run.path))  # other settings are trained anew
+    assert len(json.loads(before)) == len(study_rows(run.path))
 
 
 def test_the_whole_study_is_as_many_worlds_as_the_page_counts():
     from pages.ui.conditions_study import POPULATIONS
 
-    assert len(study.worlds()) == POPULATIONS
+    assert len(worlds.worlds()) == POPULATIONS

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dvae_core import figures
-from dvae_core.metrics import align, mcc, monotone_fit
+from dvae_core.metrics import DEAD_NATS, align, mcc, monotone_fit
 
 COLUMNS = ["step", "member", "seed", "beta", "split", "seconds", "elbo", "recon", "kl", "kl_dependence", "kl_1", "kl_2"]
 RNG = np.random.default_rng(0)
@@ -311,7 +311,7 @@ def test_kl_bars_are_ordered_and_dead_ones_hatched() -> None:
     assert dead.marker.pattern.shape == "/"
     assert dead.marker.color == figures.COLOURS["reference"]
     assert dead.base == pytest.approx(-dead.y[0])  # below the axis: its height means nothing
-    assert fig.layout.shapes[0].y0 == figures.DEAD_NATS
+    assert fig.layout.shapes[0].y0 == DEAD_NATS
     assert finding(fig) == "The 2 members use 2 of 3 latents each"
     assert list(fig.layout.xaxis.ticktext) == ["seed 1", "seed 2"]
 

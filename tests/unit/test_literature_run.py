@@ -2,7 +2,8 @@
 
 import pytest
 
-from dvae_core.analysis import compute, read
+from dvae_core.analysis.disentanglement.compute import disentanglement
+from dvae_core.analysis.disentanglement.record import load
 from dvae_core.cli import main
 from dvae_core.config import DigitsData, SourcesData
 from dvae_core.data.load import dataset_of
@@ -17,18 +18,18 @@ def barely_trained(path, data):
 
 def test_a_member_is_scored_by_the_command_line(tmp_path):
     run = barely_trained(tmp_path / "run", SourcesData(segments=3, per_segment=100))
-    assert read.literature_scores(run, 1) is None
+    assert load(run, 1) is None
     assert main(["analyse", str(run.path), "disentanglement", "--set", "member_index=1", "--set", "fast=true"]) == 0
-    found = read.literature_scores(run, 1)
+    found = load(run, 1)
     assert found["factors"] == ["s1", "s2"]
     assert found["rows"] == 60
     assert 0 <= found["scores"]["mig"]["value"] <= 1
     assert len(found["scores"]["dci_completeness"]["matrix"]) == 2
     with pytest.raises(RunError, match="members 0 to 1"):
-        list(compute.disentanglement(run, member_index=2))
+        list(disentanglement(run, member_index=2))
 
 
 def test_without_true_factors_it_is_refused(tmp_path):
     run = barely_trained(tmp_path / "run", DigitsData())
     with pytest.raises(RunError, match="this run's data has none"):
-        list(compute.disentanglement(run))
+        list(disentanglement(run))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes, runs
-from dvae_core.analysis import compute, read
+from dvae_core.analysis.latents import held_out, prior_samples
+from dvae_core.analysis.score.compute import score
 from dvae_core.cli import main
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
@@ -17,10 +18,10 @@ def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuou
     data = SourcesData(segments=3, per_segment=80, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, epochs=2, prior=prior)
     run = trained_run(tmp_path / "run", config)
-    assert compute.score(run)["members_failed"] == 0
-    latents = read.held_out(run)
+    assert score(run)["members_failed"] == 0
+    latents = held_out(run)
     assert latents["prior_z"].shape == latents["mu_z"].shape
-    drawn = read.prior_samples(run, 1, 30)
+    drawn = prior_samples(run, 1, 30)
     assert all(any((row == known).all() for known in latents["prior_z"][1]) for row in drawn)
     # draws follow the moments that are written beside them: 48 rows, 5 standard errors
     t = (latents["prior_z"] - latents["prior_mu"]) / np.exp(0.5 * latents["prior_logvar"])

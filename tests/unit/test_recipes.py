@@ -218,13 +218,13 @@ def test_the_shipped_figure_says_what_the_talk_says():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
     """Same seeds give the same numbers on the same kind of machine; elsewhere kernels differ: within seed spread."""
-    from dvae_core.analysis import compute
+    from dvae_core.analysis.score.compute import score
 
     # one thread, as the shipped faces were trained: two wait for each other where other tests run beside
     monkeypatch.setattr("dvae_core.training.train.choose_threads", lambda *_: 1)
     shipped = runs.Run(runs.examples_folder() / name).score()
     run = trained_run(tmp_path / "run", recipe(name))
-    again = compute.score(run)
+    again = score(run)
     for key in ("elbo", "mcc_pearson"):
         if shipped["mean"][key] is None:
             assert again["mean"][key] is None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dvae_core import runs
-from dvae_core.analysis import read
+from dvae_core.analysis.tables import run_table
 from dvae_core.config import Config
 from dvae_core.runs import RunError, files
 
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_said_in_one_sentence(run, name, read_it, content):
 def test_a_broken_run_is_listed_with_its_reason_and_hides_no_other(run, tmp_path):
     broken = runs.create(tmp_path / "store" / "broken", Config())
     broken.write("config.json", "{")
-    table = read.run_table(runs.list_runs(tmp_path / "store")).set_index("id")
+    table = run_table(runs.list_runs(tmp_path / "store")).set_index("id")
     assert table.loc["mine", "problem"] == ""
     assert table.loc["broken", "state"] == "broken"
     assert "not valid JSON" in table.loc["broken", "problem"]
@@ -224,7 +224,7 @@ def test_half_a_run_is_listed_as_broken_and_can_be_deleted(run, tmp_path):
     (half / "about.json").write_text("{}")
     (tmp_path / "store" / "data").mkdir()  # uploads, not a run
     (tmp_path / "store" / ".new-123").mkdir()  # on its way
-    table = read.run_table(runs.list_runs(tmp_path / "store")).set_index("id")
+    table = run_table(runs.list_runs(tmp_path / "store")).set_index("id")
     assert set(table.index) == {"mine", "half"}
     assert "config.json is missing" in table.loc["half", "problem"]
     runs.delete(runs.Run(half))
@@ -266,7 +266,7 @@ def test_a_thousand_runs_are_listed_quickly(run, tmp_path):
     for i in range(300):
         shutil.copytree(run.path, tmp_path / "store" / f"r{i}")
     began = time.process_time()
-    assert len(read.run_table(runs.list_runs(tmp_path / "store"))) == 301
+    assert len(run_table(runs.list_runs(tmp_path / "store"))) == 301
     assert time.process_time() - began < 2
 
 

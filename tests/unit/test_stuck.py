@@ -8,9 +8,13 @@ import pandas as pd
 import pytest
 
 from dvae_core import figures, recipes, runs
-from dvae_core.analysis import compute, read
-from dvae_core.analysis import verdict as study_table
-from dvae_core.analysis.common import good_members, stuck_members
+from dvae_core.analysis import study_table
+from dvae_core.analysis.agreement.compute import agreement
+from dvae_core.analysis.common import best_member, good_members, stuck_members
+from dvae_core.analysis.downstream.compute import downstream
+from dvae_core.analysis.members.compute import member_scores
+from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.tables import member_table
 from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics import pair_mcc, stuck
@@ -83,22 +87,22 @@ def test_training_names_a_stuck_member_when_it_ends(tmp_path, monkeypatch):
 
 def test_a_stuck_member_is_shown_and_in_no_mean_of_the_score(population):
     assert good_members(population) == [0, 2, 3]
-    score = compute.score(population)
-    assert score["members_stuck"] == 1
-    assert any("seed 1 is stuck and not in the means" in note for note in score["notes"])
-    assert score["mean"]["elbo"] == np.mean([m["elbo"] for m in score["members"] if m["member"] != 1])
-    assert len(score["members"]) == 4
-    assert read.member_table(population)["stuck"].tolist() == [False, True, False, False]
-    assert read.best_member(population) != 1
+    scored = score(population)
+    assert scored["members_stuck"] == 1
+    assert any("seed 1 is stuck and not in the means" in note for note in scored["notes"])
+    assert scored["mean"]["elbo"] == np.mean([m["elbo"] for m in scored["members"] if m["member"] != 1])
+    assert len(scored["members"]) == 4
+    assert member_table(population)["stuck"].tolist() == [False, True, False, False]
+    assert best_member(population) != 1
 
 
 def test_a_stuck_member_agrees_with_nobody(population):
-    list(compute.agreement(population))
+    list(agreement(population))
     assert population.analysis("agreement")["member"].tolist() == [0, 2, 3]
 
 
 def test_a_stuck_member_is_no_other_seeds_peer(population):
-    list(compute.member_scores(population))
+    list(member_scores(population))
     records = population.record("members")["members"]
     latents = population.latents()
     pairs = [pair_mcc(latents["mu_z"][0].astype(float), latents["mu_z"][m].astype(float)).value for m in (2, 3)]
@@ -108,7 +112,7 @@ def test_a_stuck_member_is_no_other_seeds_peer(population):
 
 
 def test_a_stuck_member_is_not_in_the_mean_of_what_its_latents_predict(population):
-    list(compute.downstream(population))
+    list(downstream(population))
     found = population.analysis("downstream-u-linear")
     members = found["members"][0]
     assert np.isnan(members).tolist() == [False, True, False, False]
@@ -123,15 +127,15 @@ def test_where_no_member_is_left_there_is_no_mean_and_a_sentence(tmp_path):
     for _ in train(run):
         pass
     constant(run, 0)
-    score = compute.score(run)
-    assert score["mean"]["elbo"] is None
-    assert any("Every member failed or is stuck" in note for note in score["notes"])
-    assert score["members"][0]["stuck"]
+    scored = score(run)
+    assert scored["mean"]["elbo"] is None
+    assert any("Every member failed or is stuck" in note for note in scored["notes"])
+    assert scored["members"][0]["stuck"]
     with pytest.raises(RunError, match=r"Every member of .* failed or is stuck"):
-        list(compute.downstream(run))
+        list(downstream(run))
     with pytest.raises(RunError, match="at least two members"):
-        list(compute.agreement(run))
-    assert read.best_member(run) == 0
+        list(agreement(run))
+    assert best_member(run) == 0
 
 
 def test_a_run_at_work_has_no_stuck_members_yet(population):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dvae_core import figures
-from dvae_core.analysis import verdict
+from dvae_core.analysis import study_table
 from dvae_core.cli import main
 from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_from_text, data_to_text
 from dvae_core.metrics import variance_shares
@@ -238,7 +238,7 @@ def test_where_there_is_nothing_to_split_none_is_said(score):
 
 def table_of(n: int = 12) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame(np.nan, range(n), list(verdict.NAMES))
+    table = pd.DataFrame(np.nan, range(n), list(study_table.NAMES))
     table["model"] = ["vae", "ivae,posterior=full"] * (n // 2)
     table["beta"], table["seed"] = np.repeat([1.0, 4.0], n // 2), np.arange(n) // 2 % 3
     table["failed"], table["stuck"] = np.arange(n) == 3, np.arange(n) == 5
@@ -249,10 +249,10 @@ def table_of(n: int = 12) -> pd.DataFrame:
 
 
 def test_ranks_of_what_needs_no_truth_against_what_does():
-    ranks = verdict.rank_correlations(table_of())
+    ranks = study_table.rank_correlations(table_of())
     assert ranks["UDR"]["MCC"] == pytest.approx(1)
     assert set(ranks) == {"ELBO", "UDR"}
-    assert np.isnan(verdict.rank_correlation(table_of(4), "udr", "mcc"))
+    assert np.isnan(study_table.rank_correlation(table_of(4), "udr", "mcc"))
 
 
 def test_figures_show_every_model_and_state_what_was_found():
@@ -264,12 +264,12 @@ def test_figures_show_every_model_and_state_what_was_found():
     assert "iVAE, posterior full, stuck" in names
     assert sum(len(t.x) for t in figure.data if t.mode == "markers") == 12
     assert "another seed moves it by up to" in figure.layout.title.text.replace("<br>", " ")
-    bars = figures.variance_bars(verdict.variance(table, ["mcc", "udr"]))
+    bars = figures.variance_bars(study_table.variance(table, ["mcc", "udr"]))
     np.testing.assert_allclose(np.sum([bar.x for bar in bars.data], axis=0), 100)
     assert {bar.marker.pattern.shape for bar in bars.data} == {"", "/", ".", "x"}
-    tiles = figures.rank_correlations(verdict.rank_correlations(table))
+    tiles = figures.rank_correlations(study_table.rank_correlations(table))
     assert "UDR says most about MCC" in tiles.layout.title.text.replace("<br>", " ")
-    dots = figures.known_and_unknown(table, "udr", "mcc", verdict.NAMES, 1.0)
+    dots = figures.known_and_unknown(table, "udr", "mcc", study_table.NAMES, 1.0)
     assert sum(len(t.x) for t in dots.data) == 11
 
 
@@ -277,8 +277,8 @@ def test_figures_of_too_little_are_a_sentence():
     table = table_of(4).assign(mcc=np.nan)
     for figure in (
         figures.score_against_beta(table, "mcc", "MCC"),
-        figures.variance_bars(verdict.variance(table, ["mcc"])),
-        figures.rank_correlations(verdict.rank_correlations(table)),
-        figures.known_and_unknown(table, "udr", "mcc", verdict.NAMES, float("nan")),
+        figures.variance_bars(study_table.variance(table, ["mcc"])),
+        figures.rank_correlations(study_table.rank_correlations(table)),
+        figures.known_and_unknown(table, "udr", "mcc", study_table.NAMES, float("nan")),
     ):
         assert figure.layout.annotations[0].text

@@ -56,7 +56,7 @@ def explorer(
 
         @st.fragment
         def traverse() -> None:
-            state = ExplorerState(latents=read.latent_table(run, 0), background=data)
+            state = ExplorerState(latents=latent_table(run, 0), background=data)
             z = explorer(plan.tree, state, key=f"traverse.{run.id}")
             st.caption(f"z = {z}")
     """

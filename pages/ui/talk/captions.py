@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dvae_core import figures
-from dvae_core.analysis import read
+from dvae_core.analysis.agreement.record import Agreement, agreement
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.latents import held_out
+from dvae_core.analysis.recovery.record import recovery
 from dvae_core.figures.style import number
+from dvae_core.metrics import DEAD_NATS
 from dvae_core.recipes import TALK_DATA
 from pages.ui import rotate_views
 from pages.ui.page import member_names
@@ -22,7 +25,7 @@ def none() -> str:
 def generate() -> str:
     """Name the model by the beta of the member that is drawn."""
     run = shipped("digits-beta-vae")
-    beta = run.config.train.betas[read.best_member(run)]
+    beta = run.config.train.betas[best_member(run)]
     model = "VAE" if beta == 1 else f"beta-VAE (β = {beta:g})"
     return f"Move one latent: the picture follows. This is E[x|z] of a trained {model}, decoded in the browser."
 
@@ -35,7 +38,7 @@ def encode() -> str:
 def beta() -> str:
     """Say how much the latents say at each beta."""
     run = shipped("digits-beta-vae")
-    return fewer_nats(run.config.train.betas, read.held_out(run)["kl_latent"])
+    return fewer_nats(run.config.train.betas, held_out(run)["kl_latent"])
 
 
 def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
@@ -46,7 +49,7 @@ def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
         kl_latent: Mean KL of each latent [p, d_z], nats per example.
     """
     total = ", ".join(f"{kl:.1f}" for kl in kl_latent.sum(1))
-    silent = int((kl_latent[-1] < figures.DEAD_NATS).sum())
+    silent = int((kl_latent[-1] < DEAD_NATS).sum())
     at = (
         f"at β = {betas[-1]:g} {COUNTS[silent]} of {COUNTS[kl_latent.shape[1]]} {'is' if silent == 1 else 'are'} silent"
     )
@@ -59,8 +62,8 @@ def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
 def faces() -> str:
     """Say which factor each latent follows."""
     run = shipped("faces-beta-vae")
-    member = read.best_member(run)
-    found = read.recovery(run, member)
+    member = best_member(run)
+    found = recovery(run, member)
     if found is None:
         return ""
     seeds = f"One seed of {COUNTS[run.config.members]}." if run.config.members > 1 else ""
@@ -90,10 +93,10 @@ def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
 def seeds() -> str:
     """Give the range of the bounds, and how many pairs of seeds agree up to what."""
     run = shipped("talk-vae")
-    return seeds_agree(read.held_out(run)["elbo"], read.agreement(run, member_names(run)))
+    return seeds_agree(held_out(run)["elbo"], agreement(run, member_names(run)))
 
 
-def seeds_agree(elbo: Any, found: read.Agreement | None) -> str:
+def seeds_agree(elbo: Any, found: Agreement | None) -> str:
     """Say how far the bounds of the seeds differ, and up to what their latents agree.
 
     Args:
@@ -128,7 +131,7 @@ def bent() -> str:
 
 def _verdict(name: str) -> str:
     run = shipped(name)
-    found = run.analysis(rotate_views.curve_name(read.best_member(run), (0, 1)))
+    found = run.analysis(rotate_views.curve_name(best_member(run), (0, 1)))
     if found is None:
         return ""
     shown = {key: value for key, value in found.items() if not key.startswith("elbo_diagonal")}

@@ -6,8 +6,10 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis import read
-from dvae_core.analysis.common import good_members
+from dvae_core.analysis.common import best_member, good_members
+from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
+from dvae_core.analysis.recovery.record import recovery
+from dvae_core.analysis.tables import member_table
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.live.explorer import ExplorerState
@@ -60,8 +62,8 @@ def _plot(figure: Any, key: str, *, height: int = HEIGHT, titled: bool = True, b
 
 def _drag(run: Run, member: int, count: int, **more: Any) -> None:
     plan = _mount(run)
-    lo, hi = read.slider_range(run, member, "posterior")
-    latents = read.latent_table(run, member)[:count]
+    lo, hi = slider_range(run, member, "posterior")
+    latents = latent_table(run, member)[:count]
 
     @st.fragment
     def moving() -> None:
@@ -75,14 +77,14 @@ def _drag(run: Run, member: int, count: int, **more: Any) -> None:
 def drag_digits() -> None:
     """Sliders over the latents of a trained decoder, moving by themselves until touched."""
     run = shipped("digits-beta-vae")
-    _drag(run, read.best_member(run), 4, autoplay=True)
+    _drag(run, best_member(run), 4, autoplay=True)
 
 
 def reconstructions() -> None:
     """Held-out digits above their reconstructions."""
     run = shipped("digits-beta-vae")
-    plan, member = _mount(run), read.best_member(run)
-    x, mu = read.examples(run, member, 24)
+    plan, member = _mount(run), best_member(run)
+    x, mu = examples(run, member, 24)
     rows = [Cells("data x", x=x), Cells("through z and back", z=mu)]
     sheet(plan.tree, key="talk.rebuild", rows=rows, member=member, columns=12)
 
@@ -90,21 +92,21 @@ def reconstructions() -> None:
 def betas() -> None:
     """One slider over the betas of a population."""
     run = shipped("digits-beta-vae")
-    x, mu = read.held_out(run)["x"], read.held_out(run)["mu_z"][0]
+    x, mu = held_out(run)["x"], held_out(run)["mu_z"][0]
     _drag(run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist())
 
 
 def faces() -> None:
     """Sliders over the latents of a model of faces, whose factors everybody can name."""
     run = shipped("faces-beta-vae")
-    _drag(run, read.best_member(run), 4)
+    _drag(run, best_member(run), 4)
 
 
 def seeds() -> None:
     """The same held-out rows in the latents of every seed, one value of u in full strength."""
     run = shipped("talk-vae")
-    hue, names = read.hues(run)
-    latents = read.held_out(run)
+    hue, names = hues(run)
+    latents = held_out(run)
     bright = None if hue is None else (hue == hue.max()).nonzero()[0].tolist()
     figure = figures.seed_panels(
         latents["mu_z"], hue, names, titles=ui.member_names(run), elbo=latents["elbo"], selected=bright, height=HEIGHT
@@ -115,11 +117,11 @@ def seeds() -> None:
 def dial() -> None:
     """The dial, on draws from the prior."""
     run = shipped("talk-vae")
-    plan, member = _mount(run), read.best_member(run)
+    plan, member = _mount(run), best_member(run)
 
     @st.fragment
     def turn() -> None:
-        z = read.prior_samples(run, member, 1500)
+        z = prior_samples(run, member, 1500)
         rotor(plan.tree, RotorState(member=member, points=z, limit=90.0, strips=False), key="talk.dial")
 
     turn()
@@ -127,7 +129,7 @@ def dial() -> None:
 
 def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
     run = shipped(name)
-    found = run.analysis(rotate_views.curve_name(read.best_member(run), (0, 1)))
+    found = run.analysis(rotate_views.curve_name(best_member(run), (0, 1)))
     if found is None:
         st.info("This shipped run has no curve; `make examples` computes it.", icon=":material/info:")
         return
@@ -149,7 +151,7 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
-    rotate_views.guess(run, read.best_member(run), (0, 1), 40.0, height=320, title="")
+    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=320, title="")
 
 
 def exact_model() -> None:
@@ -185,10 +187,10 @@ def any_prior() -> None:
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
     # every other held-out row: 500 points a panel are clearer from the back row, and drawn in half the time
     run = shipped("talk-ivae")
-    found, (hue, names) = read.recovery(run, read.best_member(run)), read.hues(run)
+    found, (hue, names) = recovery(run, best_member(run)), hues(run)
     assert found is not None, "the talk's data have known factors"
-    rows = read.held_out(run)["x_rows"][::2]
-    return found.z_true[rows], read.held_out(run)["x"][::2], None if hue is None else hue[rows], names
+    rows = held_out(run)["x_rows"][::2]
+    return found.z_true[rows], held_out(run)["x"][::2], None if hue is None else hue[rows], names
 
 
 def world() -> None:
@@ -208,8 +210,8 @@ def four_panels() -> None:
     titles, aligned = ["(a) true factors: p(s|u)", "(b) data: p(x|u)"], []
     for letter, name in (("c", "talk-ivae"), ("d", "talk-vae")):
         run = shipped(name)
-        found = read.recovery(run, read.best_member(run))
-        aligned.append(None if found is None else found.aligned[read.held_out(run)["x_rows"][::2]])
+        found = recovery(run, best_member(run))
+        aligned.append(None if found is None else found.aligned[held_out(run)["x_rows"][::2]])
         titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}")
     figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles)
     _plot(figure, "talk.four", height=HEIGHT - 20)
@@ -224,7 +226,7 @@ def reference_lines() -> None:
         score = run.score()
         if score is None:
             continue
-        table = read.member_table(run).iloc[good_members(run)]
+        table = member_table(run).iloc[good_members(run)]
         scores[run.config.model_name] = table["mcc_pearson"].tolist()
         references = references or {label: score["floors"].get(key) for key, label in recover_views.FLOORS.items()}
     turned = references.get("random rotation")

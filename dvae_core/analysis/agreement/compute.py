@@ -6,10 +6,10 @@ import numpy as np
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.common import good_members
+from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
 
-DEAD_NATS = 0.01  # a latent whose KL is below this carries nothing
 ROWS = 2000  # compared at most, evenly spaced
 MEMBERS = 16  # of each run, the first ones
 UDR_ROWS = 1000

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from dvae_core import runs
+from dvae_core.analysis.conditions.compute import conditions
+from dvae_core.analysis.score.compute import score
 from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs.files import write_atomically
@@ -82,14 +84,12 @@ def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
 
 
 def _record(run: runs.Run) -> dict[str, Any]:
-    from dvae_core.analysis import compute  # which lists this study among its analyses
-
-    score, config = compute.score(run), run.config
+    scored, config = score(run), run.config
     record: dict[str, Any] = {
-        k: [m[v] for m in score["members"]]
+        k: [m[v] for m in scored["members"]]
         for k, v in (("mcc", "mcc_pearson"), ("mcc_within_u", "mcc_within_u"), ("elbo", "elbo"))
     }
-    record |= {"u_only": score["floors"]["u_only"], "condition": None, "rank": None}
+    record |= {"u_only": scored["floors"]["u_only"], "condition": None, "rank": None}
     if isinstance(config.data, SourcesData):
         record |= {"segments": config.data.segments, "strength": config.data.strength}
         record["modulate"] = config.data.modulate if config.is_conditional else "none"
@@ -102,9 +102,7 @@ def _record(run: runs.Run) -> dict[str, Any]:
 
 def _directions(run: runs.Run, m: int) -> tuple[int, float]:
     """Return how many directions of the learned lambda exceed chance, and L's condition where light 4 is green."""
-    from dvae_core.analysis import compute
-
-    for _ in compute.conditions(run, member_index=m):
+    for _ in conditions(run, member_index=m):
         pass
     found = run.analysis(f"conditions-{m}")
     assert found is not None

@@ -7,12 +7,12 @@ import numpy as np
 
 from dvae_core import metrics
 from dvae_core.analysis.common import good_members
+from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.literature import FAST
 from dvae_core.runs import Run, RunError
 
 ROWS = 2000  # for agreement with the other seeds
 UDR_ROWS = 1000
-DEAD_NATS = 0.01
 AGREEMENT = ("agreement", "udr")  # what can be computed without truth, from several seeds
 
 

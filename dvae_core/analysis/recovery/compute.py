@@ -1,13 +1,15 @@
 """What one population recovered of the true factors, computed once for the pages: arrays in, arrays out, no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 
+from dvae_core.analysis.recovery.record import scorable
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
 from dvae_core.metrics import ladder, mcc, mcc_interval, monotone_fit
 from dvae_core.metrics.agreement import RUNGS
+from dvae_core.runs import Run
 
 CORNERS = 200  # of a monotone curve, kept for drawing
 RESAMPLES = 200  # of the bootstrap, fewer for large populations
@@ -31,19 +33,6 @@ def statistics_of(prior: Prior) -> Statistics:
     if isinstance(prior, GaussianPrior):
         return gaussian_statistics(prior.modulate)
     return gaussian_statistics("both" if isinstance(prior, LearnedPrior) else "mean")
-
-
-def scorable(
-    z_true: Float[np.ndarray, "n d_z"], names: Sequence[str]
-) -> tuple[Bool[np.ndarray, " d_z"], tuple[str, ...]]:
-    """Return which factors vary on these rows, and a sentence for each that does not."""
-    varies = z_true.max(0) > z_true.min(0)
-    notes = tuple(
-        f"Factor {name} is constant on the held-out rows, so its correlation is undefined: it is left out."
-        for name, kept in zip(names, varies, strict=True)
-        if not kept
-    )
-    return varies, notes
 
 
 def recover(
@@ -137,3 +126,25 @@ def statistics_map(
     A = weights[:-1].T
     singular = np.linalg.svd(A, compute_uv=False)
     return A, float(singular[0] / max(singular[-1], np.finfo(float).tiny)), float(r2.mean())
+
+
+def recovery(run: Run) -> None:
+    """Match every member's latents to the factors on the rows of latents.npz; write analysis/recovery.npz.
+
+    What it holds: `recover`, and `factors`, the indices of the factors that vary on these rows.
+    """
+    latents, about = run.latents(), run.about
+    if latents is None or "z_true" not in latents:
+        return
+    names = about.get("z_names") or [str(i + 1) for i in range(latents["z_true"].shape[1])]
+    varies, notes = scorable(latents["z_true"], names)
+    if not varies.any():
+        return
+    n = len(latents["index"])
+    T = statistics_of(run.config.prior)
+    found = recover(
+        latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
+        block=max(1, n // 100) if about.get("split") == "blocks" else 1,
+    )  # fmt: skip
+    about_it = {"factors": np.flatnonzero(varies), "notes": np.array(notes, dtype=str)}
+    run.write_npz("analysis/recovery.npz", found | about_it)

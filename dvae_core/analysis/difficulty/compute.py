@@ -1,0 +1,54 @@
+"""Score what needs no model at all."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dvae_core import metrics
+from dvae_core.analysis.encode import SCORED_ROWS
+from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.load import dataset_of
+from dvae_core.runs import Run, RunError
+
+
+def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
+    """Return so many of the rows that what needs no model takes seconds and 160 MB a copy, however wide x is."""
+    most = int(min(SCORED_ROWS, max(500, 2e7 / columns)))
+    return rows[:: max(1, -(-len(rows) // most))]
+
+
+def floors_of(
+    dataset: Dataset, train: np.ndarray, rows: np.ndarray, varies: np.ndarray
+) -> dict[str, metrics.Score | None]:
+    """Score what needs no model on the factors that vary, fitted on training rows, on held-out rows."""
+    train, rows = _thinned(train, dataset.d_x), _thinned(rows, dataset.d_x)
+    u, z = dataset.u, dataset.z
+    assert z is not None  # asked for only where the factors are known
+    return metrics.floors(
+        dataset.x_float(train), dataset.x_float(rows), z[train][:, varies], z[rows][:, varies],
+        None if u is None else u[train], None if u is None else u[rows],
+    )  # fmt: skip
+
+
+def difficulty(run: Run) -> Iterator[float]:
+    """Score what needs no model on a run's data (the run need not be trained); write analysis/difficulty.json.
+
+    Held-out MCCs of raw x, PCA, FastICA, u-only and a random rotation: what a model has to beat on this data.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If the factors are unknown.
+    """
+    dataset = dataset_of(run.config.data)
+    if dataset.z is None:
+        raise RunError("Difficulty compares with true factors, and this data has none.")
+    yield 0.1
+    parts = split(dataset, run.config.split)
+    rows = _thinned(parts.held_out, dataset.d_x)
+    lines = floors_of(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
+    scores = {k: None if v is None else v.value for k, v in lines.items()}
+    notes = [note for v in lines.values() if v is not None for note in v.notes]
+    run.write_json("analysis/difficulty.json", {"scores": scores, "rows": len(rows), "notes": notes})
+    yield 1.0

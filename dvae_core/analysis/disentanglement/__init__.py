@@ -1,0 +1,1 @@
+"""MIG, DCI, SAP and their kin for one member."""

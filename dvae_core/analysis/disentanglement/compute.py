@@ -1,0 +1,49 @@
+"""Score one member by MIG, DCI, SAP and their kin."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from dvae_core import metrics
+from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
+from dvae_core.data.dataset import split
+from dvae_core.data.load import dataset_of
+from dvae_core.model.vae import member
+from dvae_core.runs import Run, RunError
+from dvae_core.training.checkpoint import load_vae
+
+
+def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Iterator[float]:
+    """Score one member by MIG, DCI, SAP and their kin (see `metrics.literature`), on held-out posterior means.
+
+    Writes analysis/disentanglement-<member>.json: for each score its value, matrix (factors by latents), matching,
+    notes, what it is blind to and its chance level.
+
+    Yields:
+        The fraction done.
+
+    Raises:
+        RunError: If the factors are unknown, there is no such member, or that member diverged.
+    """
+    dataset = dataset_of(run.config.data)
+    if dataset.z is None:
+        raise RunError("These scores compare latents with true factors, and this run's data has none.")
+    if not 0 <= member_index < run.config.members:
+        raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
+    yield 0.05
+    rows = split(dataset, run.config.split).held_out[:SCORED_ROWS]
+    with torch.no_grad():
+        codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
+    if not np.isfinite(codes).all():
+        raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
+    yield 0.2
+    scores = metrics.disentanglement(dataset.z[rows].astype(float), codes, fast=fast)
+    run.write_json(
+        f"analysis/disentanglement-{member_index}.json",
+        {
+            "scores": {name: vars(score) for name, score in scores.items()},
+            "factors": dataset.z_names, "rows": len(rows), "fast": fast, "codes": describe_codes(run.config),
+        },
+    )  # fmt: skip
+    yield 1.0

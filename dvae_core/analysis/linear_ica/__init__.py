@@ -1,0 +1,1 @@
+"""Linear ICA on linear and nonlinear mixtures."""

@@ -1,0 +1,1 @@
+"""What a study asks of a population, member by member."""

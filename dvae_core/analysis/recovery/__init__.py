@@ -1,0 +1,1 @@
+"""What one population recovered of the true factors, factor by factor."""

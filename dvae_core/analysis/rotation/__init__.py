@@ -1,0 +1,1 @@
+"""What turning the latents changes: the curve against the angle, and the rotated twin."""

@@ -1,0 +1,103 @@
+"""Score every member of a run on its held-out rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+
+from dvae_core import metrics
+from dvae_core.analysis.agreement.compute import agreement
+from dvae_core.analysis.common import good_members, stuck_members
+from dvae_core.analysis.difficulty.compute import floors_of
+from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
+from dvae_core.analysis.recovery.compute import recovery
+from dvae_core.analysis.recovery.record import scorable
+from dvae_core.data.dataset import split
+from dvae_core.data.load import dataset_of
+from dvae_core.runs import Run, RunError
+from dvae_core.training.checkpoint import load_vae
+
+_NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "mcc_encoder_only": None}
+
+
+@torch.no_grad()
+def score(run: Run) -> dict[str, Any]:
+    """Score every member on the held-out rows, write analysis/score.json and return it.
+
+    `members` has one record each; `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
+    others), and are null where none is left; `floors` are reference lines fitted on the training rows. MCCs are of
+    posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
+    own mean (for the other posteriors the same number). ELBO, recon and
+    kl: nats per example. Without true factors the MCC fields are null.
+    """
+    dataset = dataset_of(run.config.data)
+    if run.about.get("fingerprint") not in (None, dataset.fingerprint):
+        raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run.")
+    parts = split(dataset, run.config.split)
+    vae = load_vae(run)
+    rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
+    mu, amortised, bound = encode(vae, dataset, rows)
+    failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
+    within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
+    z_true, varies, notes = None, np.zeros(0, bool), []
+    if dataset.z is not None:
+        varies, constant = scorable(dataset.z[rows], dataset.z_names)
+        notes += constant
+        z_true = dataset.z[rows][:, varies].astype(float) if varies.any() else None
+
+    members = []
+    for m in range(vae.p):
+        record: dict[str, Any] = {
+            "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
+            "stuck": m in late, "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
+            "active_latents": int((bound[m, 2:] >= 0.01).sum()), **_NO_TRUTH,
+        }  # fmt: skip
+        if z_true is not None and np.isfinite(mu[m]).all():
+            z_hat = mu[m].astype(float)
+            record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
+            record["mcc_spearman"] = metrics.mcc(z_true, z_hat, method="spearman").value
+            record["mcc_encoder_only"] = metrics.mcc(z_true, amortised[m].astype(float)).value
+            if within_codes is not None:
+                try:
+                    record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
+                except ValueError as error:  # labels without repeats, or a factor that u determines: said in the notes
+                    notes += [f"within u: {error}"] if m == 0 else []
+        members.append(record)
+
+    notes += [f"seed {members[m]['seed']} is stuck and not in the means: {why}" for m, why in late.items()]
+    notes += [] if good else ["Every member failed or is stuck, so there are no means; train more seeds."]
+    counted = [members[m] for m in good]
+    names = [*_NO_TRUTH, "elbo", "recon", "kl", "active_latents"]
+    result = {
+        "members": members,
+        "mean": {k: _over(counted, k, np.mean) for k in names},
+        "std": {k: _over(counted, k, np.std) for k in names},
+        "members_failed": len(failed),
+        "members_stuck": len(late),
+        "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
+        "notes": notes,
+        "held_out_rows": len(rows),
+        "split": parts.how,
+        "codes": describe_codes(run.config),
+        "scikit_learn": sklearn.__version__,
+    }
+    if z_true is not None and dataset.z is not None:
+        lines = floors_of(dataset, parts.train, rows, varies)
+        result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
+        result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
+        recovery(run)
+    if len(good) > 1 and run.latents() is not None:
+        try:
+            for _ in agreement(run):
+                pass
+        except RunError as error:
+            result["notes"].append(f"agreement: {error}")
+    run.write_json("analysis/score.json", result)
+    return result
+
+
+def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float | None:
+    values = [r[key] for r in records if r[key] is not None]
+    return float(function(values)) if values else None

@@ -1,0 +1,59 @@
+"""Runs and their members as tables. No torch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dvae_core.analysis.common import stuck_members
+from dvae_core.axes import Table
+from dvae_core.runs import Run, RunError
+
+
+def member_table(run: Run) -> Table:
+    """Return one row per member: member, seed, beta, failed, stuck, elbo, recon, kl, and mcc_* where there is truth.
+
+    ELBO and its parts are held-out, nats per example; columns are missing before there is anything to show.
+    """
+    import pandas as pd
+
+    config, failed = run.config, set(run.status().failed_members)
+    table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
+    table["failed"] = table["member"].isin(list(failed))
+    table["stuck"] = table["member"].isin(list(stuck_members(run)))
+    score = run.score()
+    if score is not None:
+        scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed", "stuck"], errors="ignore")
+        return table.merge(scored, on="member", how="left")
+    history = run.history()
+    if len(history):
+        rows = history[history["split"] == "held_out"]
+        last = rows.loc[rows["step"] == rows["step"].max(), ["member", "elbo", "recon", "kl"]]
+        table = table.merge(last, on="member", how="left")
+    return table
+
+
+def run_table(runs: Sequence[Run]) -> Table:
+    """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. A broken run says why."""
+    import pandas as pd
+
+    return pd.DataFrame([_run_row(run) for run in runs])
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": run.id, "shipped": run.is_shipped}
+    try:
+        config, about, status, score = run.config, run.about, run.status(), run.score()
+        mean = (score or {}).get("mean", {})
+        return row | {
+            "title": str(about.get("title") or run.id),
+            "model": config.model_name,
+            "data": about.get("dataset", config.data.kind),
+            "members": config.members,
+            "latents": config.model.latents,
+            "state": status.state,
+            "mcc": mean.get("mcc_pearson"),
+            "elbo": mean.get("elbo"),
+            "created": about.get("created"),
+            "problem": "",
+        }
+    except RunError as error:
+        return row | {"title": run.id, "state": "broken", "problem": str(error)}
