@@ -1,8 +1,8 @@
-"""A run as a zip file: out whole, and in only if it is nothing but a run.
+"""A run as a zip file: export, and import of nothing but a run.
 
 An incoming zip is hostile until shown otherwise: its names are compared with the files a run has, nothing is written
-outside one new folder, sizes are counted while unpacking (what the zip says of itself is not believed), every array is
-read without pickle and every setting checked before the folder becomes visible under a name of ours.
+outside one new folder, sizes are counted while unpacking (whatever the zip says they are), every array is read without
+pickle and every setting checked before the folder is moved into the store under a generated name.
 """
 
 import dataclasses
@@ -17,58 +17,64 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dvae_core.config import FileData
-from dvae_core.runs import SEALED, Run, RunError, clean_title, new_path
-from dvae_core.runs.files import in_words
+from dvae_core.runs import Run, RunError, clean_title, new_path, sums
+from dvae_core.runs.files import os_error_message
+from dvae_core.runs.run import FILES
 
 MAX_BYTES = 2 * 2**30  # unpacked
 MAX_FILES = 500
 CHUNK = 2**20
-_TOP = (*SEALED, "about.json", "status.json", "SHA256SUMS", "resume.safetensors", "log.txt")
+_TOP = (*FILES, "status.json", sums.NAME, "resume.safetensors", "log.txt")
 _ANALYSIS = re.compile(r"analysis/[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.(npz|json)")
 
 
 def pack(run: Run, *, resumable: bool = False) -> bytes:
-    """Return the run as a zip file; without what only resuming needs, unless asked."""
+    """Return the run as a zip file, with the checkpoint that resuming needs only where asked."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        packed = set()
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path).as_posix()
-            wanted = _is_known(name) and (resumable or name != "resume.safetensors")
+            wanted = _is_known(name) and name != sums.NAME and (resumable or name != "resume.safetensors")
             if wanted and path.is_file() and not path.is_symlink():
                 archive.write(path, f"{run.id}/{name}")
+                packed.add(name)
+        listed = {name: digest for name, digest in run.sums().items() if name in packed}
+        if listed:
+            archive.writestr(f"{run.id}/{sums.NAME}", sums.text(listed))
     return buffer.getvalue()
 
 
 def unpack(data: bytes, store: Path, *, max_bytes: int = MAX_BYTES) -> Run:
-    """Make a run of a zip file that `pack` wrote, under a new name of ours.
+    """Make a run of a zip file that `pack` wrote, under a generated name.
 
     Args:
         data: The zip file.
         store: The folder of runs.
-        max_bytes: What the files may take together, unpacked.
+        max_bytes: The most that all files may take, unpacked.
 
     Returns:
-        The new run: finished if it was, else stopped.
+        The new run: finished if it was, otherwise stopped.
 
     Raises:
         RunError: If it is no such zip, holds anything that is not a file of a run, is too large, or is damaged.
     """
-    coming = store / f".new-{secrets.token_hex(6)}"
+    folder = store / f".new-{secrets.token_hex(6)}"
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _checked(archive, max_bytes)
-            coming.mkdir(parents=True)
-            _write(archive, members, coming, max_bytes)
-        run = Run(coming)
-        _arrive(run, store)
+            folder.mkdir(parents=True)
+            _write(archive, members, folder, max_bytes)
+        run = Run(folder)
+        _settle(run, store)
         path = new_path(store, run.title)
-        coming.rename(path)
+        folder.rename(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise RunError("This is not a zip file of a run, or it is damaged; export the run again.") from error
     except OSError as error:
-        raise RunError(f"The run cannot be written to {store}: {in_words(error)}") from error
+        raise RunError(f"The run cannot be written to {store}: {os_error_message(error)}") from error
     finally:
-        shutil.rmtree(coming, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return Run(path)
 
 
@@ -92,9 +98,9 @@ def _checked(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipI
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
             raise RunError(f"The zip holds a link or device ({shown}); a run has plain files only.")
         if not folder or folder in (".", "..") or not _is_known(name) or ".." in PurePosixPath(info.filename).parts:
-            raise RunError(f"The zip holds {shown}, which is not a file of a run; nothing was taken in.")
+            raise RunError(f"The zip holds {shown}, which is not a file of a run; nothing was imported.")
         if name in members:
-            raise RunError(f"The zip holds {shown} twice; nothing was taken in.")
+            raise RunError(f"The zip holds {shown} twice; nothing was imported.")
         if info.flag_bits & 1:
             raise RunError("The zip is encrypted; export the run without a password.")
         members[name] = info
@@ -102,7 +108,7 @@ def _checked(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipI
     if len(folders) != 1 or "config.json" not in members or "about.json" not in members:
         raise RunError("The zip does not hold one run (a folder with config.json and about.json).")
     if sum(info.file_size for info in members.values()) > max_bytes:
-        raise RunError(f"The run would take more than {max_bytes / 2**20:,.0f} MiB; it is not taken in.")
+        raise RunError(f"The run would take more than {max_bytes / 2**20:,.0f} MiB; nothing was imported.")
     return members
 
 
@@ -115,12 +121,12 @@ def _write(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise RunError(f"The run takes more than {max_bytes / 2**20:,.0f} MiB; it is not taken in.")
+                    raise RunError(f"The run takes more than {max_bytes / 2**20:,.0f} MiB; nothing was imported.")
                 target.write(chunk)
         if name.endswith(".npz"):
             left -= _unpacked_size(path)
             if left < 0:
-                raise RunError(f"{name} of the zip unpacks to more memory than a run may take; it is not taken in.")
+                raise RunError(f"{name} of the zip unpacks to more memory than a run may take; nothing was imported.")
 
 
 def _unpacked_size(path: Path) -> int:
@@ -136,10 +142,9 @@ def _unpacked_size(path: Path) -> int:
     return total
 
 
-def _arrive(run: Run, store: Path) -> None:
-    """Check all of it, and take out what belongs to the machine it came from."""
+def _settle(run: Run, store: Path) -> None:
+    """Check every file, and replace what belongs to the machine the run came from."""
     config = run.config
-    sealed = (run.path / "SHA256SUMS").exists()
     run.check()
     about: dict[str, Any] = run.about
     run.write_json("about.json", {**about, "title": clean_title(str(about.get("title", ""))) or "Imported run"})
@@ -151,6 +156,4 @@ def _arrive(run: Run, store: Path) -> None:
             run.write("config.json", local.to_json())
     raw = run.status()
     state = "finished" if raw.state == "finished" and (run.path / "weights.safetensors").exists() else "stopped"
-    run.set_status(state=state, pid=None, host="", message="" if state == "finished" else "Imported; Resume goes on.")
-    if sealed:
-        run.seal()
+    run.set_status(state=state, pid=None, host="", message="" if state == "finished" else "Imported; Resume continues.")

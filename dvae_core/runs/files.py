@@ -1,8 +1,7 @@
-"""Files that are whole or absent, damage that is noticed on reading, and what the system refuses, in words."""
+"""Atomic writes, remembered reads, the file formats of a run, and OS errors turned into readable messages."""
 
 import errno
 import functools
-import hashlib
 import io
 import json
 import os
@@ -11,7 +10,8 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +22,9 @@ from safetensors.numpy import load, save
 from dvae_core.parsing import PARSING
 
 T = TypeVar("T")
-_NO_LOCKS = "its file system knows no locks; keep runs on one that does (Lustre: mount it with -o flock)."
+_NO_LOCKS = "its file system has no locks; keep runs on one that does (Lustre: mount it with -o flock)."
 _NO_RIGHTS = "permission is denied; change the folder's rights, or keep runs elsewhere with DVAE_RUNS=folder."
-_WORDS = {
+_MESSAGES = {
     errno.ENOSPC: "the disk is full; free some space and try again.",
     errno.EDQUOT: "your disk quota is used up; free some space and try again.",
     errno.EFBIG: "the file would be larger than this account may write; raise that limit or train less at once.",
@@ -35,38 +35,48 @@ _WORDS = {
     errno.ENOSYS: _NO_LOCKS,
     errno.EOPNOTSUPP: _NO_LOCKS,
 }
-# What numpy, zipfile and zlib raise on bytes that are no npz, or one whose headers were changed.
+# What numpy, zipfile and zlib raise on bytes that are not an npz file, or on one whose headers were changed.
 _BAD_NPZ = (
     OSError, ValueError, EOFError, KeyError, AttributeError, SyntaxError, TypeError, RuntimeError, MemoryError,
     OverflowError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-_COMMENT = b"sha256:"
 _FRESH_NS = 200_000_000  # a file younger than this may change again within the clock's grain; it is not remembered
 
 
-def in_words(error: OSError) -> str:
-    """Say what the system refused, and what to do."""
-    return _WORDS.get(error.errno or 0, f"{error.strerror or error}.")
+def os_error_message(error: OSError) -> str:
+    """Return what the operating system refused and what to do about it, as the end of a sentence."""
+    return _MESSAGES.get(error.errno or 0, f"{error.strerror or error}.")
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename."""
+@contextmanager
+def prepared(path: Path, data: bytes) -> Iterator[Path]:
+    """Write `data` to a temporary file beside `path` and flush it to disk; yield the file, ready to be renamed.
+
+    The temporary file is removed at the end if it was not renamed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def parsed(path: str | Path, parse: Callable[[str], T]) -> T:
-    """Return parse(text of the file), remembered as long as the file stays the same: lists and polls read it often.
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all: to a temporary name beside `path`, flushed to disk, then renamed."""
+    with prepared(path, data.encode() if isinstance(data, str) else data) as temporary:
+        os.replace(temporary, path)
 
-    Every write here is a rename, so a new version differs in inode or time; do not change what you get.
+
+def parsed(path: str | Path, parse: Callable[[bytes], T]) -> T:
+    """Return parse(contents of the file), remembered as long as the file stays the same: lists and polls read it often.
+
+    Every write here is a rename, so a new version differs in inode or time. Do not change what you get, and pass a
+    named function: the memory is kept by file and function.
     """
     stat = os.stat(path)
     if time.time_ns() - stat.st_mtime_ns < _FRESH_NS:
@@ -75,73 +85,57 @@ def parsed(path: str | Path, parse: Callable[[str], T]) -> T:
 
 
 @functools.lru_cache(16_384)
-def _remembered(path: str, parse: Callable[[str], Any], *stamp: int) -> Any:
+def _remembered(path: str, parse: Callable[[bytes], Any], *stamp: int) -> Any:
     return _parse(path, parse)
 
 
-def _parse(path: str | Path, parse: Callable[[str], T]) -> T:
+def _parse(path: str | Path, parse: Callable[[bytes], T]) -> T:
     with open(path, "rb", buffering=0) as file:
-        return parse(file.read().decode())
+        return parse(file.read())
 
 
 def json_to(tree: Mapping[str, Any]) -> str:
-    """Return the object as JSON that ends with the CRC of all before it."""
-    text = json.dumps(plain(tree), indent=1, allow_nan=False).removesuffix("}").rstrip()
-    return f'{text}{"," if tree else ""}\n "crc32": "{zlib.crc32(text.encode()):08x}"\n}}'
+    """Return the object as JSON; NaN and infinities become null, so that every reader can read it."""
+    return json.dumps(plain(tree), indent=1, allow_nan=False) + "\n"
 
 
-def json_from(text: str) -> dict[str, Any]:
-    """Return the object without its CRC; a ValueError if it is damaged (files without a CRC are older, or by hand)."""
-    tree = json.loads(text)
+def json_from(data: bytes) -> dict[str, Any]:
+    """Return the JSON object.
+
+    Files written before SHA256SUMS listed them end with a "crc32" of their own, which is dropped and not checked.
+
+    Raises:
+        ValueError: If it is not UTF-8, not JSON, or not an object.
+    """
+    tree = json.loads(data.decode())
     if not isinstance(tree, dict):
         raise ValueError("not an object")
-    last = next(reversed(tree), "")
-    crc = tree.pop("crc32", None)
-    if crc is None and len(last) == 5 and sum(a != b for a, b in zip(last, "crc32", strict=True)) == 1:
-        raise ValueError("its contents have changed since they were written")  # a bit of the CRC's own name
-    if crc is not None:
-        before = text[: text.rfind('"crc32"')].rstrip().removesuffix(",")
-        if crc != f"{zlib.crc32(before.encode()):08x}":
-            raise ValueError("its contents have changed since they were written")
+    tree.pop("crc32", None)
     return tree
 
 
-def tensors_to(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return the arrays as safetensors with a digest of all names and values in the header."""
-    blank = save(dict(tensors), {"sha256": "0" * 64})  # as long as the digest, so that nothing moves
-    start = 8 + int.from_bytes(blank[:8], "little")
-    return blank[:start].replace(b"0" * 64, _digest(blank, start).encode(), 1) + blank[start:]
-
-
 def tensors_from(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file; a ValueError if it is damaged or its digest (if any) is wrong."""
+    """Return the arrays of a safetensors file; a ValueError if it is damaged."""
     try:
-        start = 8 + int.from_bytes(data[:8], "little")
-        head = json.loads(data[8:start])
-        known = head.get("__metadata__", {}).get("sha256")
-        if known not in (None, _digest(data, start)):
-            raise ValueError("its contents have changed since they were written")
         return load(data)
     except (SafetensorError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(_first_line(error)) from error
 
 
+def tensors_to(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """Return the arrays as safetensors."""
+    return save({name: np.asarray(array, order="C") for name, array in tensors.items()})
+
+
 def arrays_to(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return the arrays (never objects) as a compressed npz whose zip comment is the digest of all before it."""
+    """Return the arrays (never objects) as a compressed npz."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-    data = buffer.getvalue()  # ends with the length of the comment: 0
-    comment = _COMMENT + hashlib.sha256(data).hexdigest().encode()
-    return data[:-2] + len(comment).to_bytes(2, "little") + comment
+    return buffer.getvalue()
 
 
 def arrays_from(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file, never objects; a ValueError if it is damaged (each has a CRC, all a digest)."""
-    at = len(data) - len(_COMMENT) - 64
-    if at > 2 and data[at:].startswith(_COMMENT):
-        body = data[: at - 2] + b"\0\0"
-        if hashlib.sha256(body).hexdigest().encode() != data[-64:]:
-            raise ValueError("its contents have changed since they were written")
+    """Return the arrays of an npz file, never objects; a ValueError if it is damaged (zip has a CRC for each)."""
     try:
         with PARSING, np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
@@ -151,13 +145,6 @@ def arrays_from(data: bytes) -> dict[str, np.ndarray]:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0] or type(error).__name__
-
-
-def _digest(data: bytes, start: int) -> str:
-    """Return sha256 over the header without its metadata, and all values."""
-    head = json.loads(data[8:start])
-    head.pop("__metadata__", None)
-    return hashlib.sha256(json.dumps(head, sort_keys=True).encode() + data[start:]).hexdigest()
 
 
 def plain(value: Any) -> Any:
@@ -186,5 +173,5 @@ def process_is_alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return True  # no /proc here: the signal is all we know
+        return True  # no /proc here: only the signal can be asked
     return stat.rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""Who is writing here: a lock that the operating system lets go of when its holder ends, however it ends."""
+"""File locks that the operating system releases when their holder ends, however it ends."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ _REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class LockedError(OSError):
-    """Another process (or another holder in this one) has the lock."""
+    """Another process, or another holder in this process, has the lock."""
 
 
 if sys.platform == "win32":
@@ -32,8 +32,8 @@ def locked(path: Path, *, wait: float | int = 1.0) -> Iterator[None]:
     """Hold the lock file at `path` (made if absent, never removed: removing it would let two in).
 
     Raises:
-        LockedError: If somebody else still has it after `wait` seconds.
-        OSError: If the file cannot be made, or its file system knows no locks (Lustre: mount it with -o flock).
+        LockedError: If another holder still has it after `wait` seconds.
+        OSError: If the file cannot be made, or its file system has no locks (Lustre: mount it with -o flock).
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -54,7 +54,7 @@ def locked(path: Path, *, wait: float | int = 1.0) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock, as far as a look can tell: the look itself is shared and takes no time."""
+    """Whether the lock is held now. Asking takes a shared lock for a moment."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -1,51 +1,57 @@
 """A run is a folder: the one thing that training writes and everything else reads.
 
     config.json           all settings              weights.safetensors   every member's weights
-    about.json            title, facts of the data  resume.safetensors    until it has finished: what it needs to go on
+    about.json            title, facts of the data  resume.safetensors    the checkpoint, until the run is finished
     history.csv           append-only rows          latents.npz           held-out posterior means, all members
     status.json           state, step, device       analysis/             scores and curves computed from the run
     log.txt               the worker's output       STOP                  present when somebody asked it to stop
-    SHA256SUMS            written when it ends      .lock                 held by the process that trains it
+    SHA256SUMS            digests of these files    .lock                 held by the process that trains it
 
-Files are written under a temporary name and renamed, so a reader never sees half of one. Damage is noticed on reading:
-safetensors carry a digest, npz a CRC, and a finished run has SHA256SUMS (`sha256sum -c` reads it too). Who writes
-holds the lock; the system lets go of it when that process ends, and then a run that says "running" is lost, not
-running. No torch here: the app's server reads runs without it.
+Files are written under a temporary name and renamed, so a reader never sees half of one. SHA256SUMS lists the digest
+of each file from when it is written, and a listed file that has changed is reported when it is read. Three files are
+rewritten or appended to many times a minute during training and are listed only afterwards: status.json while no
+process works on the run, history.csv and latents.npz once it has finished. The process that trains a run holds its
+lock; the system releases it when that process ends, and a run that still says "running" is then lost. No torch here:
+the app's server reads runs without it.
 """
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
-import re
-import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dvae_core.axes import Table
-from dvae_core.config import Config, ConfigError
-from dvae_core.runs import files
-from dvae_core.runs.files import in_words, process_is_alive, write_atomically
+from dvae_core.config import Config
+from dvae_core.runs import files, sums
+from dvae_core.runs.files import os_error_message, process_is_alive
 from dvae_core.runs.locks import LockedError, is_locked, locked
 
+T = TypeVar("T")
 FORMAT = 1  # of the folder; raised only when an older reader would misread a newer run
 ACTIVE = ("queued", "warming", "running")
 STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
-SEALED = ("config.json", "history.csv", "weights.safetensors", "latents.npz")
-LOST = "The process that worked on it is gone without saying why"
+FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz")
+GROWING = ("history.csv", "latents.npz")  # written all through training, so listed in SHA256SUMS after it only
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LOST = "The process that worked on it ended without a message"
 
 
 class RunError(ValueError):
     """A run that cannot be read or used, in one sentence."""
+
+
+class BusyError(RunError):
+    """Another process is writing to the run."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +99,17 @@ class Run:
     @property
     def is_shipped(self) -> bool:
         """Whether the run came with the software (it can be opened and copied, not changed)."""
-        return self.path.parent == examples_folder()
+        return self.path.parent == EXAMPLES
 
     @property
     def config(self) -> Config:
         """The settings; a RunError if the file is missing or damaged, or a newer version wrote it."""
         if (made := self.about.get("format", 0)) > FORMAT:
             raise RunError(f"Run {self.id} has format {made}, this version reads up to {FORMAT}; update the software.")
-        try:
-            return files.parsed(f"{self.path}/config.json", Config.from_json)
-        except FileNotFoundError as error:
-            raise RunError(f"{self.id} is not a readable run: config.json is missing.") from error
-        except OSError as error:
-            raise self._cannot("read config.json of", error) from error
-        except (UnicodeDecodeError, ConfigError) as error:
-            raise self._damaged("config.json", error) from error
+        config = self._parsed("config.json", _config)
+        if config is None:
+            raise RunError(f"{self.id} is not a readable run: config.json is missing.")
+        return config
 
     @property
     def about(self) -> dict[str, Any]:
@@ -124,25 +126,25 @@ class Run:
         status = self.written_status()
         if not status.is_active or status.pid is None or self.is_locked():
             return status
-        # Not being written to: a worker is coming (its process is there), or nobody is.
+        # Nobody is writing to it: either a worker is starting (its process exists), or no one is at work.
         here = status.host == socket.gethostname()
-        coming = process_is_alive(status.pid) if here else status.state == "queued"
-        if coming and status.state != "running":
+        starting = process_is_alive(status.pid) if here else status.state == "queued"
+        if starting and status.state != "running":
             return status
-        now = self.written_status()  # it may have ended between the two looks
+        now = self.written_status()  # it may have ended between the two reads
         if now != status:
             return now
         return dataclasses.replace(status, state="lost", message=f"{self._why_lost()}; nothing saved is lost.")
 
     def written_status(self) -> Status:
-        """Return status.json as it stands; what a newer version added to it is left out."""
+        """Return status.json as it stands, without fields that only a newer version knows."""
         raw = self._json("status.json")
         if raw is None:
             return Status(message="Nothing has happened to this run yet.")
-        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in KINDS}
-        if told.get("state") not in STATES or not all(_fits(v, KINDS[k]) for k, v in told.items()):
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in KINDS}
+        if known.get("state") not in STATES or not all(_fits(v, KINDS[k]) for k, v in known.items()):
             raise RunError(f"status.json of run {self.id} is damaged; delete the run or restore the file.")
-        return Status(**told)
+        return Status(**known)
 
     def _why_lost(self) -> str:
         if not os.access(self.path, os.W_OK):
@@ -158,13 +160,13 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer of the run.
+        """Be the only process that trains the run.
 
         Raises:
             RunError: If another process is, or the folder cannot be written to.
         """
         with contextlib.ExitStack() as held:
-            with told(self, "lock"):
+            with os_errors_as_run_errors(self, "lock"):
                 held.enter_context(locked(self.path / ".lock"))
             yield
 
@@ -178,7 +180,7 @@ class Run:
         data = self._bytes("history.csv")
         if data is None:
             return pd.DataFrame()
-        whole = data[: data.rfind(b"\n") + 1]  # a reader may come in the middle of a write
+        whole = data[: data.rfind(b"\n") + 1]  # the last row may be half written
         try:
             rows = pd.read_csv(io.BytesIO(whole)) if whole else pd.DataFrame()
         except (ValueError, UnicodeDecodeError) as error:
@@ -187,7 +189,7 @@ class Run:
         return rows.assign(lr=lrs[rows["member"]]) if len(lrs) and len(rows) else rows
 
     def latents(self) -> dict[str, np.ndarray] | None:
-        """Return latents.npz as arrays (see train.write_latents for names and shapes), None before the first."""
+        """Return latents.npz as arrays (see `write_latents` for names and shapes), None before the first."""
         return self._npz("latents.npz")
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -198,7 +200,7 @@ class Run:
         return tensors
 
     def tensors(self, name: str) -> dict[str, np.ndarray] | None:
-        """Return a safetensors file as arrays once its digest is right, None where there is no such file."""
+        """Return a safetensors file as arrays, None where there is no such file."""
         data = self._bytes(name)
         if data is None:
             return None
@@ -222,24 +224,12 @@ class Run:
     # --- writing ---
 
     def write(self, name: str, data: bytes | str) -> None:
-        """Write a file of the run whole or not at all. Changing a sealed file breaks the seal: `seal` it again."""
-        if name in SEALED:
-            self.unseal()
-        write_atomically(self.path / name, data)
-
-    def seal(self) -> None:
-        """Write SHA256SUMS over what does not change any more; from now on a changed file is a damaged one."""
-        self.unseal()
-        files = [name for name in SEALED if (self.path / name).is_file()]
-        lines = [f"{hashlib.sha256((self.path / name).read_bytes()).hexdigest()}  {name}\n" for name in files]
-        self.write("SHA256SUMS", "".join(lines))
-
-    def unseal(self) -> None:
-        """Remove SHA256SUMS, before anything it speaks of is written again."""
-        (self.path / "SHA256SUMS").unlink(missing_ok=True)
+        """Write a file of the run whole or not at all, and list its digest unless training keeps rewriting it."""
+        listed = name not in GROWING and not name.endswith(".progress")
+        self._write(name, data.encode() if isinstance(data, str) else data, listed=listed)
 
     def write_json(self, name: str, tree: Mapping[str, Any]) -> None:
-        """Write a small JSON file with a CRC; NaN becomes null, so that every reader can read it."""
+        """Write a small JSON file; NaN becomes null, so that every reader can read it."""
         self.write(name, files.json_to(tree))
 
     def write_npz(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -247,24 +237,62 @@ class Run:
         self.write(name, files.arrays_to(arrays))
 
     def write_tensors(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """Write arrays as safetensors, with a digest of all values and names in the header."""
-        self.write(name, files.tensors_to({k: np.asarray(v, order="C") for k, v in tensors.items()}))
+        """Write arrays as safetensors."""
+        self.write(name, files.tensors_to(tensors))
 
     def set_status(self, **changes: Any) -> None:
-        """Update status.json, keeping what is not named."""
-        path = self.path / "status.json"
-        old = files.json_from(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self.write_json("status.json", {**old, **changes, "updated": time.time()})
+        """Update status.json, keeping what is not named; a run that becomes finished is sealed first."""
+        self.replace_status(**{**(self._json("status.json") or {}), **changes})
+
+    def replace_status(self, **fields: Any) -> None:
+        """Write status.json anew, without reading what it held."""
+        if fields.get("state") == "finished":
+            self.seal()
+        tree = {**fields, "updated": time.time()}
+        self._write("status.json", files.json_to(tree).encode(), listed=fields.get("state") not in ACTIVE)
 
     def fail(self, message: str) -> None:
-        """Say why it ended; where even that cannot be written, `status` finds out by itself that it is lost."""
-        with contextlib.suppress(OSError):
+        """Record why the run failed. If that write fails too, `status` will notice that the process is gone."""
+        with contextlib.suppress(OSError, RunError):
             self.set_status(state="failed", message=message)
+
+    def seal(self) -> None:
+        """List every file that is not listed yet: from now on a changed file is a damaged one."""
+        found = [name for name in FILES if (self.path / name).is_file()]
+        found += [p.relative_to(self.path).as_posix() for p in self.path.glob("analysis/[!.]*") if p.suffix in _RESULTS]
+        with self._list_errors():
+            sums.add(self.path, found)
+
+    def unseal(self) -> None:
+        """Take the files that training appends to off the list, before it does."""
+        with self._list_errors():
+            sums.drop(self.path, GROWING)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the run was sealed when its training finished."""
+        return set(GROWING) <= set(self.sums())
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the run, if there is one."""
+        with self._list_errors():
+            sums.remove(self.path, name)
+
+    def _write(self, name: str, data: bytes, *, listed: bool) -> None:
+        with self._list_errors():
+            sums.replace(self.path, name, data, listed=listed)
+
+    @contextmanager
+    def _list_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise self._damaged(sums.NAME, error) from error
 
     # --- reading helpers ---
 
     def problem(self) -> str:
-        """Say what is wrong with the run's small files, which lists read; "" if nothing is."""
+        """Return what is wrong with the run's small files, which lists read; "" if nothing is."""
         try:
             _ = self.config, self.about, self.status(), self.score()
         except RunError as error:
@@ -276,22 +304,24 @@ class Run:
         if problem := self.problem():
             raise RunError(problem)
         self.history()
-        for path in sorted(p for p in self.path.rglob("*.npz") if not p.name.startswith(".")):
-            self._npz(str(path.relative_to(self.path)))
-        for path in sorted(self.path.glob("*.safetensors")):
-            self.tensors(path.name)
-        for name in self._sums():
-            if self._bytes(name) is None:
-                raise RunError(f"{name} of run {self.id} is gone; restore it, or train the run again.")
+        readers = {".npz": self._npz, ".safetensors": self.tensors, ".json": self._json}
+        for path in sorted(p for p in self.path.rglob("[!.]*") if p.suffix in readers):
+            readers[path.suffix](path.relative_to(self.path).as_posix())
+        for name in self.sums():
+            self._bytes(name)
+
+    def sums(self) -> Mapping[str, str]:
+        """Return the listed sha256 of each file by name; a RunError if the list is damaged."""
+        try:
+            return sums.read(self.path)
+        except OSError as error:
+            raise self._cannot(f"read {sums.NAME} of", error) from error
+        except ValueError as error:
+            raise self._damaged(sums.NAME, error) from error
 
     def _json(self, name: str) -> dict[str, Any] | None:
-        try:
-            tree = files.parsed(f"{self.path}/{name}", files.json_from)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, RecursionError) as error:
-            raise self._damaged(name, error) from error
-        return dict(tree)
+        tree = self._parsed(name, _json)
+        return None if tree is None else dict(tree)
 
     def _npz(self, name: str) -> dict[str, np.ndarray] | None:
         data = self._bytes(name)
@@ -302,42 +332,55 @@ class Run:
         except ValueError as error:
             raise self._damaged(name, error) from error
 
+    def _parsed(self, name: str, parse: Callable[[bytes], tuple[str, T]]) -> T | None:
+        """Return a small file parsed, remembered as long as it stays the same; None if there is no such file."""
+        return self._compared(name, lambda: files.parsed(f"{self.path}/{name}", parse))
+
     def _bytes(self, name: str) -> bytes | None:
-        """Return a file's contents, compared with SHA256SUMS where the run is sealed; None if there is no such file."""
-        for _ in range(2):
-            sums = self._sums()
+        """Return a file's contents; None if there is no such file."""
+
+        def read() -> tuple[str, bytes]:
+            data = (self.path / name).read_bytes()
+            return sums.digest(data) if name in self.sums() else "", data
+
+        return self._compared(name, read)
+
+    def _compared(self, name: str, read: Callable[[], tuple[str, T]]) -> T | None:
+        """Return what `read` returns beside the file's digest, once that is the listed one."""
+        while True:
+            listed = self.sums()
             try:
-                data = (self.path / name).read_bytes()
+                digest, value = read()
             except FileNotFoundError:
-                return None
+                digest, value = None, None
             except OSError as error:
                 raise self._cannot(f"read {name} of", error) from error
-            if sums.get(name) in (None, hashlib.sha256(data).hexdigest()):
-                return data
-            # Perhaps it was unsealed and rewritten between the two reads: look once more.
-        raise self._damaged(name, "it has changed since the run ended")
-
-    def _sums(self) -> dict[str, str]:
-        try:
-            return files.parsed(f"{self.path}/SHA256SUMS", _digests)
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise self._damaged("SHA256SUMS", error) from error
+            except (ValueError, RecursionError) as error:
+                raise self._damaged(name, error) from error
+            if listed.get(name) in (None, digest):
+                return value
+            if self.sums() == listed:  # otherwise the file was replaced between the two reads: read again
+                why = "it has changed since it was written" if digest is not None else "it is gone"
+                raise self._damaged(name, why)
 
     def _damaged(self, name: str, why: object) -> RunError:
-        said = str(why).split("\n", 1)[0].rstrip(".") or type(why).__name__
-        return RunError(f"{name} of run {self.id} is damaged ({said}); restore the file, or train the run again.")
+        reason = str(why).split("\n", 1)[0].rstrip(".") or type(why).__name__
+        other = "delete it, and files are read unchecked" if name == sums.NAME else "train the run again"
+        return RunError(f"{name} of run {self.id} is damaged ({reason}); restore the file, or {other}.")
 
-    def _cannot(self, what: str, error: OSError) -> RunError:
-        return RunError(f"Could not {what} run {self.id}: {in_words(error)}")
+    def _cannot(self, action: str, error: OSError) -> RunError:
+        return RunError(f"Could not {action} run {self.id}: {os_error_message(error)}")
 
 
-def _digests(text: str) -> dict[str, str]:
-    found = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
-    if not set(found) <= set(SEALED) or not all(re.fullmatch("[0-9a-f]{64}", v) for v in found.values()):
-        raise ValueError("not a list of digests")
-    return found
+_RESULTS = (".npz", ".json")
+
+
+def _json(data: bytes) -> tuple[str, dict[str, Any]]:
+    return sums.digest(data), files.json_from(data)
+
+
+def _config(data: bytes) -> tuple[str, Config]:
+    return sums.digest(data), Config.from_json(data.decode())
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -347,13 +390,9 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, {str: str, float: int | float}.get(hint, int))
 
 
-class BusyError(RunError):
-    """Somebody else is writing to the run."""
-
-
 @contextmanager
-def told(run: Run, what: str) -> Iterator[None]:
-    """Turn what the system refuses into a RunError in words."""
+def os_errors_as_run_errors(run: Run, action: str) -> Iterator[None]:
+    """Re-raise an OSError as a RunError with a readable message."""
     try:
         yield
     except LockedError as error:
@@ -361,147 +400,4 @@ def told(run: Run, what: str) -> Iterator[None]:
         by = f" by process {status.pid} on {status.host}" if status.pid else ""
         raise BusyError(f"{run.title} is being trained{by}; stop that first.") from error
     except OSError as error:
-        raise run._cannot(what, error) from error
-
-
-# --- the store: a folder of runs ---
-
-
-def default_store() -> Path:
-    """Return where the app keeps runs: $DVAE_RUNS, or ./runs."""
-    return Path(os.environ.get("DVAE_RUNS") or "runs").absolute()
-
-
-def examples_folder() -> Path:
-    """Return the folder of the runs that ship with the software."""
-    return Path(__file__).parents[1] / "examples"
-
-
-def examples() -> list[Run]:
-    """Return the shipped runs, by name."""
-    return list_runs(examples_folder(), newest_first=False)
-
-
-def list_runs(store: Path, *, newest_first: bool = True) -> list[Run]:
-    """Return the runs in a folder, broken ones too: any folder that holds a file that only runs have."""
-    found: list[tuple[float, Run]] = []
-    try:
-        with os.scandir(store) as entries:
-            for entry in entries:
-                ours = not entry.name.startswith(".") and entry.is_dir()
-                if ours and (made := _made(entry.path)) is not None:
-                    found.append((made, Run(Path(entry.path))))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise RunError(f"The runs in {store} cannot be listed: {in_words(error)}") from error
-    found.sort(key=(lambda f: (-f[0], f[1].id)) if newest_first else (lambda f: f[1].id))
-    return [run for _, run in found]
-
-
-def _made(folder: str) -> float | None:
-    """Return when a run folder was made, None if it is none."""
-    for name in ("config.json", "about.json", "status.json", "weights.safetensors"):
-        try:
-            return os.stat(f"{folder}/{name}").st_mtime
-        except OSError:
-            continue
-    return None
-
-
-def find(run_id: str, store: Path | None = None) -> Run:
-    """Return the run with this id from the store or the shipped ones.
-
-    Raises:
-        RunError: If there is none. Ids are plain folder names, so a link cannot reach outside the store.
-    """
-    if run_id and Path(run_id).name == run_id and not run_id.startswith("."):
-        for folder in (store or default_store(), examples_folder()):
-            if _made(f"{folder}/{run_id}") is not None:
-                return Run(folder / run_id)
-    raise RunError(f"There is no run called {run_id!r}; pick one from the Runs page.")
-
-
-def create(path: Path, config: Config, *, title: str = "") -> Run:
-    """Make a run folder at `path` with its settings, ready to train.
-
-    Raises:
-        RunError: If the folder exists and is not empty.
-    """
-    path = Path(path).absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"{path} already exists and is not empty; choose another folder, or resume the run in it.")
-    new = Run(path.with_name(f".new-{secrets.token_hex(6)}"))
-    try:
-        new.path.mkdir(parents=True)
-        about = {"title": clean_title(title) or path.name, "created": time.time(), "format": FORMAT}
-        new.write_json("about.json", about)
-        new.write("config.json", config.to_json())
-        new.write_json("status.json", dataclasses.asdict(Status(updated=time.time())))
-        if path.exists():
-            path.rmdir()  # empty, as seen above
-        new.path.rename(path)  # all of it or nothing: no list ever shows half a run
-    except OSError as error:
-        shutil.rmtree(new.path, ignore_errors=True)
-        raise RunError(f"The run folder {path} cannot be written: {in_words(error)}") from error
-    return Run(path)
-
-
-def clean_title(text: str) -> str:
-    """Return a title without control characters and without what pages would take for links or pictures."""
-    return re.sub(r"[\x00-\x1f\x7f\[\]<>`$\\]", "", text).strip()[:100]
-
-
-def new_path(store: Path, title: str) -> Path:
-    """Return a free folder for a new run: a slug of the title and six random characters. Names come from us."""
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "run"
-    return store / f"{slug}-{secrets.token_hex(3)}"
-
-
-def study_folder(path: Path) -> Run:
-    """Return the folder of a study (many small populations, one file of records), made if it is not there.
-
-    It has the form of a run, so that the same workers serve it, but lies too deep in the store to be listed as one.
-    """
-    return Run(path) if (path / "config.json").is_file() else create(path, Config(), title="What must u be like?")
-
-
-def rename(run: Run, title: str) -> None:
-    """Change what a person calls the run; its id and links stay."""
-    if run.is_shipped:
-        raise RunError("Runs that came with the software keep their names.")
-    if not clean_title(title):
-        raise RunError("A title needs at least one character.")
-    with told(run, "rename"):
-        run.write_json("about.json", {**run.about, "title": clean_title(title)})
-
-
-def repair(run: Run) -> None:
-    """Write a new status.json where it is damaged: finished if everything sealed is sound, else lost (resumable)."""
-    if run.is_shipped:
-        raise RunError("Runs that came with the software are not written to; install it again.")
-    run.config  # noqa: B018  what to train must be known
-    with run.lock(), told(run, "repair"):
-        run.write_json("status.json", {"state": "lost", "message": "status.json was damaged."})
-        if run._sums():
-            run.check()
-            steps = int(run.history()["step"].to_numpy().max())
-            run.set_status(state="finished", step=steps, steps=steps, message="status.json was damaged and rewritten.")
-
-
-def delete(run: Run) -> None:
-    """Remove the run's folder for good, unless somebody is writing to it."""
-    if run.is_shipped:
-        raise RunError("Runs that came with the software cannot be deleted here.")
-    if _made(str(run.path)) is None:
-        raise RunError(f"{run.path} is not a run, so it is not deleted.")
-    try:
-        busy = run.status().is_active
-    except RunError:
-        busy = run.is_locked()  # a broken run can be deleted all the same
-    if busy:
-        raise BusyError(f"{run.title} is at work; stop it first.")
-    gone = run.path.with_name(f".gone-{secrets.token_hex(6)}")
-    with told(run, "delete"):
-        run.path.rename(gone)  # first out of sight: a list never shows half of it
-        shutil.rmtree(gone)
+        raise run._cannot(action, error) from error

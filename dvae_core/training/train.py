@@ -20,7 +20,7 @@ from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
-from dvae_core.runs.files import in_words
+from dvae_core.runs.files import os_error_message
 from dvae_core.training.checkpoint import read_checkpoint, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
@@ -198,7 +198,6 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
     else:
         write_weights(run, vae)
         arrays = write_latents(run, vae, held_out, rows=LATENT_ROWS)
-        run.seal()
         late = stuck(arrays["elbo"], arrays["kl_latent"], config.train.betas)
         lost = [f"{len(failed)} of {vae.p} members diverged and are shown as failed."] if failed else []
         lost += [f"Seed {config.train.seeds[m]} is stuck: {why}." for m, why in late.items() if m not in failed]
@@ -207,7 +206,7 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
             failed_members=sorted(failed), stuck_members=[m for m in late if m not in failed],
             total_seconds=time.time() - began,
         )  # fmt: skip
-        (run.path / "resume.safetensors").unlink(missing_ok=True)  # three times the weights, and never read again
+        run.remove("resume.safetensors")  # three times the weights, and never read again
 
 
 class NowAndThen:
@@ -256,7 +255,7 @@ def _madds(vae: Vae, batch: int) -> float:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
-        said = in_words(error)
+        said = os_error_message(error)
         return f"{said[0].upper()}{said[1:]} What was saved before is still there: Retry goes on from it."
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "The device ran out of memory; try half the batch size, or fewer members."

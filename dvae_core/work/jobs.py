@@ -282,7 +282,7 @@ def start(run: Run, executor: Executor | None = None) -> Future:
         if status.state == "finished":
             raise RunError(f"{run.title} is finished; there is nothing to start.")
         executor = executor or place()
-        with runs.told(run, "queue"):
+        with runs.os_errors_as_run_errors(run, "queue"):
             (run.path / "STOP").unlink(missing_ok=True)
             run.set_status(
                 state="queued", pid=os.getpid(), host=socket.gethostname(), queued_at=time.time(),
@@ -294,7 +294,7 @@ def start(run: Run, executor: Executor | None = None) -> Future:
 
 def stop(run: Run) -> None:
     """Take the run out of the queue, or ask its training to stop; it writes a checkpoint within a second."""
-    with runs.told(run, "stop"):
+    with runs.os_errors_as_run_errors(run, "stop"):
         (run.path / "STOP").touch()
         status = run.status()
         future = _tasks.get((run.path, "train"))

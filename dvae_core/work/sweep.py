@@ -326,7 +326,7 @@ def create(
         path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / "study.json", json.dumps(tree, indent=1))
     except OSError as error:
-        raise RunError(f"The study cannot be written to {path}: {files.in_words(error)}") from error
+        raise RunError(f"The study cannot be written to {path}: {files.os_error_message(error)}") from error
     return sweep
 
 
@@ -364,7 +364,7 @@ def perform(sweep: Sweep, executor: Executor, *, should_stop: Callable[[], bool]
     except LockedError as error:
         raise RunError(f"{sweep.title} is at work already.") from error
     except OSError as error:
-        raise RunError(f"{sweep.title} cannot go on: {files.in_words(error)}") from error
+        raise RunError(f"{sweep.title} cannot go on: {files.os_error_message(error)}") from error
     yield sweep.status()  # now that nobody holds it: finished, or stopped
 
 

@@ -28,7 +28,7 @@ from dvae_core.analysis.score.compute import score
 from dvae_core.analysis.table import ANALYSES, settings_of
 from dvae_core.config import ConfigError
 from dvae_core.runs import Run, RunError
-from dvae_core.runs.files import in_words
+from dvae_core.runs.files import os_error_message
 from dvae_core.runs.locks import LockedError, locked
 from dvae_core.training.train import train
 
@@ -143,7 +143,7 @@ def _in_the_runs_log(task: dict, idle: int, should_stop: Callable[[], bool]) -> 
     try:
         perform(task["run"], task["name"], task["settings"], should_stop)
     except (ValueError, RuntimeError, OSError, MemoryError, KeyError) as error:
-        said = in_words(error) if isinstance(error, OSError) else str(error)
+        said = os_error_message(error) if isinstance(error, OSError) else str(error)
         with contextlib.suppress(OSError):  # the log's disk may be the full one
             sys.stderr.write(f"dvae_core: {said}\n")
         return said.split("\n", 1)[0] or type(error).__name__

@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store, and no shipped runs either; returns the store."""
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("dvae_core.runs.run.examples_folder", lambda: tmp_path / "no examples")
+    monkeypatch.setattr("dvae_core.runs.store.examples_folder", lambda: tmp_path / "no examples")
     return tmp_path / "runs"
 
 

@@ -1,6 +1,8 @@
-"""The run folder: whole or not at all, damaged files said in words, names that cannot leave the store."""
+"""The run folder: whole or absent files, damage named in a sentence, names that cannot leave the store."""
 
+import contextlib
 import gc
+import json
 import os
 import socket
 import subprocess
@@ -124,6 +126,12 @@ def test_shipped_runs_cannot_be_changed():
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
+FILES = (
+    "about.json", "analysis/a.npz", "analysis/score.json", "config.json", "history.csv", "latents.npz",
+    "resume.safetensors", "status.json", "weights.safetensors",
+)  # fmt: skip
+
+
 @pytest.fixture
 def ended(run):
     """A finished run of small, known contents."""
@@ -132,78 +140,160 @@ def ended(run):
     run.write_npz("latents.npz", {"mu_z": np.random.default_rng(0).normal(size=(2, 30))})
     run.write("history.csv", "step,elbo\n" + "".join(f"{i},{i / 7:.5f}\n" for i in range(50)))
     run.write_json("analysis/score.json", {"mean": {"elbo": 1.0}})
-    run.seal()
     run.set_status(state="finished", step=49, steps=49)
+    run.write_npz("analysis/a.npz", {"x": np.arange(5.0), "y": np.ones(3)})
     return run
 
 
-@pytest.mark.parametrize("name", ["config.json", "history.csv", "weights.safetensors", "latents.npz"])
-def test_every_flipped_bit_and_every_cut_of_a_finished_run_is_noticed(ended, name):
+def read(run, name: str):
+    """Read one file of the run by the method that pages and scripts use."""
+    readers = {
+        "about.json": lambda: run.about, "config.json": lambda: run.config, "status.json": run.status,
+        "history.csv": run.history, "latents.npz": run.latents, "weights.safetensors": run.weights,
+        "resume.safetensors": lambda: run.tensors(name), "analysis/score.json": run.score,
+        "analysis/a.npz": lambda: run.analysis("a"),
+    }  # fmt: skip
+    return readers[name]()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_flipped_bit_and_every_cut_of_a_finished_run_is_noticed_on_reading(ended, name):
     ended.check()
     path = ended.path / name
     whole = path.read_bytes()
-    places = np.random.default_rng(1).integers(0, len(whole) * 8, 40)
-    for at in places:
-        flipped = bytearray(whole)
-        flipped[at // 8] ^= 1 << (at % 8)
-        path.write_bytes(flipped)
-        with pytest.raises(RunError) as caught:
-            ended.check()
-        assert "\n" not in str(caught.value)
-    for length in (0, 1, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        with pytest.raises(RunError):
-            ended.check()
+    flips = np.random.default_rng(1).integers(0, len(whole) * 8, 60)
+    damaged = [bytes([*whole[: at // 8], whole[at // 8] ^ 1 << at % 8, *whole[at // 8 + 1 :]]) for at in flips.tolist()]
+    damaged += [whole[:length] for length in (0, 1, len(whole) // 2, len(whole) - 1)]
+    for contents in damaged:
+        path.write_bytes(contents)
+        for look in (lambda: read(ended, name), ended.check):
+            with pytest.raises(RunError) as caught:
+                look()
+            assert path.name in str(caught.value)
+            assert "\n" not in str(caught.value)
     path.write_bytes(whole)
     ended.check()
     path.unlink()
-    with pytest.raises(RunError):
-        ended.check()
+    for look in (lambda: read(ended, name), ended.check):
+        with pytest.raises(RunError, match=path.name):
+            look()
 
 
-def test_a_checkpoint_carries_its_own_digest(ended):
-    path = ended.path / "resume.safetensors"
-    data = bytearray(path.read_bytes())
-    data[-3] ^= 4
-    path.write_bytes(data)
-    with pytest.raises(RunError, match="have changed"):
-        ended.tensors("resume.safetensors")
-
-
-def test_every_flipped_bit_of_an_analysis_is_noticed(ended):
-    """Also those in the zip's own directory, where a changed count hides an array."""
-    ended.write_npz("analysis/a.npz", {"x": np.arange(5.0), "y": np.ones(3)})
-    path = ended.path / "analysis" / "a.npz"
+def test_every_flipped_bit_and_every_cut_of_the_list_itself_is_noticed(ended):
+    path, known = ended.path / "SHA256SUMS", dict(ended.sums())
     whole = path.read_bytes()
-    for at in np.random.default_rng(2).integers(0, len(whole) * 8, 60):
-        flipped = bytearray(whole)
-        flipped[at // 8] ^= 1 << (at % 8)
-        path.write_bytes(flipped)
-        try:
-            found = ended.analysis("a")
-        except RunError:
-            continue
-        assert {k: v.tolist() for k, v in found.items()} == {"x": [0, 1, 2, 3, 4], "y": [1, 1, 1]}
+    for at in range(0, len(whole) * 8, 7):  # every place within a byte
+        path.write_bytes(bytes([*whole[: at // 8], whole[at // 8] ^ 1 << at % 8, *whole[at // 8 + 1 :]]))
+        with contextlib.suppress(RunError):
+            assert ended.sums() != known  # a name or a digest that fits no file
+            if at % 91 == 0:  # all of them would take a minute
+                with pytest.raises(RunError):
+                    ended.check()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError, match="SHA256SUMS of run mine is damaged"):
+            ended.sums()
 
 
-@pytest.mark.parametrize("tree", [{}, {"state": "finished", "step": 49, "message": "β"}])
-def test_every_flipped_bit_of_a_small_file_is_noticed(tree):
-    """Each and all, also those of the CRC and of its name."""
-    whole = files.json_to(tree).encode()
-    assert files.json_from(whole.decode()) == tree
-    for at in range(len(whole) * 8):
-        flipped = bytearray(whole)
-        flipped[at // 8] ^= 1 << (at % 8)
-        with pytest.raises(ValueError):  # noqa: PT011  JSON, UTF-8 and CRC errors alike
-            files.json_from(flipped.decode())
-
-
-def test_the_seal_is_what_sha256sum_reads(ended):
+def test_sha256sum_reads_the_list(ended):
     done = subprocess.run(
         ["sha256sum", "-c", "SHA256SUMS"], cwd=ended.path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("OK") == 4
+    assert done.stdout.splitlines() == [f"{name}: OK" for name in FILES]
+
+
+def test_what_training_keeps_rewriting_is_listed_when_it_has_finished(run):
+    with run.lock():
+        run.set_status(state="running", pid=os.getpid(), host=socket.gethostname())
+        run.write("history.csv", "step,elbo\n")
+        run.write_npz("latents.npz", {"mu_z": np.ones(3)})
+        run.write_tensors("resume.safetensors", {"step": np.array(3)})
+        assert sorted(run.sums()) == ["about.json", "config.json", "resume.safetensors"]
+        with open(run.path / "history.csv", "a", encoding="utf-8") as file:
+            file.write("0,1.5\n")
+        run.check()
+    run.set_status(state="finished")
+    assert {"history.csv", "latents.npz", "status.json"} < set(run.sums())
+    run.remove("resume.safetensors")
+    run.check()
+    run.unseal()
+    with open(run.path / "history.csv", "a", encoding="utf-8") as file:
+        file.write("1,1.6\n")
+    run.check()
+
+
+def test_a_file_is_read_soundly_while_another_process_rewrites_it(run):
+    """The list and the file are two files: a reader that meets one old and one new must not cry damage."""
+    code = """
+import sys, numpy as np
+from pathlib import Path
+from dvae_core.runs import Run
+run = Run(Path(sys.argv[1]))
+for i in range(40):
+    run.write_npz("analysis/a.npz", {"x": np.full(50, i)})
+    run.write_json("analysis/score.json", {"i": i})
+    run.set_status(state="running" if i % 2 else "stopped", step=i)
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(run.path)]) for _ in range(2)]
+    reads = 0
+    while any(writer.poll() is None for writer in writers):
+        found, _, _ = run.analysis("a"), run.score(), run.written_status()
+        reads += found is not None
+        assert found is None or (found["x"] == found["x"][0]).all()
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert reads > 10
+    run.check()
+
+
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_a_write_that_is_killed_leaves_a_file_that_is_read(ended, monkeypatch, moment):
+    """Killed before each of its renames and flushes: old or new contents, and never a false report of damage."""
+
+    class KilledError(BaseException):
+        pass
+
+    calls = iter(range(1, 100))
+
+    def until_killed(call):
+        def run(*arguments):
+            if next(calls) == moment:
+                raise KilledError
+            return call(*arguments)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", until_killed(os.replace))
+        patch.setattr(os, "fsync", until_killed(os.fsync))
+        with pytest.raises(KilledError):
+            ended.write_npz("analysis/a.npz", {"x": np.zeros(2)})
+    assert ended.analysis("a")["x"].tolist() in ([0, 0], [0, 1, 2, 3, 4])
+    ended.check()
+
+
+@pytest.mark.parametrize("shipped", runs.examples(), ids=lambda run: run.id)
+def test_shipped_runs_list_all_their_files(shipped):
+    shipped.check()
+    present = {p.relative_to(shipped.path).as_posix() for p in shipped.path.rglob("[!.]*") if p.is_file()}
+    assert set(shipped.sums()) == present - {"SHA256SUMS", "log.txt"}
+
+
+def test_a_run_of_an_earlier_version_is_read_with_its_marks(ended):
+    """Its JSON ends with a CRC, its list has four files and no head: the CRC is dropped, the list still compared."""
+    about = json.dumps({**ended.about, "crc32": "0badcafe"})
+    (ended.path / "about.json").write_text(about)
+    four = ("config.json", "history.csv", "weights.safetensors", "latents.npz")
+    (ended.path / "SHA256SUMS").write_text("".join(f"{ended.sums()[name]}  {name}\n" for name in four))
+    ended.check()
+    assert "crc32" not in ended.about
+    runs.rename(ended, "Renamed")
+    assert (ended.title, len(ended.sums())) == ("Renamed", 5)
+    damaged = bytearray((ended.path / "latents.npz").read_bytes())
+    damaged[40] ^= 1
+    (ended.path / "latents.npz").write_bytes(damaged)
+    with pytest.raises(RunError, match=r"latents\.npz"):
+        ended.latents()
 
 
 def test_a_damaged_status_is_repaired_from_what_is_there(ended, tmp_path):
