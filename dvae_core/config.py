@@ -261,6 +261,13 @@ class GaussianLikelihood:
         max=10,
     )
 
+    def effective_beta(self, beta: float) -> float | None:
+        """2 std^2 beta: how beta weighs the KL against the summed squared error of preprocessed x.
+
+        None unless the noise is fixed: a learned one adapts to beta.
+        """
+        return 2 * self.std**2 * beta if self.noise == "fixed" else None
+
 
 @settings
 class BernoulliLikelihood:

@@ -130,6 +130,12 @@ def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
 # --- the rules, each with what was measured ---
 
 
+def is_binary(dataset: Dataset) -> bool:
+    """Whether the first 1,000 rows of x are 0 and 1 only."""
+    values = dataset.x_float(np.arange(min(1000, dataset.n)))
+    return bool(((values == 0) | (values == 1)).all())
+
+
 def default_likelihood(dataset: Dataset) -> str:
     """Counts are Poisson, black-and-white pictures Bernoulli, all other data Gaussian.
 
@@ -138,8 +144,7 @@ def default_likelihood(dataset: Dataset) -> str:
     """
     if dataset.is_counts:
         return "poisson"
-    values = dataset.x_float(np.arange(min(1000, dataset.n))) if dataset.x_shape is not None else np.array([0.5])
-    return "bernoulli" if ((values == 0) | (values == 1)).all() else "gaussian"
+    return "bernoulli" if is_binary(dataset) else "gaussian"
 
 
 def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:

@@ -1,8 +1,8 @@
-"""Chapter 1: data with known factors, real pictures, or a file of your own; a look before anything is trained."""
+"""Chapter 1: data with known factors, real pictures, or your own file, looked at before training."""
 
 import streamlit as st
 
-from dvae_core.config import ConfigError, Data, DigitsData
+from dvae_core.config import ConfigError, Data, DigitsData, NeuronsData
 from dvae_core.data.dataset import DataError, Dataset
 from pages.ui import code, controls, data_files, data_preview
 from pages.ui import page as ui
@@ -29,6 +29,11 @@ def dials(kind: str, now: Data) -> Data:
     """Show a generator's dials, starting at what the link says."""
     start = now if now.kind == kind else controls.KINDS[kind]()
     data = controls.edit(start, DIALS[kind], prefix=f"data.{kind}")
+    if isinstance(data, NeuronsData) and data.tuning == "place":
+        st.caption(
+            "The factor position is u itself: copying u scores 1 on it, and p(z|u) has no width there. Judge a model "
+            "by the other factors."
+        )
     if kind == "sources":
         with st.expander("More dials", icon=":material/tune:"):
             data = controls.edit(data, MORE, prefix=f"data.{kind}")
@@ -37,7 +42,7 @@ def dials(kind: str, now: Data) -> Data:
 
 def train_button(data: Data, dataset: Dataset) -> None:
     """Offer the model that suits this data, one click away."""
-    model, why = data_preview.advice(data, dataset)
+    model, reason = data_preview.advice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             f"Train {'an' if model == 'ivae' else 'a'} {controls.MODELS[model]} on this",
@@ -45,7 +50,7 @@ def train_button(data: Data, dataset: Dataset) -> None:
             icon=":material/model_training:",
         ):
             ui.go("train", model=model)
-        st.caption(why, width="stretch")
+        st.caption(reason, width="stretch")
 
 
 ui.start(

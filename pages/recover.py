@@ -17,7 +17,8 @@ MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_
 
 **Theorem 1** (Khemakhem et al. 2020): with $nk + 1$ values of $u$ for which
 $L = (\lambda(u^1) - \lambda(u^0), \ldots)$ is invertible, $T^*(z^*) = A\,T(z) + c$.
-**Theorem 2** ($k \ge 2$): $A$ is a block permutation.
+**Theorem 2** ($k \ge 2$, $f$ with all second-order cross derivatives): $A$ is a block permutation. Both are about data
+from a model of this family, with $p(x|u)$ known exactly for every $u$.
 
 $$\mathrm{MCC} = \max_\pi \frac1n \sum_i |\mathrm{corr}(z_i, \hat z_{\pi(i)})|$$
 
@@ -46,33 +47,32 @@ def toolbar() -> tuple[Run, int, str, list[Run], Run | None]:
 
 
 def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: str) -> None:
-    """The talk's last figure: the world, the data, and what each model makes of it. Brush one, see all."""
+    """The talk's last figure: true factors, data, and the latents of each model. Points brushed in one show in all."""
     latents, (hue, names) = held_out(run), hues(run)
     rows = latents["x_rows"]
     x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
     drawn = [
-        Panel("(a) true factors, p(z|u)", found.z_true[rows], found.names),
+        Panel("(a) true factors, p(s|u)", found.z_true[rows], found.names),
         Panel("(b) data, p(x|u)", x, axes),
     ]
-    models = [(run, found)]
+    models = [(run, member, found)]
     if beside is not None and same_rows(run, beside):
-        other = recovery(beside, best_member(beside))
-        models += [] if other is None else [(beside, other)]
-    models.sort(key=lambda pair: not pair[0].config.is_conditional)  # the talk's order: iVAE, then VAE
-    said = []
-    for letter, (model, what) in zip("cd", models, strict=False):
-        name, value = model.config.model_name, recover_views.score_of(what, method).value
-        called = [f"latent for {factor}" for factor in what.names]
-        drawn.append(
-            Panel(
-                f"({letter}) {name}: MCC {value:.2f}", what.aligned[rows], called, "diverged, or a factor has no latent"
-            )
-        )
-        said.append(f"{name} {value:.2f}")
+        best = best_member(beside)
+        other = recovery(beside, best)
+        models += [] if other is None else [(beside, best, other)]
+    models.sort(key=lambda shown: not shown[0].config.is_conditional)  # the talk's order: iVAE, then VAE
+    sentences = []
+    for letter, (model, shown, its) in zip("cd", models, strict=False):
+        name, value = model.config.model_name, recover_views.score_of(its, method).value
+        axes = [f"latent for {factor}" for factor in its.names]
+        title = f"({letter}) {name}, from {recover_views.seen_by(model)}: MCC {value:.2f}"
+        drawn.append(Panel(title, its.aligned[rows], axes, "diverged, or a factor has no latent"))
+        sentences.append(recover_views.shown_and_mean(model, shown, value, method))
     if len(models) < 2:
         drawn.append(Panel("(d)", None, missing="Choose another run of the same data to see it here."))
-    st.markdown(f"**Mean correlation with the true factors: {', '.join(said)}.**")
+    st.markdown("MCC with the true factors: " + " ".join(sentences))
     linked(drawn, key="recover.talk", hues=None if hue is None else hue[rows], hue_labels=names)
+    recover_views.other_worlds(run)
 
 
 def same_rows(one: Run, other: Run) -> bool:

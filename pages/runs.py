@@ -31,7 +31,7 @@ def choose(everything: list[Run]) -> Run:
     """Show the table; the selected row is the run of the link."""
     table = run_table(everything).reindex(columns=["id", "shipped", *COLUMNS])
     table["title"] = table["title"] + [" · shipped" if run.is_shipped else "" for run in everything]
-    table["state"] = [run_panel.FACES[state][0] for state in table["state"]]
+    table["state"] = [run_panel.BADGES[state][0] for state in table["state"]]
     table["created"] = pd.to_datetime(table["created"], unit="s")
     ids = [run.id for run in everything]
     wanted = st.query_params.get("run")
@@ -45,7 +45,7 @@ def choose(everything: list[Run]) -> Run:
     return everything[rows[0] if rows else at]
 
 
-def renaming(run: Run) -> None:
+def rename_form(run: Run) -> None:
     """Offer another title."""
     with st.popover("Rename", icon=":material/edit:"):
         title = st.text_input("New name", run.title, max_chars=100, key=f"title.{run.id}")
@@ -53,27 +53,27 @@ def renaming(run: Run) -> None:
             attempt(lambda: runs.rename(run, title))
 
 
-def deleting(run: Run) -> None:
-    """Ask once more; deleting cannot be undone."""
+def delete_form(run: Run) -> None:
+    """Ask for confirmation; deleting cannot be undone."""
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown("The folder and everything in it is removed. This cannot be undone.")
         if st.button("Delete for good", type="primary", key=f"delete.{run.id}"):
 
-            def gone() -> None:
+            def remove() -> None:
                 runs.delete(run)
                 ui.remember("run", None)
 
-            attempt(gone)
+            attempt(remove)
 
 
-def repairing(run: Run) -> None:
-    """Offer to put right what can be: a damaged status, rewritten from what is there."""
+def repair_button(run: Run) -> None:
+    """Offer to rewrite a damaged status from the other files of the run."""
     if run.problem().startswith("status.json") and st.button("Repair", icon=":material/build:"):
         attempt(lambda: runs.repair(run))
 
 
 def summary(run: Run) -> None:
-    """Say what the run is and where it can be opened."""
+    """Describe the run, with links to the pages that open it."""
     config, about = run.config, run.about
     status = run.status()
     if status.is_active:  # its progress and buttons are in the queue above
@@ -94,25 +94,25 @@ def summary(run: Run) -> None:
 
 
 def detail(run: Run) -> None:
-    """Show one run and what can be done with its folder; a damaged one can still be taken away or deleted."""
+    """Show one run and what can be done with it; a damaged one can still be repaired or deleted."""
     with st.container(border=True):
         try:
             summary(run)
         except RunError as error:
             ui.problem(error)
         with st.container(horizontal=True):
-            if not run.problem():  # said above; such a run can still be repaired or deleted
-                runs_import_export.taking(run)
+            if not run.problem():  # shown above; such a run can still be repaired or deleted
+                runs_import_export.export_run(run)
             if not run.is_shipped:
-                repairing(run)
-                renaming(run)
-                deleting(run)
+                repair_button(run)
+                rename_form(run)
+                delete_form(run)
         if run.is_shipped:
             st.caption("This run came with the software: it can be opened and copied, not changed.")
 
 
-ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or take it with you.")
-runs_import_export.bringing()
+ui.start("runs", "Runs", "Every trained population is a folder: open it on any page, or export it.")
+runs_import_export.import_run()
 run_panel.queue()
 everything = ui.all_runs()
 if not everything:

@@ -1,4 +1,4 @@
-"""Home: something moving before a word is read, the three chapters, your runs."""
+"""Home: a moving picture, the three chapters, your runs."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from pages.ui.components.explorer import explorer
 from pages.ui.components.store import ship
 
 CHAPTERS = [
-    ("traverse", "Just do it", "Train a VAE, drag its latents. It looks like it works.", "Drag the latents"),
+    ("traverse", "Just do it", "Train a VAE and drag its latents. It looks as if it works.", "Drag the latents"),
     (
         "rotate",
         "Bad news",
@@ -23,7 +23,7 @@ CHAPTERS = [
     (
         "recover",
         "Rescue",
-        "Observe an auxiliary variable u as well, and the factors come back.",
+        "Observe an auxiliary variable u too. If it moves the factors enough, they come back, up to a simple map.",
         "Compare with the truth",
     ),
 ]
@@ -31,7 +31,7 @@ HERO = "digits-beta-vae"
 
 
 def hero() -> Run | None:
-    """Return the run that moves on this page: the shipped digits, else the first that can."""
+    """Return the run that moves on this page: the shipped digits, otherwise the first usable one."""
     ready = ui.usable_runs()
     return next((run for run in ready if run.id == HERO), ready[0] if ready else None)
 
@@ -53,7 +53,7 @@ def moving(run: Run) -> None:
 
 
 def your_runs() -> None:
-    """List the latest runs of the user, each a click away, and say where training happens."""
+    """List the user's latest runs with links, and say where training happens."""
     mine = runs.list_runs(runs.default_store())[:4]
     st.markdown("**Your runs**")
     if not mine:
@@ -62,7 +62,7 @@ def your_runs() -> None:
         try:
             state = run.status().state
             page = "traverse" if state == "finished" else "train"
-            ui.link(page, run.title, icon=run_panel.FACES[state][1], run=run.id)
+            ui.link(page, run.title, icon=run_panel.BADGES[state][1], run=run.id)
         except RunError as error:
             st.caption(str(error))
     ui.link("train", "Train a model")
@@ -72,14 +72,14 @@ def your_runs() -> None:
 
 
 def device_of(run: Run) -> str:
-    """Return where the run's worker said it trains; the server itself never asks, since that takes torch."""
+    """Return the device that the run's worker reported; the server does not ask itself, since that needs torch."""
     try:
         return run.status().device
     except RunError:
         return ""
 
 
-ui.start("start", "What can a latent-variable model know?", "Take a slider: a trained model decodes in your browser.")
+ui.start("start", "What can a latent-variable model know?", "Move a slider: a trained model decodes in your browser.")
 run = hero()
 toy, mine = st.columns([3, 1], gap="large")
 with toy:
@@ -89,9 +89,9 @@ with toy:
         moving(run)
 with mine:
     your_runs()
-for number, (cell, (page, title, words, label)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
+for number, (cell, (page, title, claim, label)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
     with cell.container(border=True, height="stretch"):
-        st.markdown(f"**{number} · {title}**  \n{words}")
+        st.markdown(f"**{number} · {title}**  \n{claim}")
         st.space("stretch")
         ui.link(page, label)
 ui.foot("start")

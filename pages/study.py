@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 
 
 def form() -> None:
-    """Show what a study is made of and the Start button."""
+    """Show the settings of a study and the Start button."""
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
     keep: dict[str, Any] = {"persist_state": "session"}
     data = st.multiselect(
@@ -46,7 +46,7 @@ def form() -> None:
         st.warning(str(error), icon=":material/warning:")
         return
     models_made = sum(p.config.members for p in everything)
-    st.markdown(f"**{models_made} models** in {len(everything)} populations, each one program.")
+    st.markdown(f"**{models_made} models** in {len(everything)} populations, each trained as one program.")
     st.caption(
         "The time left is measured from the first population on. The study offered here (40 models) took under "
         "two minutes on two busy cores."
@@ -65,13 +65,13 @@ def form() -> None:
     code.show(
         f"python -m dvae_core sweep --out my-study --data {listed} --models {' '.join(models)} \\\n"
         f"    --betas {','.join(f'{b:g}' for b in sorted(betas))} --seeds {seeds} --epochs {epochs}\n"
-        "# on a cluster: --scheduler tcp://HOST:8786; to go on: python -m dvae_core sweep --out my-study",
+        "# on a cluster: --scheduler tcp://HOST:8786; to resume: python -m dvae_core sweep --out my-study",
         "bash",
     )
 
 
 def view(study: Sweep) -> None:
-    """Show a study's state and what it found so far, polled while it is at work; any tab sees the same."""
+    """Show a study's state and its results so far, polled while it runs; every tab sees the same."""
     running = study.is_running()
 
     @st.fragment(run_every=LOOK_SECONDS if running else None)
@@ -81,7 +81,7 @@ def view(study: Sweep) -> None:
             if study.is_running() != running:
                 st.rerun()
             header(study, progress)
-            study_views.found(study)
+            study_views.results(study)
         except RunError as error:
             ui.problem(error)
 
@@ -89,7 +89,7 @@ def view(study: Sweep) -> None:
 
 
 def header(study: Sweep, progress: Progress) -> None:
-    """Say how far it is, with the button that makes sense now."""
+    """Show the progress, with Stop or Resume."""
     with st.container(horizontal=True, vertical_alignment="center"):
         run_panel.badge("running" if progress.state == "stopping" else progress.state)
         st.text(study.title, width="content")
@@ -106,19 +106,19 @@ def header(study: Sweep, progress: Progress) -> None:
         if progress.seconds_left is not None:
             left = f" · about {run_panel.duration(progress.seconds_left)} left"
     elif progress.seconds:
-        left = f" · {run_panel.duration(progress.seconds)} of work"
+        left = f" · {run_panel.duration(progress.seconds)} in all"
     st.progress(progress.share, f"{progress.done} of {progress.models} models are trained and scored{left}")
     if progress.at_work:
         each = (
             f"{figures.model_label(p.model)} with β {', '.join(f'{b:g}' for b in dict.fromkeys(p.config.train.betas))}"
             for p in progress.at_work
         )
-        st.caption("At work: " + "; ".join(each))
+        st.caption("Running: " + "; ".join(each))
     if progress.problem:
         st.warning(f"{progress.problem} Resume tries again.", icon=":material/warning:")
 
 
-ui.start("study", "Run a study", "Many models, many seeds, one table: what decides a score, the model, β, or luck?")
+ui.start("study", "Run a study", "Many models, many seeds, one table: what decides a score: the model, β, or luck?")
 settings, shown = st.columns([1, 2], gap="large")
 with settings:
     form()
@@ -128,7 +128,7 @@ with shown:
         ids = {s.id: s for s in known}
         study = ids[ui.choice(st.selectbox, "Study", list(ids), param="study", show=lambda i: ids[i].title)]
         view(study)
-        study_views.taking(study)
+        study_views.export(study)
     else:
         ui.plot(figures.sentence("Start the study: every model becomes a dot here.", height=380), key="study.beta")
 ui.foot("study")

@@ -1,10 +1,10 @@
-"""Chapter 1: choose a model, train many seeds of it at once in a process of their own, watch."""
+"""Chapter 1: choose a model and train many seeds of it at once, in a separate process, while watching."""
 
 import streamlit as st
 
-from dvae_core import runs
-from dvae_core.config import ConfigError
-from dvae_core.data.dataset import DataError
+from dvae_core import recipes, runs
+from dvae_core.config import Config, ConfigError
+from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, run_panel
@@ -35,8 +35,9 @@ def form() -> None:
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return
-    for said in theorem.warnings_before(dataset.u, theorem.needed_values(config)) if config.is_conditional else ():
-        st.warning(said, icon=":material/checklist:")
+    for warning in theorem.warnings_before(dataset.u, theorem.needed_values(config)) if config.is_conditional else ():
+        st.warning(warning, icon=":material/checklist:")
+    notes(config, dataset)
     title = f"{names[model]} on {controls.data_label(data)}"
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         run_panel.begin(config, title)
@@ -46,6 +47,23 @@ def form() -> None:
         f'config = Config.from_json("""{config.to_json()}""")\n'
         'for progress in train(runs.create("my-run", config)):\n    print(progress.step, progress.elbo)'
     )
+
+
+def notes(config: Config, dataset: Dataset) -> None:
+    """Say what the chosen likelihood and beta mean on this data."""
+    likelihood, beta = config.model.likelihood, max(config.train.betas)
+    if likelihood.kind == "bernoulli" and not recipes.is_binary(dataset):
+        st.caption(
+            "x has values between 0 and 1. A Bernoulli likelihood is then a pseudo-likelihood: training works, but its "
+            "ELBO bounds no log-probability of x."
+        )
+    if likelihood.kind == "gaussian" and beta != 1:
+        effective = likelihood.effective_beta(beta)
+        st.caption(
+            "The noise is learned and adapts to β."
+            if effective is None
+            else f"With this fixed noise the KL is weighted by 2σ²β = {effective:.2g} against the squared error."
+        )
 
 
 def shown_run() -> Run | None:

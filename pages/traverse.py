@@ -35,19 +35,19 @@ def toolbar() -> tuple[Run, int, str]:
 
 
 def example(run: Run, name: str, label: str, default: int = 0) -> int:
-    """Let the user pick a held-out example by its number."""
+    """Show a field for the number of a held-out example and return it."""
     last, key = len(held_out(run)["x_rows"]) - 1, f"traverse.{name}.{run.id}"
     return int(st.number_input(label, 0, last, min(default, last), persist_state="session", key=key))
 
 
-def take(run: Run, row: int) -> None:
-    """Start from this held-out example from now on."""
+def start_from(run: Run, row: int) -> None:
+    """Make this held-out example the starting point."""
     ui.remember("from", "data")
     st.session_state[f"traverse.row.{run.id}"] = row
 
 
 def drag(run: Run, plan: Plan, member: int, how: str) -> None:
-    """Mount what is moved and what it decodes, in a fragment: examples are chosen without a run of the whole page."""
+    """Mount the explorer in a fragment, so that choosing an example does not run the whole page again."""
     lo, hi = slider_range(run, member, how)  # type: ignore[arg-type]
     sliders = latent_table(run, member)
     latents = held_out(run)
@@ -88,7 +88,7 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
         )  # fmt: skip
         explorer(
             plan.tree, state, key=f"traverse.{run.id}",
-            on_pick=lambda row: take(run, row), fallback=lambda z: decode(plan, member, [z])[0],  # type: ignore[arg-type]
+            on_pick=lambda row: start_from(run, row), fallback=lambda z: decode(plan, member, [z])[0],  # type: ignore[arg-type]
         )  # fmt: skip
 
     explore()
@@ -116,7 +116,7 @@ def samples(run: Run, plan: Plan, member: int) -> None:
 
     def go(row: int, z: list[float]) -> None:
         if row < 2:  # data or its reconstruction
-            take(run, nearest(run, member, z))
+            start_from(run, nearest(run, member, z))
         set_latent(f"traverse.{run.id}", z)
 
     shared: dict = {"member": member, "x_names": names, "on_pick": go}

@@ -20,7 +20,7 @@ from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
 from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
 from dvae_core.figures.literature import factor_map
-from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter
+from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
 from dvae_core.figures.rotation import largest_change, rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
@@ -74,5 +74,6 @@ __all__ = [
     "variance_bars",
     "variance_spectrum",
     "which_is_true",
+    "worlds_strip",
     "wrong_axes",
 ]

@@ -9,6 +9,8 @@ from plotly.subplots import make_subplots
 
 from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, join, sentence, span_of
 
+LABELS_A_PANEL = 6  # more are thinned on the axis
+
 
 def column_histograms(
     x: Real[np.ndarray, "n d_x"],
@@ -188,7 +190,8 @@ def tuning_curves(
         name: Of that variable.
         labels: Names of the codes; () for numbers.
         names: Names of the columns.
-        limit: Columns drawn: those whose bin means vary most against their scatter.
+        limit: Columns drawn: all in their own order, or, of more, those whose bin means vary most against their
+            scatter, strongest first.
         bins: For numbers.
         unit: Of x.
     """
@@ -211,7 +214,7 @@ def tuning_curves(
     mean = sums[used] / rows[used, None]
     error = np.sqrt((squares[used] / rows[used, None] - mean**2).clip(0) / rows[used, None])
     strength = mean.std(0) / np.maximum(x.std(0), 1e-12)
-    shown = np.argsort(-strength, kind="stable")[:limit]
+    shown = np.arange(d) if d <= limit else np.argsort(-strength, kind="stable")[:limit]
     across = min(len(shown), 4)
     down = -(-len(shown) // across)
     names, at = filled(names, d, "x"), centres[used]
@@ -228,8 +231,10 @@ def tuning_curves(
         )  # fmt: skip
         fig.update_xaxes(title={"text": name if row == down else "", "standoff": 2}, nticks=4, row=row, col=col)
         fig.update_yaxes(nticks=3, rangemode="tozero", row=row, col=col)
-    if labels and len(labels) <= 4:
-        fig.update_xaxes(tickvals=at, ticktext=[labels[i] for i in np.flatnonzero(used).tolist()])
+    if labels:
+        every = -(-len(at) // LABELS_A_PANEL)
+        ticks = np.flatnonzero(used)[::every].tolist()
+        fig.update_xaxes(tickvals=centres[ticks], ticktext=[labels[i] for i in ticks])
     found = f"What {name} does to {'each column' if d <= limit else f'the {len(shown)} columns it moves most'}"
     return finish(fig, found, f"mean {unit} with twice its standard error", height=110 + 150 * down, panels=True)
 

@@ -1,4 +1,4 @@
-"""What was recovered: factors against latents, their correlations, and scores beside what needs no model."""
+"""Factors against latents, their correlations, and scores beside those that need no model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -175,7 +175,7 @@ def mcc_lines(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw each seed's score as a dot, the mean as a bar, and what no model is needed for as dashed lines.
+    """Draw each seed's score as a dot, the mean as a bar, and scores that need no model as dashed lines.
 
     Args:
         scores: For each model (or model and measure) the scores of its seeds; None or NaN for a failed one. Names that
@@ -238,6 +238,45 @@ def mcc_lines(
         else:
             verb = "beats" if min(seeds[best]) > lines[floor] else "tops"
             found = f"{best} ({means[best]:.2f}) {verb} every reference"
-    note = "dot: a seed, bar: mean ± std, diamond: what needs no model"
+    note = "dot: a seed, bar: mean ± std, diamond: needs no model"
     note = join(note, f"no reference is computed {WITHIN_U}" if lines and within else "")
     return finish(fig, title or found, note, height=height or 110 + 34 * len(rows), right=120)
+
+
+def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = None, height: int = 320) -> go.Figure:
+    """Draw the MCC of an iVAE and a VAE on several data sets, a dot a seed, beside each set's best reference line.
+
+    Args:
+        worlds: One a data set: data_seed, iVAE and VAE (scores of their seeds), references (scores by name; those of a
+            random rotation need the truth and are left out).
+        title: Replaces the title that states the finding.
+        height: In pixels.
+    """
+    if not worlds:
+        return sentence("No other data set is trained yet.", height=height)
+    fig = go.Figure()
+    at = np.arange(len(worlds))
+    means = {}
+    for k, (name, role, symbol) in enumerate((("iVAE", "factor", "circle"), ("VAE", "latent", "square"))):
+        x = np.concatenate([np.full(len(w[name]), i + 0.16 * k - 0.08) for i, w in enumerate(worlds)])
+        y = np.concatenate([np.asarray(w[name], float) for w in worlds])
+        means[name] = np.array([np.mean(w[name]) for w in worlds])
+        fig.add_scatter(
+            x=x, y=y, mode="markers", name=name,
+            marker={"size": 8, "symbol": symbol, "color": COLOURS[role], "line": OUTLINE, "opacity": 0.8},
+            hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+    lines = [[v for key, v in w["references"].items() if v is not None and key != "random_rotation"] for w in worlds]
+    fig.add_scatter(
+        x=at, y=[max(values, default=np.nan) for values in lines], mode="markers", name="best reference line",
+        marker={"symbol": "line-ew", "size": 24, "line": {"width": 2, "color": COLOURS["reference"]}},
+        hovertemplate="best reference line: %{y:.3f}<extra></extra>",
+    )  # fmt: skip
+    fig.update_xaxes(title="data seed", tickvals=at, ticktext=[str(w["data_seed"]) for w in worlds], showgrid=False)
+    fig.update_yaxes(title="MCC (Pearson, held-out)", range=[0, 1.02])
+    above = int((means["iVAE"] > means["VAE"]).sum())
+    found = (
+        f"Over {len(worlds)} data sets: iVAE {means['iVAE'].mean():.2f}, VAE {means['VAE'].mean():.2f}; the iVAE is "
+        f"above on {above}"
+    )
+    return finish(fig, title or found, "dot: a model's seed", height=height, line=FULL_LINE)

@@ -1,4 +1,4 @@
-"""How training went, member by member: bounds against the step, and which latents came to carry something."""
+"""How training went, member by member: bounds against the step, and which latents carry information."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,6 +23,7 @@ def training_curves(
     failed: Sequence[int] = (),
     steps: int | None = None,
     highlight: int | None = None,
+    train_name: str = "train",
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
@@ -35,6 +36,7 @@ def training_curves(
         failed: Members to mark with a cross and name; members with values that are not finite are marked too.
         steps: Where the step axis ends; None for the last step so far. Give it while a run is at work.
         highlight: A member to draw thick; None for the best held-out one where the metric is "elbo".
+        train_name: Name of the dotted curves in the legend.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -46,7 +48,7 @@ def training_curves(
         highlight = max(good, key=lambda m: m.last).member
     fig = make_subplots(1, 1)
     note = join("held-out, nats per example", _draw_members(fig, members, metric, highlight, steps, col=1))
-    _draw_legend(fig, members, highlight)
+    _draw_legend(fig, members, highlight, train_name)
     lost, values = [m.name for m in members if not m.is_good], [m.last for m in good]
     failures = f"; {' and '.join(lost) if len(lost) <= 2 else f'{len(lost)} members'} failed" if lost else ""
     what = _word(metric)[0].upper() + _word(metric)[1:]
@@ -68,6 +70,7 @@ def training_split(
     failed: Sequence[int] = (),
     steps: int | None = None,
     highlight: int | None = None,
+    train_name: str = "train",
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
@@ -78,6 +81,7 @@ def training_split(
         failed: Members to mark with a cross and name.
         steps: Where the step axes end.
         highlight: A member to draw thick.
+        train_name: Name of the dotted curves in the legend.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -89,7 +93,7 @@ def training_split(
         _draw_members(fig, members, metric, highlight, steps, col=col)
         for col, (members, metric) in enumerate(zip(parts, ("recon", "kl"), strict=True), 1)
     ]
-    _draw_legend(fig, parts[0], highlight)
+    _draw_legend(fig, parts[0], highlight, train_name)
     good = [(r.last, k.last, k) for r, k in zip(*parts, strict=True) if r.is_good and k.is_good]
     if not good:
         found = "No member has a finite bound"
@@ -163,7 +167,7 @@ def kl_bars(
 
 
 class _Member(NamedTuple):
-    """One member's curves of one metric: steps and values, finite ones only. `group` is in words what seeds share."""
+    """One member's finite steps and values of one metric. `group` names the settings that its seeds share."""
 
     member: int
     settings: tuple[float, ...]
@@ -231,7 +235,7 @@ def _draw_members(
     *,
     col: int,
 ) -> str:
-    """Draw all members' curves into one panel with its axes; return a note if the start runs off the axis."""
+    """Draw all members' curves into one panel with its axes; return a note where the axis cuts the first steps off."""
     end = max([steps or 1, *(float(curve[0][-1]) for m in members for curve in (m.held_out, m.train) if len(curve[0]))])
     for m in members:
         colour = COLOURS["bad"] if m.failed else m.colour
@@ -260,17 +264,17 @@ def _draw_members(
         low, high = float(low - pad), float(high + pad)
     fig.update_xaxes(title="step", range=[0, end * 1.01], row=1, col=col)
     fig.update_yaxes(title=f"{_word(metric)} (nats)", range=[low, high], row=1, col=col)
-    runs_off = bool(((value < low) | (value > high)).any())
-    return "the start runs off the axis" if runs_off else ""
+    is_cut = bool(((value < low) | (value > high)).any())
+    return "the axis cuts off the first steps" if is_cut else ""
 
 
-def _draw_legend(fig: go.Figure, members: Sequence[_Member], highlight: int | None) -> None:
+def _draw_legend(fig: go.Figure, members: Sequence[_Member], highlight: int | None, train_name: str) -> None:
     differ = _settings_differ(members)
     groups = {m.group: m.colour for m in sorted(members, key=lambda m: m.settings)} if differ else {}
     entries = [(group, colour, "solid", 1.5) for group, colour in groups.items()]
     plain = COLOURS["reference"] if differ else HUES[0]
     entries.append(("held-out", plain, "solid", 1.5))
-    entries += [("train", plain, "dot", 1.5)] if any(len(m.train[0]) for m in members) else []
+    entries += [(train_name, plain, "dot", 1.5)] if any(len(m.train[0]) for m in members) else []
     chosen = [m for m in members if m.member == highlight and len(members) > 1]
     entries += [(f"thick: {m.name}", m.colour, "solid", 4) for m in chosen]
     for name, colour, dash, width in entries:

@@ -1,4 +1,4 @@
-"""Settings as widgets: labels, help and bounds come from the Config's own field metadata, so they are said once."""
+"""Settings as widgets: labels, help and bounds come from the metadata of the Config's fields."""
 
 import dataclasses
 import os
@@ -107,14 +107,14 @@ def data_from_text(text: str) -> tuple[Data, Split]:
     """Read data from a link, and how it is split.
 
     Raises:
-        ConfigError: If it names a kind, setting or file that does not exist. Only files that were brought here, fetched
-            from the catalogue, or lie in the data folder of the setting can be named.
+        ConfigError: If it names a kind, setting or file that does not exist. A link can name only files that were
+            uploaded, fetched from the catalogue, or lie in the folder that DVAE_DATA_ROOT names.
     """
     data, split = config.data_from_text(text)
     if isinstance(data, FileData):
         path = _long(data.path)
         if path is None or not path.exists():
-            raise ConfigError("The file this link names is not here; choose it again on the Data page.")
+            raise ConfigError("The file that this link names is not on this machine; choose it again on the Data page.")
         data = dataclasses.replace(data, path=str(path))
     return data, split
 
@@ -124,7 +124,7 @@ def _places() -> dict[str, Path | None]:
 
 
 def _short(path: Path) -> str:
-    """Return a path as links say it: the place it is in, and where in it."""
+    """Return a path as links write it: its place, and the path inside."""
     for place, folder in _places().items():
         if folder is not None and path.is_relative_to(folder):
             return f"{place}/{path.relative_to(folder)}"
@@ -132,7 +132,7 @@ def _short(path: Path) -> str:
 
 
 def _long(name: str) -> Path | None:
-    """Return the path a link means; None for what no place of ours can hold."""
+    """Return the path a link means; None if it points outside the data folders."""
     place, _, rest = name.partition("/")
     folder = _places().get(place) if rest else data_folder()
     if folder is None:
@@ -161,7 +161,7 @@ def dataset_of(data: Data) -> Dataset:
     """Draw or read the data, remembered for the last few sources.
 
     Raises:
-        DataError: If it cannot be read as asked.
+        DataError: If it cannot be read as requested.
     """
     when = Path(data.path).stat().st_mtime if isinstance(data, FileData) and Path(data.path).exists() else 0.0
     return _dataset(data_to_text(data), when, data)
@@ -173,7 +173,7 @@ def _dataset(text: str, when: float, _data: Data) -> Dataset:
 
 
 def data_label(data: Data) -> str:
-    """Say a data source in a few words."""
+    """Return a short name for a data source."""
     if isinstance(data, SourcesData):
         u = "continuous u" if data.continuous_u else f"{data.segments} segments"
         return f"{data.n_latents} sources, {u}"
@@ -215,7 +215,7 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
     """Show the settings of a model for some data, starting at what suits both, and return the Config.
 
     Raises:
-        ConfigError: If the model cannot be had with this data (an iVAE without u).
+        ConfigError: If the model does not fit the data (an iVAE needs u).
     """
     key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
     left, right = st.columns(2, vertical_alignment="bottom")

@@ -1,4 +1,4 @@
-"""What some data looks like, in words and pictures, before anything is trained."""
+"""What the data looks like, as numbers and figures, before anything is trained."""
 
 import hashlib
 
@@ -11,20 +11,16 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.runs import Run, RunError
 from pages.ui import controls, run_panel
 from pages.ui import page as ui
+from pages.ui.recover_views import FLOORS
 
 VIEWS = {"look": "Look", "columns": "Columns", "tuning": "Against u", "shape": "Structure", "hard": "How hard?"}
-MANY_COLUMNS = 10  # from so many on rows are drawn one after the other, whether or not they are known to be in time
-LINES = {
-    "raw_x": "raw x",
-    "pca": "PCA",
-    "fastica": "FastICA",
-    "u_only": "u alone",
-    "random_rotation": "random rotation",
-}
+MANY_COLUMNS = (
+    10  # from this many columns on, rows are drawn in their order, whether or not they are known to be in time
+)
 
 
 def facts(dataset: Dataset) -> None:
-    """Say what the data is in one line of numbers."""
+    """Show the sizes of the data in one line of numbers."""
     u = (
         "none" if dataset.u is None
         else f"{dataset.n_labels} labels" if dataset.has_labels
@@ -48,7 +44,7 @@ def _numbers(numbers: dict[str, str]) -> None:
 
 
 def show(data: Data, dataset: Dataset) -> None:
-    """Show one view of the data, chosen in a row of words."""
+    """Show one view of the data, chosen in a row of buttons."""
     views = [v for v in VIEWS if _fits(v, dataset)]
     view = ui.choice(st.segmented_control, "View", views, param="view", show=VIEWS.__getitem__)
     if view == "look":
@@ -131,7 +127,7 @@ def _spectrum(text: str, fingerprint: str, _dataset: Dataset):
 
 
 def difficulty(data: Data, dataset: Dataset) -> None:
-    """Say what needs no model at all on data with known factors; computed by a worker, once."""
+    """Show the scores that need no model, on data with known factors; a worker computes them once."""
     plain = Config(data=data).to_json()
     name = hashlib.sha256((plain + dataset.fingerprint).encode()).hexdigest()[:12]
     run = Run(controls.data_folder() / "looks" / name)
@@ -143,10 +139,10 @@ def difficulty(data: Data, dataset: Dataset) -> None:
         ui.problem(error)
         return
     if found is None:
-        st.markdown("How far do raw x, PCA, FastICA and a mere copy of u get? A model has to beat them.")
-        run_panel.ask(run, "difficulty", "Find out", "Fitting what needs no model")
+        st.markdown("How far do x itself, PCA, FastICA and copying u get? A model has to beat them.")
+        run_panel.ask(run, "difficulty", "Compute", "Fitting PCA and FastICA")
         return
-    scores = {LINES[k]: v for k, v in found["scores"].items() if v is not None}
+    scores = {FLOORS[k]: v for k, v in found["scores"].items() if v is not None}
     _numbers({label: f"{value:.2f}" for label, value in scores.items()})
     best = max((v, k) for k, v in scores.items() if k != "random rotation")
     st.markdown(
@@ -159,9 +155,12 @@ def difficulty(data: Data, dataset: Dataset) -> None:
 
 
 def advice(data: Data, dataset: Dataset) -> tuple[str, str]:
-    """Return the model that suits the data, and why, in words."""
+    """Return the model that suits the data, and the reason."""
     if dataset.x_shape is not None:
         return "beta-vae", "Pictures: a β-VAE, whose latents can be dragged."
     if dataset.u is not None:
-        return "ivae", f"There is u ({', '.join(dataset.u_names[:3])}): an iVAE can use it to find the axes."
-    return "vae", "Without u, a VAE: its axes are not identified, see Bad news."
+        return (
+            "ivae",
+            f"With u ({', '.join(dataset.u_names[:3])}): an iVAE can find the axes, if u moves the latents enough.",
+        )
+    return "vae", "Without u, a VAE. Its axes are not identified: see Bad news."

@@ -1,4 +1,4 @@
-"""Training as the page sees it: start a run, poll its folder, stop it, go on. Every state has a face."""
+"""Training as a page shows it: start a run, poll its folder, stop it, resume it."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ from pages.ui import page as ui
 
 POLL_SECONDS = 0.5
 SHOWN = 8  # of the queue
-GO_ON = {"new": "Start", "stopped": "Resume", "lost": "Resume", "failed": "Retry"}
-FACES = {
+RESUME_LABELS = {"new": "Start", "stopped": "Resume", "lost": "Resume", "failed": "Retry"}
+BADGES = {
     "new": ("Not started", ":material/draft:", "gray"),
     "queued": ("Queued", ":material/schedule:", "gray"),
     "warming": ("Warming up", ":material/hourglass_top:", "orange"),
@@ -29,7 +29,7 @@ FACES = {
 
 
 def begin(config: Config, title: str) -> Run | None:
-    """Make a run, start its worker and put it into the link; None if that failed (said on the page)."""
+    """Make a run, start its worker and put it into the link; None if that failed, with an error on the page."""
     try:
         run = runs.create(runs.new_path(runs.default_store(), title), config, title=title)
         ui.remember("run", run.id)
@@ -42,12 +42,12 @@ def begin(config: Config, title: str) -> Run | None:
 
 def badge(state: str) -> None:
     """Show a run's state as a coloured word."""
-    label, icon, colour = FACES[state]
+    label, icon, colour = BADGES[state]
     st.badge(label, icon=icon, color=colour)  # type: ignore[arg-type]
 
 
 def duration(seconds: float) -> str:
-    """Say a length of time as a person would."""
+    """Return a length of time as text."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -81,16 +81,16 @@ def live(run: Run) -> None:
 
 
 def nothing_yet() -> None:
-    """Show what will stand here once something trains, and what is training now."""
+    """Show an empty frame where the curves will be."""
     with st.container(border=True):
         ui.plot(
-            figures.sentence("Press Start training: the curves of all seeds grow here.", height=320), key="live.elbo"
+            figures.sentence("Press Start training: the curves of all seeds appear here.", height=320), key="live.elbo"
         )
-    st.caption("Training goes on when you leave the page; the link in the address bar comes back to it.")
+    st.caption("Training continues when you leave the page; the link in the address bar returns to it.")
 
 
 def header(run: Run, status: Status) -> None:
-    """Say what the run is doing, in a word and a line, with the buttons that make sense now."""
+    """Show the run's state, its progress, and the buttons that apply."""
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
         st.text(run.title, width="content")
@@ -103,9 +103,9 @@ def header(run: Run, status: Status) -> None:
     elif status.state == "new":
         st.caption("Nothing has been trained yet.")
     elif status.state in ("stopped", "lost"):
-        said = "" if status.state == "stopped" else f"{status.message} "
+        message = "" if status.state == "stopped" else f"{status.message} "
         at = f"Stopped at step {status.step:,} of {status.steps:,}. " if status.steps else ""
-        st.progress(share, f"{said}{at}Resume goes on from its last checkpoint, bit for bit.")
+        st.progress(share, f"{message}{at}Resume continues from its last checkpoint, bit for bit.")
         if status.state == "lost":
             _log(run)
     elif status.state == "finished":
@@ -116,21 +116,30 @@ def header(run: Run, status: Status) -> None:
 
 
 def _buttons(run: Run, status: Status) -> None:
-    """Offer what makes sense now: Stop, or going on. What cannot be done is said by the next run of the page."""
+    """Offer Stop or Resume, whichever applies. The next run of the page shows what could not be done."""
     if status.is_active and not (status.state == "queued" and status.pid is None):
-        asked = (run.path / "STOP").exists()
-        label = "Stopping ..." if asked else "Leave the queue" if status.state == "queued" else "Stop"
+        is_stopping = (run.path / "STOP").exists()
+        label = "Stopping ..." if is_stopping else "Leave the queue" if status.state == "queued" else "Stop"
         st.button(
-            label, icon=":material/stop:", on_click=_try, args=(jobs.stop, run), disabled=asked, key=f"stop.{run.id}"
+            label,
+            icon=":material/stop:",
+            on_click=_try,
+            args=(jobs.stop, run),
+            disabled=is_stopping,
+            key=f"stop.{run.id}",
         )
-    elif status.state in GO_ON:
+    elif status.state in RESUME_LABELS:
         st.button(
-            GO_ON[status.state], icon=":material/play_arrow:", on_click=_try, args=(jobs.start, run), key=f"go.{run.id}"
+            RESUME_LABELS[status.state],
+            icon=":material/play_arrow:",
+            on_click=_try,
+            args=(jobs.start, run),
+            key=f"go.{run.id}",
         )
 
 
 def _try(what: Callable[[Run], None], run: Run) -> None:
-    """Do what a button says; a refusal (a full disk, another server was first) is a sentence, not an exception."""
+    """Run a button's action; a refusal (a full disk, another server was first) becomes a message."""
     try:
         what(run)
     except RunError as error:
@@ -138,7 +147,7 @@ def _try(what: Callable[[Run], None], run: Run) -> None:
 
 
 def _how_far(run: Run, status: Status) -> str:
-    """Say an active run's progress in a line."""
+    """Return an active run's progress as one line."""
     if status.state == "running":
         left = "" if status.seconds_left is None else f" · {duration(status.seconds_left)} left"
         return f"Step {status.step:,} of {status.steps:,}{left} · {status.device}"
@@ -154,11 +163,11 @@ def _log(run: Run) -> None:
 
 
 def queue(*, besides: Run | None = None) -> None:
-    """Show all that is at work or waits, in its order, each with progress, time left and a Stop; polled."""
+    """Show everything that runs or waits, in its order, each with progress, time left and a Stop; polled."""
     waiting = _active(besides)
     if not waiting:
         return
-    st.markdown("**At work and in the queue**")
+    st.markdown("**Running and queued**")
 
     @st.fragment(run_every=2 * POLL_SECONDS)
     def panel() -> None:
@@ -181,7 +190,7 @@ def queue(*, besides: Run | None = None) -> None:
 
 
 def _active(besides: Run | None) -> list[tuple[Run, Status]]:
-    """Return what is at work, then what waits, in its order."""
+    """Return what runs, then what waits, in its order."""
     found = []
     for run in runs.list_runs(runs.default_store()):
         try:
@@ -194,22 +203,26 @@ def _active(besides: Run | None) -> list[tuple[Run, Status]]:
 
 
 def _curves(run: Run, status: Status) -> None:
-    """Draw what is known so far: the bound of every member, its parts, and the latents of one member."""
+    """Draw the bound of every member, its parts, and the latents of one member, as far as they are known."""
     history, latents = run.history(), run.latents()
     if history.empty:
         if status.is_active:  # an empty figure: the browser loads plotly while the worker loads torch
             ui.plot(figures.training_curves(history, height=340), key="live.elbo")
         return
     more: dict = {"failed": status.failed_members, "steps": status.steps or None}
+    if run.config.model.posterior == "gauss-newton":
+        more["train_name"] = "train (fewer refinement steps than held-out)"
+    member = None if latents is None else best_member(run)
+    if member is not None and run.config.members > 1:
+        more["highlight"] = member
     left, right = st.columns(2)
     with left:
         ui.plot(figures.training_curves(history, **more, height=380), key="live.elbo")
     with right:
-        if latents is not None:
-            member = best_member(run)
+        if latents is not None and member is not None:
             hue, names = hues(run)
-            kl = latents["kl_latent"][member]
-            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, height=380)
+            kl, title = latents["kl_latent"][member], f"Posterior means of {ui.member_names(run)[member]}"
+            figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, title=title, height=380)
             ui.plot(figure, key="live.latents")
         else:
             st.skeleton(height=380)
@@ -219,14 +232,14 @@ def _curves(run: Run, status: Status) -> None:
 
 
 def ask(run: Run, name: str, label: str, working: str, **settings: str | int | float) -> None:
-    """Offer a computation on a run, show how far it is, and say so if it ended without a result.
+    """Offer a computation on a run, show its progress, and report if it ended without a result.
 
-    Call it while there is no result yet. Only one computation a run is at work at a time.
+    Call it while there is no result yet. Each run has one computation at a time.
     """
-    asked = f"asked.{run.id}.{name}"
+    requested = f"asked.{run.id}.{name}"
     if jobs.is_analysing(run):
-        if asked not in st.session_state:
-            return  # another computation is at work and shows itself
+        if requested not in st.session_state:
+            return  # another computation is running and shows its own progress
 
         @st.fragment(run_every=POLL_SECONDS)
         def waiting() -> None:
@@ -236,14 +249,14 @@ def ask(run: Run, name: str, label: str, working: str, **settings: str | int | f
 
         waiting()
         return
-    if st.session_state.pop(asked, None) == settings:
-        why = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
-        st.error(f"The computation ended without a result. {why}", icon=":material/error:")
+    if st.session_state.pop(requested, None) == settings:
+        reason = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        st.error(f"The computation ended without a result. {reason}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):
         try:
             jobs.analyse(run, name, **settings)
         except RunError as error:
             ui.problem(error)
             return
-        st.session_state[asked] = settings
+        st.session_state[requested] = settings
         st.rerun()

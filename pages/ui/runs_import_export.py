@@ -1,4 +1,4 @@
-"""Runs in and out of the app: a zip to take in, and what other programs read, to take home."""
+"""Import a run from a zip; export runs, latents and decoders for other programs."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,19 @@ from dvae_core.runs import Run, RunError, archive
 from pages.ui import page as ui
 
 
-def bringing() -> None:
-    """Take in a zip that Take home made, here or elsewhere."""
+def import_run() -> None:
+    """Import a zip that Export made, on this machine or another."""
     with st.popover("Import", icon=":material/upload:"):
         file = st.file_uploader(
             "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
         )
-        if file is not None and st.button("Take it in", type="primary", key="import.go"):
+        if file is not None and st.button("Import this run", type="primary", key="import.go"):
             attempt(lambda: ui.remember("run", archive.unpack(file.getvalue(), runs.default_store()).id))
 
 
-def taking(run: Run) -> None:
-    """Offer the run to other programs: latents and history as tables, the decoder as ONNX, the whole as a zip."""
-    with st.popover("Take home", icon=":material/download:"):
+def export_run(run: Run) -> None:
+    """Offer the run as a zip, its decoder as ONNX, its latents and scores as tables."""
+    with st.popover("Export", icon=":material/download:"):
         st.download_button(
             "The run (zip)", lambda: archive.pack(run), f"{run.id}.zip", "application/zip", on_click="ignore"
         )
@@ -36,7 +36,7 @@ def taking(run: Run) -> None:
         )  # fmt: skip
         st.download_button(
             "Latents of the held-out rows (npz)", (run.path / "latents.npz").read_bytes, f"{run.id}-latents.npz",
-            on_click="ignore", help="mu_z, std_z [member, row, latent], and what is known of each row",
+            on_click="ignore", help="mu_z and std_z [member, row, latent], and what is known of each row",
         )  # fmt: skip
         for kind, write in (("CSV", "to_csv"), ("Parquet", "to_parquet")):
             st.download_button(
@@ -47,12 +47,12 @@ def taking(run: Run) -> None:
 
 def table_bytes(run: Run, write: str) -> bytes:
     """Return the table of members in a format of pandas."""
-    data = getattr(member_table(run), write)(index=False)  # without a path pandas returns it
+    data = getattr(member_table(run), write)(index=False)  # without a path pandas returns the contents
     return data.encode() if isinstance(data, str) else data
 
 
 def attempt(what: Callable[[], None]) -> None:
-    """Do it and show the page anew; a refusal is said here."""
+    """Do it and run the page again; a refusal becomes a message."""
     try:
         what()
     except RunError as error:

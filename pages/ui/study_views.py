@@ -1,4 +1,4 @@
-"""What a study found, drawn from its table, and the ways to take it along."""
+"""What a study found, drawn from its table, and the table for download."""
 
 import io
 from typing import Any
@@ -13,12 +13,12 @@ from pages.ui import controls
 from pages.ui import page as ui
 
 
-def found(study: Sweep) -> None:
-    """Draw what the table says so far: one data set and one score at a time."""
+def results(study: Sweep) -> None:
+    """Draw the table so far: one data set and one score at a time."""
     table: Any = study.table()
     sets = list(dict.fromkeys(table["data"]))
-    here = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
-    table = table[table["data"] == here]
+    chosen = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
+    table = table[table["data"] == chosen]
     scores = study_table.scores_of(table)
     if not scores:
         st.caption("Dots appear as soon as the first population is scored.")
@@ -28,8 +28,8 @@ def found(study: Sweep) -> None:
     shown = [score, *(s for s in ("mcc", "mig", "elbo") if s in scores and s != score)]
     ui.plot(figures.variance_bars(study_table.variance(table, shown)), key="study.variance")
     st.caption(
-        "Locatello et al. (2019) trained 12,000 models and found what these bars say in small: a good score may be a "
-        "lucky seed. Look at the grey part before you call a method better."
+        "Locatello et al. (2019) trained 12,000 models and found what these bars show in small: a good score may "
+        "be a lucky seed. Look at the grey part, which the seeds explain, before you call a method better."
     )
     with_truth = (
         score if score in study_table.WITH_TRUTH else next((s for s in scores if s in study_table.WITH_TRUTH), None)
@@ -45,15 +45,15 @@ def found(study: Sweep) -> None:
 
 
 def label(text: str) -> str:
-    """Say a data set of a table in a few words."""
+    """Return a short name for a data set of a table."""
     try:
         return controls.data_label(controls.data_from_text(text)[0])
-    except ConfigError:  # a file that is not here, or a name of somebody's own
+    except ConfigError:  # a file that is not on this machine, or a name that the user gave
         return text
 
 
-def taking(study: Sweep) -> None:
-    """Offer the table, and the way to single populations."""
+def export(study: Sweep) -> None:
+    """Offer the table for download, and links to single populations."""
     file = study.path / "table.parquet"
     with st.container(horizontal=True):
         if file.is_file():

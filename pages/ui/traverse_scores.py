@@ -15,22 +15,24 @@ SHOWN = {
 
 
 def panel(run: Run, member: int) -> None:
-    """Show what each latent knows of each true factor, with the scores made of it; offer to compute them."""
+    """Show how each latent follows each true factor, with the scores of the literature; offer to compute them."""
     factors = run.about.get("z_names") or []
     if not factors or run.config.model.latents < 2:
         return
     found = load(run, member)
     with st.expander("Does one latent mean one factor?", icon=":material/grid_on:", expanded=found is not None):
         if found is None:
-            st.markdown("MIG, DCI, SAP and their kin compare each latent with each true factor; up to a minute.")
-            run_panel.ask(run, "disentanglement", "Compute", "Growing the trees of DCI", member_index=member)
+            st.markdown(
+                "MIG, DCI, SAP and their kin compare each latent with each true factor. This takes up to a minute."
+            )
+            run_panel.ask(run, "disentanglement", "Compute", "Fitting the trees of DCI", member_index=member)
             return
         scores = found["scores"]
         for cell, (name, label) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
-            words = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
-            cell.metric(label, f"{scores[name]['value']:.2f}", help=words)
+            hint = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
+            cell.metric(label, f"{scores[name]['value']:.2f}", help=hint)
         ui.plot(figures.factor_map(matrix(scores["mig"]), found["factors"]), key=f"scores.map.{run.id}")
         st.caption(
             f"{found['rows']:,} held-out rows, {found['codes']}. 1 is perfect. The scores disagree with one another, "
-            "and none is seen by the training: see Locatello et al. 2019."
+            "and training sees none of them: see Locatello et al. 2019."
         )

@@ -62,7 +62,7 @@ def test_recover_says_when_the_truth_is_unknown(store, visit):
 def test_recover_draws_the_talks_figure_with_both_models(store, visit):
     at = visit("recover", run="ivae")
     panels = json.loads(at.get("bidi_component")[0].proto.json)[0]["panels"]
-    assert [p["title"].partition(":")[0] for p in panels[2:]] == ["(c) iVAE", "(d) VAE"]
+    assert [p["title"].partition(":")[0] for p in panels[2:]] == ["(c) iVAE, from x", "(d) VAE, from x"]
     assert all(p["points"] for p in panels)
 
 
@@ -250,7 +250,7 @@ def test_data_drawn_here_is_shown(kind, no_runs, visit):
     for view in ("shape", "tuning", "hard"):
         at = visit("data", data=kind, source=kind.split(",")[0], view=view)
         check(at, "data")
-    assert "Find out" in [b.label for b in at.button]
+    assert "Compute" in [b.label for b in at.button]
 
 
 def test_a_split_in_the_link_reaches_the_training_form(no_runs, visit):

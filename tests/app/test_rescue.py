@@ -44,7 +44,7 @@ def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
     score = talk.score()
     assert score is not None
     assert f"iVAE {score['members'][best_member(talk)]['mcc_pearson']:.2f}" in page_text(at)
-    assert len(at.get("plotly_chart")) == (2 if view == "maps" else 1)
+    assert len(at.get("plotly_chart")) == (3 if view == "maps" else 2)  # the other worlds are one
 
 
 def test_the_four_panels_hold_the_same_rows(shipped, visit):
@@ -54,6 +54,37 @@ def test_the_four_panels_hold_the_same_rows(shipped, visit):
     alone = panels(visit("recover", run="talk-vae", beside="none"))
     assert alone[2]["title"].startswith("(c) VAE")
     assert alone[3]["points"] is None
+
+
+def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_told_apart(shipped, visit):
+    text = page_text(visit("recover", run="talk-ivae"))
+    for name in ("talk-ivae", "talk-vae"):
+        run = runs.find(name, shipped)
+        score, best = run.score(), best_member(run)
+        assert score is not None
+        own, mean, std = (
+            score["members"][best]["mcc_pearson"],
+            score["mean"]["mcc_pearson"],
+            score["std"]["mcc_pearson"],
+        )
+        shown = f"**{run.config.model_name} {own:.2f}** (seed {best}; mean of 8 seeds {mean:.2f} ± {std:.2f}"
+        assert shown in text
+
+
+def test_what_c_saw_stands_on_it_and_x_alone_beside_it(shipped, visit):
+    at = visit("recover", run="talk-ivae")
+    titles = [panel["title"] for panel in panels(at)]
+    assert titles[2].startswith("(c) iVAE, from x and u: MCC")
+    assert titles[3].startswith("(d) VAE, from x: MCC")
+    assert page_text(at).count("the encoder from x alone") == 1  # the VAE's means have seen nothing else
+
+
+def test_the_talks_world_is_said_to_be_chosen(shipped, visit):
+    assert any("one of 4 in 60" in e.label for e in visit("recover", run="talk-ivae").expander)
+
+
+def test_another_world_is_not_said_to_be_chosen(store, visit):
+    assert not any("one of 4 in 60" in e.label for e in visit("recover", run="ivae").expander)
 
 
 def test_scores_say_equal_capacity_or_warn(shipped, visit):

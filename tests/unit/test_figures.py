@@ -254,7 +254,7 @@ def test_the_start_does_not_flatten_the_curves() -> None:
     low, high = fig.layout.yaxis.range
     assert low > -20  # the first point is at -101
     assert high > -2.9
-    assert "the start runs off" in fig.layout.title.subtitle.text
+    assert "cuts off the first steps" in fig.layout.title.subtitle.text
 
 
 def test_failed_members_are_crossed_and_named_not_dropped() -> None:
@@ -566,3 +566,13 @@ def test_a_study_names_a_best_mode_only_beyond_both_spreads() -> None:
 
     assert title([0.6, 0.62], [0.9, 0.94]) == "MCC is highest with variance only: 0.92, then mean only 0.61"
     assert title([0.6, 0.9], [0.7, 0.98]) == "MCC: variance only 0.84 and mean only 0.75 are closer than their spreads"
+
+
+def test_the_strip_of_worlds_counts_where_the_ivae_is_above_and_leaves_the_random_rotation_out() -> None:
+    worlds = [
+        {"data_seed": 0, "iVAE": [0.9, 1.0], "VAE": [0.8], "references": {"raw_x": 0.7, "random_rotation": 0.9}},
+        {"data_seed": 1, "iVAE": [0.7], "VAE": [0.8, 0.9], "references": {"raw_x": 0.6, "u_only": None}},
+    ]
+    fig = figures.worlds_strip(worlds)
+    assert "2 data sets: iVAE 0.82, VAE 0.83; the iVAE is above on 1" in str(fig.layout.title.text).replace("<br>", " ")
+    assert list(fig.data[2].y) == [0.7, 0.6]
