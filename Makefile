@@ -4,7 +4,7 @@ PORT ?= 8501
 PYTEST_ARGS ?=
 BENCH ?= population scaling flops gpu latency cluster against_pythae
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STREAMLIT := $(BIN)/python -m streamlit run app.py --server.port $(PORT)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -71,12 +71,12 @@ clean:  ## remove the virtual environment and what tools left behind; runs stay
 		{ echo "Python has no venv module here; install it (on Debian or Ubuntu: apt-get install python3-venv)."; exit 1; }
 	@touch $@
 
-.venv/.run: requirements.txt | .venv/.python
+.venv/.run: requirements.txt constraints.txt | .venv/.python
 	@echo "Installing what the app needs into .venv (once; torch is large) ..."
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt .venv/.run
+.venv/.dev: requirements-dev.txt requirements-cluster.txt .venv/.run
 	@echo "Installing what the tests need into .venv (once) ..."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

@@ -4,4 +4,4 @@ Useful without the app: in a notebook, a script or a cluster job. Importing the 
 that need torch import it themselves.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
