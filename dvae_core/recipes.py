@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from dvae_core.axes import evenly
 from dvae_core.config import (
     Config,
     ConfigError,
@@ -242,7 +243,7 @@ def u_moves_means(dataset: Dataset) -> bool:
     u = dataset.u_features()
     if u is None:
         return False
-    rows = np.linspace(0, dataset.n - 1, min(dataset.n, 20_000)).astype(int)
+    rows = evenly(dataset.n, 20_000)
     x, u = dataset.x_float(rows).astype(float), u[rows].astype(float)
     x, u = x - x.mean(0), u - u.mean(0)
     rest = x - u @ np.linalg.lstsq(u, x, rcond=None)[0]

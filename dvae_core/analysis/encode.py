@@ -1,42 +1,72 @@
-"""Posterior means of any rows of a data set under a run's encoder, a part at a time."""
+"""Any rows of a data set under a run's encoder, a part at a time so that memory stays bounded."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from dvae_core.config import Config
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.model.vae import Vae
-from dvae_core.rng import generator
 from dvae_core.runs import Run
 from dvae_core.training.checkpoint import load_vae
 
 SCORED_ROWS = 20_000  # held-out rows that scores look at, at most
+NUMBERS_AT_ONCE = 4_000_000  # of x times members: 16 MB as float32
+
+
+def inputs(
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
+) -> tuple[Float[Tensor, "p n d_x"], Tensor | None]:
+    """Return x of some rows, and u [p, n, d_u] if the model and the data have one, in the model's precision.
+
+    Every member gets the same. `u_rows`: the rows whose u it is, if other ones.
+    """
+    dtype = vae.u_mean.dtype
+    x = torch.from_numpy(dataset.x_float(rows)).to(dtype).expand(vae.p, -1, -1)
+    if not vae.sizes.d_u or dataset.u is None:
+        return x, None
+    features = torch.from_numpy(dataset.features_of(dataset.u[rows if u_rows is None else u_rows])).to(dtype)
+    return x, features.expand(vae.p, -1, -1)
+
+
+def in_parts(
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
+) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    """Go through the rows a part at a time: the position of its first row, and its `inputs`."""
+    size = max(1, NUMBERS_AT_ONCE // (dataset.d_x * vae.p))
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        yield start, *inputs(vae, dataset, rows[part], u_rows=None if u_rows is None else u_rows[part])
 
 
 @torch.no_grad()
-def encode(vae: Vae, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return means of the posterior and of the encoder alone [p, n, d_z], and mean (recon, kl, kl_1..) [p, 2 + d_z]."""
-    u = dataset.u_features() if vae.sizes.d_u else None
-    mu, own, parts, size = [], [], [], max(1, 4_000_000 // (dataset.d_x * vae.p))
-    for start in range(0, len(rows), size):
-        chosen = rows[start : start + size]
-        x = torch.from_numpy(dataset.x_float(chosen)).expand(vae.p, -1, -1)
-        ub = None if u is None else torch.from_numpy(u[chosen]).expand(vae.p, -1, -1)
-        eps = torch.stack([
-            torch.randn(len(chosen), vae.config.model.latents, generator=generator(s, "score", start))
-            for s in vae.config.train.seeds
-        ])  # fmt: skip
-        bound = vae.elbo(x, ub, eps)
-        mu.append(vae.encode(x, ub).mu)
-        own.append(vae.amortised(x, ub))
-        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
-    return torch.cat(mu, 1).numpy(), torch.cat(own, 1).numpy(), torch.cat(parts, 1).double().mean(1).numpy()
+def encode(
+    vae: Vae, dataset: Dataset, rows: np.ndarray
+) -> tuple[Float[np.ndarray, "p n d_z"], Float[np.ndarray, "p n d_z"]]:
+    """Return means and standard deviations of q(z|x, u), which a gauss-newton posterior refines with x and u."""
+    sees_u = needs_u(vae.config)
+    q = [vae.encode(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows)]
+    return torch.cat([part.mu for part in q], 1).numpy(), torch.cat([part.var.sqrt() for part in q], 1).numpy()
 
 
-def encode_only(run: Run, dataset: Dataset) -> dict[str, np.ndarray]:
-    """Return mu_z and std_z [p, n, d_z] of a data set's rows under a run's encoder.
+@torch.no_grad()
+def encoder_means(
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
+) -> Float[np.ndarray, "p n d_z"]:
+    """Return the encoder's own means, before any refinement: of e(x), or of e(x, u) if the encoder sees u.
 
-    A gauss-newton posterior is refined with the data's u where the prior is conditional.
+    `u_rows`: the rows whose u such an encoder is given, if other ones.
+    """
+    sees_u = vae.config.model.encoder == "xu"
+    parts = in_parts(vae, dataset, rows, u_rows=u_rows)
+    return torch.cat([vae.amortised(x, u if sees_u else None) for _, x, u in parts], 1).numpy()
+
+
+def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n d_z"]]:
+    """Return mu_z and std_z of all rows of a data set, which need not be the one that the run was trained on.
 
     Raises:
         DataError: If the data has other columns than the run was trained on, or lacks the u its posterior needs.
@@ -46,20 +76,11 @@ def encode_only(run: Run, dataset: Dataset) -> dict[str, np.ndarray]:
         raise DataError(
             f"The run reads {vae.sizes.d_x} columns of x and this data has {dataset.d_x}; choose the same ones."
         )
-    u = None
-    if needs_u(run.config):
-        features = dataset.u_features()
-        if features is None or features.shape[1] != vae.sizes.d_u:
-            raise DataError(f"This run's posterior needs u with {vae.sizes.d_u} values; the data does not have it.")
-        u = torch.from_numpy(features)
-    mu, std = [], []
-    with torch.no_grad():
-        for rows in np.array_split(np.arange(dataset.n), max(1, dataset.n * dataset.d_x * vae.p // 4_000_000)):
-            x = torch.from_numpy(dataset.x_float(rows)).expand(vae.p, -1, -1)
-            q = vae.encode(x, None if u is None else u[rows].expand(vae.p, -1, -1))
-            mu.append(q.mu)
-            std.append(q.var.sqrt())
-    return {"mu_z": torch.cat(mu, 1).numpy(), "std_z": torch.cat(std, 1).numpy()}
+    features = dataset.u_features()
+    if needs_u(run.config) and (features is None or features.shape[1] != vae.sizes.d_u):
+        raise DataError(f"This run's posterior needs u with {vae.sizes.d_u} values; the data does not have it.")
+    mu, std = encode(vae, dataset, np.arange(dataset.n))
+    return {"mu_z": mu, "std_z": std}
 
 
 def needs_u(config: Config) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.runs import Run, RunError
 
@@ -55,7 +56,7 @@ def examples(
         latents, rows = {**latents, "x": latents["x"][kept]}, rows[kept]
     if not len(rows):
         raise RunError(f"No held-out row has the label {label}; choose another.")
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))
+    chosen = evenly(len(rows), count)
     return latents["x"][chosen], latents["mu_z"][member][rows[chosen]]
 
 

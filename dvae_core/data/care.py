@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
+from dvae_core.axes import evenly
 from dvae_core.data.dataset import DataError, Dataset, MissingValues
 
 Missing = Literal["refuse", "drop rows", "drop columns"]
@@ -169,7 +170,7 @@ def pictures(dataset: Dataset, count: int) -> Float[np.ndarray, "k h w *c"]:
     """
     if dataset.x_shape is None:
         raise DataError(f"{dataset.name} is not pictures.")
-    rows = np.unique(np.linspace(0, dataset.n - 1, min(count, dataset.n)).astype(int))
+    rows = evenly(dataset.n, count)
     return dataset.x_float(rows).reshape(-1, *dataset.x_shape)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64, Int64, Real, Shaped
 
-from dvae_core.axes import Codes, Features
+from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.parsing import PARSING
 
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
@@ -219,9 +219,11 @@ class Dataset:
 
     def u_features(self) -> Features | None:
         """Return u as a network reads it, `[n d_u]` float32: one-hot for labels, else the numbers; None without u."""
-        if self.u is None or not self.has_labels:
-            return self.u
-        return np.eye(self.n_labels, dtype=np.float32)[self.u]
+        return None if self.u is None else self.features_of(self.u)
+
+    def features_of(self, u: Auxiliary) -> Features:
+        """Return values of this data's u as a network reads them: one-hot for codes of its labels, else the numbers."""
+        return np.eye(self.n_labels, dtype=np.float32)[u] if self.has_labels else u
 
 
 def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, ...]]:

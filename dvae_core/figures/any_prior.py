@@ -6,8 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int, Real
 
+from dvae_core.axes import evenly
 from dvae_core.figures.scatter import dots
-from dvae_core.figures.style import COLOURS, evenly, finish, sentence, span_of
+from dvae_core.figures.style import COLOURS, finish, sentence, span_of
 
 QUARTERS = ("both below", "first above", "second above", "both above")  # their medians
 PANEL_LINE = 24  # characters of a title that fit a fifth of the page

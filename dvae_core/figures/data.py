@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Real, Shaped, UInt8
 from plotly.subplots import make_subplots
 
+from dvae_core.axes import evenly
 from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, join, sentence, span_of
 
 LABELS_A_PANEL = 6  # more are thinned on the axis
@@ -126,7 +127,7 @@ def recording(
     n, d = x.shape
     if n < 1 or d < 1:
         return sentence("No rows to draw.", height=height)
-    chosen = np.linspace(0, d - 1, min(d, MOST_COLUMNS)).astype(int)  # 10,000 neurons would take the browser minutes
+    chosen = evenly(d, MOST_COLUMNS)  # 10,000 neurons would take the browser minutes
     part = x[:limit, chosen].astype(float)
     names = [filled(names, d, "x")[j] for j in chosen]
     time = np.arange(len(part)) / (rate_hz or 1.0)

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Real
 from plotly.subplots import make_subplots
 
+from dvae_core.axes import evenly
 from dvae_core.figures.scatter import dots, say
 from dvae_core.figures.style import (
     COLOURS,
@@ -16,7 +17,6 @@ from dvae_core.figures.style import (
     FULL_LINE,
     OUTLINE,
     Hue,
-    evenly,
     filled,
     finish,
     join,

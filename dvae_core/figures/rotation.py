@@ -8,8 +8,9 @@ from jaxtyping import Real, Shaped
 from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
+from dvae_core.axes import evenly
 from dvae_core.figures.scatter import dots
-from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, evenly, finish, join, name_hues, number, sentence
+from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, finish, join, name_hues, number, sentence
 
 
 def largest_change(mean: Shaped[np.ndarray, " t"], error: Shaped[np.ndarray, " t"] | None = None) -> tuple[float, bool]:

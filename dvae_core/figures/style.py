@@ -121,11 +121,6 @@ def span_of(values: np.ndarray) -> tuple[float, float]:
     return (low, high - low) if high > low else (low - 0.5, 1.0)
 
 
-def evenly(n: int, limit: int) -> np.ndarray:
-    """Return at most `limit` evenly spaced row numbers out of n."""
-    return np.unique(np.linspace(0, n - 1, min(n, limit)).astype(int))
-
-
 def thinned(n: int, rows: np.ndarray) -> str:
     """Return a note where not all rows are drawn."""
     return f"{len(rows):,} of {n:,} rows, evenly spaced" if len(rows) < n else ""

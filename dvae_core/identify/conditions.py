@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from dvae_core.axes import evenly
 from dvae_core.config import Config, Data, GaussianLikelihood, LearnedPrior, NeuronsData, SourcesData
 from dvae_core.data import synthetic
 from dvae_core.identify.effect import LEVEL, Effect
@@ -92,7 +93,7 @@ def theorem_matrix(
     if rank < needed:
         return TheoremMatrix(None, (), singular, rank, needed, float("inf"))
     best: tuple[float, tuple[int, ...], np.ndarray] | None = None
-    for first in np.unique(np.linspace(0, m - 1, min(m, 40)).astype(int)):
+    for first in evenly(m, 40):
         others = np.delete(np.arange(m), first)
         differences = (points[others] - points[first]).T
         _, _, order = qr(differences, pivoting=True)  # type: ignore[misc]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dvae_core.axes import evenly
 from dvae_core.config import Config
 from dvae_core.data.dataset import Dataset
 from dvae_core.model.priors import GivenNormal
@@ -70,7 +71,7 @@ class HeldOut:
 
     def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
         """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) of at most `count` evenly spaced held-out rows."""
-        chosen = self.rows[np.unique(np.linspace(0, len(self.rows) - 1, min(count, len(self.rows))).astype(int))]
+        chosen = self.rows[evenly(len(self.rows), count)]
         p = self.config.members
         x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
         u = self.dataset.u_features()
@@ -117,7 +118,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
     vae.train()
     means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
-    shown = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), max(64, 500_000 // x.shape[2]))).astype(int))
+    shown = evenly(len(chosen), max(64, 500_000 // x.shape[2]))
     arrays = {
         "index": chosen,
         "mu_z": torch.cat(mu, 1).cpu().numpy(),

@@ -6,6 +6,7 @@ import numpy as np
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.common import good_members
+from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
@@ -95,7 +96,7 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
             out["strength"][i, j, np.flatnonzero(alive[i])] = strength
         yield (i + 1) / (P + 1)
     if all(m.shape[1] == widest for m in z) and same_rows:
-        some = np.linspace(0, n - 1, min(n, UDR_ROWS)).astype(int)
+        some = evenly(n, UDR_ROWS)
         for r in range(len(sides)):
             mine = [i for i in range(P) if _run_of(sides)[i] == r]
             if len(mine) > 1:

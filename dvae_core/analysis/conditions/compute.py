@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dvae_core.analysis.encode import encoder_means, inputs
+from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
@@ -60,9 +62,9 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
     torch.set_num_threads(1)
     dataset = dataset_of(config.data)
     held_out = split(dataset, config.split).held_out
-    rows = held_out[np.linspace(0, len(held_out) - 1, min(PAIRED, len(held_out))).astype(int)]
+    rows = held_out[evenly(len(held_out), PAIRED)]
     with torch.no_grad():
-        x, u = _rows(dataset, rows, vae)
+        x, u = inputs(vae, dataset, rows)
         q = vae.encode(x, u)
         noise = torch.randn(q.mu.shape, generator=generator("conditions"), dtype=torch.float64)
         z = q.sample(noise)
@@ -95,12 +97,6 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
             found["lam_true"] = lam * _true_spread(dataset.z[rows].astype(float), lam.shape[-1], config.data)
     run.write_npz(f"analysis/conditions-{member_index}.npz", found)
     yield 1.0
-
-
-def _rows(dataset: Dataset, rows: np.ndarray, vae: Vae) -> tuple[Tensor, Tensor | None]:
-    features = dataset.u_features() if vae.sizes.d_u else None
-    x = torch.from_numpy(dataset.x_float(rows)).double()[None]
-    return x, None if features is None else torch.from_numpy(features[rows]).double()[None]
 
 
 def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -162,15 +158,14 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
     if isinstance(prior, StandardNormal):
         return {}
     values, _ = _values(dataset, rows)
-    features = np.eye(len(dataset.u_labels))[values] if dataset.has_labels else values
-    u = torch.from_numpy(np.asarray(features, float))[None]
+    u = torch.from_numpy(np.asarray(dataset.features_of(values), float))[None]
     like = torch.zeros(1, len(values), z.shape[2], dtype=torch.float64)
     standard = (u - vae.u_mean) * vae.u_scale
     T = prior.statistics(z)[0].numpy()
     lam = prior.lam(like, standard)
     gram, rank = theorem.statistics_rank(T)
     grid = torch.linspace(float(z.min()), float(z.max()), CURVE, dtype=torch.float64)
-    shown = torch.from_numpy(np.unique(np.linspace(0, len(values) - 1, min(12, len(values))).astype(int)))
+    shown = torch.from_numpy(evenly(len(values), 12))
     curves = []
     for g in grid:
         given = prior(like[:, shown], standard[:, shown])
@@ -189,7 +184,6 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
     }  # fmt: skip
 
 
-@torch.no_grad()
 def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> Effect | None:
     """Measure what u does to latents that have not seen it: e(x), which no refinement has drawn to the prior.
 
@@ -197,12 +191,7 @@ def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> 
     """
     assert dataset.u is not None
     u_seen = np.random.default_rng(0).permutation(rows) if vae.config.model.encoder == "xu" else rows
-    z = []
-    for part in np.array_split(np.arange(len(rows)), max(1, len(rows) * dataset.d_x // 4_000_000)):
-        x, _ = _rows(dataset, rows[part], vae)
-        _, u = _rows(dataset, u_seen[part], vae)
-        z.append(vae.amortised(x, u)[0].numpy())
-    codes = np.concatenate(z)
+    codes = encoder_means(vae, dataset, rows, u_rows=u_seen)[0]
     step = independent_step(autocorrelation_time(codes, dataset.u[rows] if dataset.has_labels else None), 2)
     return effect_of(codes[::step], dataset.u[rows][::step], _family(vae, start), step=step)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from dvae_core import metrics
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
@@ -33,8 +32,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> It
         raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
     yield 0.05
     rows = split(dataset, run.config.split).held_out[:SCORED_ROWS]
-    with torch.no_grad():
-        codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
+    codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
     if not np.isfinite(codes).all():
         raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
     yield 0.2

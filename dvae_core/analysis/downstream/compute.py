@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.common import good_members
+from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
@@ -124,19 +124,6 @@ def baselines(
     return out, notes
 
 
-@torch.no_grad()
-def encoder_means(run: Run, dataset: Dataset, rows: np.ndarray) -> Float[np.ndarray, "p n d_z"]:
-    """Return the mean of each member's encoder e(x) itself, before any refinement that looks at u."""
-    vae = load_vae(run)
-    features = dataset.u_features() if vae.sizes.d_u else None
-    mu = []
-    for part in np.array_split(rows, max(1, len(rows) * dataset.d_x * vae.p // 4_000_000)):
-        x = torch.from_numpy(dataset.x_float(part)).expand(vae.p, -1, -1)
-        u = None if features is None else torch.from_numpy(features[part]).expand(vae.p, -1, -1)
-        mu.append(vae.amortised(x, u))
-    return torch.cat(mu, 1).numpy().astype(float)
-
-
 def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
     """Return the target "u", "z", "u:2" or "z:1" (one column, counted from 1) and its name.
 
@@ -188,7 +175,8 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
         raise RunError(
             f"Every member of {run.title} failed or is stuck, so there is no mean to take; train more seeds."
         )
-    z_train, z_test = encoder_means(run, dataset, train), encoder_means(run, dataset, test)
+    vae = load_vae(run)
+    z_train, z_test = (encoder_means(vae, dataset, rows).astype(float) for rows in (train, test))
     yield 0.3
     plain, notes = baselines(dataset.x_float(train).astype(float), dataset.x_float(test).astype(float), z_test.shape[2])
     features = {config.model_name: [(z_train[m], z_test[m]) for m in good], **plain}

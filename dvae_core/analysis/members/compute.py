@@ -7,6 +7,7 @@ import numpy as np
 
 from dvae_core import metrics
 from dvae_core.analysis.common import good_members
+from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.literature import FAST
 from dvae_core.runs import Run, RunError
@@ -62,7 +63,7 @@ def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]
     p, n = mu.shape[:2]
     if p < 2:
         return [dict.fromkeys(AGREEMENT)] * p
-    z = mu[:, np.linspace(0, n - 1, min(n, ROWS)).astype(int)]
+    z = mu[:, evenly(n, ROWS)]
     alive = kl >= DEAD_NATS
     pairs = np.full((p, p), np.nan)
     for i in range(p):
@@ -70,7 +71,7 @@ def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]
             a, b = z[i][:, alive[i]], z[j][:, alive[j]]
             none = not (alive[i].any() and alive[j].any())  # dead members agree on nothing
             pairs[i, j] = pairs[j, i] = 0.0 if none else metrics.pair_mcc(a, b).value
-    ranking = metrics.udr(mu[:, np.linspace(0, n - 1, min(n, UDR_ROWS)).astype(int)], kl)
+    ranking = metrics.udr(mu[:, evenly(n, UDR_ROWS)], kl)
     return [{"agreement": float(np.nanmean(row)), "udr": float(rank)} for row, rank in zip(pairs, ranking, strict=True)]
 
 

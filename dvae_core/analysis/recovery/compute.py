@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.recovery.record import scorable
+from dvae_core.axes import evenly
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
 from dvae_core.metrics import ladder, mcc, mcc_interval, monotone_fit
 from dvae_core.metrics.agreement import RUNGS
@@ -92,7 +93,7 @@ def recover(
         for i, latent in enumerate(matching):
             if latent >= 0:
                 curve = monotone_fit(out["signs_pearson"][m, i] * z_hat[m][:, latent], z_true[:, i])
-                at = np.unique(np.linspace(0, len(curve.x) - 1, min(CORNERS, len(curve.x))).astype(int))
+                at = evenly(len(curve.x), CORNERS)
                 out["curve_x"][m, i, : len(at)], out["curve_y"][m, i, : len(at)] = curve.x[at], curve.y[at]
         if n >= 2 * (d_hat * k + 2) and np.ptp(z_hat[m], axis=0).any():
             rungs = ladder(z_hat[m], z_true, same_axes=False)

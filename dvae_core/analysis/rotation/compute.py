@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from dvae_core import metrics
+from dvae_core.analysis.encode import inputs
 from dvae_core.analysis.rotation import posteriors
+from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import split
 from dvae_core.data.load import dataset_of
@@ -63,10 +65,8 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     dataset = dataset_of(config.data)
     parts = split(dataset, config.split)
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
-    rows = parts.held_out[np.linspace(0, len(parts.held_out) - 1, count).astype(int)]
-    x = torch.from_numpy(dataset.x_float(rows)).double()[None]
-    features = dataset.u_features() if vae.sizes.d_u else None
-    u = None if features is None else torch.from_numpy(features[rows]).double()[None]
+    rows = parts.held_out[evenly(len(parts.held_out), count)]
+    x, u = inputs(vae, dataset, rows)
     eps = torch.randn(1, len(rows), d, generator=generator("rotation", "carried"), dtype=torch.float64)
     conditional, conv = config.is_conditional, isinstance(config.model.net, ConvNet)
     weights = sum(w[0].numel() for w in vae.parameters())

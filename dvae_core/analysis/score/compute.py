@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import sklearn
 import torch
+from jaxtyping import Float
 
 from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.difficulty.compute import floors_of
-from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
+from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encoder_means, in_parts
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
-from dvae_core.data.dataset import split
+from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
+from dvae_core.model.vae import Vae
+from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.training.checkpoint import load_vae
 
@@ -38,7 +41,7 @@ def score(run: Run) -> dict[str, Any]:
     parts = split(dataset, run.config.split)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
-    mu, amortised, bound = encode(vae, dataset, rows)
+    mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
     failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
     within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
     z_true, varies, notes = None, np.zeros(0, bool), []
@@ -101,3 +104,20 @@ def score(run: Run) -> dict[str, Any]:
 def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float | None:
     values = [r[key] for r in records if r[key] is not None]
     return float(function(values)) if values else None
+
+
+@torch.no_grad()
+def bounds(vae: Vae, dataset: Dataset, rows: np.ndarray) -> Float[np.ndarray, "p k"]:
+    """Return the means over rows of each member's recon, KL and KL of every latent, [p, 2 + d_z], nats per example.
+
+    One sample of z a row, of each member's own noise, which is fixed.
+    """
+    parts, config = [], vae.config
+    for start, x, u in in_parts(vae, dataset, rows):
+        eps = torch.stack([
+            torch.randn(x.shape[1], config.model.latents, generator=generator(seed, "score", start))
+            for seed in config.train.seeds
+        ])  # fmt: skip
+        bound = vae.elbo(x, u, eps)
+        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
+    return torch.cat(parts, 1).double().mean(1).numpy()
