@@ -41,22 +41,17 @@ def worlds(first: int) -> dict[str, Data]:
     """Return the fourteen worlds whose data seeds begin at `first`."""
     small = {"segments": 5, "per_segment": 400}
     five = {"n_latents": 5, "segments": 40, "per_segment": 100}
+    both, variances = SourcesData(**small), SourcesData(**small, modulate="variance")
+    lifted, noisy = SourcesData(**small, d_x=10), SourcesData(**small, observation_noise=0.1)
+    counts, many = NeuronsData(n_neurons=50, **small), SourcesData(segments=20, per_segment=100)
     kinds: list[tuple[str, Data]] = [
-        ("2-D, means and variances", SourcesData(**small)),
-        ("2-D, means and variances", SourcesData(**small)),
-        ("2-D, means and variances", SourcesData(**small)),
-        ("2-D, 20 segments", SourcesData(segments=20, per_segment=100)),
-        ("2-D, variances only", SourcesData(**small, modulate="variance")),
-        ("2-D, variances only", SourcesData(**small, modulate="variance")),
-        ("2-D lifted to 10", SourcesData(**small, d_x=10)),
-        ("2-D lifted to 10", SourcesData(**small, d_x=10)),
-        ("2-D, noise .1", SourcesData(**small, observation_noise=0.1)),
-        ("2-D, noise .1", SourcesData(**small, observation_noise=0.1)),
-        ("50 Poisson neurons", NeuronsData(n_neurons=50, **small)),
-        ("50 Poisson neurons", NeuronsData(n_neurons=50, **small)),
+        ("2-D, means and variances", both), ("2-D, variances only", variances), ("2-D lifted to 10", lifted),
+        ("2-D, noise .1", noisy), ("50 Poisson neurons", counts), ("2-D, 20 segments", many),
+        ("2-D, means and variances", both), ("2-D, variances only", variances), ("2-D lifted to 10", lifted),
+        ("2-D, noise .1", noisy), ("50 Poisson neurons", counts), ("2-D, means and variances", both),
         ("5-D, variances only", SourcesData(**five, modulate="variance")),
         ("5-D, means and variances", SourcesData(**five)),
-    ]
+    ]  # fmt: skip
     return {
         f"{name}, seed {first + i}": dataclasses.replace(data, seed=first + i) for i, (name, data) in enumerate(kinds)
     }

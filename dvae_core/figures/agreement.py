@@ -257,7 +257,8 @@ def decoding(
             marker={"symbol": "line-ns", "size": 18, "line": {"width": 4, "color": colour}},
             hovertemplate=f"{names[k]}: %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
-        text = f"{value[k]:.2f} [{low[k]:.2f}, {high[k]:.2f}]".replace("-", "−")
+        known = np.isfinite(low[k])  # NaN: too few independent stretches
+        text = (f"{value[k]:.2f} [{low[k]:.2f}, {high[k]:.2f}]" if known else f"{value[k]:.2f}").replace("-", "−")
         fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
     best = max(rows, key=lambda k: value[k])
     if "chance" in names:

@@ -18,7 +18,7 @@ from dvae_core.metrics.literature import (
     sap,
 )
 from dvae_core.metrics.matching import independent_mcc, rotation_mcc
-from dvae_core.metrics.memory import autocorrelation_time, independent_step
+from dvae_core.metrics.memory import autocorrelation_time, independent_step, resampled_rows, too_few
 from dvae_core.metrics.recovery import (
     Curve,
     Interval,
@@ -61,10 +61,12 @@ __all__ = [
     "monotone_fit",
     "pair_mcc",
     "r2_affine",
+    "resampled_rows",
     "rotation_mcc",
     "sap",
     "strengths",
     "stuck",
+    "too_few",
     "u_only",
     "udr",
     "variance_shares",

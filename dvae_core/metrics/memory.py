@@ -46,6 +46,33 @@ def autocorrelation_time(z: Float[np.ndarray, "n d"], u: Int[np.ndarray, " n"] |
     return longest
 
 
+def resampled_rows(n: int, time: float, draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws n"] | None:
+    """Draw rows for a bootstrap, in blocks of three autocorrelation times that wrap round the end.
+
+    Args:
+        n: Rows.
+        time: Their autocorrelation time, see `autocorrelation_time`.
+        draws: Resamples.
+        rng: Draws the blocks' starts.
+
+    Returns:
+        Row indices; None where there are fewer than 25 independent stretches, since no interval can be trusted then.
+    """
+    if n / time < FEWEST_STRETCHES:
+        return None
+    block = independent_step(time, 3)
+    starts = rng.integers(0, n, (draws, -(-n // block)))
+    return ((starts[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
+
+
+def too_few(n: int, time: float) -> str:
+    """Return the sentence that stands where an interval would."""
+    return (
+        f"No interval: {n:,} rows that remember {time:.0f} rows are {n / time:.0f} independent stretches, and fewer "
+        f"than {FEWEST_STRETCHES} give none that can be trusted."
+    )
+
+
 def independent_step(time: float, times: float | int) -> int:
     """Return so many autocorrelation times in whole rows; 1 where rows are independent."""
     return 1 if time < NO_SERIES else int(np.ceil(times * time))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dvae_core.metrics.matching import assign, matched, notes_on
+from dvae_core.metrics.memory import independent_step, resampled_rows, too_few
 from dvae_core.metrics.score import MIN_ROWS, Method, Score, checked, correlations, is_constant, standardise
 
 
@@ -158,13 +159,17 @@ def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_
 
 
 class Interval(NamedTuple):
-    """A bootstrap interval: the score itself, the mean over resamples, and the bounds at `level`."""
+    """A bootstrap interval: the score itself, the mean over resamples, and the bounds at `level`.
+
+    Without enough independent rows mean and bounds are NaN, and `note` says so.
+    """
 
     value: float
     mean: float
     low: float
     high: float
     level: float
+    note: str = ""
 
 
 def mcc_interval(
@@ -175,12 +180,15 @@ def mcc_interval(
     n_boot: int = 200,
     seed: int = 0,
     level: float = 0.95,
-    block: int = 1,
+    memory: float | int = 1.0,
 ) -> Interval:
     """Bootstrap interval of `mcc`: rows are drawn with replacement and the matching is redone each time.
 
-    Says how much the score hangs on these rows, not how much it varies over seeds of the model. Assumes independent
-    rows; in a time series draw blocks longer than its memory, or the interval is too narrow.
+        tanh( artanh(score) +- t sd ),   sd of artanh over resamples, t of Student's law with a block's freedom each
+
+    Says how much the score hangs on these rows, not how much it varies over seeds of the model. Rows of a time series
+    are drawn in blocks of three autocorrelation times. Nominal 95 % intervals cover 94 % with independent rows, and
+    with a memory of 70 rows of 5,000 (`benchmarks/intervals.py`).
 
     Args:
         z_true: Ground-truth factors.
@@ -188,31 +196,37 @@ def mcc_interval(
         method: "pearson" or "spearman".
         n_boot: Number of resamples.
         seed: Of the resampling.
-        level: Coverage aimed at (percentile interval).
-        block: Rows drawn together, in their order; 1 for independent rows.
+        level: Coverage aimed at.
+        memory: Autocorrelation time of the rows, see `autocorrelation_time`; 1 for independent rows.
 
     Returns:
-        The score, the mean over resamples, and the bounds.
+        The score, the mean over resamples, and the bounds; NaN and a note with fewer than 25 independent stretches.
 
     Raises:
-        ValueError: As `mcc`; also for a level outside (0, 1), no resamples, or a block longer than the data.
+        ValueError: As `mcc`; also for a level outside (0, 1), fewer than two resamples, or a memory below 1.
     """
+    from scipy.stats import t
+
     z_true, z_hat = checked(z_true, z_hat, method)
     n = len(z_true)
     if not 0 < level < 1:
         raise ValueError(f"The level must lie between 0 and 1, such as 0.95; got {level}.")
-    if n_boot < 1 or not 1 <= block <= n:
-        raise ValueError(f"n_boot must be 1 or more and block 1 to {n}; got {n_boot} and {block}.")
+    if n_boot < 2 or memory < 1:
+        raise ValueError(f"n_boot must be 2 or more and memory 1 or more; got {n_boot} and {memory}.")
     value = matched(z_true, z_hat, method).value
-    rng = np.random.default_rng(seed)
+    drawn = resampled_rows(n, memory, n_boot, np.random.default_rng(seed))
+    if drawn is None:
+        nan = float("nan")
+        return Interval(value, nan, nan, nan, level, too_few(n, memory))
     values = []
-    for _ in range(n_boot):
-        starts = rng.integers(0, n, -(-n // block))
-        rows = ((starts[:, None] + np.arange(block)) % n).ravel()[:n]  # blocks wrap round the end
+    for rows in drawn:
         matrix, _ = correlations(z_true[rows], z_hat[rows], method)
         values.append(assign(np.abs(matrix))[1].sum() / z_true.shape[1])
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(np.mean(values)), float(low), float(high), level)
+    limit = 1 - 1e-12  # artanh is finite below it
+    centre, spread = np.arctanh(min(value, limit)), np.arctanh(np.minimum(values, limit)).std(ddof=1)
+    reach = t.ppf((1 + level) / 2, max(n / independent_step(memory, 3) - 1, 1)) * spread
+    low, high = np.tanh([centre - reach, centre + reach])
+    return Interval(value, float(np.mean(values)), max(float(low), 0.0), float(high), level)
 
 
 def align(

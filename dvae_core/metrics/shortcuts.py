@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 from dvae_core.axes import Auxiliary, Matrix
 from dvae_core.metrics.matching import assign, matched, orthogonal, rotation_mcc
+from dvae_core.metrics.memory import FEWEST_STRETCHES, NO_SERIES, autocorrelation_time
 from dvae_core.metrics.score import Method, Score, checked, correlations, ranks
 
 NEIGHBOURS = (5, 15, 45, 135)  # candidates for the k of `u_only`; each about three times the one before
@@ -28,7 +29,9 @@ def u_only(
     Labels: the mean per label (a label unseen in training gets the overall mean). Numbers: k nearest neighbours in
     standardised u, k of 5, 15, 45, 135 chosen per factor by cross-validation on the training rows in 20 contiguous
     blocks; the k's are in the notes. Spearman regresses ranks. A factor counts only if prediction and truth correlate
-    positively held-out (one-sided p < 0.01), so that a u that moves no mean scores 0, not the noise of |corr|.
+    positively held-out (one-sided p < 0.01), so that a u that moves no mean scores 0, not the noise of |corr|. In a
+    time series the test counts stretches of one autocorrelation time (of what u leaves of the factor) as its rows;
+    with fewer than 25 it is not made, and the correlation counts as it stands.
 
     Args:
         z_true_train: Factors the regression is fitted on.
@@ -55,9 +58,16 @@ def u_only(
         guess, note = _neighbour_means(target, u_train, u_test)
     matrix, _ = correlations(z_test, guess, method)
     own = np.diag(matrix)
-    r, freedom = np.clip(own, -1 + 1e-12, 1 - 1e-12), len(z_test) - 2
-    p_value = t.sf(r * np.sqrt(freedom / (1 - r**2)), freedom)  # one-sided t test on independent rows
-    counted = np.where(p_value < SIGNIFICANCE, own, 0.0)
+    memory = autocorrelation_time((ranks(z_test) / len(z_test) if method == "spearman" else z_test) - guess)
+    stretches = len(z_test) if memory < NO_SERIES else len(z_test) / memory
+    r, freedom = np.clip(own, -1 + 1e-12, 1 - 1e-12), max(stretches - 2, 1)
+    p_value = t.sf(r * np.sqrt(freedom / (1 - r**2)), freedom)  # one-sided t test on independent stretches
+    is_tested = stretches >= FEWEST_STRETCHES or memory < NO_SERIES
+    counted = np.where(p_value < SIGNIFICANCE, own, 0.0) if is_tested else np.maximum(own, 0.0)
+    if not is_tested:
+        note += (
+            f" The held-out rows are {stretches:.0f} independent stretches, too few for a test: counted as it stands."
+        )
     nothing = [f"{i + 1}" for i in np.flatnonzero(counted == 0)]
     if len(nothing) == len(own):
         note += " u moves the mean of no factor, as far as the held-out rows can tell: 0 by definition."

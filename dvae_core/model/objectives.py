@@ -15,10 +15,10 @@ with q(z) the average of q(z|x) over the data. An objective is four weights: of 
     released iVAE    100            1                    0                 10
 
 The first is a lower bound on log p(x), and for beta >= 1 so are the next two, looser ones that are no longer tight at
-q = p(z|x) (beta-TC on average over the data, with the exact q(z)); for beta < 1 they are none. The last are the settings
-released with the iVAE paper: latents may depend on each other at no cost, so its MCC is no result of maximum likelihood.
-Here it reaches .76 in 20 epochs of the 5-D, 40-segment task (.82 in 60; equal weights .83 in 20). What runs report is
-always the ELBO, whatever was maximised.
+q = p(z|x) (beta-TC on average over the data, with the exact q(z)); for beta < 1 they are none. The last are the
+settings released with the iVAE paper: latents may depend on each other at no cost, so its MCC is no result of maximum
+likelihood. Here it reaches .76 in 20 epochs of the 5-D, 40-segment task (.82 in 60; equal weights .83 in 20). What
+runs report is always the ELBO, whatever was maximised.
 """
 
 import math

@@ -62,7 +62,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     st.caption(
         " ".join(
             (
-                f"Over {found.rows:,} held-out rows; dead latents are left out. Monotone R²: of normal scores.",
+                f"Over {found.rows:,} held-out rows; dead latents are left out.",
                 *found.notes,
             )
         )

@@ -106,9 +106,12 @@ def scatter(run: Run, found: Recovery, method: str) -> None:
         st.caption(note)
     if found.intervals:
         _, low, high = found.intervals[method]
+        known = low == low  # NaN: too few independent stretches of a time series
+        interval = f"95 % interval over these held-out rows {low:.3f} to {high:.3f} (bootstrap)"
+        none = "no interval: these held-out rows have too few independent stretches (fewer than 25)"
         st.caption(
-            f"MCC {score.value:.3f}, 95 % interval over these held-out rows {low:.3f} to {high:.3f} (bootstrap). How "
-            "much it varies over seeds is another question: see Scores."
+            f"MCC {score.value:.3f}, {interval if known else none}. How much it varies over seeds is another question: "
+            "see Scores."
         )
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 from dvae_core.metrics import (
     Curve,
     align,
+    autocorrelation_time,
     floors,
     independent_mcc,
     mcc,
@@ -422,7 +423,7 @@ def test_interval_covers_the_truth_and_is_the_right_width() -> None:
         widths.append(found.high - found.low)
         assert found.low <= found.value <= found.high
         assert found.low <= found.mean <= found.high
-    assert covered >= 16  # 19 expected; 16 or fewer has probability 0.02
+    assert covered >= 16  # 19 expected; 15 or fewer has probability 0.003
     # Standard error of a correlation of 0.8 on 400 rows: (1 - 0.64) / 20 = 0.018; 2 x 1.96 of them.
     assert np.mean(widths) == pytest.approx(0.0706, rel=0.15)
 
@@ -434,15 +435,51 @@ def test_interval_repeats_itself_and_widens_with_blocks() -> None:
     one, again = mcc_interval(slow, hat), mcc_interval(slow, hat)
     assert one == again
     assert one != mcc_interval(slow, hat, seed=1)
-    blocks = mcc_interval(slow, hat, block=40, method="spearman")
+    memory = autocorrelation_time(np.hstack([slow, hat]))
+    assert memory == pytest.approx(20, rel=0.4)  # rows repeat 20 times; error about sqrt(2 x 5 x 20 / 1,000)
+    blocks = mcc_interval(slow, hat, memory=memory, method="spearman")
     assert blocks.high - blocks.low > 2 * (one.high - one.low)
+
+
+def test_too_few_independent_stretches_give_a_sentence_and_no_interval() -> None:
+    slow = np.random.default_rng(12).standard_normal((10, 2)).repeat(100, 0)
+    found = mcc_interval(slow, slow + 0.1, memory=100)
+    assert np.isnan([found.mean, found.low, found.high]).all()
+    assert found.value == pytest.approx(1)
+    assert "10 independent stretches" in found.note
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_the_autocorrelation_time_of_a_series_of_known_memory(columns: int) -> None:
+    rng = np.random.default_rng(13)
+    z = rng.standard_normal((20_000, columns))
+    assert autocorrelation_time(z) < 1.3
+    for i in range(1, len(z)):
+        z[i] = 0.9 * z[i - 1] + np.sqrt(1 - 0.81) * z[i]
+    assert autocorrelation_time(z) == pytest.approx(19, rel=0.3)  # (1 + .9) / (1 - .9); error 14 %
+    assert autocorrelation_time(np.ones((50, 2))) == 1
+    u = np.repeat(np.arange(5), 200)
+    by_label = 3.0 * u[:, None] + rng.standard_normal((1000, 1))
+    assert autocorrelation_time(by_label, u) < 1.5 < 20 < autocorrelation_time(by_label)
+
+
+def test_a_slow_factor_is_no_proof_that_u_moves_it() -> None:
+    passed = {1: 0, 20: 0}
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        for hold in passed:  # u and factor are independent of each other, each a walk that holds its value
+            u = rng.standard_normal((2000 // hold, 1)).repeat(hold, 0)
+            z = rng.standard_normal((2000 // hold, 1)).repeat(hold, 0)
+            passed[hold] += u_only(z[:1000], u[:1000], z[1000:], u[1000:]).value > 0
+    assert passed[1] <= 4  # 1 % expected of 40
+    assert passed[20] <= 4
 
 
 def test_interval_refusals(z: np.ndarray) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         mcc_interval(z, z, level=95.0)
-    with pytest.raises(ValueError, match="block 1 to 2000"):
-        mcc_interval(z, z, block=3000)
+    with pytest.raises(ValueError, match="memory 1 or more"):
+        mcc_interval(z, z, memory=0.5)
 
 
 def test_align_matches_signs_and_standardises(z: np.ndarray) -> None:

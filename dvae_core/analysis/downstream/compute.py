@@ -12,6 +12,7 @@ from dvae_core.analysis.common import good_members
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.data.load import dataset_of
+from dvae_core.metrics import autocorrelation_time, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
 from dvae_core.training.checkpoint import load_vae
 
@@ -37,22 +38,23 @@ def decode(
     y_test: Shaped[np.ndarray, "m ..."],
     *,
     reader: Reader = "linear",
-    block: int = 1,
+    memory: float | int = 1.0,
     seed: int = 0,
 ) -> dict[str, Decoding]:
     """Predict a target from features, held-out, by scikit-learn.
 
     Integers [n] are labels: accuracy of logistic regression (L2, C = 1), or of 15 nearest neighbours. Floats [n, d] are
     numbers: R^2, mean over columns, of ridge regression (penalty by leave-one-out), or of 15 neighbours. Features are
-    standardised on the training rows. The interval resamples held-out rows in blocks with the fits left as they are: it
-    is about these rows, not about other seeds, whose spread is in `members`.
+    standardised on the training rows. The interval resamples held-out rows, in blocks of three autocorrelation times,
+    with the fits left as they are: it is about these rows, not about other seeds, whose spread is in `members`. Without
+    25 independent stretches its ends are NaN.
 
     Args:
         features: By name, (training, held-out) features of every member.
         y_train: Target of the training rows.
         y_test: Target of the held-out rows.
         reader: "linear" or "neighbours".
-        block: Rows resampled together; in a time series more than its memory.
+        memory: Autocorrelation time of the held-out rows; 1 for independent rows.
         seed: Of the resampling.
 
     Returns:
@@ -60,22 +62,21 @@ def decode(
     """
     is_labels = y_train.ndim == 1
     goal = y_test if is_labels else y_test.astype(float)
-    rng = np.random.default_rng(seed)
-    m = len(goal)
-    starts = rng.integers(0, m, (RESAMPLES, -(-m // block)))
-    rows = ((starts[:, :, None] + np.arange(block)) % m).reshape(RESAMPLES, -1)[:, :m]
+    rows = resampled_rows(len(goal), memory, RESAMPLES, np.random.default_rng(seed))
 
     def scored(guesses: list[np.ndarray]) -> Decoding:
-        values, resampled = [], np.zeros(RESAMPLES)
+        values, resampled = [], np.full(RESAMPLES, np.nan if rows is None else 0.0)
         for guess in guesses:
             if is_labels:
                 hit = (guess == goal).astype(float)
                 values.append(float(hit.mean()))
-                resampled += hit[rows].mean(1)
+                if rows is not None:
+                    resampled += hit[rows].mean(1)
             else:
                 error, spread = (goal - guess) ** 2, (goal - y_train.mean(0)) ** 2
                 values.append(float(np.mean(1 - error.sum(0) / spread.sum(0))))
-                resampled += np.mean(1 - error[rows].sum(1) / np.maximum(spread[rows].sum(1), 1e-300), axis=1)
+                if rows is not None:
+                    resampled += np.mean(1 - error[rows].sum(1) / np.maximum(spread[rows].sum(1), 1e-300), axis=1)
         low, high = np.quantile(resampled / len(guesses), [0.025, 0.975])
         return Decoding(float(np.mean(values)), float(low), float(high), tuple(values))
 
@@ -180,9 +181,11 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
     yield 0.3
     plain, notes = baselines(dataset.x_float(train).astype(float), dataset.x_float(test).astype(float), z_test.shape[2])
     features = {config.model_name: [(z_train[m], z_test[m]) for m in good], **plain}
-    block = max(1, len(test) // 100) if parts.how == "blocks" else 1
+    labels = dataset.u[test] if dataset.has_labels and dataset.u is not None else None
+    series = [z_test[m].astype(float) for m in good] + ([y[test].astype(float)] if y.ndim > 1 else [])
+    memory = autocorrelation_time(np.hstack(series), labels)
     yield 0.4
-    found = decode(features, y[train], y[test], reader=reader, block=block)
+    found = decode(features, y[train], y[test], reader=reader, memory=memory)
     members = np.full((len(found), len(z_train)), np.nan)
     for row, (key, decoding) in zip(members, found.items(), strict=True):
         if key == config.model_name:
@@ -191,6 +194,8 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
             row[0] = decoding.value
     measure = "accuracy" if y.ndim == 1 else "R²"
     words = f"{len(train):,} training and {len(test):,} held-out rows ({parts.how} split)."
+    if np.isnan(next(iter(found.values())).low):
+        words += f" {too_few(len(test), memory)}"
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
     if left_out:
         words += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.axes import evenly
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
-from dvae_core.metrics import ladder, mcc, mcc_interval, monotone_fit
+from dvae_core.metrics import autocorrelation_time, ladder, mcc, mcc_interval, monotone_fit
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run
 
@@ -41,23 +41,24 @@ def recover(
     z_hat: Float[np.ndarray, "p n d_hat"],
     T: Statistics,
     *,
-    block: int = 1,
+    u: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Match every member's latents to the factors, and fit what the theorem leaves free between them.
 
     For each of "pearson" and "spearman": matrix_* [p, d_z, d_hat] (signed), matching_*, signs_* [p, d_z], interval_*
-    [p, 3] (mean over resamples, low, high, 95 %). curve_x, curve_y [p, d_z, 200]: the monotone curve from signed latent
-    to factor, NaN where there is none. ladder [p, 5]: held-out R^2 of the factors from the latents by the rungs of
-    `RUNGS`. Theorem 1's map T(z_true) = A T(z_hat) + c, both sides standardised, least squares on rows 1, 3, 5, ...: A
-    [p, k d_z, k d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z]: how much of a
-    factor's squared weights lies in the block of its own latent (1 = a block permutation, theorem 2). A diverged
-    member has NaN (matching -1).
+    [p, 3] (mean over resamples, low, high, 95 %; NaN where too few rows are independent), memory [p]: the rows'
+    autocorrelation time. curve_x, curve_y [p, d_z, 200]: the monotone curve from signed latent to factor, NaN where
+    there is none. ladder [p, 5]: held-out R^2 of the factors from the latents by the rungs of `RUNGS`. Theorem 1's
+    map T(z_true) = A T(z_hat) + c, both sides standardised, least squares on rows 1, 3, 5, ...: A [p, k d_z, k
+    d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z]: how much of a factor's
+    squared weights lies in the block of its own latent (1 = a block permutation, theorem 2). A diverged member has
+    NaN (matching -1).
 
     Args:
         z_true: Factors, each varying.
         z_hat: Posterior means of every member, same rows.
         T: The statistics, all first ones side by side, then all second ones.
-        block: Rows resampled together by the bootstrap, see `mcc_interval`.
+        u: Labels, same rows: rows that come label by label are then no time series.
 
     Returns:
         Arrays by name.
@@ -73,6 +74,7 @@ def recover(
         "A": np.full((p, d * k, d_hat * k), np.nan),
         "A_condition": np.full(p, np.nan),
         "A_r2": np.full(p, np.nan),
+        "memory": np.full(p, np.nan),
         "block_share": np.full((p, d), np.nan),
     }
     for method in ("pearson", "spearman"):
@@ -83,11 +85,12 @@ def recover(
     for m in range(p):
         if not np.isfinite(z_hat[m]).all():
             continue
+        out["memory"][m] = memory = autocorrelation_time(np.hstack([z_true, z_hat[m]]), u)
         for method in ("pearson", "spearman"):
             score = mcc(z_true, z_hat[m], method=method)
             out[f"matrix_{method}"][m], out[f"matching_{method}"][m] = score.matrix, score.matching
             out[f"signs_{method}"][m] = score.signs
-            found = mcc_interval(z_true, z_hat[m], method=method, n_boot=n_boot, block=min(block, n))
+            found = mcc_interval(z_true, z_hat[m], method=method, n_boot=n_boot, memory=memory)
             out[f"interval_{method}"][m] = found.mean, found.low, found.high
         matching = out["matching_pearson"][m]
         for i, latent in enumerate(matching):
@@ -141,11 +144,10 @@ def recovery(run: Run) -> None:
     varies, notes = scorable(latents["z_true"], names)
     if not varies.any():
         return
-    n = len(latents["index"])
     T = statistics_of(run.config.prior)
     found = recover(
         latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
-        block=max(1, n // 100) if about.get("split") == "blocks" else 1,
+        u=latents["u"].astype(int) if about.get("has_labels") and "u" in latents else None,
     )  # fmt: skip
     about_it = {"factors": np.flatnonzero(varies), "notes": np.array(notes, dtype=str)}
     run.write_npz("analysis/recovery.npz", found | about_it)
