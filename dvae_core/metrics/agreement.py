@@ -56,11 +56,11 @@ def ladder(
         orthogonal    z_to = s M z_from, M orthogonal, s one common scale, both sides standardised first
         affine        z_to = A z_from + c: what the theorem with monotonic statistics (k = 1, T = z) leaves free
 
-    Each rung is fitted on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ..., all in the unit of z_to. From permutation on
-    there are two branches: monotone, and orthogonal within affine. A straight line is monotone, so the monotone rung is
-    the better of the fitted curve and the permutation rung's line, latent by latent: never below that rung. Blind to whether either side is right. The mean over latents
-    forgives one that fails among many that agree (a turn by 20 degrees in one plane of five dimensions has R^2 0.95):
-    look at `per_latent` too.
+    Each rung is fitted on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ..., all in the unit of z_to. From
+    permutation on there are two branches: monotone, and orthogonal within affine. A straight line is monotone, so the
+    monotone rung is the better of the fitted curve and the permutation rung's line, latent by latent: never below
+    that rung. Blind to whether either side is right. The mean over latents forgives one that fails among many that
+    agree (a turn by 20 degrees in one plane of five dimensions has R^2 0.95): look at `per_latent` too.
 
     Args:
         z_from: Latents of one model.
