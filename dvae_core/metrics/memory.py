@@ -46,7 +46,9 @@ def autocorrelation_time(z: Float[np.ndarray, "n d"], u: Int[np.ndarray, " n"] |
     return longest
 
 
-def resampled_rows(n: int, time: float, draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws n"] | None:
+def resampled_rows(
+    n: int, time: float | int, draws: int, rng: np.random.Generator
+) -> Int[np.ndarray, "draws n"] | None:
     """Draw rows for a bootstrap, in blocks of three autocorrelation times that wrap round the end.
 
     Args:
@@ -65,7 +67,7 @@ def resampled_rows(n: int, time: float, draws: int, rng: np.random.Generator) ->
     return ((starts[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
 
 
-def too_few(n: int, time: float) -> str:
+def too_few(n: int, time: float | int) -> str:
     """Return the sentence that stands where an interval would."""
     return (
         f"No interval: {n:,} rows that remember {time:.0f} rows are {n / time:.0f} independent stretches, and fewer "
@@ -73,6 +75,6 @@ def too_few(n: int, time: float) -> str:
     )
 
 
-def independent_step(time: float, times: float | int) -> int:
+def independent_step(time: float | int, times: float | int) -> int:
     """Return so many autocorrelation times in whole rows; 1 where rows are independent."""
     return 1 if time < NO_SERIES else int(np.ceil(times * time))

@@ -62,7 +62,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     st.caption(
         " ".join(
             (
-                f"Over {found.rows:,} held-out rows; dead latents are left out.",
+                f"Over {found.rows:,} held-out rows; dead latents are left out. Curves: R² of normal scores.",
                 *found.notes,
             )
         )

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ortho_group
 
 from dvae_core.metrics import ladder, pair_mcc, strengths, udr
-from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
+from dvae_core.metrics.agreement import LINEAR, POINTWISE, REACHED, RUNGS, lowest
 
 plain_ladder = inspect.unwrap(ladder)
 TRIALS = 200
@@ -147,3 +147,12 @@ def test_udr_is_high_for_copies_and_low_for_rotations():
     masked = udr(np.stack([z, z, z]), np.array([[1, 1, 0.005]] * 3))
     np.testing.assert_allclose(masked, 0.9, atol=0.01)
     assert np.isnan(udr(z[None], kl[:1])).all()
+
+
+def test_the_monotone_rung_contains_the_straight_line():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        z = rng.standard_t(3, (300, 2))  # rows far out: where a curve of ranks does worse than a line
+        found = ladder(z, 2 * z[:, ::-1] + 0.4 * rng.standard_normal((300, 2)))
+        assert (found.per_latent["monotone"] >= found.per_latent["permutation"]).all(), seed
+        assert found.pointwise != "monotone" or found.r2["permutation"] < REACHED

@@ -456,7 +456,7 @@ def test_the_autocorrelation_time_of_a_series_of_known_memory(columns: int) -> N
     assert autocorrelation_time(z) < 1.3
     for i in range(1, len(z)):
         z[i] = 0.9 * z[i - 1] + np.sqrt(1 - 0.81) * z[i]
-    assert autocorrelation_time(z) == pytest.approx(19, rel=0.3)  # (1 + .9) / (1 - .9); error 14 %
+    assert autocorrelation_time(z) == pytest.approx(19, rel=0.4)  # (1 + .9) / (1 - .9); the longest of 3, error 14 %
     assert autocorrelation_time(np.ones((50, 2))) == 1
     u = np.repeat(np.arange(5), 200)
     by_label = 3.0 * u[:, None] + rng.standard_normal((1000, 1))
