@@ -145,7 +145,7 @@ def default_likelihood(dataset: Dataset) -> str:
     """
     if dataset.is_counts:
         return "poisson"
-    return "bernoulli" if is_binary(dataset) else "gaussian"
+    return "bernoulli" if dataset.x_shape is not None and is_binary(dataset) else "gaussian"
 
 
 def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:
