@@ -152,8 +152,7 @@ export class Rotor extends View {
     this.hues = data.hues ?? Array.from({ length: this.n }, (_, k) => this.quadrant(k));
     const [a, b] = this.names;
     this.labels = data.hues ? data.hue_labels : [`${a}, ${b} > 0`, `${a} < 0 < ${b}`, `${a}, ${b} < 0`, `${b} < 0 < ${a}`];
-    const values = [...new Set(this.hues)].sort((one, other) => one - other);
-    this.groups = new Map(values.map((value) => [value, []]));
+    this.groups = new Map([...new Set(this.hues)].map((hue) => [hue, []]));
     for (const [k, hue] of this.hues.entries()) this.groups.get(hue)?.push(k);
     this.examples = this.kind === "picture" || this.kind === "bars" ? this.spread() : [];
 
@@ -192,7 +191,7 @@ export class Rotor extends View {
 
   /** The values of u that the legend lists. */
   get listed() {
-    return [...this.groups.keys()].slice(0, MOST_LISTED);
+    return [...this.groups.keys()].sort((a, b) => a - b).slice(0, MOST_LISTED);
   }
 
   showLegend() {
