@@ -1,5 +1,4 @@
-// What can be taken away from an explorer: a PNG of the view, an animated PNG of a traversal, z, and Python that makes the
-// picture again.
+// What an explorer exports: a PNG of the view, an animated PNG of a traversal, z, and Python that makes the picture again.
 
 import { apng } from "./apng.js";
 import { contextOf } from "./draw.js";
@@ -131,19 +130,19 @@ export class Exports {
     const button = (/** @type {string} */ textContent, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
       element("button", { type: "button", textContent, title, onclick });
     const name = (/** @type {string} */ what) => `${view.data.name}-${what}.png`;
-    this.status = element("output", { class: "said" });
+    this.status = element("output", { class: "status" });
     this.text = element("textarea", { readOnly: true, hidden: true, rows: 8, "aria-label": "Text to copy" });
     this.node = element(
       "section",
-      { class: "exports", "aria-label": "Take away" },
+      { class: "exports", "aria-label": "Export" },
       button("PNG", "Save the view as a picture", async () => {
         download(await pngOf(snapshot(view.body, view.theme)), "image/png", name("view"));
-        this.say("Saved the view.");
+        this.showStatus("Saved the view.");
       }),
       button("Animation", "Save what you moved last, through its range, as an animated PNG", async () => {
         const frames = await Promise.all(this.frames().map(pngOf));
         download(apng([...frames, ...frames.slice(1, -1).reverse()], FRAME_MS), "image/apng", name("traversal"));
-        this.say(`Saved ${frames.length} steps of ${view.mode.movedName}, there and back.`);
+        this.showStatus(`Saved ${frames.length} steps of ${view.mode.movedName}, there and back.`);
       }),
       button("Copy z", "Copy the latent vector", () => this.copy(JSON.stringify(this.numbers()), "Copied z.")),
       button("Copy as Python", "Copy lines that make this picture again", () => this.copy(this.python(), "Copied Python.")),
@@ -188,17 +187,17 @@ export class Exports {
     try {
       await navigator.clipboard.writeText(text);
       this.text.hidden = true;
-      this.say(done);
+      this.showStatus(done);
     } catch {
       // no clipboard: not https, or not allowed
       Object.assign(this.text, { hidden: false, value: text });
       this.text.select();
-      this.say("The browser does not allow copying here; press Ctrl+C.");
+      this.showStatus("The browser does not allow copying here; press Ctrl+C.");
     }
   }
 
   /** @param {string} sentence */
-  say(sentence) {
+  showStatus(sentence) {
     this.status.textContent = sentence;
   }
 }

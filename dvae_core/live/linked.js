@@ -60,7 +60,7 @@ class Linked extends View {
     this.buttons = [];
     this.clearButton = element("button", { type: "button", textContent: "Clear", onclick: () => this.clear() });
     this.picks = element("div", { class: "picks", role: "group", "aria-label": "Highlight a value of u" });
-    this.status = element("p", { class: "said", role: "status" });
+    this.status = element("p", { class: "status", role: "status" });
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.clear();
     });

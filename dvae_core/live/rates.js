@@ -98,7 +98,7 @@ export class Rates {
     this.raster.setAttribute("aria-roledescription", "rate raster");
     this.raster.tabIndex = 0;
     this.curves = pictureCanvas("", "tuning");
-    this.readout = element("output", { class: "said" });
+    this.readout = element("output", { class: "status" });
     this.chips = element("div", { class: "chips", role: "group", "aria-label": `Chosen ${this.kin}s` });
     const every = this.isNeurons ? "Rate" : "E[x|z]";
     const heading = (/** @type {string} */ textContent) => element("p", { class: "caption title", textContent });
@@ -184,10 +184,10 @@ export class Rates {
     const { theme, names } = this.view;
     this.reach = null;
     const chips = this.chosen.map((unit, k) => {
-      const label = `${names[unit]}: take its curve away`;
+      const label = `${names[unit]}: remove its curve`;
       const look = {
         type: "button",
-        title: "Take its curve away",
+        title: "Remove its curve",
         "aria-label": label,
         onclick: () => this.toggle(unit),
       };

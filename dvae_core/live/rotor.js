@@ -278,17 +278,17 @@ export class Rotor extends View {
     const angles = Array.from({ length: SHOWN }, (_, k) => (k * Math.PI) / 3 + 0.4);
     const wanted = angles.map((a) => [1.4 * Math.cos(a), 1.4 * Math.sin(a)]);
     /** @type {Set<number>} */
-    const taken = new Set();
+    const chosen = new Set();
     for (const [x, y] of wanted) {
       let best = -1;
       let least = Infinity;
       for (let k = 0; k < this.n; k++) {
         const far = (this.before[2 * k] - x) ** 2 + (this.before[2 * k + 1] - y) ** 2;
-        if (far < least && !taken.has(k)) [best, least] = [k, far];
+        if (far < least && !chosen.has(k)) [best, least] = [k, far];
       }
-      if (best >= 0) taken.add(best);
+      if (best >= 0) chosen.add(best);
     }
-    return [...taken];
+    return [...chosen];
   }
 
   /** @param {number} k */

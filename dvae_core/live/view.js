@@ -147,7 +147,7 @@ export class View {
    * Show a sentence in place of the picture; "" brings the picture back. While waiting, the room for it is kept.
    * @param {string} sentence
    */
-  say(sentence, waiting = false) {
+  showMessage(sentence, waiting = false) {
     this.message.textContent = sentence;
     this.message.hidden = !sentence;
     this.message.classList.toggle("waiting", waiting);
@@ -171,7 +171,7 @@ export class View {
     this.model = null;
     this.failed = false;
     this.stopWaiting();
-    this.say("Waiting for the decoder ...", true);
+    this.showMessage("Waiting for the decoder ...", true);
     this.later(REPORT_MISSING_AFTER_MS, () => {
       if (this.planId !== id || this.model || this.failed) return;
       this.fail(`The decoder ${id} has not come to this page: it is sent by ship(plan, tensors).`);
@@ -184,7 +184,7 @@ export class View {
       }
       // All views of a decoder share its scratch memory; that is safe because decoding never yields half way.
       this.model = model;
-      this.say("");
+      this.showMessage("");
       ready();
     });
   }
@@ -193,7 +193,7 @@ export class View {
   unfollow() {
     this.planId = null;
     this.stopWaiting();
-    this.say("");
+    this.showMessage("");
   }
 
   /**
@@ -202,7 +202,7 @@ export class View {
    */
   fail(sentence) {
     this.failed = true;
-    this.say(sentence);
+    this.showMessage(sentence);
   }
 
   /** @param {number} ms @param {() => void} run */

@@ -38,7 +38,7 @@ def drag(page, places_of: Callable[[], list]) -> tuple[int, int, int]:
         places = places_of()
         page.mouse.move(*places[0])
         page.mouse.down()
-        settled(page)  # what the press itself says has been said
+        settled(page)  # the press itself has been reported
         page.sent.clear()
         drawn = frames(page)
         page.evaluate("""() => {

@@ -119,24 +119,24 @@ elif name.split("-")[0] in KINDS:  # KIND-MODE: all there is to move, of picture
 
     modes()
     st.json(cloud.tolist(), expanded=False)
-elif name == "taken":  # examples of a sheet move the sliders of an explorer
+elif name == "picks":  # examples of a sheet move the sliders of an explorer
     for d in (picture, plane):
         ship(*d)
     at, at_plane = rng.normal(size=(6, 3)), rng.normal(size=(50, 2))
-    z = explorer(picture[0], ExplorerState(latents=latents(3), filmstrip=False), key="taken")
+    z = explorer(picture[0], ExplorerState(latents=latents(3), filmstrip=False), key="picks")
     st.text(f"z = {z}")
 
-    def take(row, z):
-        st.session_state["taken"] = row
-        set_latent("taken", z)
+    def go(row, z):
+        st.session_state["picks"] = row
+        set_latent("picks", z)
 
     rows = [Cells("held-out x", x=rng.uniform(size=(6, 256)), at=at), Cells("samples", z=-at, colour="prior")]
-    sheet(picture[0], key="taken-sheet", rows=rows, on_pick=take)
-    st.text(f"taken = {st.session_state.get('taken')}, at = {at.tolist()}")
-    w = explorer(plane[0], ExplorerState(latents=latents(2), filmstrip=False), key="taken-plane")
+    sheet(picture[0], key="picks-sheet", rows=rows, on_pick=go)
+    st.text(f"picked = {st.session_state.get('picks')}, at = {at.tolist()}")
+    w = explorer(plane[0], ExplorerState(latents=latents(2), filmstrip=False), key="picks-plane")
     st.text(f"w = {w}")
     sheet(plane[0], key="plane-sheet", rows=[Cells("samples", z=at_plane)],
-          on_pick=lambda row, z: set_latent("taken-plane", z))  # fmt: skip
+          on_pick=lambda row, z: set_latent("picks-plane", z))  # fmt: skip
 elif name == "fall":  # an op that the browser does not know and the server does
     broken = decoder("broken", 3, 16 * 16, [16, 16], op={"op": "fourier"})
     ship(*broken)

@@ -1,4 +1,4 @@
-"""The explorer: what moves, what is sent, what keys and fingers do, what is said when nothing can be drawn."""
+"""The explorer: what moves, what is sent, what keys and fingers do, the message when nothing can be drawn."""
 
 import numpy as np
 import pytest

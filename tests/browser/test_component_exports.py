@@ -1,4 +1,4 @@
-"""What can be taken away from an explorer."""
+"""What an explorer exports."""
 
 import json
 

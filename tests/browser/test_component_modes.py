@@ -149,9 +149,9 @@ def test_everything_has_a_name_and_shows_its_focus(visit, mode):
 
 @pytest.mark.parametrize("kind", ["plane", pytest.param("bars", marks=pytest.mark.slow), "rates"])
 def test_between_and_betas_work_on_data_that_are_no_pictures(visit, kind):
-    words = {"plane": "Point in the plane", "bars": "Bars", "rates": "Raster of 60 neurons"}[kind]
+    named = {"plane": "Point in the plane", "bars": "Bars", "rates": "Raster of 60 neurons"}[kind]
     page = visit(f"{kind}-between")
-    name = re.compile(f"^{words}.*decoded from")
+    name = re.compile(f"^{named}.*decoded from")
     canvas, role = page.locator("canvas.main, canvas.raster").first, "application" if kind == "rates" else "img"
     way = page.get_by_role("slider", name="From A to B")
     at_a = pixels(canvas)

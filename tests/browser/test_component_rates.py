@@ -41,13 +41,13 @@ def test_units_are_chosen_by_click_and_by_keys_and_say_their_rate(visit):
     page = visit("rates-sliders")
     raster = page.get_by_role("application", name=re.compile("Raster of 60"))
     first = chips(page)
-    page.get_by_role("button", name=f"{first[0]}: take its curve away").click()
+    page.get_by_role("button", name=f"{first[0]}: remove its curve").click()
     assert chips(page) == first[1:]
     raster.focus()
     raster.press("Home")
-    said = page.get_by_text(re.compile(r"neuron \d+: [\d.]+ counts per bin at z, \d+ in this example"))
-    said.wait_for()
-    unit = said.inner_text().split(":")[0]
+    readout = page.get_by_text(re.compile(r"neuron \d+: [\d.]+ counts per bin at z, \d+ in this example"))
+    readout.wait_for()
+    unit = readout.inner_text().split(":")[0]
     had = unit in first[1:]
     raster.press("Enter")
     assert (unit in chips(page)) != had

@@ -27,9 +27,9 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     assert 1 <= len(page.sent) <= 1 + pauses
     assert pixels(rotated) != before
     assert pixels(strips) != meaning
-    words = page.get_by_text("largest change of any x:").inner_text()
+    text = page.get_by_text("largest change of any x:").inner_text()
     superscripts = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-    change = words.split(": ")[1].replace("\u00d710", "e").translate(superscripts)
+    change = text.split(": ")[1].replace("\u00d710", "e").translate(superscripts)
     assert float(change) < 1e-12
     assert page.get_by_role("table", name="The matrix M").inner_text().split() == ["0.500", "−0.866", "0.866", "0.500"]
     assert page.get_by_text("‖MᵀM − I‖").is_visible()

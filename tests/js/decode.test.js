@@ -243,7 +243,7 @@ test("reshape reads [c, h, w]; flatten_channels_last writes [h, w, c]", () => {
   near(D.decodeMember(m, 0, [1, 2, 3, 10, 20, 30]), [1, 10, 2, 20, 3, 30]);
 });
 
-// --- what cannot be decoded is said in a sentence
+// --- what cannot be decoded is refused in a sentence
 
 test("unknown op, unknown activation, missing tensor, wrong shape, wrong end", () => {
   const build =

@@ -70,6 +70,14 @@ def test_a_form_that_the_bundle_does_not_know_is_refused(line, tmp_path):
         modules.bundle('import { x } from "./a.js";\n', tmp_path)
 
 
+@pytest.mark.parametrize(
+    "path", sorted(p for p in modules.HERE.rglob("*") if p.suffix in {".js", ".css"}), ids=lambda p: p.name
+)
+def test_a_component_knows_no_host(path):
+    text = path.read_text(encoding="utf-8").lower()
+    assert not [word for word in ("streamlit", "--st-", "setstatevalue", "parentelement") if word in text]
+
+
 # --- colours
 
 
