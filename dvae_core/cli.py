@@ -35,7 +35,7 @@ from dvae_core.config import (
 )
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
-from dvae_core.data.load import dataset_of, read_file
+from dvae_core.data.load import dataset_of, examine, read_file
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
 
@@ -117,32 +117,76 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
-    """Return how a file is to be read, in the words of `readers.read`."""
+    """Return how a file is to be read, in the words of `config.FileData`."""
     names = {"rate_hz": "rate", "rows": "rows", "bin_s": "bin", "smooth_s": "smooth", "min_speed": "min_speed",
-             "time": "time"}  # fmt: skip
-    return {name: getattr(options, option) for name, option in names.items()}
+             "time": "time", "rows_are": "rows_are", "picture": "picture"}  # fmt: skip
+    return {
+        **{name: getattr(options, option) for name, option in names.items()},
+        "axes": tuple(options.axes.split(",")) if options.axes else (),
+        "circular": _split_names(options.circular),
+        "u_from": str(Path(options.u_from).absolute()) if options.u_from else None,
+    }
+
+
+def _file_of(path: Path, options: argparse.Namespace) -> FileData:
+    """Return a file and how it is read, as the options say."""
+    x, u, z = (_names_in(path, given) for given in (options.x, options.u, options.z))
+    return FileData(path=str(path.absolute()), x=x, u=u, z=z, **_reading(options))
+
+
+def _names_in(path: Path, given: list[str] | None) -> tuple[str, ...]:
+    """Return names that have commas between them; a name that has one itself is one if the file knows it."""
+    if not any("," in part for part in given or ()):
+        return tuple(given or ())
+    known = {v.name for v in readers.inspect(path)}
+    return tuple(name for part in given or () for name in ((part,) if part in known else _split_names([part])))
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    """Say what a file or folder holds, and what it is as a Dataset."""
-    path = Path(options.path)
-    for v in readers.inspect(path):
-        shape = " x ".join(f"{side:,}" for side in v.shape)
-        print(f"{v.name:32s} {shape:>20s}  {v.dtype:8s} {v.kind:7s} {v.note}".rstrip())
-    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
-    data = readers.read(path, x=x, u=u, z=z, **_reading(options))
-    print(f"\n{data.name}: {data.n:,} rows")
-    pixels = "" if data.x_shape is None else f", pictures of {' x '.join(map(str, data.x_shape))}"
-    print(f"  x     {data.d_x:,} columns of {data.x.dtype}{pixels}")
-    if data.u is not None:
-        u_words = f"{data.n_labels} labels" if data.has_labels else f"{data.u.shape[1]} numbers"
-        print(f"  u     {u_words}: {', '.join((data.u_labels if data.has_labels else data.u_names)[:12])}")
-    if data.z is not None:
-        print(f"  z     {data.z.shape[1]} true factors: {', '.join(data.z_names[:12])}")
-    print(f"  rate  {'unknown' if data.rate_hz is None else f'{data.rate_hz:g} Hz'}")
-    for key, text in data.meta.items():
+    """Say what a file or folder holds, what of it is the data and what is not, and what has to be asked."""
+    record, problem = examine(_file_of(Path(options.path), options))
+    if options.json:
+        print(json.dumps(record, indent=1, default=str))
+    else:
+        _print_record(record)
+    if problem:
+        print(f"dvae_core: {problem}", file=sys.stderr)
+    return 2 if problem else 0
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    """Print a record of reading: every variable, then x, u and the factors, what was left out, notes, questions."""
+    for v in record["variables"]:
+        sides = v["shape"]
+        axes = " x ".join(f"{side:,} {axis}" if axis != "unknown" else f"{side:,}"
+                          for side, axis in zip(sides, v["axes"], strict=False)) or "one value"  # fmt: skip
+        words = [
+            v["unit"],
+            f"{v['rate']:g} Hz" if v["rate"] else "",
+            f"times: {v['clock']}" if v["clock"] else "",
+            v["note"],
+        ]
+        words = [f"NOT READ: it {v['reason']}"] if v["reason"] else [word for word in words if word]
+        print(f"{v['name']:32s} {axes:>24s}  {v['dtype']:8s} {v['kind']:7s} {', '.join(words)}".rstrip())
+    for key in ("x", "u", "z"):
+        what = record[key]
+        if what:
+            shape = " x ".join(f"{side:,}" for side in what["shape"])
+            names = what.get("labels") or what["names"]
+            kind = f"{len(names)} labels" if what.get("labels") else shape
+            more = " ..." if len(names) > 12 else ""
+            print(f"\n  {key}: {what['name']}, {kind}: {', '.join(map(str, names[:12]))}{more}")
+    if record["rows"] is not None:
+        rate = "unknown" if record["rate"] is None else f"{record['rate']:g} Hz"
+        print(f"\n  rows: {record['rows']:,}; rate: {rate}")
+    for key, text in (record.get("meta") or {}).items():
         print(f"  {key}: {text}")
-    return 0
+    for left in record["left_out"]:
+        print(f"  left out: {left['rows']:,} {left['what']}, {left['why']}")
+    for note in record["notes"]:
+        print(f"  note: {note}")
+    for question in record["questions"]:
+        print(f"  question: {question['why']}; {question['option']}: {', '.join(question['candidates'][:20])}")
 
 
 def _split_names(given: list[str] | None) -> tuple[str, ...]:
@@ -220,8 +264,7 @@ def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
     if text.partition(",")[0] in BUILT_IN and not Path(text).exists():
         data, split = data_from_text(text)
         return data, split if options.split == "auto" else options.split
-    x, u, z = (_split_names(given) for given in (options.x, options.u, options.z))
-    return FileData(path=str(Path(text).absolute()), x=x, u=u, z=z, **_reading(options)), options.split
+    return _file_of(Path(text), options), options.split
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -258,14 +301,21 @@ def _encode(options: argparse.Namespace) -> int:
         raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
     data = run.config.data
     how = data if isinstance(data, FileData) else FileData()
-    how = dataclasses.replace(how, u=how.u if needs_u(run.config) else (), z=(), rows=None)
-    latents = encode_only(run, read_file(how, Path(options.data)))
+    needed = needs_u(run.config)
+    u_from = options.u_from or (how.u_from if needed else None)
+    how = dataclasses.replace(how, u=how.u if needed else (), z=(), rows=None, u_from=u_from)
+    other = read_file(how, Path(options.data))
+    latents = encode_only(run, other)
+    at = other.row_index
+    name = "time" if at.dtype.kind == "f" else "row"  # bins have times, rows of a file their number
     if out.suffix == ".npz":
-        np.savez_compressed(out, allow_pickle=False, **latents)
+        np.savez_compressed(out, allow_pickle=False, **latents, **{name: at})
     else:
         p, n, d = latents["mu_z"].shape
         table = pd.DataFrame(latents["mu_z"].reshape(p * n, d), columns=[f"z{i + 1}" for i in range(d)])
-        table.insert(0, "row", np.tile(np.arange(n), p))
+        if name == "time":
+            table.insert(0, "time", np.tile(at, p))
+        table.insert(0, "row", np.tile(np.arange(n) if name == "time" else at, p))
         table.insert(0, "member", np.repeat(np.arange(p), n))
         table.to_csv(out, index=False)
     print(f"Wrote {out}")
@@ -391,6 +441,12 @@ def _reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smooth", type=float, metavar="S", help="rates by a Gaussian of S seconds instead of counts")
     parser.add_argument("--min-speed", type=float, help="running periods only: rows at least so fast")
     parser.add_argument("--time", metavar="NAME", help="variable with the times of u, if not t, time or timestamps")
+    parser.add_argument("--rows-are", choices=["auto", "rows", "columns"], default="auto",
+                        help="which axis of a matrix is the examples, where nothing in the file says so")  # fmt: skip
+    parser.add_argument("--axes", metavar="A,B,C", help="what each axis of x is: trial,time,unit or row,height,width")
+    parser.add_argument("--picture", metavar="HxW", help="columns are pixels of such pictures; none: they are not")
+    parser.add_argument("--circular", nargs="+", metavar="NAME", help="those u that are angles, where no unit says so")
+    parser.add_argument("--u-from", metavar="FILE", help="another file for u and the factors, with its own clock")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -407,6 +463,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="say what a file or folder holds, and read it")
     inspect.set_defaults(command=_inspect)
     inspect.add_argument("path", metavar="PATH")
+    inspect.add_argument("--json", action="store_true", help="print the record of reading as JSON only")
     _reading_options(inspect)
 
     train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
@@ -485,6 +542,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.set_defaults(command=_encode)
     encode.add_argument("run", metavar="RUN")
     encode.add_argument("--data", required=True)
+    encode.add_argument("--u-from", metavar="FILE", help="the file of u, where it was another one in training")
     encode.add_argument("--out", required=True, help="a .npz or .csv file")
 
     analyse = commands.add_parser("analyse", help="compute something on a run, into its analysis folder")

@@ -169,6 +169,17 @@ class FileData:
         None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
     )
     time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
+    rows_are: Literal["auto", "rows", "columns"] = setting(
+        "auto", "Examples are", "Which axis of a matrix is the examples, where nothing in the file says so", late=True
+    )
+    axes: tuple[Name, ...] = setting(
+        (), "Axes of x", "What each is, in order: trial,time,unit or row,height,width", late=True
+    )
+    picture: str | None = setting(
+        None, "Pictures of", "28x28 where columns are pixels; none where they are not", late=True
+    )
+    circular: tuple[Name, ...] = setting((), "Angles", "Those u whose numbers go round a circle", late=True)
+    u_from: str | None = setting(None, "File of u", "Another file, with its own clock", late=True)
     missing: Literal["refuse", "drop rows", "drop columns"] = setting(
         "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
     )
@@ -189,14 +200,18 @@ def data_from_text(text: str) -> tuple[Data, Split]:
     Raises:
         ConfigError: If it names a kind or setting that does not exist, or a value that is out of range.
     """
-    kind, *pairs = re.split(r",(?=[a-z_]+=)", text)  # a list of names has commas too
+    kind, _, rest = text.partition(",")
     tree: dict[str, Any] = {"kind": kind}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            tree[name] = json.loads(value)
+    while rest:
+        name, _, rest = rest.partition("=")
+        try:  # JSON ends where it ends; other words, where the next setting begins
+            value, end = json.JSONDecoder().raw_decode(rest)
         except json.JSONDecodeError:
-            tree[name] = value
+            end = -1
+        if end < 0 or rest[end : end + 1] not in ("", ","):
+            value = re.split(r",(?=[a-z_]+=)", rest, maxsplit=1)[0]
+            end = len(value)
+        tree[name], rest = value, rest[end + 1 :]
     split = _read(Split, tree.pop("split", "auto"), "split")
     return _read(Annotated[Data, Field(discriminator="kind")], tree, "data"), split
 
@@ -210,7 +225,17 @@ def data_to_text(data: Data, split: Split = "auto") -> str:
         if f.name != "kind" and getattr(data, f.name) != getattr(plain, f.name)
     }
     changed |= {"split": split} if split != "auto" else {}
-    return ",".join([data.kind, *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in changed.items())])
+    return ",".join([data.kind, *(f"{k}={_in_link(v)}" for k, v in changed.items())])
+
+
+def _in_link(value: Any) -> str:
+    """Write a value as it reads back: plain words as they are, whatever else could be meant in quotes."""
+    if isinstance(value, str) and not re.search(r",[a-z_]+=", value):
+        try:
+            json.JSONDecoder().raw_decode(value)
+        except json.JSONDecodeError:
+            return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 # --- model ---

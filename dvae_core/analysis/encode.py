@@ -8,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dvae_core.config import Config
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import Dataset
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run
+from dvae_core.runs.data import matched
 from dvae_core.training.checkpoint import load_vae
 
 SCORED_ROWS = 20_000  # held-out rows that scores look at, at most
@@ -68,17 +69,13 @@ def encoder_means(
 def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n d_z"]]:
     """Return mu_z and std_z of all rows of a data set, which need not be the one that the run was trained on.
 
+    Columns and labels are matched by name, in whatever order they come.
+
     Raises:
         DataError: If the data has other columns than the run was trained on, or lacks the u its posterior needs.
     """
     vae = load_vae(run)
-    if dataset.d_x != vae.sizes.d_x:
-        raise DataError(
-            f"The run reads {vae.sizes.d_x} columns of x and this data has {dataset.d_x}; choose the same ones."
-        )
-    features = dataset.u_features()
-    if needs_u(run.config) and (features is None or features.shape[1] != vae.sizes.d_u):
-        raise DataError(f"This run's posterior needs u with {vae.sizes.d_u} values; the data does not have it.")
+    dataset = matched(run, dataset, needs_u=needs_u(run.config))
     mu, std = encode(vae, dataset, np.arange(dataset.n))
     return {"mu_z": mu, "std_z": std}
 

@@ -106,7 +106,7 @@ def cured(
     if not columns.any():
         raise DataError("No column of x would be left; choose other columns.")
     changes["x"], changes["x_names"] = x[np.ix_(rows, columns)], _kept(dataset.x_names, np.asarray(columns))
-    return _rebuilt(dataset, rows, changes, notes)
+    return _rebuilt(dataset, rows, np.asarray(columns), changes, notes)
 
 
 def complete(error: MissingValues, how: Missing) -> Dataset:
@@ -137,9 +137,12 @@ def complete(error: MissingValues, how: Missing) -> Dataset:
         given["x_names"] = _kept(given["x_names"], columns)
     if not columns.all():
         given["x_shape"] = None
-    for name in ("u", "z"):
+    given["index"] = np.flatnonzero(rows) if given["index"] is None else np.asarray(given["index"])[rows]
+    for name in ("u", "z", "trial", "session"):
         if given[name] is not None:
             given[name] = np.asarray(given[name])[rows]
+    if given["u_labels"] and given["u"] is not None:
+        given["u"], given["u_labels"] = _present(given["u"], given["u_labels"])
     given["meta"] = {**given["meta"], "cures": "; ".join(notes)}
     return Dataset(**given)
 
@@ -174,18 +177,26 @@ def pictures(dataset: Dataset, count: int) -> Float[np.ndarray, "k h w *c"]:
     return dataset.x_float(rows).reshape(-1, *dataset.x_shape)
 
 
-def _rebuilt(dataset: Dataset, rows: Bool[np.ndarray, " n"], changes: dict, notes: list[str]) -> Dataset:
-    for name in ("u", "z"):
+def _rebuilt(
+    dataset: Dataset, rows: Bool[np.ndarray, " n"], columns: Bool[np.ndarray, " d"], changes: dict, notes: list[str]
+) -> Dataset:
+    for name in ("u", "z", "trial", "session"):
         value = getattr(dataset, name)
         changes[name] = None if value is None else value[rows]
+    changes["index"] = dataset.row_index[rows]
+    changes["x_offset"] = None if dataset.x_offset is None else dataset.x_offset[columns]
     if dataset.has_labels and not rows.all():
-        present = np.unique(changes["u"])
-        changes["u"] = np.searchsorted(present, changes["u"])
-        changes["u_labels"] = tuple(dataset.u_labels[code] for code in present)
+        changes["u"], changes["u_labels"] = _present(changes["u"], dataset.u_labels)
     before = dataset.meta.get("cures")
     changes["meta"] = {**dataset.meta, "cures": "; ".join([before, *notes] if before else notes)}
     changes["meta"].pop("constant columns", None)
     return dataclasses.replace(dataset, **changes)
+
+
+def _present(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return codes of those labels only that some row has, and these labels."""
+    present = np.unique(codes)
+    return np.searchsorted(present, codes), tuple(labels[code] for code in present)
 
 
 def _robust(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,8 +212,10 @@ def _two(values: np.ndarray) -> np.ndarray:
 
 
 def _finite(given: dict, name: str) -> np.ndarray:
-    """Return which rows of x, u or z hold finite numbers only, in the precision they will have."""
+    """Return which rows of x, u or z hold finite numbers (or a label) only, in the precision they will have."""
     values = given[name]
+    if name == "u" and given["u_labels"] and np.asarray(values).dtype.kind == "i":
+        return np.asarray(values) >= 0
     if values is None or np.asarray(values).dtype.kind != "f":
         return np.ones(len(given["x"]), bool)
     with np.errstate(over="ignore"):

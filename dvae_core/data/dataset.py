@@ -94,8 +94,9 @@ class Dataset:
 
     Arrays are copied to the stored types and made read-only (bytes that are read-only already are kept as they are).
     Large black-and-white pictures are packed as bits, and `meta["storage"]` says so. One column may be given flat.
-    Constant columns of x are kept and the first 50 listed in `meta["constant columns"]`. Blind to time except through
-    `rate_hz`: rows are in time order only where it is stated.
+    Constant columns of x are kept and the first 50 listed in `meta["constant columns"]`. A column of float64 whose
+    offset would eat its signal in float32 (a clock since 1970, a pressure in Pa) is stored less that offset. Blind to
+    time except through `rate_hz`: rows are in time order only where it is stated.
 
     Attributes:
         name: Shown to the user.
@@ -110,9 +111,17 @@ class Dataset:
         x_scale: Stored x times this is x in the model's units (1/255 for uint8 pictures).
         rate_hz: Sampling rate in Hz where rows are in time order.
         meta: Source, licence and notes, shown to the user.
+        index: Where each row comes from `[n]`: its row number in the file (integers), or its time in seconds (floats).
+        trial: The trial of each row, int64 `[n]`, where there are trials; `split` can hold out whole ones.
+        session: The session of each row, int64 `[n]`, where there are several.
+        u_period: Full circle of each column of u that is an angle (360, 2 pi), 0 for the others; () for none at all.
+        x_offset: What was subtracted of each column of x before it was stored `[d_x]` float64; None for nothing.
+        u_offset: Likewise of u.
+        reading: What was read and what was left out, as `readers.model.ReadingRecord.as_dict` has it.
 
     Raises:
-        DataError: If shapes, row counts or names disagree, a value is not finite, or no column of x varies.
+        DataError: If shapes, row counts or names disagree, a value is not finite, no column of x varies, or an offset
+            is so large that float64 cannot hold the signal on it.
     """
 
     name: str
@@ -128,6 +137,13 @@ class Dataset:
     x_scale: float = 1.0
     rate_hz: float | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
+    index: np.ndarray | None = None  # [n]
+    trial: np.ndarray | None = None  # [n]
+    session: np.ndarray | None = None  # [n]
+    u_period: tuple[float, ...] = ()
+    x_offset: np.ndarray | None = None  # [d_x]
+    u_offset: np.ndarray | None = None  # [d_u]
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -139,9 +155,12 @@ class Dataset:
     def _check(self) -> None:
         """Check everything and store it in the types it is kept in."""
         x: Any = self.x
+        x_offset, u_offset = self.x_offset, self.u_offset
         if isinstance(x, PackedBits):
             x_names = _names(self.x_names, x.shape[1], "x", "x")
         else:
+            if x_offset is None:
+                x, x_offset = _centred(x, "x", self.x_names)
             x, x_names = _matrix(x, "x", self.x_names, "x", keep_counts=True)
             if self.x_shape is not None and x.dtype == np.uint8 and x.size >= PACK_ABOVE and x.max() == 1:
                 x = PackedBits.of(x)
@@ -152,6 +171,8 @@ class Dataset:
         elif u is not None:
             if u_labels:
                 raise DataError("u_labels name integer codes 0..K-1 in one column; got other numbers in u.")
+            if u_offset is None and not any(self.u_period):
+                u, u_offset = _centred(u, "u", u_names)
             u, u_names = _matrix(u, "u", u_names, "u")
         z, z_names = (None, ()) if self.z is None else _matrix(self.z, "z", self.z_names, "s")
         for what, other in (("u", u), ("z", z)):
@@ -160,6 +181,9 @@ class Dataset:
                     f"x and {what} must describe the same rows, but x has {len(x):,} and {what} has {len(other):,}; "
                     "check that both come from one recording and that rows are examples."
                 )
+        if self.u_period and (u is None or u.ndim == 1 or len(self.u_period) != u.shape[1]):
+            raise DataError("u_period has a number for each column of u that is numbers; got another count.")
+        rows = {name: _per_row(getattr(self, name), name, len(x)) for name in ("index", "trial", "session")}
         constant = _constant_columns(x, x_names)
         shape = None if self.x_shape is None else tuple(int(side) for side in self.x_shape)
         _check_picture(shape, x.shape[1])
@@ -171,7 +195,8 @@ class Dataset:
         if isinstance(x, PackedBits):
             meta["storage"] = f"packed as bits: {x.nbytes / 1e6:,.0f} MB, not {len(x) * x.shape[1] / 1e6:,.0f} MB"
         known = {"x": x, "u": u, "z": z, "x_names": x_names, "u_names": u_names, "z_names": z_names,
-                 "u_labels": tuple(u_labels), "x_shape": shape, "meta": meta}  # fmt: skip
+                 "u_labels": tuple(u_labels), "x_shape": shape, "meta": meta, "x_offset": x_offset,
+                 "u_offset": u_offset, **rows}  # fmt: skip
         for key, value in known.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -206,8 +231,10 @@ class Dataset:
     def fingerprint(self) -> str:
         """16 hex digits that change with any value, shape, type or column name; not with name or meta."""
         words = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
+        words += [list(self.u_period)] if any(self.u_period) else []
         digest = hashlib.sha256(json.dumps(words).encode())
-        for array in (self.x, self.u, self.z):
+        more = [a for a in (self.trial, self.session, self.x_offset, self.u_offset) if a is not None]
+        for array in (self.x, self.u, self.z, *more):
             digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
             digest.update(b"" if array is None else array.data)
         return digest.hexdigest()[:16]
@@ -218,12 +245,28 @@ class Dataset:
         return stored.astype(np.float32) * np.float32(self.x_scale)
 
     def u_features(self) -> Features | None:
-        """Return u as a network reads it, `[n d_u]` float32: one-hot for labels, else the numbers; None without u."""
+        """Return u as a network reads it, `[n d]` float32, or None without u; see `features_of`."""
         return None if self.u is None else self.features_of(self.u)
 
     def features_of(self, u: Auxiliary) -> Features:
-        """Return values of this data's u as a network reads them: one-hot for codes of its labels, else the numbers."""
-        return np.eye(self.n_labels, dtype=np.float32)[u] if self.has_labels else u
+        """Return values of this data's u as a network reads them.
+
+        Labels are one-hot, numbers as they are, and an angle is its sine and cosine: 359 and 1 degree are neighbours.
+        """
+        if self.has_labels:
+            return np.eye(self.n_labels, dtype=np.float32)[u]
+        if not any(self.u_period):
+            return u
+        columns = []
+        for j, period in enumerate(self.u_period):
+            turn = 2 * np.pi * u[:, j] / period if period else None
+            columns += [u[:, j]] if turn is None else [np.sin(turn), np.cos(turn)]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    @property
+    def row_index(self) -> np.ndarray:
+        """Where each row comes from: `index`, or 0..n-1 where nothing was left out."""
+        return np.arange(self.n) if self.index is None else self.index
 
 
 def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, ...]]:
@@ -389,7 +432,7 @@ def load(path: str | Path) -> Dataset:
                 for name in archive.namelist()
             }
         known: dict[str, Any] = {key: content[key] for key in _ARRAYS if key in content}
-        known |= {key: tuple(content[key].tolist()) for key in (*_WORDS, "x_shape") if key in content}
+        known |= {key: tuple(content[key].tolist()) for key in (*_WORDS, "x_shape", "u_period") if key in content}
         known |= {key: float(content[key]) for key in ("x_scale", "rate_hz") if key in content}
         known |= {"name": str(content["name"]), "meta": json.loads(str(content["meta"]))}
     except UNREADABLE as error:
@@ -397,9 +440,9 @@ def load(path: str | Path) -> Dataset:
     return Dataset(**known)
 
 
-_ARRAYS = ("x", "u", "z")
+_ARRAYS = ("x", "u", "z", "index", "trial", "session", "x_offset", "u_offset")
 _WORDS = ("x_names", "u_names", "z_names", "u_labels")
-_NUMBERS = ("x_shape", "x_scale", "rate_hz")
+_NUMBERS = ("x_shape", "x_scale", "rate_hz", "u_period")
 
 
 def _matrix(
@@ -429,6 +472,61 @@ def _matrix(
     return copy, names
 
 
+def _centred(values: Any, what: str, names: tuple[str, ...]) -> tuple[Any, np.ndarray | None]:
+    """Return values less the offset of every column that float32 could not hold beside its signal, and the offsets.
+
+    Nothing is changed (None) where no column has such an offset; float32 and what fits into 16 bits never has.
+    """
+    given = np.asarray(values)
+    if given.dtype.kind not in "iuf" or given.dtype.itemsize < 4 or given.dtype == np.float32 or not given.size:
+        return values, None
+    if given.ndim not in (1, 2) or (given.dtype.kind in "iu" and given.min() >= 0 and given.max() <= 2**16 - 1):
+        return values, None
+    table = given[:, None] if given.ndim == 1 else given
+    low, high = _finite_ends(table)
+    span = high - low
+    most = np.maximum(np.abs(low), np.abs(high))
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = (span > 0) & (np.spacing(most.astype(np.float32)).astype(np.float64) > 1e-4 * span)
+        hopeless = (span > 0) & (np.spacing(most) > 1e-4 * span)
+    lost &= np.isfinite(most) & (most < np.finfo(np.float32).max)
+    if (lost & hopeless).any():
+        j = int(np.flatnonzero(lost & hopeless)[0])
+        name = names[j] if j < len(names) else f"{what}{j + 1}"
+        raise DataError(
+            f"Column {name} of {what} changes by {span[j]:.3g} at values of {most[j]:.3g}, which even 64-bit numbers "
+            "hardly hold; save it less its offset."
+        )
+    if not lost.any():
+        return values, None
+    step = np.where(lost, 10.0 ** np.floor(np.log10(np.where(lost, span, 1.0))), 1.0)
+    offset = np.where(lost, np.round((low + span / 2) / step) * step, 0.0)
+    return table.astype(np.float64) - offset, offset
+
+
+def _finite_ends(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest finite value of each column as float64; 0 where it has none."""
+    if table.dtype.kind in "iu":
+        return table.min(axis=0).astype(np.float64), table.max(axis=0).astype(np.float64)
+    low, high = table.min(axis=0), table.max(axis=0)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        finite = np.isfinite(table)
+        low = np.where(finite, table, np.inf).min(axis=0)
+        high = np.where(finite, table, -np.inf).max(axis=0)
+        low, high = np.where(finite.any(axis=0), low, 0.0), np.where(finite.any(axis=0), high, 0.0)
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def _per_row(values: Any, what: str, n: int) -> np.ndarray | None:
+    """Return a copy of one integer (or, for times, float) a row."""
+    if values is None:
+        return None
+    values = np.asarray(values)
+    if values.shape != (n,) or values.dtype.kind not in "iuf" or (what != "index" and values.dtype.kind == "f"):
+        raise DataError(f"{what} has one number for each of the {n:,} rows; got {values.dtype} {values.shape}.")
+    return np.array(values, dtype=np.float64 if values.dtype.kind == "f" else np.int64)
+
+
 def _names(names: tuple[str, ...], count: int, what: str, letter: str) -> tuple[str, ...]:
     names = tuple(str(name) for name in names) or tuple(f"{letter}{i + 1}" for i in range(count))
     if len(names) != count:
@@ -439,6 +537,12 @@ def _names(names: tuple[str, ...], count: int, what: str, letter: str) -> tuple[
 def _codes(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     if codes.size == 0:
         raise DataError("u must have one label a row; got no rows.")
+    if labels and codes.min() == -1:
+        absent = codes == -1
+        raise MissingValues(
+            f"u has no label in {absent.sum():,} rows, the first in row {absent.argmax() + 1:,}; fill them or remove "
+            "those rows."
+        )
     count = len(labels) or int(codes.max()) + 1
     # the bounds come first: `bincount` would otherwise allocate as much as a stray code asks for
     if codes.min() < 0 or codes.max() >= min(count, len(codes)) or not np.bincount(codes, minlength=count).all():

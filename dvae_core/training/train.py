@@ -15,11 +15,11 @@ import torch
 
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.data.load import dataset_of
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.runs.files import os_error_message
 from dvae_core.training.checkpoint import read_checkpoint, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
@@ -91,10 +91,7 @@ def train(
 def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callable[[], bool]) -> Iterator[Progress]:
     config = run.config
     device = choose_device(config.train.device)
-    dataset = dataset if dataset is not None else dataset_of(config.data)
-    known = run.about.get("fingerprint")
-    if known not in (None, dataset.fingerprint):
-        raise RunError(f"The data of run {run.id} has changed since it began; start a new run on the new data.")
+    dataset = data_of(run, dataset)
     parts = split(dataset, config.split)
     run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
 
@@ -226,6 +223,8 @@ class NowAndThen:
 
 def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
     """Return the facts of the data that a run keeps, so that pages need not load it."""
+    features = dataset.u_features()
+    pictures = dataset.x_shape is not None
     return {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
@@ -234,7 +233,7 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "n_held_out": n_held_out,
         "split": how,
         "d_x": dataset.d_x,
-        "d_u": len(dataset.u_names),
+        "d_u": len(dataset.u_names) if features is None or dataset.has_labels else features.shape[1],
         "has_labels": dataset.has_labels,
         "x_shape": dataset.x_shape,
         "x_names": () if dataset.x_shape else dataset.x_names,  # 12,288 pixels need no names
@@ -243,6 +242,14 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "u_labels": dataset.u_labels,
         "rate_hz": dataset.rate_hz,
         "meta": dict(dataset.meta),
+        "x_scale": dataset.x_scale,
+        "x_range": [float(dataset.x[:].min() * dataset.x_scale), float(dataset.x[:].max() * dataset.x_scale)]
+        if pictures
+        else None,
+        "x_offset": None if dataset.x_offset is None else dataset.x_offset.tolist(),
+        "u_offset": None if dataset.u_offset is None else dataset.u_offset.tolist(),
+        "u_period": dataset.u_period,
+        "reading": dict(dataset.reading),
     }
 
 

@@ -139,6 +139,7 @@ def _again(known: Sequence[Path]) -> FileData | None:
 def _parts(file: FileData) -> FileData:
     """Let x, u, factors, reading and cures be chosen."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
+    variables = [v for v in variables if v.readable]
     variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is no data
     names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("What is what", icon=":material/category:", expanded=True):

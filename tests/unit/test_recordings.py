@@ -9,6 +9,7 @@ from scipy.io import loadmat, savemat
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError, split
 from dvae_core.data.readers import mat, spikes
+from dvae_core.data.readers.common import Ask
 from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def test_structs_cells_and_texts_have_names(tmp_path, compressed):
     }
     path = tmp_path / "a.mat"
     savemat(path, content, do_compression=compressed)
-    found = {v.name: (v.shape, v.kind) for v in readers.inspect(path)}
+    found = {v.name: (v.shape, v.kind) for v in readers.inspect(path) if v.readable}
     assert found == {"beh.pupil.area": ((9, 1), "column"), "trials{}": ((9, 3), "matrix"), "side{}": ((9,), "label")}
     data = readers.read(path, x="trials{}", u="side{}", z="beh.pupil.area")
     np.testing.assert_array_equal(data.x, np.concatenate(content["trials"][0]).astype(np.float32))
@@ -144,7 +145,7 @@ def test_a_struct_of_very_many_parts_is_not_walked_through(tmp_path, monkeypatch
     for i in range(many.shape[1]):
         many[0, i]["a"] = float(i)
     savemat(tmp_path / "a.mat", {"stat": many, "x": RNG.standard_normal((9, 2))})
-    assert [v.name for v in readers.inspect(tmp_path / "a.mat")] == ["x"]
+    assert [v.name for v in readers.inspect(tmp_path / "a.mat") if v.readable] == ["x"]
     with pytest.raises(DataError, match=r"stat of a\.mat is a MATLAB struct or cell of more than 100 parts"):
         readers.read(tmp_path / "a.mat", x="stat")
 
@@ -162,7 +163,8 @@ def leaves(item):
 def test_hippocampus_spikes_are_those_of_scipy():
     path = shared("hippocampus-linear/spikes.mat")
     expected = [t for t in leaves(loadmat(path)["spikes"]) if t.size]
-    found = mat.recording(path).load({"spikes{}.time": mat.Part(events=True)})["spikes{}.time"]
+    units = mat.recording(path, Ask()).load({"spikes{}.time": mat.Part(events=True)})["spikes{}.time"]
+    found = [unit for unit in units if unit.size]
     assert (len(found), sum(map(len, found))) == (31, 28_829)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -260,7 +262,7 @@ REFUSED = {
     "too thin bins": ({"spiketimes": [1.0, 2, 3]}, {"bin_s": 1e-9}, "cannot be binned: .* choose another width"),
     "bins of nothing": ({"spiketimes": [1.0, 2, 3]}, {"bin_s": 0.0}, "A bin must be wider than 0 s"),
     "endless times": ({"spiketimes": [1.0, np.inf, 3]}, {}, "times must be finite"),
-    "far apart times": ({"spiketimes": [1.0, 1e300, 3]}, {}, "can be made"),
+    "far apart times": ({"spiketimes": [1.0, 3, 1e300]}, {}, "can be made"),
     "smoothing": ({"spiketimes": [1.0, 2, 3]}, {"smooth_s": -1.0}, "must be wider than 0 s"),
     "events as u": (
         {"x": np.eye(3), "spiketimes": [1.0, 2, 4, 5]},

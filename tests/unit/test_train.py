@@ -289,7 +289,7 @@ def test_changed_data_is_not_mixed_into_an_old_run(tmp_path):
     next(training)
     training.close()
     run.write_json("about.json", {**run.about, "fingerprint": "0" * 16})
-    with pytest.raises(RunError, match="has changed since it began"):
+    with pytest.raises(RunError, match="has changed since it was trained"):
         finish(run)
 
 

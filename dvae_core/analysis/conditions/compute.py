@@ -10,7 +10,6 @@ from dvae_core.analysis.encode import encoder_means, inputs
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.data.load import dataset_of
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
 from dvae_core.metrics import autocorrelation_time, independent_step
@@ -24,6 +23,7 @@ from dvae_core.model.priors import (
 from dvae_core.model.vae import Vae, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
@@ -60,7 +60,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     torch.set_num_threads(1)
-    dataset = dataset_of(config.data)
+    dataset = data_of(run)
     held_out = split(dataset, config.split).held_out
     rows = held_out[evenly(len(held_out), PAIRED)]
     with torch.no_grad():

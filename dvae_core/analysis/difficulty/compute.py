@@ -7,8 +7,8 @@ import numpy as np
 from dvae_core import metrics
 from dvae_core.analysis.encode import SCORED_ROWS
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.data.load import dataset_of
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 
 
 def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def difficulty(run: Run) -> Iterator[float]:
     Raises:
         RunError: If the factors are unknown.
     """
-    dataset = dataset_of(run.config.data)
+    dataset = data_of(run)
     if dataset.z is None:
         raise RunError("Difficulty compares with true factors, and this data has none.")
     yield 0.1

@@ -7,9 +7,9 @@ import numpy as np
 from dvae_core import metrics
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
 from dvae_core.data.dataset import split
-from dvae_core.data.load import dataset_of
 from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 
@@ -25,7 +25,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> It
     Raises:
         RunError: If the factors are unknown, there is no such member, or that member diverged.
     """
-    dataset = dataset_of(run.config.data)
+    dataset = data_of(run)
     if dataset.z is None:
         raise RunError("These scores compare latents with true factors, and this run's data has none.")
     if not 0 <= member_index < run.config.members:

@@ -11,9 +11,9 @@ from jaxtyping import Float, Shaped
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.data.load import dataset_of
 from dvae_core.metrics import autocorrelation_time, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 Reader = Literal["linear", "neighbours"]
@@ -166,7 +166,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
             "This run's encoder sees u, so its latents would only hand u back; predict something else, or train with "
             "an encoder that sees x alone."
         )
-    dataset = dataset_of(config.data)
+    dataset = data_of(run)
     y, name = target_of(dataset, target)
     parts = split(dataset, config.split)
     train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]

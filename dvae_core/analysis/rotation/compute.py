@@ -13,12 +13,12 @@ from dvae_core.analysis.rotation import posteriors
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import split
-from dvae_core.data.load import dataset_of
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.vae import Posterior, Vae, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.device import choose_threads
 
@@ -62,7 +62,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     vae = member(load_vae(run), member_index).double().eval()
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
-    dataset = dataset_of(config.data)
+    dataset = data_of(run)
     parts = split(dataset, config.split)
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
     rows = parts.held_out[evenly(len(parts.held_out), count)]

@@ -7,10 +7,10 @@ import torch
 from dvae_core import runs
 from dvae_core.analysis.score.compute import score
 from dvae_core.data.dataset import split
-from dvae_core.data.load import dataset_of
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae, write_weights
 from dvae_core.training.record import LATENT_ROWS, HeldOut, write_latents
 
@@ -31,7 +31,7 @@ def twin(
     name = title or f"{run.title}, member {member_index}, rotated by {degrees:g} degrees"
     new = runs.create(runs.new_path(runs.default_store(), name), rotated.config, title=name)
     new.write_json("about.json", {**run.about, **{k: new.about[k] for k in ("title", "created")}})
-    dataset = dataset_of(run.config.data)
+    dataset = data_of(run)
     parts = split(dataset, run.config.split)
     write_weights(new, rotated)
     write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated, torch.device("cpu")), rows=LATENT_ROWS)

@@ -16,10 +16,10 @@ from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encod
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.data.load import dataset_of
 from dvae_core.model.vae import Vae
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 _NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "mcc_encoder_only": None}
@@ -35,9 +35,7 @@ def score(run: Run) -> dict[str, Any]:
     own mean (for the other posteriors the same number). ELBO, recon and
     kl: nats per example. Without true factors the MCC fields are null.
     """
-    dataset = dataset_of(run.config.data)
-    if run.about.get("fingerprint") not in (None, dataset.fingerprint):
-        raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run.")
+    dataset = data_of(run)
     parts = split(dataset, run.config.split)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]

@@ -8,12 +8,25 @@ found with the data are kept in the Dataset (`rate_hz`, `meta`).
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.readers import arrays, cars3d, idx, mat, norb, tracking
-from dvae_core.data.readers.common import GIB, Ask, Variable
+from dvae_core.data.readers import align, arrays, cars3d, idx, mat, norb, tracking
+from dvae_core.data.readers.choose import with_axes
+from dvae_core.data.readers.common import GIB, Ask
+from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
 
-__all__ = ["SUFFIXES", "DataError", "Variable", "inspect", "read", "within"]
+__all__ = [
+    "SUFFIXES",
+    "DataError",
+    "Question",
+    "ReadingRecord",
+    "Undecided",
+    "Variable",
+    "inspect",
+    "read",
+    "within",
+]
 
 SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
             ".gz", ".tar", ".tgz")  # fmt: skip
@@ -42,13 +55,18 @@ def read(
     smooth_s: float | None = None,
     min_speed: float | None = None,
     time: str | None = None,
+    rows_are: Literal["auto", "rows", "columns"] = "auto",
+    axes: str | Sequence[str] | None = None,
+    circular: str | Sequence[str] | None = None,
+    u_from: str | Path | None = None,
 ) -> Dataset:
     """Read a data file or folder; rows are examples.
 
-    Variables or columns are chosen by name; several names are put side by side. Without names, each format has a
-    default, and `meta["notes"]` says what it took. What MATLAB keeps in structs has dotted names (beh.pupil.area), and
-    NAME[:3] stands for the first three columns. Event times (spikes) become counts in bins, with behaviour brought to
-    the same bins; `meta["bins"]` records how.
+    Variables or columns are chosen by name; several names are put side by side. Without names, what the format or a
+    usual name says is taken, and `meta["notes"]` says so; where several variables could be x, or rows could be either
+    axis, it is asked (`Undecided`): the size of a variable is no reason. What MATLAB keeps in structs has dotted names
+    (beh.pupil.area), and NAME[:3] stands for the first three columns. Event times (spikes) become counts in bins, with
+    behaviour brought to the same bins; `meta["bins"]` records how, `Dataset.reading` what was read and left out.
 
     Args:
         path: The file, whose suffix decides the reader, or a folder that holds one data file or one known layout.
@@ -57,17 +75,22 @@ def read(
         z: Names for the true factors.
         budget_bytes: Memory that the arrays may take; checked before they are read.
         rate_hz: Sampling rate, which also says that rows are in time order.
-        x_shape: (H, W) or (H, W, 3) where rows of x are flattened pictures.
+        x_shape: (H, W) or (H, W, 3) where rows of x are flattened pictures; () where columns of bytes are no pixels.
         rows: Read so many rows at most: the first ones; of pictures, drawn at random with a fixed seed.
         bin_s: Width of bins for event times in seconds (0.1 unless given). With it, any x is taken for event times.
         smooth_s: Rates instead of counts, smoothed with a Gaussian of this standard deviation in seconds.
         min_speed: Keep only rows where the animal moves at least so fast, in the recording's unit.
         time: Name of the variable with the times of u, where it is not called t, time or timestamps.
+        rows_are: Whether the rows or the columns of a matrix are the examples, where nothing in the file says so.
+        axes: What each axis of x is, in order, such as "trial,time,unit" or "row,height,width".
+        circular: Names of those u that are angles, in degrees or radians, where their units do not say so.
+        u_from: Another file, whose variables can be u and factors, brought to the rows of x by its own clock.
 
     Returns:
         The data, with the file's name as source.
 
     Raises:
+        Undecided: If x or its axes are not clear from the file; `question` has the candidates and the option.
         DataError: If the file is missing, damaged, of another kind than its name says, unsafe (pickles), too large, or
             does not hold what was asked for.
 
@@ -77,15 +100,30 @@ def read(
     """
     if rows is not None and rows < 1:
         raise DataError(f"At least one row must be read; got rows={rows}.")
-    ask = Ask(_names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape, rows, bin_s, smooth_s, min_speed, time)
-    module, found = _reader(Path(path))
-    return module.read(found, ask)
+    parts = axes.split(",") if isinstance(axes, str) else axes
+    ask = Ask(
+        _names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape or None, rows, bin_s, smooth_s, min_speed, time,
+        rows_are, _names(parts), _names(circular), no_picture=x_shape == (),
+    )  # fmt: skip
+    with _opened(Path(path), ask) as recording:
+        if u_from is None:
+            return align.dataset(recording, ask)
+        with _opened(Path(u_from), ask) as other:
+            return align.dataset(align.merged(recording, other), ask)
 
 
 def inspect(path: str | Path) -> list[Variable]:
-    """List the variables or columns that can be chosen, from headers and a first look only; DataErrors as in `read`."""
-    module, found = _reader(Path(path))
-    return module.inspect(found)
+    """List all variables or columns, also those that cannot be read, from headers and a first look; errors as `read`.
+
+    Each has the names of its axes and its clock as far as the file says so.
+    """
+    with _opened(Path(path), Ask()) as recording:
+        return with_axes(recording)
+
+
+def _opened(path: Path, ask: Ask) -> Recording:
+    module, found = _reader(path)
+    return module.recording(found, ask)
 
 
 def within(root: str | Path, path: str | Path) -> Path:

@@ -10,22 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids
-from dvae_core.data.readers.common import (
-    U_NAMES,
-    X_NAMES,
-    Z_NAMES,
-    Ask,
-    Variable,
-    assemble,
-    check_budget,
-    choose,
-    describe,
-    pick_rows,
-    reading,
-    rows_note,
-)
+from dvae_core.data.readers.choose import X_NAMES, Z_NAMES
+from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.model import Part, Recording, Variable, describe, unreadable
 from dvae_core.parsing import PARSING
 
 MAX_MEMBERS = 10_000
@@ -50,6 +39,10 @@ _EXTRAS: dict[str, tuple[str, int, Callable[[np.ndarray], Any]]] = {
     **dict.fromkeys(("x_scale", "rate_hz"), ("iuf", 0, float)),
     "name": ("U", 0, str),
     "meta": ("U", 0, _meta),
+    **dict.fromkeys(("trial", "session"), ("iu", 1, np.asarray)),
+    **dict.fromkeys(("x_offset", "u_offset"), ("f", 1, np.asarray)),
+    "u_period": ("f", 1, _words),
+    "index": ("iuf", 1, np.asarray),
 }
 
 
@@ -70,80 +63,91 @@ class _Header(NamedTuple):
         return self.size // n * len(kept) if part else self.size  # type: ignore[arg-type]
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the arrays of a .npz or .npy."""
-    return _plain(_headers(path))
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read a .npz (defaults: keys x, u, and z or s) or a .npy (x alone)."""
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return the arrays of a .npz (by convention x, u, and z or s), or a .npy (x alone)."""
     headers = _headers(path)
-    _refuse_objects(path, headers, {*(ask.x or X_NAMES), *(ask.u or U_NAMES), *(ask.z or Z_NAMES)})
-    x, u, z, notes = choose(path, _plain(headers), ask)
-    wanted = {name: headers[name] for name in (*x, *u, *z)}
-    for name, header in wanted.items():
-        if header.size > header.stored:
-            raise DataError(
-                f"{path.name} says {name} takes {header.size:,} bytes but holds only {header.stored:,}; it is cut off "
-                "or damaged, so copy it again."
-            )
-    n, pictures = headers[x[0]].shape[0], len(headers[x[0]].shape) > 2
-    kept = pick_rows(n, ask.rows, at_random=pictures)
-    check_budget(path, sum(header.size_of(n, kept) for header in wanted.values()), ask.budget_bytes)
-    extras = {
-        key: headers[key]
-        for key, (kinds, rank, _) in _EXTRAS.items()
-        if key in headers and headers[key].dtype.kind in kinds and len(headers[key].shape) == rank
-    }
-    check_budget(path, sum(header.size for header in extras.values()), ask.budget_bytes)
-    with reading(path, TypeError):
-        arrays = {name: _load(path, name, header, n, kept) for name, header in wanted.items()}
-        known = _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
-    known |= {"rate_hz": ask.rate_hz} if ask.rate_hz else {}
-    known |= {"x_shape": ask.x_shape} if ask.x_shape else {}
-    notes += rows_note(n, kept, at_random=pictures)
-    if not z:
-        factors = grids.mpi3d(headers[x[0]].shape, kept)
-        if factors is not None:
-            arrays["factors"], z = factors, ("factors",)
-    names = _factor_names(path, headers, x[0], z)
-    if names:
-        arrays[z[0]], known["z_names"], still = grids.varying(arrays[z[0]], names)
-        notes += still
-        known["licence"] = grids.LICENCES.get(names, "")
-    return assemble(path, arrays, x, u, z, notes, **known)
+    variables = [_variable(name, header) for name, header in headers.items() if not _is_extra(name, header)]
+    shapes = {v.name: v.shape for v in variables if v.readable}
+    columns, licence = _factors(path, headers, shapes)
+    x = next((name for name in X_NAMES if name in shapes), "")
+    grid = grids.mpi3d(shapes.get(x, (0,)), np.zeros(1, np.int64)) if not set(Z_NAMES) & set(shapes) else None
+    if grid is not None:
+        variables.append(Variable("factors", (shapes[x][0], grid.shape[1]), "int64", "matrix"))
+        columns["factors"], licence = grids.MPI3D, grids.LICENCES[grids.MPI3D]
 
-
-def _factor_names(path: Path, headers: Mapping[str, _Header], x: str, z: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of factors that a picture set has, in the file or as everybody knows them; else ()."""
-    if z == ("factors",):
-        return grids.MPI3D
-    if len(z) != 1 or not z[0].startswith("latents_"):
-        return ()
-    named, factors = headers.get("latents_names"), headers[z[0]]
-    if named is not None and named.dtype.kind == "U" and named.shape == factors.shape[1:] and named.size < 2**16:
+    def load(parts: Mapping[str, Part]) -> dict[str, Any]:
+        arrays: dict[str, Any] = {}
+        wanted = {name: headers[name] for name in parts if name in headers}
+        kept_of = {name: None if part.axis else part.kept for name, part in parts.items()}
+        size = sum(header.size_of(header.shape[0], kept_of[name]) for name, header in wanted.items())
+        check_budget(path, size, ask.budget_bytes)
         with reading(path, TypeError):
-            return _words(_load(path, "latents_names", named))
-    return grids.names_of(headers[x].shape, factors.shape)
+            for name, part in parts.items():
+                if name == "factors" and grid is not None:
+                    arrays[name] = grids.mpi3d(shapes[x], part.kept)
+                    continue
+                arrays[name] = _load(path, name, headers[name], headers[name].shape[0], kept_of[name])
+                if part.axis and part.kept is not None:
+                    arrays[name] = arrays[name].take(part.kept, part.axis)
+        return arrays
+
+    def known(x: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]) -> dict[str, Any]:
+        extras = {name: header for name, header in headers.items() if _is_extra(name, header)}
+        check_budget(path, sum(header.size for header in extras.values()), ask.budget_bytes)
+        with reading(path, TypeError):
+            return _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
+
+    return Recording(
+        path, variables, load, z=("factors",) if grid is not None else (), columns=columns, licence=licence,
+        known=known,
+    )  # fmt: skip
 
 
-def _plain(headers: Mapping[str, _Header]) -> list[Variable]:
-    return [
-        describe(name, header.shape, header.dtype.name)
-        for name, header in headers.items()
-        if header.shape and name not in _EXTRAS and header.dtype.kind in "biufUS"
-    ]
+def _variable(name: str, header: "_Header") -> Variable:
+    shape, kind = header.shape, header.dtype.name
+    if header.dtype.hasobject:
+        return unreadable(
+            name, "is Python objects, which can run code when opened, so it is refused; save it again as numbers or "
+            f"text, with {name}.astype(float) or .astype(str)", shape, "object",
+        )  # fmt: skip
+    if not shape:
+        return unreadable(name, "is one value, not a column", shape, "value")
+    if header.dtype.kind == "c":
+        return unreadable(name, f"is complex numbers; save {name}.real and {name}.imag", shape, kind)
+    if header.dtype.kind in "mM":
+        cure = f"{name}.astype('datetime64[ns]').astype(float) / 1e9"
+        return unreadable(name, f"is dates; save it as seconds, with {cure}", shape, "datetime")
+    if header.dtype.kind not in "biufUS":
+        return unreadable(name, f"is a structured array; save its fields, such as {name}['field']", shape, "table")
+    if header.size > header.stored:
+        why = f"says it takes {header.size:,} bytes but holds only {header.stored:,}: it is cut off or damaged"
+        return unreadable(name, f"{why}, so copy it again", shape, "damaged")
+    if not prod(shape):
+        return unreadable(name, f"is empty: it has the shape {shape}", shape, "empty")
+    return describe(name, shape, kind)
 
 
-def _refuse_objects(path: Path, headers: Mapping[str, _Header], names: set[str]) -> None:
-    """Refuse a pickled array that was asked for; others (dSprites has one) are left closed."""
-    objects = [name for name, header in headers.items() if header.dtype.hasobject]
-    asked = [name for name in objects if name in names or len(objects) == len(headers)]
-    if asked:
-        raise DataError(
-            f"{path.name} keeps {asked[0]} as Python objects, which can run code when opened, so it is refused; save "
-            f"it again as numbers or text, with {asked[0]}.astype(float) or .astype(str)."
-        )
+def _is_extra(name: str, header: "_Header") -> bool:
+    kinds, rank, _ = _EXTRAS.get(name, ("", -1, tuple))
+    return header.dtype.kind in kinds and len(header.shape) == rank
+
+
+def _factors(
+    path: Path, headers: Mapping[str, "_Header"], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return the names of the factors of a picture set, in the file or as everybody knows them, and its licence."""
+    columns: dict[str, tuple[str, ...]] = {}
+    licence = ""
+    pictures = next((shapes[name] for name in X_NAMES if name in shapes), ())
+    for name in (name for name in shapes if name.startswith("latents_")):
+        factors, named = shapes[name], headers.get("latents_names")
+        if named is not None and named.dtype.kind == "U" and named.shape == factors[1:] and named.size < 2**16:
+            with reading(path, TypeError):
+                columns[name] = _words(_load(path, "latents_names", named))
+        elif names := grids.names_of(pictures, factors):
+            columns[name] = names
+        licence = licence or grids.LICENCES.get(columns.get(name, ()), "")
+    return columns, licence
 
 
 def _headers(path: Path) -> dict[str, _Header]:
@@ -250,6 +254,6 @@ def _known(
     known = {}
     for key, (_, _, convert) in _EXTRAS.items():
         owner = key[0] if key[1] == "_" else "x"
-        if key in arrays and chosen[owner] == (owner,):
+        if key in arrays and key != "index" and chosen[owner] == (owner,):
             known[key] = convert(arrays[key])
     return known

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, mat
-from dvae_core.data.readers.common import Ask, Variable, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.model import Part, Recording, Variable
 
 FACTORS = ("object_type", "azimuth", "elevation")
 LICENCE = "Cars3D: none stated"
@@ -45,17 +45,8 @@ def is_tar(start: bytes) -> bool:
     return start[257:262] == b"ustar"
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the pictures and the factors."""
-    return _recording(path, Ask()).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read pictures, 64 x 64 unless `x_shape` says otherwise, with z = the car, azimuth and elevation as indices."""
-    return dataset(_recording(path, ask), ask)
-
-
-def _recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return pictures and factors of a folder of cars, or of the tar as published."""
     with reading(path):
         names, shape = _look(path)
     high, wide, colours, *views = shape
@@ -75,7 +66,14 @@ def _recording(path: Path, ask: Ask) -> Recording:
         return arrays
 
     variables = [
-        Variable("pictures", (n, *side), "uint8", "matrix", f"came as {wide} x {high}"),
+        Variable(
+            "pictures",
+            (n, *side),
+            "uint8",
+            "matrix",
+            f"came as {wide} x {high}",
+            axes=("row", "height", "width", "channel"),
+        ),
         Variable("factors", (n, 3), "int64", "matrix", f"{len(names)} cars, {views[0]} sides, {views[1]} heights"),
     ]
     meta = {"format": "Cars3D", "pictures": f"{side[1]} x {side[0]}; they came as {wide} x {high}"}

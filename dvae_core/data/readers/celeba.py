@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
-from dvae_core.data.readers.common import Ask, Variable, licence_beside, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask, licence_beside, reading
+from dvae_core.data.readers.model import Part, Recording, Variable
 
 CROP, SHAPE = 148, (64, 64, 3)
 FOLDER, ATTRIBUTES = "img_align_celeba", "list_attr_celeba"
@@ -45,16 +45,14 @@ def files(path: Path) -> tuple[Path, Path] | None:
     return (found / FOLDER if (found / FOLDER).is_dir() else found), names
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the pictures and their attributes, one by one and as one matrix."""
-    with images.opened(_files(path)[0]) as pictures:
-        return _recording(path, pictures, Ask()).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read pictures and, as u or z, whichever attributes are named; `attributes` stands for all 40."""
-    with images.opened(_files(path)[0]) as pictures:
-        return dataset(_recording(path, pictures, ask), ask)
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return pictures and, for u or z, their attributes, one by one; `attributes` stands for all 40."""
+    pictures = images.Pictures.of(_files(path)[0])
+    try:
+        return _recording(path, pictures, ask)
+    except BaseException:
+        pictures.close()
+        raise
 
 
 def _files(path: Path) -> tuple[Path, Path]:
@@ -74,7 +72,14 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
     rows, values = [row for row in rows if row in there], values[known]
     shape = ask.x_shape or SHAPE
     variables = [
-        Variable("pictures", (len(rows), *shape), "uint8", "matrix", f"middle {CROP} pixels of 178 x 218"),
+        Variable(
+            "pictures",
+            (len(rows), *shape),
+            "uint8",
+            "matrix",
+            f"middle {CROP} pixels of 178 x 218",
+            axes=("row", "height", "width", "channel"),
+        ),
         Variable("attributes", values.shape, "uint8", "matrix", f"all {len(names)} at once"),
         *(Variable(name, (len(rows),), "uint8", "label") for name in names),
     ]
@@ -98,6 +103,7 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
         meta=told,
         licence=licence_near(path),
         columns={"attributes": tuple(names)},
+        close=pictures.close,
     )
 
 

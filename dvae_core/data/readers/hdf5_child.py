@@ -20,8 +20,9 @@ MAX_OBJECTS = 5_000
 MAX_PARTS = 5_000  # of one cell
 MAX_DEPTH = 16
 BLOCK = 2**22
-ATTRIBUTES = ("neurodata_type", "unit", "rate", "conversion", "offset", "MATLAB_class", "MATLAB_empty",
-              "MATLAB_int_decode", "MATLAB_sparse")  # fmt: skip
+ATTRIBUTES = ("neurodata_type", "unit", "units", "rate", "conversion", "offset", "MATLAB_class", "MATLAB_empty",
+              "MATLAB_int_decode", "MATLAB_sparse", "MATLAB_object_decode", "encoding-type", "pandas_type",
+              "scale_factor", "add_offset", "_FillValue", "missing_value")  # fmt: skip
 
 
 class Refused(Exception):
@@ -79,7 +80,7 @@ def tree(file: h5py.File, matlab: bool) -> None:
         if count > MAX_OBJECTS:
             raise Refused(f"it holds more than {MAX_OBJECTS:,} objects")
         for name in group:
-            if matlab and not prefix and name == "#refs#":  # what cells hold: reached through them
+            if matlab and not prefix and name in ("#refs#", "#subsystem#"):  # what cells and objects hold
                 continue
             where = f"{prefix}/{name}" if prefix else name
             link = group.get(name, getlink=True)
@@ -92,8 +93,7 @@ def tree(file: h5py.File, matlab: bool) -> None:
             if isinstance(item, h5py.Group):
                 attributes = attributes_of(item)
                 found[where] = {"group": True, **attributes}
-                if not (matlab and attributes.get("MATLAB_sparse") is not None):
-                    stack.append((where, item, depth + 1))
+                stack.append((where, item, depth + 1))
             elif isinstance(item, h5py.Dataset):
                 found[where] = dataset(item)
                 if matlab and found[where]["dtype"] == "reference":
@@ -155,7 +155,13 @@ def dataset(item: h5py.Dataset) -> dict[str, Any]:
     else:
         name = kind.name if kind.kind in "biuf" and kind.subdtype is None else "other"
     shape = list(item.shape) if item.shape is not None else None
-    return {"shape": shape, "dtype": name, "stored": item.id.get_storage_size(), **attributes_of(item)}
+    found = {"shape": shape, "dtype": name, "stored": item.id.get_storage_size(), **attributes_of(item)}
+    if kind.names and kind.subdtype is None and len(kind.names) <= 1000:  # rows of a table
+        found["fields"] = {
+            field: [list(inner.shape), inner.base.name] for field in kind.names
+            if (inner := kind[field]).base.kind in "biuf" and inner.base.names is None
+        }  # fmt: skip
+    return found
 
 
 def attributes_of(item: Any) -> dict[str, Any]:
@@ -169,8 +175,11 @@ def attributes_of(item: Any) -> dict[str, Any]:
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
             found[name] = value[:200]
-        elif np.ndim(value) == 0 and np.asarray(value).dtype.kind in "biuf":
-            found[name] = np.asarray(value).item()
+        elif np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf":
+            found[name] = np.asarray(value).ravel()[0].item()
+    shape = item.attrs.get("shape")  # of a sparse matrix
+    if shape is not None and np.ndim(shape) == 1 and len(shape) == 2 and np.asarray(shape).dtype.kind in "iu":
+        found["shape_of"] = [int(side) for side in shape]
     return found
 
 
@@ -187,16 +196,19 @@ def open_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     return item
 
 
-def numbers(file: h5py.File, name: str, axis: int, kept: list[int] | None) -> None:
-    """Send the numbers of a dataset, or those at the indices `kept` of an axis, a block at a time."""
+def numbers(file: h5py.File, name: str, axis: int, kept: list[int] | None, field: str = "") -> None:
+    """Send the numbers of a dataset (or of a field of its rows), or those at `kept` of an axis, a block at a time."""
     item = open_dataset(file, name)
     chosen = None if kept is None else np.asarray(kept, np.int64)
     shape = list(item.shape)
     if chosen is not None:
         shape[axis] = len(chosen)
-    kind = item.dtype.newbyteorder("<")
+    inner = item.dtype[field] if field else item.dtype
+    shape += list(inner.shape)
+    kind = inner.base.newbyteorder("<")
     say(shape=shape, dtype=kind.str)
     for block in blocks(item, axis, chosen):
+        block = block[field] if field else block
         sys.stdout.buffer.write(np.ascontiguousarray(block, dtype=kind).data)
     sys.stdout.buffer.flush()
 

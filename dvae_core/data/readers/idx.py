@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.readers.common import Ask, Variable, describe, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.dataset import DataError
+from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.model import Part, Recording, describe
 
 BLOCK = 2**22
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -50,23 +50,17 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if is_idx(f) and "labels" not in f.name)
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the pictures, and the labels beside them."""
-    return _recording(path).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read pictures, with u = the labels of the file beside them (images -> labels, idx3 -> idx1)."""
-    return dataset(_recording(path), ask)
-
-
-def _recording(path: Path) -> Recording:
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return pictures, with u = the labels of the file beside them (images -> labels, idx3 -> idx1)."""
     files = {"pictures": path}
     beside = labels_of(path)
     if beside:
         files["labels"] = beside
     heads = {name: _head(file) for name, file in files.items()}
-    variables = [describe(name, shape, kind.name) for name, (shape, kind) in heads.items()]
+    variables = [
+        describe(name, shape, kind.name, axes=("row", "height", "width")[: len(shape)])
+        for name, (shape, kind) in heads.items()
+    ]
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         return {

@@ -1,22 +1,21 @@
-"""Pictures: a folder of them, a zip of them, or the frames of a GIF; uint8, one row each, all of one size."""
+"""Pictures: a folder of them, a zip of them, or the frames of a GIF or TIFF; one row each, one size, one scale."""
 
 import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dvae_core.data.dataset import UNREADABLE, DataError, Dataset
+from dvae_core.data.dataset import UNREADABLE, DataError
 from dvae_core.data.readers.arrays import count_members, member_list
-from dvae_core.data.readers.common import Ask, Variable, reading, reason
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask, reading, reason
+from dvae_core.data.readers.model import Part, Recording, Variable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
@@ -36,35 +35,38 @@ _BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image
 
 @dataclass(frozen=True)
 class Pictures:
-    """Names of pictures, and how to get at the bytes of one."""
+    """Names of pictures, how to get at the bytes of one, and the end of it."""
 
     path: Path
     names: list[str]
     content: Callable[[str], bytes]
+    close: Callable[[], None] = lambda: None
 
-
-@contextmanager
-def opened(path: Path) -> Iterator[Pictures]:
-    """Give the pictures of a folder (with its subfolders) or of a zip, read in place: nothing is ever unpacked."""
-    if path.is_dir():
-        yield Pictures(path, sorted(_walk(path)), lambda name: _file_bytes(path / name))
-        return
-    with reading(path):
-        count = count_members(path)
-        if count > MAX_PICTURES:
-            raise DataError(f"{path.name} has {count:,} members where {MAX_PICTURES:,} can be read; split it.")
-        if count > MANY and not _NAMED.search(member_list(path)):  # no picture in it: not worth a second of zipfile's
-            yield Pictures(path, [], lambda name: b"")
-            return
-        archive = zipfile.ZipFile(path)
-    with archive:
-        names = [m.filename for m in archive.infolist() if _is_picture(m.filename)]
+    @classmethod
+    def of(cls, path: Path) -> "Pictures":
+        """Return those of a folder (with its subfolders) or of a zip, read in place: nothing is ever unpacked."""
+        if path.is_dir():
+            return cls(path, sorted(_walk(path), key=by_number), lambda name: _file_bytes(path / name))
+        with reading(path):
+            count = count_members(path)
+            if count > MAX_PICTURES:
+                raise DataError(f"{path.name} has {count:,} members where {MAX_PICTURES:,} can be read; split it.")
+            if count > MANY and not _NAMED.search(member_list(path)):  # no picture in it: not worth zipfile's second
+                return cls(path, [], lambda name: b"")
+            archive = zipfile.ZipFile(path)
+        names = sorted((m.filename for m in archive.infolist() if _is_picture(m.filename)), key=by_number)
 
         def content(name: str) -> bytes:
             with archive.open(name) as file:
                 return _limited(file.read(MAX_BYTES + 1))
 
-        yield Pictures(path, names, content)
+        return cls(path, names, content, archive.close)
+
+
+def by_number(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts frame2 before frame10."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part[:18]), part) if part.isdecimal() else (1, 0, part) for part in parts]
 
 
 def holds_any(folder: Path) -> bool:
@@ -105,13 +107,17 @@ def _limited(content: bytes) -> bytes:
 
 
 def open_picture(content: bytes, at_most: int = MAX_PIXELS) -> Image.Image:
-    """Return a picture whose size was looked at before any pixel is decoded.
+    """Return a picture, upright, whose size was looked at before any pixel is decoded.
 
     Raises:
         ValueError: If it would be too large.
     """
     picture = Image.open(BytesIO(content), formats=FORMATS)
     _check_size(picture, at_most)
+    if content[:8] == b"\x89PNG\r\n\x1a\n" and content[24:26] in (b"\x10\x02", b"\x10\x06"):
+        raise DataError(
+            "Pictures of 16 bits in three colours lose half of them here; save them in grey, or with 8 bits a colour."
+        )
     return picture
 
 
@@ -120,12 +126,28 @@ def _check_size(picture: Image.Image, at_most: int) -> None:
         raise ValueError(f"it has {picture.width:,} x {picture.height:,} pixels, more than {at_most:,}")
 
 
-def fitted(
-    picture: Image.Image, shape: tuple[int, ...], crop: int | None = None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return a picture as `shape` (H, W) or (H, W, 3): its middle, `crop` pixels a side or all that fits."""
-    picture, mode = _eight_bits(picture), "L" if len(shape) == 2 else "RGB"
-    picture = picture if picture.mode == mode else picture.convert(mode)  # convert() copies, needed or not
+def depth(picture: Image.Image) -> str:
+    """Return the type that keeps a picture's levels: uint8, uint16 or float32."""
+    if picture.mode == "F":
+        return "float32"
+    return "uint16" if picture.mode.startswith("I") else "uint8"
+
+
+def fitted(picture: Image.Image, shape: tuple[int, ...], crop: int | None = None) -> np.ndarray:
+    """Return a picture as `shape` (H, W) or (H, W, 3): its middle, `crop` pixels a side or all that fits.
+
+    16-bit and floating pictures keep their levels; transparent parts show black.
+    """
+    kept = depth(picture)
+    picture = ImageOps.exif_transpose(picture) or picture
+    if kept == "uint8":
+        if _is_clear(picture):
+            clear = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
+        mode = "L" if len(shape) == 2 else "RGB"
+        picture = picture if picture.mode == mode else picture.convert(mode)  # convert() copies, needed or not
+    else:
+        picture = picture if picture.mode == "F" else Image.fromarray(np.asarray(picture, np.float32))
     height, width = shape[:2]
     across, down = picture.size
     scale = min(across / width, down / height)
@@ -135,32 +157,42 @@ def fitted(
         picture = picture.crop((left, top, left + wide, top + high))
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture, np.uint8)
+    values = np.asarray(picture)
+    if kept != "uint8" and len(shape) == 3:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if kept == "uint16":
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise DataError("A picture holds values below 0 or above 65,535; save it in 16 bits, or as floats.")
+        return np.rint(values).astype(np.uint16)
+    if kept == "float32" and not np.isfinite(values).all():
+        raise DataError("A picture holds values that are not finite; fill them first.")
+    return values.astype(kept)
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return 16-bit and floating pictures scaled to 0..255: convert() alone would cut them off."""
-    if not picture.mode.startswith(("I", "F")):
-        return picture
-    values = np.nan_to_num(np.asarray(picture, np.float64))
-    top = 65535.0 if picture.mode.startswith("I") and values.max(initial=0) > 255 else max(values.max(initial=0), 1.0)
-    return Image.fromarray((values.clip(0) * (255 / top if top > 255 else 1)).clip(0, 255).astype(np.uint8))
+def _is_clear(picture: Image.Image) -> bool:
+    return picture.mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in picture.info
 
 
 def stack(
-    pictures: Pictures, names: list[str], shape: tuple[int, ...], crop: int | None = None
+    pictures: Pictures, names: list[str], shape: tuple[int, ...], crop: int | None = None, kind: str = "uint8"
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the pictures that can be read, which of `names` they are, and a note on those that cannot.
 
     Raises:
-        DataError: If none can.
+        DataError: If none can, or some have more levels than the others: one scale would be wrong for the set.
     """
-    out = np.empty((len(names), *shape), np.uint8)
+    out = np.empty((len(names), *shape), kind)
     good = np.zeros(len(names), bool)
-    first = ""
+    first, clear = "", 0
     for i, name in enumerate(names):
         try:
             with open_picture(pictures.content(name)) as picture:
+                if depth(picture) != kind:
+                    raise DataError(
+                        f"{name.rsplit('/', 1)[-1]} of {pictures.path.name} is {depth(picture)} and the pictures before"
+                        f" it are {kind}; save all of them in one of the two."
+                    )
+                clear += _is_clear(picture)
                 out[i] = fitted(picture, shape, crop)
             good[i] = True
         except DataError:
@@ -170,45 +202,58 @@ def stack(
     if not good.any():
         raise DataError(f"{pictures.path.name} has no picture that can be read ({first}); copy it again.")
     notes = [] if good.all() else [f"{(~good).sum():,} of {len(names):,} pictures cannot be read (first {first})"]
+    notes += [f"transparent parts of {clear:,} pictures show black"] if clear else []
     return (out if good.all() else out[good]), good, notes
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the pictures, and the folders they lie in as labels."""
-    with _recorded(path, Ask()) as recording:
-        return recording.variables
+class _Scale:
+    """The one number that a set of pictures is multiplied by, known once it was read, and the words for it."""
+
+    def __init__(self) -> None:
+        self.value: float | None = None
+
+    def of(self, pictures: np.ndarray) -> list[str]:
+        """Take the scale of a set of pictures, and return a note on it where it is not that of bytes."""
+        if pictures.dtype == np.uint8:
+            return []
+        top = float(pictures.max(initial=0))
+        if pictures.dtype == np.float32 and pictures.min(initial=0) >= 0 and top <= 1:
+            self.value = 1.0
+            return ["pictures of floats from 0 to 1, as they are"]
+        self.value = 1 / top if top > 0 else 1.0
+        kind = "16-bit" if pictures.dtype == np.uint16 else "floating"
+        return [f"{kind} pictures, all divided by {top:g}, the largest value of the set"]
 
 
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read a folder, a zip or a GIF of pictures; folders in it are the labels u.
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return a folder, a zip or the frames of a GIF or TIFF as pictures; folders in it are the labels u.
 
     The first picture says the size and whether there is colour, unless `x_shape` does: up to 128 pixels a side it is
-    kept, larger ones become 64 x 64. Others are cropped to their middle and resized to it.
+    kept, larger ones become 64 x 64. Others are cropped to their middle and resized to it. One scale holds for all.
     """
-    with _recorded(path, ask) as recording:
-        return dataset(recording, ask)
-
-
-@contextmanager
-def _recorded(path: Path, ask: Ask) -> Iterator[Recording]:
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
-        yield _frames(path, ask)
-        return
-    with opened(path) as pictures:
-        yield _recording(pictures, ask)
+        return _frames(path, ask)
+    pictures = Pictures.of(path)
+    try:
+        return _recording(pictures, ask)
+    except BaseException:
+        pictures.close()
+        raise
 
 
 def _recording(pictures: Pictures, ask: Ask) -> Recording:
     names = pictures.names
     if not names:
         raise DataError(f"{pictures.path.name} has no pictures; it needs {', '.join(SUFFIXES)}.")
-    shape, came = _shape_of(pictures, ask)
+    shape, kind, came = _shape_of(pictures, ask)
     folders = [name.rsplit("/", 2)[-2] if "/" in name else "" for name in names]
-    variables = [Variable("pictures", (len(names), *shape), "uint8", "matrix", f"the first is {came}")]
+    axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
+    variables = [Variable("pictures", (len(names), *shape), kind, "matrix", f"the first is {came}", axes)]
     labelled = 1 < len(set(folders)) <= 500 and "" not in folders
     if labelled:
-        variables.append(Variable("folder", (len(names),), "str", "label"))
+        variables.append(Variable("folder", (len(names),), "str", "label", axes=("row",)))
     told: dict[str, str] = {"pictures": f"{shape[1]} x {shape[0]}; the first came as {came}"}
+    scale = _Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
@@ -216,20 +261,26 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
         rows = range(len(names)) if kept is None else kept.tolist()
         good = np.ones(len(rows), bool)
         if "pictures" in parts:
-            arrays["pictures"], good, notes = stack(pictures, [names[i] for i in rows], shape)
-            told.update({"left out": notes[0]} if notes else {})  # before the data set is made of it
+            arrays["pictures"], good, notes = stack(pictures, [names[i] for i in rows], shape, kind=kind)
+            notes += scale.of(arrays["pictures"])
+            told.update(
+                {"left out": "; ".join(notes)} if not good.all() else {"levels": "; ".join(notes)} if notes else {}
+            )
         if "folder" in parts:
             arrays["folder"] = np.array([folders[i] for i in rows])[good]
         return arrays
 
-    return Recording(pictures.path, variables, load, x=("pictures",), u=("folder",) if labelled else (), meta=told)
+    return Recording(
+        pictures.path, variables, load, x=("pictures",), u=("folder",) if labelled else (), meta=told,
+        scale=lambda: scale.value, close=pictures.close,
+    )  # fmt: skip
 
 
-def _shape_of(pictures: Pictures, ask: Ask) -> tuple[tuple[int, ...], str]:
+def _shape_of(pictures: Pictures, ask: Ask) -> tuple[tuple[int, ...], str, str]:
     for name in pictures.names[:100]:
         try:
             with open_picture(pictures.content(name)) as picture:
-                return _size(picture, ask), f"{picture.width} x {picture.height} {picture.mode}"
+                return _size(picture, ask), depth(picture), f"{picture.width} x {picture.height} {picture.mode}"
         except _BAD:
             continue
     stack(pictures, pictures.names[:100], (1, 1))  # says what is wrong with the first of them
@@ -241,37 +292,45 @@ def _size(picture: Image.Image, ask: Ask) -> tuple[int, ...]:
         return ask.x_shape
     small = max(picture.size) <= KEEP_UP_TO
     sides = (picture.height, picture.width) if small else (SIDE, SIDE)
-    return sides if picture.mode in ("1", "L", "I", "F", "I;16") else (*sides, 3)
+    if picture.getexif().get(0x0112, 1) >= 5:  # lies on its side
+        sides = sides[::-1]
+    return sides if picture.mode in ("1", "L", "LA", "I", "F") or picture.mode.startswith("I;16") else (*sides, 3)
 
 
 def _frames(path: Path, ask: Ask) -> Recording:
     """Return the frames of a GIF (or of a TIFF with several pages) as rows."""
     try:
         with open_picture(_file_bytes(path), MAX_FRAME) as picture:
-            n, shape = getattr(picture, "n_frames", 1), _size(picture, ask)
+            n, shape, kind = getattr(picture, "n_frames", 1), _size(picture, ask), depth(picture)
             grey = picture.mode == "P" and _is_grey(picture)
     except _BAD as error:
         raise _damaged(path, error) from error
     shape = shape[:2] if grey and not ask.x_shape else shape
     if n < 2:
         raise DataError(f"{path.name} is one picture, which is one row; give a folder or a zip of pictures.")
+    told, scale = {"pictures": f"{n:,} frames"}, _Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         kept = parts["frames"].kept
         rows = np.arange(n) if kept is None else kept
-        out = np.empty((len(rows), *shape), np.uint8)
+        out = np.empty((len(rows), *shape), kind)
         try:
             with open_picture(_file_bytes(path), MAX_FRAME) as picture:
                 for i, row in enumerate(rows.tolist()):
                     picture.seek(row)
                     _check_size(picture, MAX_FRAME)  # a frame may say that it is larger than the first
+                    if depth(picture) != kind:
+                        raise ValueError(f"frame {row + 1} is {depth(picture)} and the first is {kind}")
                     out[i] = fitted(picture, shape)
         except _BAD as error:
             raise _damaged(path, error) from error
+        notes = scale.of(out)
+        told.update({"levels": "; ".join(notes)} if notes else {})
         return {"frames": out}
 
-    variables = [Variable("frames", (n, *shape), "uint8", "matrix")]
-    return Recording(path, variables, load, x=("frames",), meta={"pictures": f"{n:,} frames"})
+    axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
+    variables = [Variable("frames", (n, *shape), kind, "matrix", axes=axes)]
+    return Recording(path, variables, load, x=("frames",), meta=told, scale=lambda: scale.value)
 
 
 def _is_grey(picture: Image.Image) -> bool:

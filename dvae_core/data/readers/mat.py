@@ -7,7 +7,7 @@ format (HDF5) under the same suffix. The format: MathWorks, "MAT-File Format", v
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import stringer
-from dvae_core.data.readers.common import Ask, Variable, describe, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, unreadable
 
 # Codes of the format: how numbers are stored, and what class an array has in MATLAB (a double may be stored as bytes).
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _STRUCT, _CHAR = 1, 2, 4
+_CELL, _STRUCT, _CHAR, _SPARSE, _OPAQUE = 1, 2, 4, 5, 17
 _NUMERIC = {6: "float64", 7: "float32", 8: "int8", 9: "uint8", 10: "int16", 11: "uint16", 12: "int32", 13: "uint32",
             14: "int64", 15: "uint64"}  # fmt: skip
 PLAIN = {*_NUMERIC.values(), "logical"}
@@ -37,6 +37,16 @@ MAX_VARIABLES = 10_000
 MAX_PARTS = 20_000  # of one struct or cell; a Stringer file has a struct for each of 12,000 neurons
 MAX_DEPTH = 16
 BLOCK = 2**22
+LOOKED_AT = 200  # parts of a cell of which it is looked whether their values rise
+
+_TIMED = re.compile(r"(?i)time(?!course)|spike|event|stamp")
+_CURES = {
+    "table": "save its columns with table2array({0}) or as variables of their own ({0}.name)",
+    "timetable": "save its columns with {0}.Variables and its times with seconds({0}.Time)",
+    "string": "save it with cellstr({0})", "categorical": "save it with cellstr({0}) or double({0})",
+    "datetime": "save it with posixtime({0})", "duration": "save it with seconds({0})",
+    "function handle": "save what it computes", "containers.Map": "save keys({0}) and values({0})",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,74 +59,127 @@ class Entry:
     load: Callable[..., Any]  # to be called before the next entry is asked for
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List what can be chosen: numeric arrays, fields of structs by dotted names, cells of vectors as event times."""
-    return recording(path).variables
+class _Group:
+    """All entries of one name, and whether the values of those looked at rise, as times do."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.rises, self.seen = True, 0
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        vector = entry.kind in PLAIN and 1 < prod(entry.shape) == max(entry.shape) <= BLOCK
+        if vector and self.rises and self.seen < LOOKED_AT and ("{}" in entry.name or _TIMED.search(entry.name)):
+            values = np.asarray(entry.load()).ravel().astype(np.float64)
+            good = values[np.isfinite(values)]
+            self.rises = not len(good) or bool((np.diff(good) >= 0).all() and good[-1] > good[0])
+            self.seen += 1
 
 
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read arrays of a .mat (default: x, u and z where they are called so, else the largest array as x)."""
-    return dataset(recording(path), ask)
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return what a file holds: numeric arrays, fields of structs by dotted names, cells of vectors as event times.
 
-
-def recording(path: Path) -> Recording:
-    """Return what a file holds, from its headers."""
+    MATLAB's own classes (tables, strings, datetimes) are listed with what to save instead.
+    """
     with reading(path), open(path, "rb") as file:
-        variables, opaque = collect(entries_of(path, file))
-    texts = {name for name, what in opaque.items() if what == TEXT}
-    found = Recording(path, variables, partial(_load, path), opaque=opaque, matlab=True)
+        variables, groups, texts = collect(entries_of(path, file))
+    found = made(path, variables, partial(_load, path), groups)
     return stringer.known(found, lambda wanted: _load_texts(path, wanted & texts))
 
 
-def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str]]:
-    """Return what can be chosen of all arrays in a file, and what the other names stand for."""
-    groups: dict[str, list[Entry]] = {}
+def made(path: Path, variables: list[Variable], load: Callable[[Mapping[str, Part]], Any], groups: Mapping[str, str],
+         **more: Any) -> Recording:  # fmt: skip
+    """Return the recording of a MATLAB file of any version."""
+    axes = {
+        v.name: 1 if v.axes == ("unit", "time") else 0
+        for v in variables
+        if v.axes in (("unit", "time"), ("time", "unit"))
+    }
+    return Recording(path, variables, load, groups=groups, layout="F", untyped=True, axes=axes, **more)
+
+
+def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], set[str]]:
+    """Return what all arrays of a file are, what only holds others, and the names of single texts."""
+    groups: dict[str, _Group] = {}
     for entry in entries:
         if entry.load is _too_many:  # what was seen of it is not all
             groups = {name: found for name, found in groups.items() if re.split(r"[.{]", name)[0] != entry.name}
-        groups.setdefault(entry.name, []).append(entry)
-    variables, opaque = [], {}
-    for name, found in groups.items():
-        what = _variable(name, found, {max(e.shape, default=0) for k, v in groups.items() if k != name for e in v})
+        groups.setdefault(entry.name, _Group()).add(entry)
+    variables, holders, texts = [], {}, set()
+    for name, group in groups.items():
+        others = {max(e.shape, default=0) for k, v in groups.items() if k != name for e in v.entries}
+        what = _variable(name, group, others)
         if isinstance(what, Variable):
             variables.append(what)
+            texts |= {name} if what.dtype == "text" else set()
         elif what:
-            opaque[name] = what
-    return variables, opaque
+            holders[name] = what
+    return variables, holders, texts
 
 
-def _variable(name: str, entries: list[Entry], lengths: set[int]) -> Variable | str:
-    """Return what a name stands for: something to choose, or in words what it is instead ("" for nothing)."""
-    first = entries[0]
+def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
+    """Return what a name stands for: a variable, readable or not, or in words what it holds ("" for nothing)."""
+    entries, first = group.entries, group.entries[0]
     if "{}" not in name:
         if first.kind in PLAIN and not prod(first.shape):
-            return "empty"
+            return unreadable(name, "is empty", first.shape, "empty")
         if first.kind in PLAIN:
-            # a lone vector of numbers called so, as long as nothing else, cannot be counts beside something
+            # a lone vector of rising numbers called so, as long as nothing else, cannot be counts beside something
             vector = "float" in first.kind and 1 < prod(first.shape) == max(first.shape)
-            if vector and re.search("(?i)spike", name) and max(first.shape) not in lengths:
+            if vector and re.search("(?i)spike", name) and max(first.shape) not in lengths and group.rises:
                 return Variable(name, first.shape, first.kind, "events", "event times, by its name")
             return describe(name, first.shape, first.kind)
-        return {"char": TEXT}.get(first.kind, f"a MATLAB {first.kind}")
-    kinds, full = {e.kind for e in entries}, [e.shape for e in entries if prod(e.shape)]
+        if first.kind == "char":
+            if first.shape[0] > 1:
+                return Variable(name, first.shape[:1], "str", "label", "a text a row")
+            return unreadable(name, "is a text", first.shape, "text")
+        return "a MATLAB struct" if first.kind == "struct" else _object(name, first)
+    kinds, full = {e.kind for e in entries if prod(e.shape)}, [e.shape for e in entries if prod(e.shape)]
     if kinds == {"char"}:
         return Variable(name, (len(entries),), "str", "label")
     if not full:
         return ""
     if not kinds <= PLAIN:
-        return f"a MATLAB cell of {', '.join(sorted(kinds))}"
+        if kinds & {"struct"} or first.load is _too_many:
+            return f"a MATLAB {first.kind}"
+        return unreadable(
+            name, f"is a MATLAB cell of {', '.join(sorted(kinds))}; save its numbers", (len(entries),), "cell"
+        )
     kind = first.kind if len(kinds) == 1 else "float64"
     sizes = {prod(shape) for shape in full}
     if all(prod(shape) == max(shape) for shape in full):
-        if len(sizes) == 1 and len(full) == len(entries) and not re.search("(?i)time(?!range)|spike(?!s?{})", name):
-            return describe(name, (len(full), *sizes), kind)
+        even = len(sizes) == 1 and len(full) == len(entries)
+        if even and not (group.rises and group.seen and _TIMED.search(name)):
+            if sizes == {1}:
+                return describe(name, (len(full), 1), kind)
+            return describe(
+                name, (len(full), *sizes), kind, axes=("unit", "time"), note="a cell of vectors, one a unit"
+            )
+        if not group.rises:
+            why = "is vectors of different lengths whose values do not rise, so they are no times; pad or join them"
+            return unreadable(name, why, (len(entries),), "cell")
         total = sum(prod(shape) for shape in full)
-        return Variable(name, (len(full),), kind, "events", f"{total:,} event times of {len(full)} units")
-    if all(len(shape) == 2 for shape in full) and len({shape[1] for shape in full}) == 1:
-        rows = sum(shape[0] for shape in full)
-        note = f"{len(full)} pieces, one below another"
-        return Variable(name, (rows, full[0][1]), kind, "matrix", note)
-    return f"a ragged MATLAB cell ({len(full)} arrays whose shapes differ)"
+        return Variable(name, (len(entries),), kind, "events", f"{total:,} event times of {len(full)} units", ("unit",))
+    if all(len(shape) == 2 for shape in full):
+        if len(set(full)) == 1 and len(full) == len(entries) > 1:
+            note = f"a cell of {len(full)} matrices"
+            return describe(name, (len(full), *full[0]), kind, note=note, axes=("trial", "unknown", "unknown"))
+        for axis in (0, 1):  # the axis that differs from piece to piece is time
+            if len({shape[1 - axis] for shape in full}) == 1:
+                rows = sum(shape[axis] for shape in full)
+                note = f"{len(full)} pieces, one below another" + (", each turned" if axis else "")
+                return describe(name, (rows, full[0][1 - axis]), kind, note=note, axes=("time", "unit"))
+    why = f"is a ragged MATLAB cell ({len(full)} arrays whose shapes differ); save one array"
+    return unreadable(name, why, (len(entries),), "cell")
+
+
+def _object(name: str, entry: Entry) -> Variable:
+    """Return an object of MATLAB's own classes as unreadable, with what to save instead."""
+    kind = entry.kind
+    if entry.load is _too_many:
+        return unreadable(name, f"is a MATLAB {kind}; save the numbers in it", entry.shape, "struct")
+    cure = _CURES.get(kind, "save the numbers in it as variables of their own").format(name)
+    return unreadable(name, f"is a MATLAB {kind}; {cure}", entry.shape, kind)
 
 
 def _load(path: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -134,20 +197,41 @@ def combine(entries: Iterable[Entry], parts: Mapping[str, Part]) -> dict[str, An
     arrays: dict[str, Any] = {}
     for name, found in pieces.items():
         if "{}" not in name:
-            arrays[name] = found[0]
+            arrays[name] = labels_of(found[0]) if isinstance(found[0], list) else found[0]
             continue
-        if isinstance(found[0], str):
-            arrays[name] = np.array(found)
+        if any(isinstance(piece, str | list) for piece in found):
+            joined = [" ".join(piece) if isinstance(piece, list) else piece for piece in found]
+            arrays[name] = labels_of([piece if isinstance(piece, str) else "" for piece in joined])
         else:
-            full = [piece for piece in found if piece.size]
-            vectors = all(piece.size == max(piece.shape) for piece in full)
             if parts[name].events:
-                arrays[name] = [piece.ravel(order="F") for piece in full]
+                arrays[name] = [piece.ravel(order="F") for piece in found]
                 continue
-            arrays[name] = np.stack([piece.ravel() for piece in full]) if vectors else np.concatenate(full)
-        if parts[name].kept is not None:
+            full = [piece for piece in found if piece.size]
+            if all(piece.size == max(piece.shape) for piece in full):
+                arrays[name] = np.stack([piece.ravel() for piece in full])
+            elif len({piece.shape for piece in full}) == 1 and len(full) > 1:
+                arrays[name] = np.stack(full)
+            else:
+                turn = len({piece.shape[1] for piece in full}) > 1
+                upright = [piece.T if turn else piece for piece in full]
+                if parts[name].kept is None:
+                    arrays[name] = Ragged(upright)
+                    continue
+                arrays[name] = np.concatenate(upright)
+        if isinstance(arrays[name], Labels):
+            arrays[name] = arrays[name] if parts[name].kept is None else arrays[name][parts[name].kept]
+        elif parts[name].kept is not None:
             arrays[name] = arrays[name].take(parts[name].kept, axis=parts[name].axis)
     return arrays
+
+
+def labels_of(texts: Sequence[str]) -> Labels:
+    """Return texts as labels; an empty one is a gap."""
+    given = np.array([str(text).strip() for text in texts])
+    there = given != ""
+    codes = np.full(len(given), -1, np.int64)
+    names, codes[there] = np.unique(given[there], return_inverse=True)
+    return Labels(codes, names.tolist())
 
 
 def _load_texts(path: Path, names: set[str]) -> dict[str, str]:
@@ -228,23 +312,31 @@ def entries_of(path: Path, file: BufferedIOBase, names: set[str] | None = None) 
 
 
 def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] | None) -> Iterator[Entry]:
-    flags, shape, name = _header(stream, order)
-    if names is not None and name not in names:
+    length += stream.position
+    flags, shape, name, own = _header(stream, order)
+    if not name or (names is not None and name not in names):  # without a name: where MATLAB keeps what objects hold
         return
-    for count, entry in enumerate(_walk(stream, order, flags, shape, name, stream.position + length, 0)):
+    if own:
+        yield Entry(name, shape, own, _nothing)
+        return
+    for count, entry in enumerate(_walk(stream, order, flags, shape, name, length, 0)):
         if count >= MAX_PARTS:
             yield Entry(name, shape, f"struct or cell of more than {MAX_PARTS:,} parts", _too_many)
             return
         yield entry
 
 
-def _header(stream: _Stream, order: str) -> tuple[int, tuple[int, ...], str]:
+def _header(stream: _Stream, order: str) -> tuple[int, tuple[int, ...], str, str]:
+    """Return flags, shape and name of an array, and its class where it is an object of MATLAB's own."""
     flags = int(_numbers(stream, order, exactly=2)[0])
+    if flags & 0xFF == _OPAQUE:  # an object has its name where other arrays have their shape
+        words = [_numbers(stream, order, at_most=1024).tobytes().decode("latin-1") for _ in range(3)]
+        return flags, (1, 1), words[0], words[2] or "object"
     shape = tuple(int(side) for side in _numbers(stream, order, at_most=32))
     name = _numbers(stream, order, at_most=1024).tobytes().decode("ascii")
     if len(shape) < 2 or min(shape) < 0:
         raise ValueError(f"{name} has the shape {shape}")
-    return flags, shape, name
+    return flags, shape, name, ""
 
 
 def _walk(
@@ -256,7 +348,9 @@ def _walk(
         kind = "complex" if flags & _COMPLEX else "logical" if flags & _LOGICAL else _NUMERIC[number]
         yield Entry(name, shape, kind, partial(_array, stream, order, shape, kind))
     elif number == _CHAR:
-        yield Entry(name, shape, "char", partial(_string, stream, order))
+        yield Entry(name, shape, "char", partial(_string, stream, order, shape))
+    elif number == _SPARSE and not flags & _COMPLEX and len(shape) == 2:
+        yield Entry(name, shape, "logical" if flags & _LOGICAL else "float64", partial(_sparse, stream, order, shape))
     elif number in (_CELL, _STRUCT):
         if depth >= MAX_DEPTH:
             raise ValueError(f"{name} is nested more than {MAX_DEPTH} deep")
@@ -280,13 +374,21 @@ def _walk(
                 if kind != _MATRIX or after > end:
                     raise ValueError(f"{name} does not hold arrays where it should")
                 if length:
-                    inner_flags, inner_shape, _ = _header(stream, order)
-                    yield from _walk(stream, order, inner_flags, inner_shape, base + field, after, depth + 1)
+                    inner_flags, inner_shape, _, own = _header(stream, order)
+                    if own:
+                        yield Entry(base + field, inner_shape, own, _nothing)
+                    else:
+                        yield from _walk(stream, order, inner_flags, inner_shape, base + field, after, depth + 1)
                 else:  # how MATLAB writes []
                     yield Entry(base + field, (0, 0), "float64", lambda *_: np.zeros((0, 0)))
                 stream.skip_to(after)
     else:
-        yield Entry(name, shape, {3: "object", 5: "sparse"}.get(number, "object"), _nothing)
+        yield Entry(
+            name,
+            shape,
+            {3: "object", 5: "sparse complex matrix", 16: "function handle"}.get(number, "object"),
+            _nothing,
+        )
 
 
 def _nothing(*_: Any) -> np.ndarray:
@@ -362,9 +464,38 @@ def _picked(stream: _Stream, shape: tuple[int, ...], dtype: np.dtype, axis: int,
     return out
 
 
-def _string(stream: _Stream, order: str, *_: Any) -> str:
+def _sparse(
+    stream: _Stream, order: str, shape: tuple[int, ...], axis: int = 0, kept: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a sparse matrix with its zeros: row numbers, where each column begins, and the numbers."""
+    rows = _numbers(stream, order, at_most=2**31)
+    begins = _numbers(stream, order, exactly=shape[1] + 1)
+    values = _numbers(stream, order, at_most=2**31)
+    return dense(shape, rows, begins, values, axis, kept)
+
+
+def dense(
+    shape: tuple[int, ...], rows: np.ndarray, begins: np.ndarray, values: np.ndarray, axis: int, kept: np.ndarray | None
+) -> np.ndarray:
+    """Return a matrix of its columns' row numbers and values, refused where they do not fit its shape."""
+    begins, count = begins.astype(np.int64), int(begins[-1]) if len(begins) else 0
+    fits = begins[0] == 0 and (np.diff(begins) >= 0).all() and count <= min(len(rows), len(values))
+    rows = rows[:count].astype(np.int64)
+    if not fits or (count and not 0 <= rows.min() <= rows.max() < shape[0]):
+        raise ValueError("a sparse matrix does not fit its shape")
+    out = np.zeros(shape, values.dtype.newbyteorder("="))
+    out[rows, np.repeat(np.arange(shape[1]), np.diff(begins))] = values[:count]
+    return out if kept is None else out.take(kept, axis)
+
+
+def _string(stream: _Stream, order: str, shape: tuple[int, ...], *_: Any) -> str | list[str]:
     kind, length, body = _tag(stream, order)
     if kind not in _TEXT or length > 2**20:
         raise ValueError("a text is not one of the format")
     encoding = _TEXT[kind] + (("-le" if order == "<" else "-be") if _TEXT[kind] in ("utf-16", "utf-32") else "")
-    return (stream.read(length) if body is None else body).decode(encoding).strip()
+    text = (stream.read(length) if body is None else body).decode(encoding)
+    if shape[0] < 2:
+        return text.strip()
+    if len(shape) != 2 or len(text) != prod(shape):
+        raise ValueError("a text is not one of the format")
+    return ["".join(row).strip() for row in np.array(list(text)).reshape(shape, order="F")]

@@ -8,41 +8,46 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, mat, stringer
-from dvae_core.data.readers.common import Ask, Variable
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.model import Part, Recording
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List what can be chosen, as for older MATLAB files."""
-    with hdf5.File(path) as file:
-        return _recording(file).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read arrays of a file, as for older MATLAB files."""
-    with hdf5.File(path) as file:
-        return dataset(_recording(file), ask)
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return what a file holds, as for older MATLAB files."""
+    file = hdf5.File(path).__enter__()
+    try:
+        return _recording(file)
+    except BaseException:
+        file.close()
+        raise
 
 
 def _recording(file: hdf5.File) -> Recording:
     entries = list(_entries(file))
-    variables, opaque = mat.collect(entries)
-    texts = {e.name: e for e in entries if opaque.get(e.name) == mat.TEXT}
+    variables, groups, single = mat.collect(entries)
+    texts = {e.name: e for e in entries if e.name in single}
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         return mat.combine(entries, parts)
 
-    found = Recording(file.path, variables, load, opaque=opaque, matlab=True)
+    found = mat.made(file.path, variables, load, groups, close=file.close)
     return stringer.known(found, lambda wanted: {name: texts[name].load() for name in wanted if name in texts})
 
 
 def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
-    for where, item in file.tree(matlab=True).items():
+    tree = file.tree(matlab=True)
+    sparse = tuple(f"{name}/" for name, item in tree.items() if item.get("MATLAB_sparse") is not None)
+    for where, item in tree.items():
         name = where.replace("/", ".")
-        if item.get("group"):
-            yield mat.Entry(name, (1, 1), item.get("MATLAB_class", "struct"), _nothing)
+        if where.startswith(sparse):
+            continue
+        if item.get("MATLAB_sparse") is not None:
+            yield _sparse_entry(file, where, item, tree)
+        elif item.get("group"):
+            kind = str(item.get("MATLAB_class", "struct")).replace("_", " ")
+            yield mat.Entry(name, (1, 1), kind, _nothing)
         elif item.get("too_many"):
             yield mat.Entry(name, (1, 1), "cell of more than 5,000 parts", _nothing)
         elif "leaves" in item:
@@ -53,8 +58,40 @@ def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
             yield _entry(file, name, item.get("at", where), item)
 
 
+def _sparse_entry(file: hdf5.File, where: str, item: Mapping[str, Any], tree: Mapping[str, Any]) -> mat.Entry:
+    """Return a sparse matrix: the number of rows is an attribute, columns are those of jc."""
+    ends = tree.get(f"{where}/jc", {}).get("shape")
+    name, rows = where.replace("/", "."), int(item["MATLAB_sparse"])
+    if not ends or ends[0] < 1 or rows < 1:
+        return mat.Entry(name, (0, 0), "float64", _nothing)
+    shape = (rows, ends[0] - 1)
+    data = tree.get(f"{where}/data", {})
+    kind = "logical" if item.get("MATLAB_class") == "logical" else "float64"
+    if data.get("shape") and data["dtype"] not in mat.PLAIN:
+        return mat.Entry(name, shape, "sparse complex matrix", _nothing)
+    return mat.Entry(name, shape, kind, partial(_dense, file, where, tree, shape, kind))
+
+
+def _dense(
+    file: hdf5.File, where: str, tree: Mapping[str, Any], shape: tuple[int, int], kind: str, axis: int = 0,
+    kept: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    parts = []
+    for part in ("ir", "jc", "data"):
+        at = f"{where}/{part}"
+        stored = tree.get(at, {}).get("shape")
+        parts.append(hdf5.load_one(file, at, tree[at], Part()).ravel() if stored and prod(stored) else np.zeros(0))
+    try:
+        values = mat.dense(shape, parts[0], parts[1], parts[2].astype(np.float64), axis, kept)
+    except ValueError as error:
+        raise DataError(f"{where} of {file.path.name} is a damaged sparse matrix; save it again.") from error
+    return values != 0 if kind == "logical" else values
+
+
 def _entry(file: hdf5.File, name: str, where: str, item: Mapping[str, Any]) -> mat.Entry:
     shape, kind = (item["shape"] or ())[::-1], item.get("MATLAB_class", item["dtype"])
+    if item.get("MATLAB_object_decode"):  # the numbers are a reference to what the object holds
+        return mat.Entry(name, (1, 1), str(kind).replace("_", " "), _nothing)
     if item.get("MATLAB_empty"):  # the numbers are the shape of nothing
         return mat.Entry(name, (0, 0), "float64", _nothing)
     if kind == "char":
@@ -74,11 +111,14 @@ def _array(
     return values != 0 if kind == "logical" else values
 
 
-def _text(file: hdf5.File, where: str, item: Mapping[str, Any], *_: Any) -> str:
+def _text(file: hdf5.File, where: str, item: Mapping[str, Any], *_: Any) -> str | list[str]:
     if item["dtype"] not in ("uint16", "uint8") or prod(item["shape"]) > 2**16:
         return ""
     values = file.numbers(where, item["shape"], item["dtype"])
-    return values.tobytes().decode("utf-16-le" if item["dtype"] == "uint16" else "latin-1", "replace").strip()
+    encoding = "utf-16-le" if item["dtype"] == "uint16" else "latin-1"
+    if values.ndim == 2 and values.shape[1] > 1:  # a text a row
+        return [np.ascontiguousarray(row).tobytes().decode(encoding, "replace").strip() for row in values.T]
+    return values.tobytes().decode(encoding, "replace").strip()
 
 
 def _nothing(*_: Any) -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import idx
-from dvae_core.data.readers.common import Ask, Variable, describe
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.model import Part, Recording, Variable, describe
 
 FACTORS = ("category", "instance", "elevation", "azimuth", "lighting")
 LICENCE = "SmallNORB: for research"
@@ -33,17 +33,8 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if _PICTURES.match(f.name) and f.is_file())
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the pictures, and the factors where their files lie beside."""
-    return _recording(path).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read the pictures of the first camera, with the factors in the files beside them."""
-    return dataset(_recording(path), ask)
-
-
-def _recording(path: Path) -> Recording:
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return the pictures of the first camera, with the factors in the files beside them."""
     files = pictures_in(path) if path.is_dir() else [path]
     heads = {file: _head(file) for file in files}
     shapes = {shape[1:] for _, shape, _ in heads.values()}
@@ -53,7 +44,8 @@ def _recording(path: Path) -> Recording:
     n = sum(shape[0] for _, shape, _ in heads.values())
     stereo = len(side) == 3 and side[0] == 2
     beside = [_beside(file) for file in files]
-    variables = [describe("pictures", (n, *(side[1:] if stereo else side)), next(iter(heads.values()))[2].name)]
+    variables = [describe("pictures", (n, *(side[1:] if stereo else side)), next(iter(heads.values()))[2].name,
+                          axes=("row", "height", "width", "channel")[: len(side) + (not stereo)])]  # fmt: skip
     meta = {"format": "SmallNORB"} | ({"pictures": "the first of two cameras"} if stereo else {})
     if any(not pair for pair in beside):
         meta["factors"] = "unknown: their files (-cat and -info) do not lie beside the pictures"

@@ -1,111 +1,250 @@
-"""NWB files (neurophysiology, HDF5): units, calcium traces and behaviour, found by their neurodata_type.
+"""NWB files (neurophysiology, HDF5): units, calcium traces, behaviour and trials, found by their neurodata_type.
 
-Read with h5py alone; pynwb is not needed.
+Read with h5py alone; pynwb is not needed. Times are in seconds, by the standard.
 """
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import Dataset
-from dvae_core.data.readers import hdf5
-from dvae_core.data.readers.common import Ask, Variable, describe
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.dataset import DataError
+from dvae_core.data.readers import hdf5, spikes
+from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.model import (
+    FULL_CIRCLE,
+    Intervals,
+    Part,
+    Recording,
+    Variable,
+    describe,
+    unreadable,
+)
 
 SPIKES = "units/spike_times"
-
-_SERIES = ("RoiResponseSeries", "TimeSeries", "SpatialSeries", "IntervalSeries", "ElectricalSeries", "AnnotationSeries",
-           "BehavioralTimeSeries")  # fmt: skip
+INVALID = "intervals/invalid_times"
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List units (as event times), every series with a clock, and the columns of trials and epochs."""
-    with hdf5.File(path) as file:
-        return _recording(file).variables
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return units (as event times), every series with its clock, and the columns of trials and epochs.
 
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read a file; by default x is the spikes in bins and u the position or other spatial series, if there is one.
-
-    Without units, x is the calcium traces (dF/F where there is one). A series counts time by its timestamps, or from
-    starting_time at its rate; numbers are in the unit the file states (data x conversion + offset).
+    By default x is the spikes in bins, or the only RoiResponseSeries, and u the first position or other spatial series.
+    The axis of a series that is as long as its clock is time. A series counts time by its timestamps, or from
+    starting_time at its rate; numbers are in the unit the file states (data x conversion + offset). Bins outside
+    obs_intervals or in invalid_times are left out.
     """
-    with hdf5.File(path) as file:
-        return dataset(_recording(file), ask)
+    file = hdf5.File(path).__enter__()
+    try:
+        return _Nwb(file, ask).recording()
+    except BaseException:
+        file.close()
+        raise
 
 
-def _recording(file: hdf5.File) -> Recording:
-    tree = file.tree()
-    variables: list[Variable] = []
-    clocks: dict[str, str] = {}
-    rates: dict[str, float] = {}
-    kinds: dict[str, list[str]] = {"spatial": [], "traces": []}
-    units = {}
-    for name, item in tree.items():
-        kind = item.get("neurodata_type", "")
-        if not item.get("group") or kind not in _SERIES:
-            continue
-        data, stamps = tree.get(f"{name}/data"), tree.get(f"{name}/timestamps")
-        start = tree.get(f"{name}/starting_time")
-        if data is None or not data.get("shape") or data["dtype"] in ("str", "other", "reference"):
-            continue
-        variables.append(describe(name, data["shape"], data["dtype"]))
-        units[name] = data.get("unit", "")
-        if stamps is not None and stamps.get("shape"):
-            clocks[name] = f"{name}/timestamps"
-        elif start is not None and isinstance(start.get("rate"), float | int) and start["rate"] > 0:
-            clocks[name], rates[name] = f"{name}/timestamps", float(start["rate"])
-        if name in clocks:
-            variables.append(Variable(clocks[name], data["shape"][:1], "float64", "column", "s"))
-        kinds["spatial"] += [name] if kind == "SpatialSeries" else []
-        kinds["traces"] += [name] if kind == "RoiResponseSeries" else []
-    variables = [_noted(v, units.get(v.name, ""), rates.get(v.name)) for v in variables]
-    x: tuple[str, ...] = ()
-    if SPIKES in tree and f"{SPIKES}_index" in tree and tree[SPIKES].get("shape"):
-        n, spikes = tree[f"{SPIKES}_index"]["shape"][0], tree[SPIKES]["shape"][0]
-        note = f"{spikes:,} event times of {n} units"
-        variables.insert(0, Variable(SPIKES, (n,), tree[SPIKES]["dtype"], "events", note))
-        x = (SPIKES,)
-    elif kinds["traces"]:
-        traces = sorted(kinds["traces"], key=lambda name: "dfoverf" not in name.lower())
-        x = (traces[0],)
-    table = [n for n in tree if n.startswith("intervals/") and tree[n].get("shape") and tree[n]["dtype"] != "other"]
-    variables += [describe(n, tree[n]["shape"], tree[n]["dtype"]) for n in table if tree[n]["dtype"] != "reference"]
+class _Nwb:
+    """What the tree of a file says, as variables."""
 
-    def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        return {name: _load(file, tree, name, part, rates) for name, part in parts.items()}
+    def __init__(self, file: hdf5.File, ask: Ask) -> None:
+        self.file, self.ask, self.tree = file, ask, file.tree()
+        self.variables: list[Variable] = []
+        self.clocks: dict[str, str] = {}
+        self.rates: dict[str, float] = {}
+        self.axes: dict[str, int] = {}
+        self.columns: dict[str, tuple[str, ...]] = {}
+        self.kinds: dict[str, str] = {}  # of series, by name
+        self.tables: list[Intervals] = []
 
-    return Recording(
-        file.path, variables, load, x=x, u=tuple(kinds["spatial"][:1]), clocks=clocks,
-        rate_hz=rates.get(x[0]) if x else None, meta={"format": "NWB", **_words(file, tree)},
-    )  # fmt: skip
+    def recording(self) -> Recording:
+        self._units()
+        for name, item in self.tree.items():
+            if item.get("group") and self.tree.get(f"{name}/data", {}).get("shape") is not None:
+                self._series(name, item)
+        self._intervals()
+        self._rest()
+        traces = [n for n, kind in self.kinds.items() if kind == "RoiResponseSeries"]
+        spatial = [n for n, kind in self.kinds.items() if kind == "SpatialSeries"]
+        others = [n for n, kind in self.kinds.items() if kind not in ("SpatialSeries",)]
+        units = [v.name for v in self.variables if v.name == SPIKES and v.readable]
+        x = tuple(units) or (tuple(traces) if len(traces) == 1 else ())
+        refused = "" if x or others else (
+            f"{self.file.path.name} has no units, no RoiResponseSeries and no other recorded series, so there is "
+            "nothing that could be x; choose a variable (--x NAME) or another file."
+        )  # fmt: skip
+        return Recording(
+            self.file.path, self.variables, self._load_all, x=x, u=tuple(spatial[:1]) if x else (), clocks=self.clocks,
+            seconds=True, axes=self.axes, columns=self.columns, intervals=tuple(self.tables), gaps=self._gaps,
+            meta={"format": "NWB", **_words(self.file, self.tree)}, refused_x=refused, close=self.file.close,
+        )  # fmt: skip
+
+    def _units(self) -> None:
+        times, ends = self.tree.get(SPIKES), self.tree.get(f"{SPIKES}_index")
+        if not times or not ends or not times.get("shape") or not ends.get("shape"):
+            return
+        n, count = ends["shape"][0], times["shape"][0]
+        if not count:
+            self.variables.append(unreadable(SPIKES, "holds no spikes", (n,), "empty"))
+            return
+        note = f"{count:,} event times of {n} units"
+        self.variables.append(Variable(SPIKES, (n,), times["dtype"], "events", note, ("unit",), unit="s"))
+        ids = self.tree.get("units/id", {})
+        if ids.get("shape") == (n,) and ids["dtype"] not in ("str", "other", "reference"):
+            values = hdf5.load_one(self.file, "units/id", ids, Part()).ravel()
+            self.columns[SPIKES] = tuple(str(v) for v in values.tolist())
+
+    def _series(self, name: str, item: Mapping[str, Any]) -> None:
+        """Add a series: its data under its own name, and its clock."""
+        data, stamps = self.tree[f"{name}/data"], self.tree.get(f"{name}/timestamps", {})
+        start, kind = self.tree.get(f"{name}/starting_time", {}), str(item.get("neurodata_type", ""))
+        shape = data["shape"]
+        clocked = bool(stamps.get("shape")) or isinstance(start.get("rate"), float | int)
+        if not kind.endswith("Series") and not clocked:
+            return
+        if data["dtype"] in ("str", "other", "reference") or not shape or not prod(shape):
+            why = "is empty: its pictures lie in another file" if not prod(shape or (1,)) else "is not plain numbers"
+            self.variables.append(unreadable(name, why, shape or (), "empty"))
+            return
+        unit = str(data.get("unit", ""))
+        parent = self.tree.get(name.rpartition("/")[0], {}).get("neurodata_type", "")
+        compass = "CompassDirection" in (parent, *name.split("/"))
+        period = FULL_CIRCLE.get(unit.lower()) or (float("nan") if compass else None)
+        period = period if kind == "SpatialSeries" and (len(shape) == 1 or shape[-1] == 1) else None
+        rate = float(start["rate"]) if isinstance(start.get("rate"), float | int) and start["rate"] > 0 else None
+        n = stamps["shape"][0] if stamps.get("shape") else None
+        axis = self._time_axis(name, shape, n)
+        clock = f"{name}/timestamps" if n is not None or rate else ""
+        axes = tuple("time" if i == axis else "unit" if len(shape) == 2 else "unknown" for i in range(len(shape)))
+        self.variables.append(
+            describe(name, shape, data["dtype"] if _plain(data) else "float64", unit=unit, clock=clock, period=period,
+                     rate_hz=rate if n is None else None, axes=axes if axis is not None else (),
+                     role="" if kind != "ImageSeries" else "other")
+        )  # fmt: skip
+        self.kinds[name] = kind
+        if axis is not None and len(shape) > 1:
+            self.axes[name] = axis
+        if clock:
+            self.clocks[name] = clock
+            if n is None and rate is not None:
+                self.rates[name] = rate
+            length = n if n is not None else shape[axis or 0]
+            self.variables.append(
+                Variable(clock, (length,), "float64", "column", axes=("time",), unit="s", role="clock")
+            )
+
+    def _time_axis(self, name: str, shape: tuple[int, ...], stamps: int | None) -> int | None:
+        """Return the axis that is as long as the clock; or the one that is not as long as the list of regions."""
+        if len(shape) == 1:
+            return 0
+        if stamps is not None:
+            return shape.index(stamps) if stamps in shape else 0
+        for regions in ("rois", "electrodes"):
+            listed = self.tree.get(f"{name}/{regions}", {}).get("shape")
+            if listed and len(shape) == 2 and listed[0] in shape:
+                return 0 if shape[1] == listed[0] else 1
+        return 0 if shape[0] >= max(shape[1:]) else None
+
+    def _intervals(self) -> None:
+        """Add the tables of trials and epochs, column by column."""
+        for name, item in self.tree.items():
+            start, stop = f"{name}/start_time", f"{name}/stop_time"
+            if not item.get("group") or not all(self.tree.get(side, {}).get("shape") for side in (start, stop)):
+                continue
+            n = self.tree[start]["shape"][0]
+            columns = []
+            for column, part in self.tree.items():
+                if not column.startswith(f"{name}/") or part.get("group") or part.get("shape", ()) is None:
+                    continue
+                short = column[len(name) + 1 :]
+                if (
+                    "/" in short
+                    or not part["shape"]
+                    or part["shape"][0] != n
+                    or part["dtype"] in ("other", "reference")
+                ):
+                    continue
+                role = "index" if short == "id" else ""
+                if part["dtype"] == "str":
+                    self.variables.append(Variable(column, part["shape"], "str", "label", axes=("trial",), role=role))
+                else:
+                    axes = ("trial",) + ("unknown",) * (len(part["shape"]) - 1)
+                    self.variables.append(describe(column, part["shape"], part["dtype"], axes=axes, role=role))
+                columns.append(column)
+            self.tables.append(Intervals(name, start, stop, tuple(c for c in columns if c not in (start, stop))))
+
+    def _rest(self) -> None:
+        """List what else the file holds: it can be chosen, and is no candidate for x."""
+        seen = {v.name for v in self.variables}
+        hidden = tuple(f"{name}/" for name in self.kinds)
+        for name, item in self.tree.items():
+            if (
+                item.get("group")
+                or name in seen
+                or not item.get("shape")
+                or name.startswith((*hidden, "specifications"))
+            ):
+                continue
+            if (
+                name in (f"{SPIKES}_index", "units/id")
+                or item["dtype"] in ("other", "reference")
+                or not prod(item["shape"])
+            ):
+                continue
+            if item["dtype"] == "str":
+                self.variables.append(Variable(name, item["shape"], "str", "label", role="other"))
+            else:
+                self.variables.append(describe(name, item["shape"], item["dtype"], role="other"))
+
+    def _gaps(self) -> tuple[np.ndarray, str] | None:
+        """Return the times when every unit was observed and nothing was invalid, and what says so."""
+        found, what = [], []
+        obs, ends = self.tree.get("units/obs_intervals", {}), self.tree.get("units/obs_intervals_index", {})
+        if len(obs.get("shape") or ()) == 2 and obs["shape"][1] == 2 and prod(obs["shape"]) and ends.get("shape"):
+            table = hdf5.load_one(self.file, "units/obs_intervals", obs, Part()).astype(np.float64)
+            stops = hdf5.load_one(self.file, "units/obs_intervals_index", ends, Part()).astype(np.int64)
+            per_unit = [t for t in np.split(table, stops[:-1].clip(0, len(table))) if len(t)]
+            distinct = {t.tobytes(): t for t in per_unit}
+            if len(distinct) > 1000:
+                raise DataError(
+                    f"{self.file.path.name} has other obs_intervals for each of many units; choose some units."
+                )
+            found += list(distinct.values())
+            what.append("obs_intervals")
+        invalid = next((t for t in self.tables if t.name == INVALID), None)
+        if invalid is not None:
+            start, stop = (
+                hdf5.load_one(self.file, side, self.tree[side], Part()).astype(np.float64)
+                for side in (invalid.start, invalid.stop)
+            )
+            order = np.argsort(start)
+            start, stop = start[order], np.maximum.accumulate(stop[order])
+            found.append(np.column_stack([np.r_[-np.inf, stop], np.r_[start, np.inf]]))
+            what.append("valid times (invalid_times)")
+        return (spikes.common(found), " and ".join(what)) if found else None
+
+    def _load_all(self, parts: Mapping[str, Part]) -> dict[str, Any]:
+        return {name: self._load(name, part) for name, part in parts.items()}
+
+    def _load(self, name: str, part: Part) -> Any:
+        file, tree = self.file, self.tree
+        if name == SPIKES:
+            ends = hdf5.load_one(file, f"{SPIKES}_index", tree[f"{SPIKES}_index"], Part()).astype(np.int64)
+            times = hdf5.load_one(file, SPIKES, tree[SPIKES], Part())
+            return np.split(times, ends[:-1].clip(0, len(times)))
+        series = name.removesuffix("/timestamps")
+        if series != name and series in self.rates:
+            start = float(file.numbers(f"{series}/starting_time", (), tree[f"{series}/starting_time"]["dtype"]))
+            times = start + np.arange(tree[f"{series}/data"]["shape"][self.axes.get(series, 0)]) / self.rates[series]
+            return times if part.kept is None else times[part.kept]
+        if f"{name}/data" not in tree:
+            return hdf5.load_one(file, name, tree[name], part)
+        item = tree[f"{name}/data"]
+        values = hdf5.load_one(file, f"{name}/data", item, part)
+        return values if _plain(item) else values * item.get("conversion", 1.0) + item.get("offset", 0.0)
 
 
-def _noted(variable: Variable, unit: str, rate: float | None) -> Variable:
-    note = ", ".join(word for word in (unit, f"{rate:g} Hz" if rate else "") if word)
-    return Variable(variable.name, variable.shape, variable.dtype, variable.kind, note or variable.note)
-
-
-def _load(
-    file: hdf5.File, tree: Mapping[str, dict[str, Any]], name: str, part: Part, rates: Mapping[str, float]
-) -> Any:
-    if name == SPIKES:
-        ends = hdf5.load_one(file, f"{SPIKES}_index", tree[f"{SPIKES}_index"], Part()).astype(np.int64)
-        times = hdf5.load_one(file, SPIKES, tree[SPIKES], Part())
-        return [unit for unit in np.split(times, ends[:-1].clip(0, len(times))) if len(unit)]
-    series = name.removesuffix("/timestamps")
-    if series != name and series in rates:
-        start = float(file.numbers(f"{series}/starting_time", (), tree[f"{series}/starting_time"]["dtype"]))
-        times = start + np.arange(tree[f"{series}/data"]["shape"][0]) / rates[series]
-        return times if part.kept is None else times[part.kept]
-    if f"{name}/data" not in tree:
-        return hdf5.load_one(file, name, tree[name], part)
-    item = tree[f"{name}/data"]
-    values = hdf5.load_one(file, f"{name}/data", item, part)
-    scale, offset = item.get("conversion", 1.0), item.get("offset", 0.0)
-    return values if (scale, offset) == (1, 0) else values * scale + offset
+def _plain(item: Mapping[str, Any]) -> bool:
+    return (item.get("conversion", 1.0), item.get("offset", 0.0)) == (1, 0)
 
 
 def _words(file: hdf5.File, tree: Mapping[str, dict[str, Any]]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64, Integer, Real, Shaped, UInt16
+from jaxtyping import Bool, Float64, Int64, Integer, Real, Shaped, UInt16
 
 MAX_BINS = 10_000_000
 
@@ -74,18 +74,20 @@ def at_bins(
     edges: Float64[np.ndarray, " edges"],
     *,
     nearest: bool = False,
-) -> tuple[Shaped[np.ndarray, "n d"], Shaped[np.ndarray, " n"]]:
+    periods: Sequence[float | None] = (),
+) -> tuple[Shaped[np.ndarray, "n d"], Bool[np.ndarray, " n"]]:
     """Bring samples of behaviour to the bins: their mean in each bin, or the sample nearest to its middle.
 
-    Bins without a sample are interpolated linearly between the samples around them, unless these are further apart than
-    both 5 bins and 5 typical sampling steps: then nobody was watching. Not for angles: the mean of 359 and 1 degree is
-    180.
+    A column with a period is an angle: its mean is the direction of the mean of its unit vectors, so that of 355 and 5
+    degrees is 0. Bins without a sample are interpolated linearly between the samples around them, unless these are
+    further apart than both 5 bins and 5 typical sampling steps: then nobody was watching.
 
     Args:
         clock: Times of the samples, in seconds.
         values: The samples.
-        edges: As from `bin_edges`.
+        edges: As from `bin_edges`, or the edges of neighbouring bins of any widths.
         nearest: For labels, whose mean means nothing.
+        periods: Full circle of each column that is an angle, None or 0 for the others.
 
     Returns:
         Values at the bins, and for which bins they are known.
@@ -96,7 +98,7 @@ def at_bins(
     after = np.searchsorted(clock, centres).clip(1, max(1, len(clock) - 1))
     before = after - 1
     after = np.minimum(after, len(clock) - 1)
-    step = max(np.median(np.diff(clock)) if len(clock) > 1 else 0.0, edges[1] - edges[0])
+    step = max(np.median(np.diff(clock)) if len(clock) > 1 else 0.0, float(np.median(np.diff(edges))))
     known = (centres >= clock[0] - step) & (centres <= clock[-1] + step) & (clock[after] - clock[before] <= 5 * step)
     if nearest:
         closer = np.where(centres - clock[before] <= clock[after] - centres, before, after)
@@ -104,9 +106,45 @@ def at_bins(
     which = np.searchsorted(edges, clock, side="right") - 1
     inside = (which >= 0) & (which < len(centres))
     count = np.bincount(which[inside], minlength=len(centres))
-    out = np.empty((len(centres), values.shape[1]))
-    for column in range(values.shape[1]):
-        numbers = values[:, column].astype(np.float64)
+
+    def mean(numbers: np.ndarray) -> np.ndarray:
         total = np.bincount(which[inside], numbers[inside], minlength=len(centres))
-        out[:, column] = np.where(count > 0, total / np.maximum(count, 1), np.interp(centres, clock, numbers))
+        return np.where(count > 0, total / np.maximum(count, 1), np.interp(centres, clock, numbers))
+
+    out = np.empty((len(centres), values.shape[1]))
+    for column, period in zip(range(values.shape[1]), [*periods] or [None] * values.shape[1], strict=True):
+        numbers = values[:, column].astype(np.float64)
+        if not period:
+            out[:, column] = mean(numbers)
+            continue
+        turn = 2 * np.pi * numbers / period
+        out[:, column] = np.arctan2(mean(np.sin(turn)), mean(np.cos(turn))) * period / (2 * np.pi) % period
     return out, known | (count > 0)
+
+
+def in_intervals(
+    centres: Float64[np.ndarray, " n"], start: Real[np.ndarray, " k"], stop: Real[np.ndarray, " k"]
+) -> Int64[np.ndarray, " n"]:
+    """Return the interval that contains each time (start <= time <= stop), -1 where none does.
+
+    Where intervals overlap, it is the one that began last.
+    """
+    order = np.argsort(start, kind="stable")
+    which = np.full(len(centres), -1, np.int64)
+    for k in order:  # later ones write over earlier ones
+        which[np.searchsorted(centres, start[k], side="left") : np.searchsorted(centres, stop[k], side="right")] = k
+    return which
+
+
+def common(intervals: Sequence[Float64[np.ndarray, "k 2"]]) -> Float64[np.ndarray, "m 2"]:
+    """Return the times that lie in an interval of every table, as intervals in order."""
+    out = np.asarray(intervals[0], np.float64).reshape(-1, 2)
+    for table in intervals[1:]:
+        pairs = [
+            (max(a, c), min(b, d))
+            for a, b in out
+            for c, d in np.asarray(table, float).reshape(-1, 2)
+            if min(b, d) > max(a, c)
+        ]
+        out = np.array(sorted(pairs)).reshape(-1, 2)
+    return out[np.argsort(out[:, 0], kind="stable")]

@@ -6,7 +6,7 @@ Keys: Fsp (neurons, frames), beh.runSpeed, beh.pupil.area, beh.face.motionSVD (f
 import dataclasses
 from collections.abc import Callable
 
-from dvae_core.data.readers.recordings import Part, Recording
+from dvae_core.data.readers.model import Part, Recording
 
 FRAMES_HZ = 30.0  # of the microscope, shared by the planes: 10 planes give 3 Hz, 12 give 2.5 Hz
 FACE = 3  # components of the face's motion that are taken for u beside running and pupil

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.arrays import header_of
-from dvae_core.data.readers.common import Ask, Variable, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.model import Part, Recording, Variable
 
 TRACES = {"spks": "deconvolved", "F": "fluorescence", "Fneu": "neuropil"}
 
@@ -22,20 +22,11 @@ def folder_of(path: Path) -> Path | None:
     return None
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List the traces, of cells only and (NAME of all) of every region."""
-    return _recording(path).variables
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return traces; rows are frames, columns the regions that iscell.npy calls cells. By default x is spks.
 
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read traces; rows are frames, columns the regions that iscell.npy calls cells. By default x is spks.
-
-    ops.npy, which knows the rate, is a pickle and stays closed: state the rate.
+    NAME of all has every region. ops.npy, which knows the rate, is a pickle and stays closed: state the rate.
     """
-    return dataset(_recording(path), ask)
-
-
-def _recording(path: Path) -> Recording:
     folder = folder_of(path)
     if folder is None:
         raise DataError(f"{path.name} has no iscell.npy with F.npy or spks.npy; give the plane0 folder of Suite2p.")
@@ -54,8 +45,9 @@ def _recording(path: Path) -> Recording:
     for name in names:
         frames = shapes[name][1]
         note = f"{TRACES[name]}, {cells.sum():,} cells by frames"
-        variables.append(Variable(name, (int(cells.sum()), frames), "float32", "matrix", note))
-        variables.append(Variable(f"{name} of all", (regions, frames), "float32", "matrix", "also what is no cell"))
+        variables.append(Variable(name, (int(cells.sum()), frames), "float32", "matrix", note, ("unit", "time")))
+        variables.append(Variable(f"{name} of all", (regions, frames), "float32", "matrix", "also what is no cell",
+                                  ("unit", "time")))  # fmt: skip
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         arrays = {}

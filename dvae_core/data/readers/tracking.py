@@ -2,17 +2,16 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat
-from dvae_core.data.readers.common import Ask, Variable, check_budget, reading
-from dvae_core.data.readers.recordings import Part, Recording, dataset
+from dvae_core.data.readers.align import merged
+from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.model import Recording, Variable
 
 SUFFIX = ".videopositiontracking"
 SPAN = 8  # samples to either side over which speed is measured: a pixel is too coarse for neighbouring ones
@@ -21,45 +20,25 @@ _END = b"<End settings>\n"
 _TYPES = {"uint8": "<u1", "uint16": "<u2", "uint32": "<u4", "int16": "<i2", "int32": "<i4"}
 
 
-def inspect(path: Path) -> list[Variable]:
-    """List position, speed and time of a tracker's file, and the spikes beside it where `path` is their folder."""
-    return _recording(path).variables
-
-
-def read(path: Path, ask: Ask) -> Dataset:
-    """Read a tracker's file (x is the position), or its folder (x is spike counts in bins, u the position)."""
-    if not path.is_dir():
-        check_budget(path, 10 * path.stat().st_size, ask.budget_bytes)
-    return dataset(_recording(path), ask)
-
-
 def files(folder: Path) -> tuple[Path, Path] | None:
     """Return the .mat and the tracker's file of a folder, if it has one of each."""
     found = [sorted(f for f in folder.iterdir() if f.suffix.lower() == suffix) for suffix in (".mat", SUFFIX)]
     return (found[0][0], found[1][0]) if [len(f) for f in found] == [1, 1] else None
 
 
-def _recording(path: Path) -> Recording:
+def recording(path: Path, ask: Ask) -> Recording:
+    """Return a tracker's file (x is the position), or its folder (x is spike counts in bins, u the position)."""
     if not path.is_dir():
+        check_budget(path, 10 * path.stat().st_size, ask.budget_bytes)
         return _tracker(path)
     pair = files(path)
     if pair is None:
         raise DataError(f"{path.name} does not hold one .mat and one {SUFFIX} file; give one data file.")
-    spikes, tracker = mat.recording(pair[0]), _tracker(pair[1])
-    ours = {variable.name for variable in tracker.variables}
-
-    def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        theirs = {name: part for name, part in parts.items() if name not in ours}
-        return tracker.load({name: parts[name] for name in parts if name in ours}) | (
-            spikes.load(theirs) if theirs else {}
-        )
-
-    return dataclasses.replace(
-        tracker, path=path, variables=spikes.variables + tracker.variables, load=load, opaque=spikes.opaque,
-        rate_hz=None,
-        x=tuple(v.name for v in spikes.variables if v.kind == "events")[:1], u=("position",), matlab=True,
-        meta={**tracker.meta, "source": f"{pair[0].name} and {pair[1].name} of {path.name}"},
-    )  # fmt: skip
+    spikes, tracker = mat.recording(pair[0], ask), _tracker(pair[1])
+    events = tuple(v.name for v in spikes.variables if v.kind == "events")[:1]
+    source = f"{pair[0].name} and {pair[1].name} of {path.name}"
+    both = merged(spikes, tracker, path=path, x=events, u=("position",))
+    return dataclasses.replace(both, meta={**tracker.meta, "source": source}, seconds=True)
 
 
 def _tracker(path: Path) -> Recording:
@@ -86,9 +65,9 @@ def _tracker(path: Path) -> Recording:
     return Recording(
         path,
         [
-            Variable("position", (n, 2), "float64", "matrix", f"{unit}, {rate or 0:.3g} Hz"),
-            Variable("speed", (n,), "float64", "column", "pixels/s"),
-            Variable("time", (n,), "float64", "column", "s"),
+            Variable("position", (n, 2), "float64", "matrix", unit=unit, rate_hz=None if rate is None else float(rate)),
+            Variable("speed", (n,), "float64", "column", unit="pixels/s"),
+            Variable("time", (n,), "float64", "column", unit="s", role="clock"),
         ],
         lambda parts: {name: array for name, array in read_all().items() if name in parts},
         x=("position",),

@@ -1,0 +1,249 @@
+"""What a file says before anything is concluded from it: variables with named axes and clocks, intervals, questions.
+
+Every format fills a `Recording` with these; `choose` and `align` make a Dataset of it; the `ReadingRecord` keeps what
+was read, what was left out and why, and what had to be asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from dvae_core.data.dataset import DataError
+
+Kind = Literal["matrix", "column", "label", "events", "other"]
+
+FULL_CIRCLE = {"degrees": 360.0, "degree": 360.0, "deg": 360.0, "°": 360.0, "radians": 2 * np.pi, "radian": 2 * np.pi,
+               "rad": 2 * np.pi}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Something in a file: what it is called, and what is known of its axes before anything is read.
+
+    Attributes:
+        name: As it is chosen.
+        shape: As stored; of event times, the number of units.
+        dtype: Of its values.
+        kind: A matrix, a column of numbers, a column that can be labels, event times, or something unreadable.
+        note: What it counts, how it lies in the file; shown to the user.
+        axes: A name for each axis: time, unit, trial, height, width, channel, row or unknown.
+        clock: The variable that holds its times in seconds, "" where there is none.
+        rate_hz: Samples a second, where the file states it.
+        unit: As the file states it.
+        reason: Why it cannot be read, and what to do; "" where it can.
+        role: "index", "clock" or "trial" for columns that number or time the rows and are no data.
+        period: Of an angle, its full circle in its unit.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    kind: Kind
+    note: str = ""
+    axes: tuple[str, ...] = ()
+    clock: str = ""
+    rate_hz: float | None = None
+    unit: str = ""
+    reason: str = ""
+    role: str = ""
+    period: float | None = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it can be chosen."""
+        return not self.reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect --json` prints of it."""
+        return {
+            "name": self.name, "kind": self.kind, "axes": list(self.axes) or ["unknown"] * len(self.shape),
+            "shape": list(self.shape), "dtype": self.dtype, "rate": self.rate_hz, "clock": self.clock or None,
+            "unit": self.unit or None, "readable": self.readable, "reason": self.reason or None,
+            "note": self.note or None,
+        }  # fmt: skip
+
+
+def describe(name: str, shape: tuple[int, ...], dtype: str, **more: Any) -> Variable:
+    """Return the Variable of a shape and type: one column of whole numbers or text can serve as labels."""
+    if prod(shape) > max(shape, default=0):
+        return Variable(name, shape, dtype, "matrix", **more)
+    return Variable(name, shape, dtype, "column" if "float" in dtype else "label", **more)
+
+
+def unreadable(name: str, reason: str, shape: tuple[int, ...] = (), dtype: str = "other") -> Variable:
+    """Return a variable that is listed with the reason why it cannot be read."""
+    return Variable(name, shape, dtype, "other", reason=reason)
+
+
+class Labels:
+    """A column of labels: codes 0..K-1, -1 where a row has none, and their texts in order."""
+
+    ndim = 1
+
+    def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
+        self.codes, self.names = np.asarray(codes, np.int64), tuple(map(str, names))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> "Labels":
+        return Labels(self.codes[rows], self.names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One code a row."""
+        return self.codes.shape
+
+
+class Ragged(NamedTuple):
+    """Trials of different lengths: one array [time, unit] each."""
+
+    pieces: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """A table of trials or epochs: the variables with its starts and stops, and the columns that describe them."""
+
+    name: str
+    start: str
+    stop: str
+    columns: tuple[str, ...] = ()
+    own_rows: bool = False  # the table itself is the data: its rows are rows
+
+
+@dataclass(frozen=True)
+class Question:
+    """What cannot be concluded from the file: what it is about, what may be answered, and the option that answers."""
+
+    about: str
+    candidates: tuple[str, ...]
+    option: str
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `inspect --json` prints of it."""
+        return {"about": self.about, "candidates": list(self.candidates), "option": self.option, "why": self.why}
+
+
+class Undecided(DataError):
+    """A question has to be answered before the file can be read; `question` has the candidates and the option."""
+
+    def __init__(self, path: Path, question: Question) -> None:
+        shown = ", ".join(question.candidates[:12]) + (" ..." if len(question.candidates) > 12 else "")
+        super().__init__(f"{path.name}: {question.why} ({shown}); answer with {question.option}.")
+        self.question = question
+        self.record: ReadingRecord | None = None
+
+
+@dataclass
+class ReadingRecord:
+    """What was read of a file: kept by the Dataset and by every run on it, so that it can always be looked up."""
+
+    variables: list[Variable] = field(default_factory=list)
+    x: dict[str, Any] | None = None
+    u: dict[str, Any] | None = None
+    z: dict[str, Any] | None = None
+    rows: int | None = None
+    rate: float | None = None
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+    def leave_out(self, what: str, rows: int, total: int, why: str) -> None:
+        """Count rows or bins that are not in the data."""
+        if rows:
+            self.left_out.append({"what": what, "rows": int(rows), "why": why})
+            self.notes.append(f"{int(rows):,} of {int(total):,} {what} left out, {why}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as `inspect --json` prints them and about.json keeps them."""
+        return {
+            "variables": [v.as_dict() for v in self.variables[:2000]],
+            "x": self.x, "u": self.u, "z": self.z, "rows": self.rows, "rate": self.rate,
+            "left_out": self.left_out, "notes": self.notes, "questions": [q.as_dict() for q in self.questions],
+        }  # fmt: skip
+
+
+class Part(NamedTuple):
+    """What of a variable to load: all, or the rows `kept` along `axis`; or lists of event times."""
+
+    axis: int = 0
+    kept: np.ndarray | None = None
+    events: bool = False
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file or folder holds, before anything of it is read.
+
+    Attributes:
+        path: For messages.
+        variables: All that the file holds, unreadable ones with the reason.
+        load: Reads some of them: arrays as stored, Labels, or lists of times.
+        groups: What only holds others (structs, groups), by name, and what it is.
+        x: What the format has for x; likewise u and z. `NAME[:3]` stands for the first three columns.
+        u: See x.
+        z: See x.
+        why_x: Says why the format's x is taken, where that may surprise.
+        refused_x: Why nothing can be x unless it is named; "" where something can.
+        notes: What may surprise about the file as a whole.
+        rate_hz: Of the rows, where the format knows one for all of them.
+        axes: Which axis of an array is rows, where the format knows it.
+        n: Number of rows of x, where `axes` says that.
+        clocks: For a variable, the one that holds its times in seconds.
+        seconds: Whether clocks are in seconds by the format's standard.
+        intervals: Tables of trials and epochs.
+        gaps: Reads the intervals outside of which event times say nothing, and what they are called.
+        speed: The variable that says how fast the animal moves.
+        layout: "C": rows first, as numpy writes; "F": any axis may be rows, as MATLAB's users have it; "table": columns
+            of one table, rows are rows.
+        untyped: Whether the format makes floats of whole numbers (MATLAB, text).
+        meta: Source, licence, units.
+        licence: That the format is known to have, where nothing in or beside it says another.
+        columns: Names of the columns of a variable (of events: of the units), where it has any; factors among them.
+        known: More that the format knows of the Dataset.
+        scale: Says what stored x is multiplied by, in the units of the model, once pictures are read.
+        close: Ends what was opened for it.
+    """
+
+    path: Path
+    variables: list[Variable]
+    load: Callable[[Mapping[str, Part]], dict[str, Any]]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    x: tuple[str, ...] = ()
+    u: tuple[str, ...] = ()
+    z: tuple[str, ...] = ()
+    why_x: str = ""
+    refused_x: str = ""
+    notes: tuple[str, ...] = ()
+    rate_hz: float | None = None
+    axes: Mapping[str, int] = field(default_factory=dict)
+    n: int | None = None
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    seconds: bool = False
+    intervals: tuple[Intervals, ...] = ()
+    gaps: Callable[[], tuple[np.ndarray, str] | None] | None = None
+    speed: str = ""
+    layout: Literal["C", "F", "table"] = "C"
+    untyped: bool = False
+    meta: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Callable[[tuple[str, ...], tuple[str, ...], tuple[str, ...]], dict[str, Any]] | None = None
+    scale: Callable[[], float | None] | None = None
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def variable(self, name: str) -> Variable:
+        """Return the variable of this name."""
+        return next(v for v in self.variables if v.name == name)

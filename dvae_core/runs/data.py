@@ -1,0 +1,143 @@
+"""The data of a run: what it was trained on, unchanged, and other data matched to it by name."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dvae_core.axes import Features
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.load import dataset_of
+from dvae_core.runs.run import Run, RunError
+
+SHOWN = 6  # names in a message
+
+
+def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
+    """Return the data that a run was made with: every training and every analysis has it from here.
+
+    Args:
+        run: The run.
+        dataset: The data, where it is at hand already.
+
+    Raises:
+        RunError: If the data has changed since the run was trained on it.
+        DataError: If its file cannot be read.
+    """
+    data = dataset if dataset is not None else dataset_of(run.config.data)
+    if run.about.get("fingerprint") not in (None, data.fingerprint):
+        raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run on the new data.")
+    return data
+
+
+def matched(run: Run, data: Dataset, *, needs_u: bool) -> Dataset:
+    """Return other data as the run reads it: columns in its order, labels by their names, offsets and scale its own.
+
+    Args:
+        run: The run, trained.
+        data: Other data.
+        needs_u: Whether u is read too.
+
+    Returns:
+        The data with its columns in the run's order, and u as its networks read it (None unless needed).
+
+    Raises:
+        DataError: If columns or labels are missing or new, by name, or pictures have another shape or scale.
+    """
+    about = run.about
+    data = _pictures(about, data) if about.get("x_shape") else _columns(about, data)
+    offset = about.get("x_offset")
+    if offset is not None or data.x_offset is not None:
+        own = 0.0 if data.x_offset is None else data.x_offset
+        shift = own - (0.0 if offset is None else np.asarray(offset))
+        x = (data.x[:].astype(np.float64) + shift).astype(np.float32)
+        data = dataclasses.replace(data, x=x, x_offset=np.zeros(data.d_x) if offset is None else np.asarray(offset))
+    plain: dict[str, Any] = {"u_names": (), "u_labels": (), "u_period": (), "u_offset": None}
+    if not needs_u:
+        return dataclasses.replace(data, u=None, **plain)
+    features = _auxiliary(about, data)
+    return dataclasses.replace(data, u=features, **{**plain, "u_offset": np.zeros(features.shape[1])})
+
+
+def _pictures(about: dict[str, Any], data: Dataset) -> Dataset:
+    wanted = tuple(about["x_shape"])
+    if data.x_shape != wanted:
+        came = "no pictures" if data.x_shape is None else f"pictures of {' x '.join(map(str, data.x_shape))}"
+        if data.x_shape is None and data.d_x == about["d_x"]:
+            came += f" (if its columns are pixels, say so: --picture {'x'.join(map(str, wanted))})"
+        raise DataError(
+            f"The run was trained on pictures of {' x '.join(map(str, wanted))} and {data.name} holds {came}; give "
+            "pictures of that size."
+        )
+    scale, ends = about.get("x_scale"), about.get("x_range")
+    if scale and data.x_scale not in (scale, 1.0) and data.x.dtype.kind in "iu" and data.x.dtype.itemsize > 1:
+        data = dataclasses.replace(data, x_scale=scale)  # of a set of 16-bit pictures, the run's
+    high = float(data.x[:].max()) * data.x_scale
+    low = float(data.x[:].min()) * data.x_scale
+    if ends and (high > max(2 * ends[1], 1.0 + 1e-6) or low < min(2 * ends[0], 0.0) - 1e-6):
+        raise DataError(
+            f"The run was trained on pixels from {ends[0]:.3g} to {ends[1]:.3g} and those of {data.name} go from "
+            f"{low:.3g} to {high:.3g}; bring them to the same scale."
+        )
+    return data
+
+
+def _columns(about: dict[str, Any], data: Dataset) -> Dataset:
+    if data.x_shape is not None:
+        raise DataError(
+            f"The run was trained on {about['d_x']:,} columns and {data.name} holds pictures; give the same columns."
+        )
+    order = _order("columns of x", list(about.get("x_names") or data.x_names), list(data.x_names), data.name)
+    if order == list(range(data.d_x)):
+        return data
+    offset = None if data.x_offset is None else data.x_offset[order]
+    names = tuple(data.x_names[j] for j in order)
+    return dataclasses.replace(data, x=data.x[:][:, order], x_names=names, x_offset=offset)
+
+
+def _order(what: str, wanted: list[str], came: list[str], name: str) -> list[int]:
+    """Return where each wanted name is; names that are missing or new are refused."""
+    lacks, new = [n for n in wanted if n not in came], [n for n in came if n not in wanted]
+    if lacks or new or len(came) != len(wanted):
+        parts = [f"lacks {_listed(lacks)}"] if lacks else []
+        parts += [f"has {_listed(new)}, which the run does not know"] if new else []
+        parts = parts or [f"has {len(came)} where the run has {len(wanted)}"]
+        raise DataError(f"{name} {' and '.join(parts)} ({what}); give the same {what}, in any order.")
+    return [came.index(n) for n in wanted]
+
+
+def _auxiliary(about: dict[str, Any], data: Dataset) -> Features:
+    """Return u as the run's networks read it: labels and columns by name."""
+    named = ", ".join(about.get("u_names") or ["u"])
+    if data.u is None:
+        raise DataError(f"This run's posterior needs u ({named}), and {data.name} does not have it.")
+    if bool(about.get("has_labels")) != data.has_labels:
+        kind = "labels" if about.get("has_labels") else "numbers"
+        raise DataError(f"The run was trained with u ({named}) as {kind}; in {data.name} it is not.")
+    if data.has_labels:
+        known = list(about["u_labels"])
+        new = [label for label in data.u_labels if label not in known]
+        if new:
+            raise DataError(
+                f"{data.name} has labels that the run does not know: {_listed(new)}; it knows {_listed(known)}."
+            )
+        codes = np.array([known.index(label) for label in data.u_labels])[data.u]
+        return np.eye(len(known), dtype=np.float32)[codes]
+    order = _order("columns of u", list(about["u_names"]), list(data.u_names), data.name)
+    own = 0.0 if data.u_offset is None else data.u_offset
+    given = about.get("u_offset")
+    shift = own - (0.0 if given is None else np.asarray(given)[np.argsort(order)])
+    u = (data.u.astype(np.float64) + shift).astype(np.float32)[:, order]
+    period = tuple(data.u_period[j] for j in order) if data.u_period else ()
+    if tuple(about.get("u_period") or ()) != period:
+        raise DataError(f"u ({named}) is an angle for the run or for {data.name}, but not for both (--circular NAME).")
+    features = dataclasses.replace(
+        data, u=u, u_names=tuple(about["u_names"]), u_period=period, u_offset=np.zeros(u.shape[1])
+    ).u_features()
+    assert features is not None  # there is u
+    return features
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
