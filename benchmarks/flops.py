@@ -47,7 +47,7 @@ def step_flops(engine: Engine, p: int) -> tuple[float, float]:
     passes = 0
     for name, w in engine.vae.named_parameters():
         if w.dim() == 3:  # the encoder's first layer and skip see data, which need no gradient
-            sees_data = name in ("encoder.mlp.hidden.0.weight", "encoder.skip.weight")
+            sees_data = name in ("encoder_net.mlp.hidden.0.weight", "encoder_net.skip.weight")
             passes += (2 if sees_data else 3) * w[0].numel()
     steps = iter(range(10**6))
     seconds = best(lambda: engine.step(next(steps)), 12)

@@ -271,6 +271,7 @@ class GaussianLikelihood:
     """x | z ~ N(f(z), Sigma_x). Sigma_x is relative to the preprocessed x."""
 
     kind: Literal["gaussian"] = "gaussian"
+    is_count, last = False, None  # not settings: whether x is counts; the last operation of E[x|z]
     noise: Literal["fixed", "scalar", "dimension", "network", "annealed"] = setting(
         "scalar",
         "Sigma_x",
@@ -299,6 +300,7 @@ class BernoulliLikelihood:
     """x | z ~ Bernoulli(sigmoid(f(z))), for pictures in [0, 1]."""
 
     kind: Literal["bernoulli"] = "bernoulli"
+    is_count, last = False, "sigmoid"  # not settings
 
 
 @settings
@@ -306,6 +308,7 @@ class PoissonLikelihood:
     """x | z ~ Poisson(exp(f(z))), for spike counts."""
 
     kind: Literal["poisson"] = "poisson"
+    is_count, last = True, "exp"  # not settings
 
 
 Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood

@@ -25,7 +25,7 @@ def inputs(
 
     Every member gets the same. `u_rows`: the rows whose u it is, if other ones.
     """
-    dtype = vae.u_mean.dtype
+    dtype = vae.scaling.u_mean.dtype
     x = torch.from_numpy(dataset.x_float(rows)).to(dtype).expand(vae.p, -1, -1)
     if not vae.sizes.d_u or dataset.u is None:
         return x, None
@@ -49,7 +49,7 @@ def encode(
 ) -> tuple[Float[np.ndarray, "p n d_z"], Float[np.ndarray, "p n d_z"]]:
     """Return means and standard deviations of q(z|x, u), which a gauss-newton posterior refines with x and u."""
     sees_u = needs_u(vae.config)
-    q = [vae.encode(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows)]
+    q = [vae.encoder(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows)]
     return torch.cat([part.mu for part in q], 1).numpy(), torch.cat([part.var.sqrt() for part in q], 1).numpy()
 
 

@@ -141,7 +141,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: If the model is not fitted, X has other columns, or u is needed and absent.
         """
-        parts = [self.vae_.encode(x, u_part).mu[0] for x, u_part in self._parts(X, u, needs_u=self._refined_with_u())]
+        parts = [self.vae_.encoder(x, u_part).mu[0] for x, u_part in self._parts(X, u, needs_u=self._refined_with_u())]
         return torch.cat(parts).numpy()
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
@@ -151,7 +151,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         if z.shape[1] != self.config_.model.latents:
             raise ValueError(f"The model has {self.config_.model.latents} latents and Z has {z.shape[1]} columns.")
         with torch.no_grad():
-            return self.vae_.decode(z[None])[0].numpy()
+            return self.vae_.decoder(z[None]).mean[0].numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean ELBO of X, nats per example: higher is better, and blind to the latents' axes.

@@ -50,14 +50,14 @@ def decoder_plan(run: Run) -> Plan:
     act = {"op": "act", "name": model.net.activation}
     depth = 1 if isinstance(model.net, ConvNet) else model.net.depth
     for i in range(depth):
-        ops += [linear(f"generator.mlp.hidden.{i}"), act]
+        ops += [linear(f"decoder_net.mlp.hidden.{i}"), act]
     d_x, shape = about["d_x"], about.get("x_shape")
     if isinstance(model.net, ConvNet):
         height, width, channels = (*(shape or ()), 1)[:3]
-        ops += [linear("generator.mlp.last"), act]
+        ops += [linear("decoder_net.mlp.last"), act]
         ops.append({"op": "reshape", "shape": [2 * model.net.channels, height // 16, width // 16]})
         for i in range(4):
-            name = f"generator.convs.{i}"
+            name = f"decoder_net.convs.{i}"
             kept = channels if i == 3 else None  # a network's Sigma_x has a second head, which E[x|z] does not need
             weight = tensor(f"{name}.weight", weights[f"{name}.weight"][:, :, :kept])
             bias = tensor(f"{name}.bias", weights[f"{name}.bias"][:, :kept])
@@ -65,17 +65,14 @@ def decoder_plan(run: Run) -> Plan:
             if i < 3:
                 ops.append(act)
         ops.append({"op": "flatten_channels_last"})
-        ops.append({"op": "bias", "bias": tensor("generator.bias", weights["generator.bias"])})
+        ops.append({"op": "bias", "bias": tensor("decoder_net.bias", weights["decoder_net.bias"])})
     else:
-        ops.append(linear("generator.mlp.last", columns=d_x))
-        ops.append({"op": "skip", "weight": tensor("generator.skip.weight", weights["generator.skip.weight"])})
-    kind = model.likelihood.kind
-    if kind == "bernoulli":
-        ops.append({"op": "sigmoid"})
-    elif kind == "poisson":
-        ops.append({"op": "exp"})
+        ops.append(linear("decoder_net.mlp.last", columns=d_x))
+        ops.append({"op": "skip", "weight": tensor("decoder_net.skip.weight", weights["decoder_net.skip.weight"])})
+    if model.likelihood.last is not None:
+        ops.append({"op": model.likelihood.last})
     else:
-        scale, shift = tensor("x_inverse", weights["x_inverse"]), tensor("x_mean", weights["x_mean"])
+        scale, shift = tensor("x_inverse", weights["scaling.x_inverse"]), tensor("x_mean", weights["scaling.x_mean"])
         if model.preprocess == "whiten":
             ops.append({"op": "linear", "weight": scale, "bias": shift, "shared": True})
         else:
@@ -89,7 +86,7 @@ def decoder_plan(run: Run) -> Plan:
         "d_z": model.latents,
         "d_x": d_x,
         "x_shape": list(shape) if shape else None,
-        "likelihood": kind,
+        "likelihood": model.likelihood.kind,
         "ops": ops,
     }
     return Plan(tree, tensors)

@@ -1,13 +1,212 @@
-"""p_theta(x|z): Gaussian, Bernoulli, Poisson. Log-densities are sums over x's dimensions, in nats per example."""
+"""p_theta(x|z): what the decoder's output f(z) says about x. One class for each likelihood; log-densities in nats.
+
+| class | x given z | E[x|z] |
+|---|---|---|
+| `Gaussian` | N(f, Sigma_x), of preprocessed x | f, in the data's units |
+| `Bernoulli` | Bernoulli(sigmoid(f)) | sigmoid(f) |
+| `Poisson` | Poisson(exp(f)) | exp(f) |
+
+To add one, write its class here and its settings in `config.py`; nothing else knows which likelihood it works with.
+"""
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+
+from dvae_core.config import BernoulliLikelihood, GaussianLikelihood, PoissonLikelihood
+from dvae_core.config import Likelihood as Settings
+from dvae_core.model.scaling import Scaling
 
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 3.0  # relative to standardised x: a noise std below 0.25 % is not worth modelling
+
+
+class Likelihood(nn.Module):
+    """What a likelihood says about x [p, n, d_x], given the decoder's output f, and its second output if it has two."""
+
+    outputs = 1  # of the decoder for each dimension of x
+    is_scaled = False  # whether it describes preprocessed x; otherwise x itself
+
+    def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
+        """Log p(x|z), nats per example."""
+        raise NotImplementedError
+
+    def mean(self, f: Tensor) -> Tensor:
+        """E[x|z]."""
+        raise NotImplementedError
+
+    def fisher(self, x: Tensor, f: Tensor, second: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the gradient of log p(x|z) in f, and the Fisher information of f, each [p, n, d_x]."""
+        raise NotImplementedError
+
+    def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
+        """Return g(f), whose noise has a standard deviation of 1 everywhere, and the mean noise std if x has one."""
+        raise NotImplementedError
+
+    def start(self, x: Float[Tensor, "n d_x"]) -> Float[Tensor, " d_x"] | None:
+        """Return what f starts at (None: at 0), and set what else has to be set.
+
+        Raises:
+            ValueError: If x is not what this likelihood describes.
+        """
+        raise NotImplementedError
+
+
+class Gaussian(Likelihood):
+    """N(f, diag(std^2)), of preprocessed x: std fixed, annealed, learned, or the decoder's second output."""
+
+    is_scaled = True
+    log_std: Tensor | None
+
+    def __init__(self, settings: GaussianLikelihood, p: int, d_x: int) -> None:
+        super().__init__()
+        self.start_std, self.outputs = settings.std, 2 if settings.noise == "network" else 1
+        if settings.noise in ("scalar", "dimension"):
+            self.log_std = nn.Parameter(torch.zeros(p, 1 if settings.noise == "scalar" else d_x))
+        else:
+            self.register_buffer("log_std", None if settings.noise == "network" else torch.zeros(p, 1))
+
+    def bounded_log_std(self, second: Tensor | None) -> Tensor:
+        """Log std, clamped to the bounds above; beyond them its gradient is 0."""
+        if second is None:
+            assert self.log_std is not None
+            second = self.log_std[:, None, :]
+        return second.clamp(LOG_STD_MIN, LOG_STD_MAX)
+
+    def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
+        """Log N(x; f, diag(std^2))."""
+        return gaussian(x, f, self.bounded_log_std(second))
+
+    def mean(self, f: Tensor) -> Tensor:
+        """F itself, in units of preprocessed x."""
+        return f
+
+    def fisher(self, x: Tensor, f: Tensor, second: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return (x - f) / std^2 and 1 / std^2."""
+        W = torch.exp(-2 * self.bounded_log_std(second)).expand_as(f)
+        return (x - f) * W, W
+
+    def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
+        """Return f / std; a network's std is averaged over the examples, so that distances mean the same everywhere."""
+        std = torch.exp(self.bounded_log_std(None if second is None else second.mean(1, keepdim=True)))
+        return f / std, float(std.mean())
+
+    def start(self, x: Tensor) -> None:
+        """Set the noise to its setting; f starts at 0, the mean of preprocessed x."""
+        self.set_std(self.start_std)
+
+    @torch.no_grad()
+    def set_std(self, std: float) -> None:
+        """Set the noise of every dimension; a network's stays its own."""
+        if self.log_std is not None:
+            self.log_std.fill_(math.log(std))
+
+
+class Bernoulli(Likelihood):
+    """Bernoulli(sigmoid(f)), for pictures in [0, 1]. For grey x a pseudo-likelihood, no density."""
+
+    def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
+        """Sum of x log s + (1 - x) log(1 - s), s = sigmoid(f)."""
+        return -F.binary_cross_entropy_with_logits(f, x, reduction="none").sum(-1)
+
+    def mean(self, f: Tensor) -> Tensor:
+        """Probability of a 1."""
+        return torch.sigmoid(f)
+
+    def fisher(self, x: Tensor, f: Tensor, second: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return x - s and s (1 - s)."""
+        s = torch.sigmoid(f)
+        W = s * (1 - s)
+        return x - s, W
+
+    def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
+        """Return 2 arcsin sqrt(s)."""
+        return 2 * torch.asin(torch.sigmoid(f).sqrt()), None
+
+    def start(self, x: Tensor) -> Tensor:
+        """Return the logit of the mean picture."""
+        low, high = float(x.min()), float(x.max())
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"A Bernoulli likelihood needs x between 0 and 1, and x lies in {low:g} to {high:g}; choose Gaussian."
+            )
+        return torch.logit(x.double().mean(0), 1e-3).float()
+
+
+class Poisson(Likelihood):
+    """Poisson(exp(f)), for counts."""
+
+    def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
+        """Log Poisson(x; exp(f)), the factorial included, so that ELBOs are true log-probabilities."""
+        return (x * f - torch.exp(f) - torch.lgamma(x + 1)).sum(-1)
+
+    def mean(self, f: Tensor) -> Tensor:
+        """Rate."""
+        return torch.exp(f)
+
+    def fisher(self, x: Tensor, f: Tensor, second: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return x - rate and the rate."""
+        rate = torch.exp(f)
+        return x - rate, rate
+
+    def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
+        """Return 2 sqrt(rate)."""
+        return 2 * torch.exp(0.5 * f), None
+
+    def start(self, x: Tensor) -> Tensor:
+        """Return the logarithm of the mean counts."""
+        return log_mean_counts(x, "Poisson")
+
+
+def log_mean_counts(x: Float[Tensor, "n d_x"], name: str) -> Float[Tensor, " d_x"]:
+    """Return the logarithm of the mean of each dimension of counts."""
+    if float(x.min()) < 0:
+        raise ValueError(
+            f"A {name} likelihood needs counts, and the smallest x is {float(x.min()):g}; choose the Gaussian one."
+        )
+    return torch.log(x.double().mean(0).clamp_min(1e-3)).float()
+
+
+@dataclass(frozen=True)
+class GivenX:
+    """p_theta(x|z) at some z: what `Vae.decoder` returns. x is in the data's units.
+
+    `f` and `second` are the decoder's outputs.
+    """
+
+    likelihood: Likelihood
+    scaling: Scaling
+    f: Float[Tensor, "p n d_x"]
+    second: Float[Tensor, "p n d_x"] | None = None
+
+    def log_prob(self, x: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n"]:
+        """Log p(x|z), nats per example of the data, whatever the preprocessing."""
+        return self.log_prob_of(self._target(x))
+
+    def log_prob_of(self, target: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n"]:
+        """Log p(x|z), for x as the likelihood describes it: preprocessed if it is Gaussian, otherwise x itself."""
+        value = self.likelihood.log_prob(target, self.f, self.second)
+        return value + self.scaling.x_log_det if self.likelihood.is_scaled else value
+
+    @property
+    def mean(self) -> Float[Tensor, "p n d_x"]:
+        """E[x|z]: a mean, a probability or a rate."""
+        mean = self.likelihood.mean(self.f)
+        return self.scaling.undo(mean) if self.likelihood.is_scaled else mean
+
+    def fisher(self, x: Float[Tensor, "p n d_x"]) -> tuple[Tensor, Tensor]:
+        """Return the gradient of log p(x|z) in f, and the Fisher information of f."""
+        return self.likelihood.fisher(self._target(x), self.f, self.second)
+
+    def in_noise_units(self) -> tuple[Float[Tensor, "p n d_x"], float | None]:
+        """Return E[x|z] on a scale on which its noise has a std of 1, and the mean std of a Gaussian's noise."""
+        return self.likelihood.in_noise_units(self.f, self.second)
+
+    def _target(self, x: Tensor) -> Tensor:
+        return self.scaling(x) if self.likelihood.is_scaled else x
 
 
 def gaussian(x: Float[Tensor, "p n d"], mu: Float[Tensor, "p n d"], log_std: Tensor) -> Float[Tensor, "p n"]:
@@ -16,16 +215,8 @@ def gaussian(x: Float[Tensor, "p n d"], mu: Float[Tensor, "p n d"], log_std: Ten
     return -(0.5 * residual.square() + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
-def bernoulli(x: Float[Tensor, "p n d"], logit: Float[Tensor, "p n d"]) -> Float[Tensor, "p n"]:
-    """Sum of x log s + (1 - x) log(1 - s), s = sigmoid(logit). For grey x a pseudo-likelihood, no density."""
-    return -F.binary_cross_entropy_with_logits(logit, x, reduction="none").sum(-1)
-
-
-def poisson(x: Float[Tensor, "p n d"], log_rate: Float[Tensor, "p n d"]) -> Float[Tensor, "p n"]:
-    """Log Poisson(x; exp(log_rate)), the factorial included, so that ELBOs are true log-probabilities."""
-    return (x * log_rate - torch.exp(log_rate) - torch.lgamma(x + 1)).sum(-1)
-
-
-def bounded_log_std(raw: Tensor) -> Tensor:
-    """Clamp a log standard deviation to the bounds above; outside them its gradient is 0."""
-    return raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
+def likelihood_of(settings: Settings, p: int, d_x: int) -> Likelihood:
+    """Return the module of a likelihood's settings, for p members and d_x dimensions."""
+    if isinstance(settings, GaussianLikelihood):
+        return Gaussian(settings, p, d_x)
+    return {BernoulliLikelihood: Bernoulli, PoissonLikelihood: Poisson}[type(settings)]()

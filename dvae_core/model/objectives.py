@@ -28,7 +28,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dvae_core.config import TrainConfig
-from dvae_core.model.vae import AMORTISE, Elbo, Posterior, Vae, log_px
+from dvae_core.model.posterior import Posterior
+from dvae_core.model.vae import AMORTISE, Elbo, Vae, log_px
 
 RELEASED_IVAE = (100.0, 1.0, 0.0, 10.0)  # a, b, c, d of the configuration released with Khemakhem et al. 2020
 
@@ -69,7 +70,7 @@ def objective(
         h: x preprocessed, where the caller has it.
     """
     d_z, train = vae.config.model.latents, vae.config.train
-    bound = vae.elbo(x, u, eps[..., :d_z], h)
+    bound = vae.elbo_of(vae.scaling(x) if h is None else h, x, u, eps[..., :d_z])
     q = bound.q
     if train.samples > 1:
         value = log_px(vae, x, u, eps.unflatten(-1, (train.samples, d_z)).movedim(2, 0), q)[0]
@@ -99,18 +100,18 @@ def decompose(
     """
     # axes: p members, i samples, j posteriors
     difference = z[:, :, None] - q.mu[:, None]  # [p, i, j, d]
-    if q.factor.dim() == q.mu.dim():
+    if q.is_diagonal:
         std = q.factor[:, None]
         per_latent = -0.5 * ((difference / std).square() + math.log(2 * math.pi)) - torch.log(std)
         joint = per_latent.sum(-1)
     else:
         eps = torch.linalg.solve(q.factor, difference.movedim(1, -1))  # [p, j, d, i]
         joint = (-0.5 * (eps.square() + math.log(2 * math.pi)).sum(2) - q.log_det[..., None]).mT
-        var = q.var[:, None]
+        var = q.factor.square().sum(-1)[:, None]
         per_latent = -0.5 * (difference.square() / var + torch.log(var) + math.log(2 * math.pi))
     log_share = math.log(n_train * z.shape[1])
     log_q = torch.diagonal(joint, dim1=1, dim2=2)
     log_qz = torch.logsumexp(joint, 2) - log_share
     log_product = (torch.logsumexp(per_latent, 2) - log_share).sum(-1)
-    log_p = vae.given(q.mu, u).log_prob(z).sum(-1)
+    log_p = vae.prior(u).log_prob(z).sum(-1)
     return log_q - log_qz, log_qz - log_product, log_product - log_p

@@ -8,28 +8,30 @@
 | `ConditionalLaplace` | abs(z), k = 1 | -1 / scale |
 | `LearnedFamily` | k small networks | learned |
 
-A module turns u into a *given*: the distribution at these u, with `log_prob`, `expected_log_prob`, `newton`, `sample`
-and `moments`, each per latent. Labels come one-hot, so that the first layer of lambda(u) *is* its table; numbers go
-through a network with one hidden layer.
+A module turns u into a *given*: the distribution at these u, with `log_prob`, `kl_from`, `newton`, `sample` and
+`moments`, each per latent. Labels come one-hot, so that the first layer of lambda(u) *is* its table; numbers are
+standardised and go through a network with one hidden layer.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
+from dvae_core.config import GaussianPrior, LaplacePrior, Prior, StandardPrior
 from dvae_core.model.layers import Linear, Mlp
+from dvae_core.model.posterior import Posterior
 
 LOG_VAR_BOUND = 7.0  # |log var| below this: stds between 0.03 and 33
-NEEDS_U = "The prior p(z|u) needs u; pass the auxiliary variable or use the prior N(0, I)."
 
 
 @dataclass(frozen=True)
 class GivenNormal:
-    """N(mu, exp(logvar)), components independent; [p, n, d_z] each."""
+    """N(mu, exp(logvar)), components independent; [p, n, d_z] each, or [1, 1, d_z] where all share it."""
 
     mu: Tensor
     logvar: Tensor
@@ -41,6 +43,12 @@ class GivenNormal:
     def log_prob(self, z: Tensor) -> Tensor:
         """Log p(z_i|u) per latent, nats."""
         return -0.5 * ((z - self.mu).square() * torch.exp(-self.logvar) + self.logvar + math.log(2 * math.pi))
+
+    def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
+        """KL(q(z_i|x) || p(z_i|u)) in closed form; the sample z is not needed."""
+        precision = torch.exp(-self.logvar)
+        squared = (q.mu - self.mu).square()
+        return 0.5 * (q.var * precision + squared * precision - 1 + self.logvar - torch.log(q.var))
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient of log p(z_i|u) and a positive precision (here minus its second derivative)."""
@@ -56,27 +64,41 @@ class StandardNormal(nn.Module):
     """N(0, I) for every member and every u."""
 
     k = 0
+    zeros: Tensor
 
-    def forward(self, z_like: Tensor, u: Tensor | None) -> GivenNormal:
-        """Return N(0, I) of z_like's shape [p, n, d_z]."""
-        zeros = torch.zeros_like(z_like)
-        return GivenNormal(zeros, zeros)
+    def __init__(self, d_z: int) -> None:
+        super().__init__()
+        self.register_buffer("zeros", torch.zeros(1, 1, d_z), persistent=False)
+
+    def forward(self, u: Tensor | None = None) -> GivenNormal:
+        """Return N(0, I)."""
+        return GivenNormal(self.zeros, self.zeros)
+
+
+class OfNumbers(Mlp):
+    """A network of a u that is numbers, one hidden layer; standardised first, by what belongs to the whole model."""
+
+    def __init__(self, p: int, d_u: int, d_out: int, *, hidden: int, standardise: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(p, d_u, d_out, hidden=hidden, depth=1, activation="xtanh")
+        self.standardise = standardise
+
+    def forward(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_out"]:
+        """Return the outputs at u, in the data's units."""
+        return super().forward(self.standardise(u))
 
 
 class ConditionalNormal(nn.Module):
     """N(mu(u), var(u)) with independent components. A learned mean is essential where means move with u."""
 
-    def __init__(self, p: int, d_u: int, d_z: int, *, labels: bool, modulate: str, hidden: int) -> None:
+    def __init__(self, p: int, d_u: int, d_z: int, *, modulate: str, **of_u: Any) -> None:
         super().__init__()
         self.modulate = modulate
         self.k = 2 if modulate == "both" else 1
-        self.net = _of_u(p, d_u, 2 * d_z, labels=labels, hidden=hidden)
+        self.net = _of_u(p, d_u, 2 * d_z, **of_u)
 
-    def forward(self, z_like: Float[Tensor, "p n d_z"], u: Float[Tensor, "p n d_u"] | None) -> GivenNormal:
+    def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenNormal:
         """Return the Gaussian at u."""
-        if u is None:
-            raise ValueError(NEEDS_U)
-        mu, logvar = self.net(u).chunk(2, -1)
+        mu, logvar = self.net(_required(u)).chunk(2, -1)
         if self.modulate == "mean":
             logvar = torch.zeros_like(logvar)  # the scale is free (the decoder absorbs it): fix it at 1
         if self.modulate == "variance":
@@ -88,9 +110,9 @@ class ConditionalNormal(nn.Module):
         both = {"mean": [z], "variance": [z.square()], "both": [z, z.square()]}
         return torch.stack(both[self.modulate], -1)
 
-    def lam(self, z_like: Tensor, u: Tensor | None) -> Float[Tensor, "p n d_z k"]:
+    def lam(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_z k"]:
         """lambda(u), of which L is made."""
-        given = self(z_like, u)
+        given = self(u)
         precision = torch.exp(-given.logvar)
         both = {"mean": [precision * given.mu], "variance": [-0.5 * precision]}
         return torch.stack(both.get(self.modulate, [precision * given.mu, -0.5 * precision]), -1)
@@ -110,15 +132,16 @@ class GivenLaplace:
         """Log p(z_i|u) per latent, nats."""
         return -z.abs() * torch.exp(-self.log_scale) - self.log_scale - math.log(2)
 
-    def expected_log_prob(self, mu: Tensor, var: Tensor, z: Tensor) -> Tensor:
-        """E log p(z_i|u) over z_i ~ N(mu, var), in closed form; the sample z is not needed.
+    def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
+        """KL(q(z_i|x) || p(z_i|u)) in closed form; the sample z is not needed.
 
         E|z| = sd sqrt(2/pi) exp(-mu^2 / (2 var)) + mu erf(mu / (sd sqrt 2)), the folded normal's mean.
         """
-        sd = var.sqrt()
-        t = mu / (sd * math.sqrt(2))
-        mean_abs = sd * math.sqrt(2 / math.pi) * torch.exp(-t.square()) + mu * torch.erf(t)
-        return -mean_abs * torch.exp(-self.log_scale) - self.log_scale - math.log(2)
+        entropy = q.entropy
+        sd = q.var.sqrt()
+        t = q.mu / (sd * math.sqrt(2))
+        mean_abs = sd * math.sqrt(2 / math.pi) * torch.exp(-t.square()) + q.mu * torch.erf(t)
+        return -entropy - (-mean_abs * torch.exp(-self.log_scale) - self.log_scale - math.log(2))
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient and a positive precision: those of the parabola above sqrt(z^2 + (scale / 10)^2) / scale.
@@ -143,24 +166,22 @@ class ConditionalLaplace(nn.Module):
 
     k = 1
 
-    def __init__(self, p: int, d_u: int, d_z: int, *, labels: bool, hidden: int) -> None:
+    def __init__(self, p: int, d_u: int, d_z: int, **of_u: Any) -> None:
         super().__init__()
-        self.net = _of_u(p, d_u, d_z, labels=labels, hidden=hidden)
+        self.net = _of_u(p, d_u, d_z, **of_u)
 
-    def forward(self, z_like: Float[Tensor, "p n d_z"], u: Float[Tensor, "p n d_u"] | None) -> GivenLaplace:
+    def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenLaplace:
         """Return the Laplace at u; without u's effect its variance would be 1."""
-        if u is None:
-            raise ValueError(NEEDS_U)
         bound = 0.5 * LOG_VAR_BOUND
-        return GivenLaplace(bound * torch.tanh(self.net(u) / bound) - 0.5 * math.log(2))
+        return GivenLaplace(bound * torch.tanh(self.net(_required(u)) / bound) - 0.5 * math.log(2))
 
     def statistics(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_z k"]:
         """T(z) = |z|."""
         return z.abs()[..., None]
 
-    def lam(self, z_like: Tensor, u: Tensor | None) -> Float[Tensor, "p n d_z k"]:
+    def lam(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_z k"]:
         """lambda(u) = -1 / scale(u)."""
-        return -torch.exp(-self(z_like, u).log_scale)[..., None]
+        return -torch.exp(-self(u).log_scale)[..., None]
 
 
 # --- the learned family ---
@@ -266,9 +287,9 @@ class GivenFamily:
         tilt = (values[..., 1:] * self.lam).sum(-1)
         return _log_wide(z) + values[..., 0] + tilt - self.log_z
 
-    def expected_log_prob(self, mu: Tensor, var: Tensor, z: Tensor) -> Tensor:
-        """Estimate E log p(z_i|u) over q by its one sample z ~ q (Monte Carlo); unbiased."""
-        return self.log_prob(z)
+    def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
+        """KL(q(z_i|x) || p(z_i|u)), E log p(z_i|u) being that of the one sample z ~ q (Monte Carlo): unbiased."""
+        return -q.entropy - self.log_prob(z)
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient of log p(z_i|u), and minus its second derivative where that exceeds the wide Gaussian's precision.
@@ -311,16 +332,15 @@ class LearnedFamily(nn.Module):
     a one-dimensional integral; it is summed on a fixed grid (`Grid`), differentiably.
     """
 
-    def __init__(self, p: int, d_u: int, d_z: int, *, labels: bool, k: int, width: int, hidden: int) -> None:
+    def __init__(self, p: int, d_u: int, d_z: int, *, k: int, width: int, **of_u: Any) -> None:
         super().__init__()
-        self.k, self.labels = k, labels
+        self.k, self.labels = k, of_u["labels"]
         self.functions = Statistics(p, d_z, k, width)
-        self.net = _of_u(p, d_u, d_z * k, labels=labels, hidden=hidden)
+        self.net = _of_u(p, d_u, d_z * k, **of_u)
 
-    def forward(self, z_like: Float[Tensor, "p n d_z"], u: Float[Tensor, "p n d_u"] | None) -> GivenFamily:
+    def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenFamily:
         """Return the family at u. Labels: Z is summed once a label, not once a row."""
-        if u is None:
-            raise ValueError(NEEDS_U)
+        u = _required(u)
         if not self.labels:
             lam = self._lam(u)
             return GivenFamily(self, lam, self.log_z(lam))
@@ -335,9 +355,9 @@ class LearnedFamily(nn.Module):
         start[min(1, self.k - 1)] = math.asinh(1)  # lambda of -z^2/2 starts near 1: near N(0, 1)
         return torch.sinh(RAW_BOUND * torch.tanh((raw + start) / RAW_BOUND))
 
-    def lam(self, z_like: Tensor, u: Tensor | None) -> Float[Tensor, "p n d_z k"]:
+    def lam(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_z k"]:
         """lambda(u), of which L is made."""
-        return self(z_like, u).lam
+        return self(u).lam
 
     def statistics(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_z k"]:
         """T(z)."""
@@ -366,18 +386,32 @@ Family = StandardNormal | ConditionalNormal | ConditionalLaplace | LearnedFamily
 Given = GivenNormal | GivenLaplace | GivenFamily
 
 
-def prior_of(prior: Prior, p: int, d_z: int, d_u: int, *, labels: bool) -> Family:
-    """Return the module of a prior's settings, for p members, d_z latents and u of d_u features."""
+def prior_of(
+    prior: Prior, p: int, d_z: int, d_u: int, *, labels: bool, standardise: Callable[[Tensor], Tensor]
+) -> Family:
+    """Return the module of a prior's settings, for p members, d_z latents and u of d_u features.
+
+    `standardise` is what numbers go through first: it belongs to the model, whose encoder may see u too.
+    """
+    if isinstance(prior, StandardPrior):
+        return StandardNormal(d_z)
+    of_u = {"labels": labels, "hidden": prior.hidden, "standardise": standardise}
     if isinstance(prior, GaussianPrior):
-        return ConditionalNormal(p, d_u, d_z, labels=labels, modulate=prior.modulate, hidden=prior.hidden)
+        return ConditionalNormal(p, d_u, d_z, modulate=prior.modulate, **of_u)
     if isinstance(prior, LaplacePrior):
-        return ConditionalLaplace(p, d_u, d_z, labels=labels, hidden=prior.hidden)
-    if isinstance(prior, LearnedPrior):
-        return LearnedFamily(p, d_u, d_z, labels=labels, k=prior.k, width=prior.width, hidden=prior.hidden)
-    return StandardNormal()
+        return ConditionalLaplace(p, d_u, d_z, **of_u)
+    return LearnedFamily(p, d_u, d_z, k=prior.k, width=prior.width, **of_u)
 
 
-def _of_u(p: int, d_u: int, d_out: int, *, labels: bool, hidden: int) -> nn.Module:
+def _of_u(
+    p: int, d_u: int, d_out: int, *, labels: bool, hidden: int, standardise: Callable[[Tensor], Tensor]
+) -> nn.Module:
     if labels:
         return Linear(p, d_u, d_out, bias=False, gain=0.1)
-    return Mlp(p, d_u, d_out, hidden=hidden, depth=1, activation="xtanh")
+    return OfNumbers(p, d_u, d_out, hidden=hidden, standardise=standardise)
+
+
+def _required(u: Tensor | None) -> Tensor:
+    if u is None:
+        raise ValueError("The prior p(z|u) needs u; pass the auxiliary variable or use the prior N(0, I).")
+    return u

@@ -37,12 +37,19 @@ from dvae_core.runs.files import os_error_message, process_is_alive
 from dvae_core.runs.locks import LockedError, is_locked, locked
 
 T = TypeVar("T")
-FORMAT = 1  # of the folder; raised only when an older reader would misread a newer run
+FORMAT = 2  # of the folder; raised when an older reader could not read a newer run (2: weights have other names)
 ACTIVE = ("queued", "warming", "running")
 STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
 FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz")
 GROWING = ("history.csv", "latents.npz")  # written all through training, so listed in SHA256SUMS after it only
 EXAMPLES = Path(__file__).parents[1] / "examples"
+RENAMED = {  # parts of the model, by the names that weights had in older runs
+    "log_std_x": "likelihood.log_std",
+    "encoder": "encoder_net",
+    "generator": "decoder_net",
+    "conditional": "prior",
+    **{name: f"scaling.{name}" for name in ("x_mean", "x_forward", "x_inverse", "x_log_det", "u_mean", "u_scale")},
+}
 LOST = "The process that worked on it ended without a message"
 
 
@@ -197,7 +204,7 @@ class Run:
         tensors = self.tensors("weights.safetensors")
         if tensors is None:
             raise RunError(f"Run {self.id} has no weights yet; let it train first.")
-        return tensors
+        return {_current_name(name): tensor for name, tensor in tensors.items()}
 
     def tensors(self, name: str) -> dict[str, np.ndarray] | None:
         """Return a safetensors file as arrays, None where there is no such file."""
@@ -401,3 +408,8 @@ def os_errors_as_run_errors(run: Run, action: str) -> Iterator[None]:
         raise BusyError(f"{run.title} is being trained{by}; stop that first.") from error
     except OSError as error:
         raise run._cannot(action, error) from error
+
+
+def _current_name(weight: str) -> str:
+    part, dot, rest = weight.partition(".")
+    return RENAMED.get(part, part) + dot + rest

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from dvae_core.data.dataset import Dataset
-from dvae_core.model.vae import Sizes, Vae
+from dvae_core.model.nets import Sizes
+from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dvae_core.data.dataset import Dataset, PackedBits
+from dvae_core.model.likelihoods import Gaussian
 from dvae_core.model.objectives import loss_weights, objective
 from dvae_core.model.vae import Vae
 from dvae_core.rng import generator
@@ -109,11 +110,11 @@ class Batches:
         else:
             self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
         self.n, self.scale = len(rows), dataset.x_scale
-        self.h, self.preprocess = None, vae.preprocess
+        self.h, self.preprocess = None, vae.scaling
         if self.x.is_floating_point():  # preprocess once, where x is not kept small as bytes
             with torch.no_grad():
                 self.x, self.scale = self.x * self.scale, 1.0
-                self.h = vae.preprocess(self.x)
+                self.h = vae.scaling(self.x)
         u = dataset.u_features()
         if u is not None:
             u = np.ascontiguousarray(u if self.rows_of is not None else u[rows])
@@ -229,14 +230,15 @@ class Engine:
         self.running_norm = torch.zeros(vae.p, device=device)
         self.sums = Sums(vae.p, self.config.model.latents, device)
         self.weights = loss_weights(self.config.train).to(device)
-        self.is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+        is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
+        self.annealed = vae.likelihood if is_annealed and isinstance(vae.likelihood, Gaussian) else None
         self.fused = Fused(vae, self.weights[:, 1]) if covers(vae) else None
         self.recorded = Recorded(self) if device.type == "cuda" else None
 
     def step(self, step: int) -> None:
         """Take step number `step`."""
-        if self.is_annealed:
-            self.vae.log_std_x.fill_(math.log(annealed_std(step, self.steps)))
+        if self.annealed is not None:
+            self.annealed.set_std(annealed_std(step, self.steps))
         lr = one_cycle(step, self.steps, max(self.config.train.rates))
         if self.recorded is None:
             with_bound = (step + 1) % min(BOUND_EVERY, self.every) == 0 or step + 1 == self.steps

@@ -15,9 +15,10 @@ from torch.nn.functional import one_hot, softplus
 
 from dvae_core.config import GaussianPrior, MlpNet, StandardPrior
 from dvae_core.model.layers import ACTIVATIONS, Linear, Mlp
-from dvae_core.model.likelihoods import LOG_STD_MAX, LOG_STD_MIN
+from dvae_core.model.likelihoods import LOG_STD_MAX, LOG_STD_MIN, Gaussian
+from dvae_core.model.nets import LOG_STD_Z
 from dvae_core.model.priors import LOG_VAR_BOUND, ConditionalNormal
-from dvae_core.model.vae import LOG_STD_Z, Vae
+from dvae_core.model.vae import Vae
 
 NARROW = 20  # columns; from 32 on both ways of `_product` are as fast
 FEW = 2**14  # numbers of a matrix: below, see `_product_into`
@@ -30,6 +31,7 @@ def covers(vae: Vae) -> bool:
         isinstance(model.net, MlpNet)
         and model.posterior in ("diagonal", "full")
         and not model.rotation
+        and model.likelihood.kind in ("gaussian", "bernoulli", "poisson")
         and getattr(model.likelihood, "noise", None) != "network"
         and isinstance(vae.config.prior, StandardPrior | GaussianPrior)
         and train.objective == "elbo"
@@ -47,12 +49,12 @@ class Fused:
     def __init__(self, vae: Vae, beta: Float[Tensor, " p"]) -> None:
         model = vae.config.model
         self.vae, self.beta, self.d, self.kind = vae, beta[:, None, None], model.latents, model.likelihood.kind
-        self.encoder = _Net(vae.encoder.mlp, vae.encoder.skip)
-        self.generator = _Net(vae.generator.mlp, vae.generator.skip)
-        self.prior = _PriorOfU(vae.conditional) if isinstance(vae.conditional, ConditionalNormal) else None
+        self.encoder = _Net(vae.encoder_net.mlp, vae.encoder_net.skip)
+        self.decoder = _Net(vae.decoder_net.mlp, vae.decoder_net.skip)
+        self.prior = _PriorOfU(vae.prior) if isinstance(vae.prior, ConditionalNormal) else None
         self.is_full = model.posterior == "full" and self.d > 1
-        self.rows, self.columns = vae.encoder.rows, vae.encoder.columns  # of the entries of B, in order
-        self.into_rows = one_hot(self.rows, self.d).to(vae.x_mean)
+        self.rows, self.columns = vae.encoder_net.rows, vae.encoder_net.columns  # of the entries of B, in order
+        self.into_rows = one_hot(self.rows, self.d).to(vae.scaling.x_mean)
 
     @torch.inference_mode()
     def __call__(
@@ -76,8 +78,8 @@ class Fused:
             The means of the bound's parts, as `Elbo.means`, if asked for: no gradient needs them.
         """
         vae, d = self.vae, self.d
-        u = vae.standardise_u(u)
-        seen = h if u is None or not vae.encoder.sees_u else torch.cat([h, u], -1)
+        u = None if u is None else vae.scaling.of_u(u)
+        seen = h if u is None or not vae.encoder_net.sees_u else torch.cat([h, u], -1)
         weight = self.beta / h.shape[1]
 
         out = self.encoder.forward(seen, h)
@@ -93,8 +95,8 @@ class Fused:
             spread = 1 + B.square() @ self.into_rows
             var = own_var * spread
         z = torch.addcmul(mu, std, noise)
-        recon, grad_f = self._likelihood(x, h, self.generator.forward(z, z), with_bound=with_bound)
-        grad_z = self.generator.backward(grad_f, z, needs_x=True)
+        recon, grad_f = self._likelihood(x, h, self.decoder.forward(z, z), with_bound=with_bound)
+        grad_z = self.decoder.backward(grad_f, z, needs_x=True)
 
         if self.prior is None or u is None:
             distance, pull, excess, prior_logvar = mu, mu, var - 1, None
@@ -142,16 +144,19 @@ class Fused:
             if with_bound:
                 recon = torch.linalg.vecdot(x, f) - (rate + torch.lgamma(x + 1)).sum(-1)
             return recon, rate.sub_(x).div_(n)
-        raw = self.vae.log_std_x[:, None]
+        likelihood = self.vae.likelihood
+        assert isinstance(likelihood, Gaussian)
+        assert likelihood.log_std is not None
+        raw = likelihood.log_std[:, None]
         log_std = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
         precision = torch.exp(-log_std)
         residual = (f - h).mul_(precision)
         squares = torch.linalg.vecdot(residual, residual)
-        if self.vae.log_std_x.requires_grad:
+        if likelihood.log_std.requires_grad:
             excess = (d_x - squares)[..., None] if raw.shape[-1] == 1 else 1 - residual.square()
-            torch.mul(excess.mean(1), (raw == log_std)[:, 0], out=self.vae.log_std_x.grad)  # 0 beyond the bounds
+            torch.mul(excess.mean(1), (raw == log_std)[:, 0], out=likelihood.log_std.grad)  # 0 beyond the bounds
         if with_bound:
-            log_norm = self.vae.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
+            log_norm = self.vae.scaling.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
             recon = torch.add(log_norm, squares, alpha=-0.5)
         return recon, residual.mul_(precision / n)
 

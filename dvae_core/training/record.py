@@ -64,7 +64,7 @@ class HeldOut:
         self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
         self.last = np.full(config.members, np.nan)
         self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
-        self.h = vae.preprocess(self.x[0]).expand_as(self.x)
+        self.h = vae.scaling(self.x[0]).expand_as(self.x)
         d_z = config.model.latents
         noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
         self.eps = torch.stack(noise).to(device)
@@ -80,7 +80,7 @@ class HeldOut:
     @torch.no_grad()
     def elbo(self, vae: Vae) -> np.ndarray:
         """Return mean (recon, kl, kl_dependence, kl_1..kl_d) per member, [p, 3 + d_z], nats per example."""
-        means = vae.eval().elbo(self.x, self.u, self.eps, self.h).means().double().cpu().numpy()
+        means = vae.eval().elbo_of(self.h, self.x, self.u, self.eps).means().double().cpu().numpy()
         vae.train()
         self.last = means[:, 0] - means[:, 1]
         return means
@@ -107,8 +107,8 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         ]).to(x.device)  # fmt: skip
         bound = vae.elbo(xb, ub, eps)
         q = bound.q
-        prior = vae.given(q.mu, ub)
-        m, v = prior.moments()
+        prior = vae.prior(ub)
+        m, v = (moment.expand_as(q.mu) for moment in prior.moments())
         if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
             prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
         mu.append(q.mu)

@@ -32,8 +32,9 @@ from dvae_core.identify.linear_gaussian import (
 )
 from dvae_core.identify.matrices import rotation_matrix
 from dvae_core.identify.rotation import rotate
+from dvae_core.model.nets import Sizes
 from dvae_core.model.priors import LOG_VAR_BOUND
-from dvae_core.model.vae import Sizes, Vae
+from dvae_core.model.vae import Vae
 from dvae_core.runs import RunError
 from tests.helpers import trained_run
 
@@ -58,8 +59,8 @@ def linear_vae(linear: LinearGaussian, prior: GaussianPrior | None = None) -> Va
     )
     vae = Vae(config, Sizes(d_x, 3 if prior else 0, bool(prior))).double().eval()
     with torch.no_grad():
-        vae.generator.skip.weight[0] = torch.from_numpy(linear.W.T.copy())
-        vae.log_std_x.fill_(math.log(linear.noise_std[0]))
+        vae.decoder_net.skip.weight[0] = torch.from_numpy(linear.W.T.copy())
+        vae.likelihood.log_std.fill_(math.log(linear.noise_std[0]))
     return vae
 
 
@@ -68,14 +69,15 @@ def test_the_measured_gap_is_the_closed_form_on_a_linear_model():
     vae, n = linear_vae(linear), 50
     data, _ = linear.sample(n)
     x = torch.from_numpy(data)[None]
-    q = posteriors.gauss_newton(vae, x, None)
+    with torch.no_grad():
+        q = vae.refined(x, None)
     np.testing.assert_allclose(q.mu[0], linear.posterior_mean(data), atol=1e-6)
     fitting, measuring = (posteriors.matched_noise(s, n, 2, s) for s in (8, 32))
     best = posteriors.best_full(vae, q, x, fitting)
     for degrees, expected in ((0, 0.0), (15, 0.378), (30, 0.739), (45, 0.854)):
         turn = rotation_matrix(2, degrees)
         twin, M = rotate(vae, turn), torch.from_numpy(turn)
-        whole = posteriors.elbo(twin, posteriors.turned(best, M), x, None, measuring)[0][0].numpy()
+        whole = posteriors.elbo(twin, best.turned(M), x, None, measuring)[0][0].numpy()
         np.testing.assert_allclose(whole, linear.log_px(data), atol=1e-6)  # matched noise: no Monte Carlo error
         S_turned = M @ q.factor @ q.factor.mT @ M.T
         diagonal = posteriors.best_diagonal(twin, S_turned, q.mu @ M.T, x, fitting)
@@ -90,7 +92,8 @@ def test_the_optimisation_finds_what_a_wrong_start_misses():
     vae, n = linear_vae(linear), 40
     data, _ = linear.sample(n)
     x = torch.from_numpy(data)[None]
-    q = posteriors.gauss_newton(vae, x, None)
+    with torch.no_grad():
+        q = vae.refined(x, None)
     noise = posteriors.matched_noise(8, n, 2, "x")
     wide = dataclasses.replace(q, mu=q.mu + 0.1, factor=1.2 * q.factor, log_det=q.log_det + 2 * math.log(1.2))
     S_wide = wide.factor @ wide.factor.mT
@@ -179,14 +182,14 @@ def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
     vae = linear_vae(linear, GaussianPrior())
     with torch.no_grad():
         half = np.arctanh(np.log(variances) / LOG_VAR_BOUND) * LOG_VAR_BOUND
-        vae.conditional.net.weight[0] = torch.from_numpy(np.concatenate([means, half], 1))
+        vae.prior.net.weight[0] = torch.from_numpy(np.concatenate([means, half], 1))
     rng = np.random.default_rng(0)
     codes = np.arange(n) % 3
     z = means[codes] + np.sqrt(variances[codes]) * rng.normal(size=(n, 2))
     x = torch.from_numpy(z @ LINEAR.W.T + noise_std * rng.normal(size=(n, 3)))[None]
     u = torch.eye(3, dtype=torch.float64)[codes][None]
     eps = torch.randn(64, 1, n, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    priors = posteriors.TurnedPriors(vae, posteriors.gauss_newton(vae, x, u), x, u, eps)
+    priors = posteriors.TurnedPriors(vae, vae.refined(x, u), x, u, eps)
     angles = [0, 20, 45, 90]
     for how in ("fixed", "refitted"):
         exact = log_pxu_curve(linear, means, variances, angles, how=how)
@@ -243,8 +246,8 @@ def test_pictures(tmp_path, net, likelihood):
 def test_the_posterior_of_a_twin_is_the_twin_of_the_posterior():
     vae, M = linear_vae(LinearGaussian(LINEAR.W, np.zeros(3), np.full(3, 0.3))), rotation_matrix(2, 30)
     x = torch.randn(1, 10, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    ours, theirs = posteriors.gauss_newton(vae, x, None), posteriors.gauss_newton(rotate(vae, M), x, None)
-    carried = posteriors.turned(ours, torch.from_numpy(M))
+    ours, theirs = vae.refined(x, None), rotate(vae, M).refined(x, None)
+    carried = ours.turned(torch.from_numpy(M))
     torch.testing.assert_close(theirs.mu, carried.mu)
     torch.testing.assert_close(theirs.factor, carried.factor)
 
@@ -280,7 +283,7 @@ def test_what_cannot_be_rotated_says_so(tmp_path):
     with pytest.raises(ValueError, match=r"two different axes among 0\.\.1; got 1 and 1"):
         next(rotation(run, i=1))
     weights = {name: values.copy() for name, values in run.weights().items()}
-    first = next(name for name in weights if name.startswith("generator"))
+    first = next(name for name in weights if name.startswith("decoder_net"))
     weights[first][1] = np.nan
     run.write_tensors("weights.safetensors", weights)
     with pytest.raises(RunError, match="Member 1 diverged"):

@@ -43,7 +43,7 @@ def test_onnx_equals_torch_for_every_member_of_every_shipped_run(run):
     plan, vae = decoder_plan(run), load_vae(run)
     z = np.random.default_rng(0).normal(size=(16, plan.tree["d_z"])).astype(np.float32)
     with torch.no_grad():
-        x = vae.decode(torch.from_numpy(z).expand(vae.p, -1, -1)).numpy()
+        x = vae.decoder(torch.from_numpy(z).expand(vae.p, -1, -1)).mean.numpy()
     for m in range(vae.p):
         _close(x[m], _run_onnx(decoder_onnx(plan, m), z))
 
@@ -63,7 +63,7 @@ def test_every_activation(tmp_path, activation, likelihood):
     run = _tiny_run(tmp_path, model, Dataset("counts", x))
     z = np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32)
     with torch.no_grad():
-        ours = load_vae(run).decode(torch.from_numpy(z).expand(2, -1, -1)).numpy()
+        ours = load_vae(run).decoder(torch.from_numpy(z).expand(2, -1, -1)).mean.numpy()
     _close(ours[1], _run_onnx(decoder_onnx(decoder_plan(run), 1), z))
 
 
@@ -76,7 +76,7 @@ def test_convolutional_colour_pictures(tmp_path):
     run = _tiny_run(tmp_path, model, dataset)
     z = np.random.default_rng(4).normal(size=(3, 2)).astype(np.float32)
     with torch.no_grad():
-        ours = load_vae(run).decode(torch.from_numpy(z).expand(2, -1, -1)).numpy()
+        ours = load_vae(run).decoder(torch.from_numpy(z).expand(2, -1, -1)).mean.numpy()
     data = decoder_onnx(decoder_plan(run), 0)
     _close(ours[0], _run_onnx(data, z))
     props = {p.key: p.value for p in onnx.load_from_string(data).metadata_props}

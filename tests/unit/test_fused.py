@@ -20,8 +20,9 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
+from dvae_core.model.nets import Sizes
 from dvae_core.model.objectives import loss_weights, objective
-from dvae_core.model.vae import Sizes, Vae
+from dvae_core.model.vae import Vae
 from dvae_core.training.fused import Fused, covers
 
 P, N, D_X, D_U = 3, 7, 20, 3
@@ -44,7 +45,7 @@ def population(*, prior=PRIORS[1], labels=True, **model) -> Vae:
     vae = Vae(config, Sizes(D_X, D_U, labels)).double()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for w in (*vae.parameters(), vae.x_mean, vae.u_mean):
+        for w in (*vae.parameters(), vae.scaling.x_mean, vae.scaling.u_mean):
             w.copy_(torch.randn(w.shape, generator=generator, dtype=w.dtype) / 3)
     return vae
 
@@ -66,7 +67,7 @@ def check(vae: Vae) -> None:
     wanted = torch.autograd.grad(loss.sum(), list(vae.parameters()))
     assert covers(vae)
     for with_bound in (True, False):
-        means = fused(vae, weights[:, 1])(x, u, eps, vae.preprocess(x), with_bound=with_bound)
+        means = fused(vae, weights[:, 1])(x, u, eps, vae.scaling(x), with_bound=with_bound)
         if with_bound:
             torch.testing.assert_close(means, bound.means(), rtol=1e-10, atol=1e-10)
         else:
@@ -104,7 +105,7 @@ def test_one_latent_has_no_covariance():
 def test_a_noise_at_its_bound_has_no_gradient():
     vae = population(likelihood=GaussianLikelihood(noise="scalar"))
     with torch.no_grad():
-        vae.log_std_x[:] = torch.tensor([-7.0, 0.0, 4.0])[:, None]
+        vae.likelihood.log_std[:] = torch.tensor([-7.0, 0.0, 4.0])[:, None]
     check(vae)
 
 

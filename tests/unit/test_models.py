@@ -21,8 +21,11 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
+from dvae_core.model.nets import Sizes
+from dvae_core.model.posterior import Posterior
+from dvae_core.model.priors import GivenNormal
 from dvae_core.model.start import initialise, leading_components
-from dvae_core.model.vae import Posterior, Sizes, Vae, kl_to, kl_to_prior, log_px, member
+from dvae_core.model.vae import Vae, kl, log_px, member
 
 N, D_Z, D_U = 12, 3, 4
 LIKELIHOODS = [
@@ -82,11 +85,12 @@ def test_contract(case):
     vae, x, u, eps = build(**case)
     bound = vae.elbo(x, u, eps)
     assert bound.elbo.shape == (2, N)
+    torch.testing.assert_close(vae.elbo_of(vae.scaling(x), x, u, eps).elbo, bound.elbo, rtol=0, atol=0)
     assert bound.kl_latent.shape == (2, N, D_Z)
     # float32: sums of some tens of nats
     torch.testing.assert_close(bound.kl, bound.kl_latent.sum(-1) + bound.kl_dependence, rtol=1e-5, atol=1e-4)
     assert (bound.kl_dependence > -1e-5).all()
-    assert vae.decode(eps).shape == x.shape
+    assert vae.decoder(eps).mean.shape == x.shape
 
     bound.elbo.sum().backward()
     # with q from the decoder's curvature the bound's gradient reaches the encoder through the refinement only
@@ -132,7 +136,7 @@ def test_kl_agrees_with_torch_distributions(full):
         log_det = torch.log(factor).sum(-1)
         q = Independent(Normal(mu, factor), 1)
     p = Independent(Normal(prior_mu, torch.exp(0.5 * logvar)), 1)
-    ours = kl_to_prior(Posterior(mu, factor, log_det), prior_mu, logvar)
+    ours = kl(Posterior(mu, factor, log_det), GivenNormal(prior_mu, logvar), mu)
     reference = kl_divergence(q, p) if not full else kl_divergence(
         q, MultivariateNormal(prior_mu, covariance_matrix=torch.diag_embed(torch.exp(logvar)))
     )  # fmt: skip
@@ -149,10 +153,10 @@ def test_the_kl_of_other_families_is_the_mean_of_log_q_minus_log_p(prior, poster
     n = 20_000
     vae, x, u, _ = build(prior=prior, posterior=posterior)
     vae, x, u = vae.double().eval(), x.double()[:, :1].expand(-1, n, -1), u.double()[:, :1].expand(-1, n, -1)
-    q = vae.encode(x, u)
+    q = vae.encoder(x, u)
     z = q.sample(torch.randn(2, n, D_Z, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
-    given = vae.given(q.mu, u)
-    total, each, dependence = kl_to(q, given, z)
+    given = vae.prior(u)
+    total, each, dependence = kl(q, given, z)
     torch.testing.assert_close(total, each.sum(-1) + dependence)
     marginal = Normal(q.mu, q.var.sqrt()).log_prob(z) - given.log_prob(z)
     joint = q.log_prob(z) - given.log_prob(z).sum(-1)
@@ -166,11 +170,11 @@ def test_the_kl_of_other_families_is_the_mean_of_log_q_minus_log_p(prior, poster
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_the_explicit_jacobian_is_autograds(activation, depth):
     vae, _, _, z = build(net=MlpNet(hidden=8, depth=depth, activation=activation))
-    generator, z = vae.generator.double(), z.double()
-    mean, _, jacobian = generator.with_jacobian(z)
-    torch.testing.assert_close(mean, generator(z)[0])
+    vae, z = vae.double(), z.double()
+    px, jacobian = vae.decoder_with_jacobian(z)
+    torch.testing.assert_close(px.f, vae.decoder(z).f)
     # summing over examples and members: each output depends on its own row of z alone
-    whole = torch.autograd.functional.jacobian(lambda v: generator(v)[0].sum((0, 1)), z)  # [d_x, p, n, d_z]
+    whole = torch.autograd.functional.jacobian(lambda v: vae.decoder(v).f.sum((0, 1)), z)  # [d_x, p, n, d_z]
     torch.testing.assert_close(jacobian, whole.movedim(0, -1))
 
 
@@ -182,12 +186,12 @@ def test_gauss_newton_is_exact_where_the_decoder_is_linear():
         net=MlpNet(depth=0), posterior="gauss-newton", prior=GaussianPrior(), preprocess="none", likelihood=wide
     )
     vae, x, u = vae.double(), x.double(), u.double()
-    q = vae.eval().encode(x, u)
-    W = vae.generator.skip.weight + vae.generator.mlp.last.weight
-    mu, logvar = vae.prior(q.mu, u)
+    q = vae.eval().encoder(x, u)
+    W = vae.decoder_net.skip.weight + vae.decoder_net.mlp.last.weight
+    mu, logvar = vae.prior(u).moments()
     precision = torch.diag_embed(torch.exp(-logvar))
-    S = torch.linalg.inv((W @ W.mT)[:, None] / torch.exp(2 * vae.log_std_x)[:, None, None] + precision)
-    centred = (x - vae.generator.mlp.last.bias[:, None]) @ W.mT / torch.exp(2 * vae.log_std_x)[:, None]
+    S = torch.linalg.inv((W @ W.mT)[:, None] / torch.exp(2 * vae.likelihood.log_std)[:, None, None] + precision)
+    centred = (x - vae.decoder_net.mlp.last.bias[:, None]) @ W.mT / torch.exp(2 * vae.likelihood.log_std)[:, None]
     expected = (S @ (centred[..., None] + precision @ mu[..., None]))[..., 0]
     torch.testing.assert_close(q.mu, expected)
     torch.testing.assert_close(q.factor @ q.factor.mT, S)
@@ -210,12 +214,12 @@ def test_elbos_are_in_units_of_the_data_whatever_the_preprocessing(how):
     vae, x, _, eps = build(preprocess=how)
     vae, x = vae.double(), x.double()
     z = eps.double()
-    mean = vae.decode(z)
-    inverse = vae.x_inverse if vae.x_inverse.dim() == 2 else torch.diag(vae.x_inverse)
-    covariance = torch.exp(2 * vae.log_std_x[0, 0]) * inverse.T @ inverse
+    mean = vae.decoder(z).mean
+    inverse = vae.scaling.x_inverse if vae.scaling.x_inverse.dim() == 2 else torch.diag(vae.scaling.x_inverse)
+    covariance = torch.exp(2 * vae.likelihood.log_std[0, 0]) * inverse.T @ inverse
     by_hand = MultivariateNormal(mean, covariance_matrix=covariance).log_prob(x)
     # x_forward and x_inverse were each rounded to float32 (6e-8) before we went to float64
-    torch.testing.assert_close(vae.log_px_z(x, z), by_hand, rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(vae.decoder(z).log_prob(x), by_hand, rtol=1e-6, atol=1e-5)
 
 
 def test_u_as_numbers_is_standardised_inside():
@@ -225,9 +229,9 @@ def test_u_as_numbers_is_standardised_inside():
     narrow, wide = Vae(config, Sizes(3, 1)), Vae(config, Sizes(3, 1))
     initialise(narrow, x, u)
     initialise(wide, x, 1000 * u)
-    z = torch.zeros(1, 50, 2)
-    torch.testing.assert_close(narrow.prior(z, u[None]), wide.prior(z, 1000 * u[None]), rtol=1e-4, atol=1e-5)
-    assert narrow.prior(z, u[None])[0].std() > 0.01
+    ours, theirs = narrow.prior(u[None]).moments(), wide.prior(1000 * u[None]).moments()
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert ours[0].std() > 0.01
 
 
 @pytest.mark.parametrize(

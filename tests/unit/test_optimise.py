@@ -50,7 +50,9 @@ def test_each_parameter_moves_as_it_should():
     theirs = dict(plain_vae.named_parameters())
     moved = [name for name, w in vae.named_parameters() if not torch.equal(w, theirs[name])]
     assert moved == [
-        f"{net}.mlp.{layer}.weight" for net in ("encoder", "generator") for layer in ("hidden.0", "hidden.1", "last")
+        f"{net}.mlp.{layer}.weight"
+        for net in ("encoder_net", "decoder_net")
+        for layer in ("hidden.0", "hidden.1", "last")
     ]
     for name in moved:
         step = (dict(vae.named_parameters())[name] - start[name]) / 0.02

@@ -10,7 +10,8 @@ from torch import nn
 from torch.distributions import Laplace, Normal
 
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, StandardPrior
-from dvae_core.model.priors import GRID_STEP, Q_STD, GivenFamily, GivenLaplace, LearnedFamily, prior_of
+from dvae_core.model.posterior import Posterior
+from dvae_core.model.priors import GRID_STEP, Q_STD, GivenFamily, GivenLaplace, GivenNormal, LearnedFamily, prior_of
 from dvae_core.rng import generator
 
 P, N, D_Z, D_U = 2, 6, 3, 4
@@ -24,7 +25,7 @@ FAMILIES = {
 
 def family(name: str, *, labels: bool) -> tuple[nn.Module, torch.Tensor]:
     """A family in float64 with its own random weights (the table's larger, so that u does something), and u."""
-    module = prior_of(FAMILIES[name], P, D_Z, D_U if labels else 1, labels=labels)
+    module = prior_of(FAMILIES[name], P, D_Z, D_U if labels else 1, labels=labels, standardise=lambda u: u)
     for path, part in module.named_modules():
         if hasattr(part, "draw"):
             for member in range(P):
@@ -41,8 +42,9 @@ kinds = pytest.mark.parametrize("labels", [True, False], ids=["labels", "numbers
 
 
 def at(given, row: int):
-    """The given of one row, to be asked at any number of z."""
+    """The given of one row, to be asked at any number of z (N(0, I) has one row for all)."""
     rows = {f.name: getattr(given, f.name) for f in dataclasses.fields(given)}
+    row = 0 if isinstance(given, GivenNormal) and given.mu.shape[1] == 1 else row
     return dataclasses.replace(
         given, **{k: v[:, row : row + 1] for k, v in rows.items() if isinstance(v, torch.Tensor)}
     )
@@ -58,8 +60,8 @@ def fine(step: float) -> torch.Tensor:
 def test_densities_integrate_to_one_and_have_the_moments_said(name, labels):
     module, u = family(name, labels=labels)
     z = fine(0.004)
-    given = module(torch.zeros(P, N, D_Z, dtype=torch.float64), u)
-    mean, logvar = given.moments()
+    given = module(u)
+    mean, logvar = (moment.expand(P, N, -1) for moment in given.moments())
     for i in range(0, N, 2):
         density = torch.exp(at(given, i).log_prob(z[None, :, None].expand(P, -1, D_Z)))
         # steps of 0.004 leave 1e-5 at a Laplace's kink, and the family's grid 1e-6
@@ -80,7 +82,7 @@ class Gaussian(nn.Module):
 
 @torch.no_grad()
 def test_the_quadrature_is_the_gaussians_closed_form():
-    learned = LearnedFamily(P, D_U, D_Z, labels=True, k=2, width=1, hidden=1).double()
+    learned = LearnedFamily(P, D_U, D_Z, labels=True, k=2, width=1, hidden=1, standardise=lambda u: u).double()
     learned.functions = Gaussian()
     noise = torch.Generator().manual_seed(0)
     mu = 4 * torch.rand(P, N, D_Z, generator=noise, dtype=torch.float64) - 2
@@ -101,7 +103,7 @@ def test_the_quadrature_is_the_gaussians_closed_form():
 
 def test_the_quadratures_gradient_is_the_gaussians():
     """D log Z / d lambda = E[T]: the mean and the second moment."""
-    learned = LearnedFamily(1, D_U, 1, labels=True, k=2, width=1, hidden=1).double()
+    learned = LearnedFamily(1, D_U, 1, labels=True, k=2, width=1, hidden=1, standardise=lambda u: u).double()
     learned.functions = Gaussian()
     mu, std = 0.7, 0.4
     lam = torch.tensor([[[[mu / std**2, 0.5 * (Q_STD**-2 - std**-2)]]]], dtype=torch.float64, requires_grad=True)
@@ -117,7 +119,7 @@ def test_samples_have_the_density(name, labels):
     module, u = family(name, labels=labels)
     n = 2000
     v = torch.rand(P, n, D_Z, generator=generator("v"), dtype=torch.float64)
-    one = module(v, u[:, :1].expand(-1, n, -1))
+    one = module(u[:, :1].expand(-1, n, -1))
     z, grid = one.sample(v), fine(0.002)
     density = torch.exp(at(one, 0).log_prob(grid[None, :, None].expand(P, -1, D_Z)))
     cdf = torch.cumulative_trapezoid(density, grid, dim=1)
@@ -131,7 +133,7 @@ def test_samples_have_the_density(name, labels):
 
 def test_the_far_tails_are_the_wide_gaussians():
     module, u = family("learned 2", labels=True)
-    given = module(torch.zeros(P, N, D_Z, dtype=torch.float64), u)
+    given = module(u)
     z = given.sample(torch.full((P, N, D_Z), 1e-30, dtype=torch.float64))
     assert (z < -10).all()
     assert torch.isfinite(z).all()
@@ -144,7 +146,7 @@ def test_the_far_tails_are_the_wide_gaussians():
 def test_newton_steps_along_the_gradient_with_a_positive_precision(name, labels):
     module, u = family(name, labels=labels)
     z = torch.randn(P, N, D_Z, generator=generator("z"), dtype=torch.float64).requires_grad_()
-    given = module(z, u)
+    given = module(u)
     (slope,) = torch.autograd.grad(given.log_prob(z).sum(), [z], create_graph=True)
     gradient, precision = given.newton(z)
     assert (precision > 0).all()
@@ -158,15 +160,20 @@ def test_newton_steps_along_the_gradient_with_a_positive_precision(name, labels)
         torch.testing.assert_close(precision, (-bend).clamp_min(Q_STD**-2))
 
 
-def test_the_laplace_expectation_is_the_integral():
-    log_scale = torch.tensor([[[-1.0, 0.3]]], dtype=torch.float64)
+@pytest.mark.parametrize("name", ["laplace", "gaussian"])
+def test_the_closed_form_of_the_kl_is_the_integral(name):
+    own = torch.tensor([[[-1.0, 0.3]]], dtype=torch.float64)
     mu, var = torch.tensor([[[0.4, -2.0]]], dtype=torch.float64), torch.tensor([[[0.3, 1.5]]], dtype=torch.float64)
     z = torch.linspace(-15, 15, 300_001, dtype=torch.float64)[:, None]
-    weight = torch.exp(Normal(mu[0], var[0].sqrt()).log_prob(z))
-    given = GivenLaplace(log_scale)
-    torch.testing.assert_close(given.log_prob(z), Laplace(0.0, torch.exp(log_scale)).log_prob(z))
-    expected = torch.trapezoid(weight * given.log_prob(z)[0], z[:, 0], dim=0)
-    torch.testing.assert_close(given.expected_log_prob(mu, var, mu)[0, 0], expected, rtol=1e-7, atol=1e-7)
+    given, reference = {
+        "laplace": (GivenLaplace(own), Laplace(0.0, torch.exp(own))),
+        "gaussian": (GivenNormal(own - 1, own), Normal(own - 1, torch.exp(0.5 * own))),
+    }[name]
+    torch.testing.assert_close(given.log_prob(z), reference.log_prob(z))
+    log_q = Normal(mu[0], var[0].sqrt()).log_prob(z)
+    expected = torch.trapezoid(torch.exp(log_q) * (log_q - given.log_prob(z)[0]), z[:, 0], dim=0)
+    q = Posterior(mu, var.sqrt(), 0.5 * torch.log(var).sum(-1))
+    torch.testing.assert_close(given.kl_from(q, mu)[0, 0], expected, rtol=1e-7, atol=1e-7)  # trapezoids of 1e-4
 
 
 @kinds
@@ -179,18 +186,18 @@ def test_the_density_is_the_exponential_family_of_lam_and_statistics(name, label
         return
     z = torch.randn(2, P, N, D_Z, generator=generator("pair"), dtype=torch.float64)
     other = u.roll(1, 1)
-    near, far = module(z[0], u), module(z[0], other)
+    near, far = module(u), module(other)
     left = (near.log_prob(z[0]) - far.log_prob(z[0])) - (near.log_prob(z[1]) - far.log_prob(z[1]))
     T = module.statistics(z[0]) - module.statistics(z[1])
-    right = (T * (module.lam(z[0], u) - module.lam(z[0], other))).sum(-1)
+    right = (T * (module.lam(u) - module.lam(other))).sum(-1)
     torch.testing.assert_close(left, right)
-    assert module.lam(z[0], u).shape == (P, N, D_Z, module.k)
+    assert module.lam(u).shape == (P, N, D_Z, module.k)
 
 
 @torch.no_grad()
 def test_a_finer_grid_changes_nothing():
     module, u = family("learned 2", labels=True)
-    lam = module(torch.zeros(P, N, D_Z, dtype=torch.float64), u).lam
+    lam = module(u).lam
     assert (module.log_z(lam) - module.log_z(lam, GRID_STEP / 2)).abs().max() < 1e-6
     assert math.isfinite(float(lam.abs().max()))
 
@@ -200,4 +207,4 @@ def test_a_prior_without_its_u_is_refused(name):
     module, _ = family(name, labels=True)
     if name != "standard":
         with pytest.raises(ValueError, match="needs u"):
-            module(torch.zeros(P, N, D_Z), None)
+            module(None)

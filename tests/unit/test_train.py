@@ -19,7 +19,7 @@ from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import RunError
 from dvae_core.training import engine
-from dvae_core.training.checkpoint import load_vae, sizes_of
+from dvae_core.training.checkpoint import load_vae, sizes_of, write_weights
 from dvae_core.training.engine import one_cycle
 from dvae_core.training.record import History
 from dvae_core.training.train import NowAndThen, train
@@ -250,14 +250,14 @@ def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkey
     finish(alone)
     both = runs.create(tmp_path / "both", small_config((0, 1), epochs=4))
     monkeypatch.setattr(engine, "covers", lambda vae: False)  # test_fused has the same for a gradient written out
-    whole = Vae.elbo
+    whole = Vae.elbo_of
 
-    def with_a_bad_member(self, x, u, eps, h=None):
-        bound = whole(self, x, u, eps, h)
+    def with_a_bad_member(self, h, x, u, eps):
+        bound = whole(self, h, x, u, eps)
         bad = bound.recon.new_tensor([1.0] + [float("nan")] * (self.p - 1))
         return dataclasses.replace(bound, recon=bound.recon * bad[:, None])
 
-    monkeypatch.setattr(Vae, "elbo", with_a_bad_member)
+    monkeypatch.setattr(Vae, "elbo_of", with_a_bad_member)
     finish(both)
     status = both.status()
     assert (status.state, status.failed_members) == ("finished", (1,))
@@ -300,13 +300,27 @@ def test_loaded_weights_give_the_latents_that_were_written(tmp_path):
     finish(run)
     latents = run.latents()
     with torch.no_grad():
-        mu = load_vae(run).encode(torch.from_numpy(latents["x"]).expand(2, -1, -1)).mu.numpy()
+        mu = load_vae(run).encoder(torch.from_numpy(latents["x"]).expand(2, -1, -1)).mu.numpy()
     np.testing.assert_allclose(mu, latents["mu_z"][:, latents["x_rows"]], atol=1e-5)
 
 
 def test_loading_a_model_does_not_import_the_training_loop():
     code = "import sys, dvae_core.training.checkpoint; sys.exit('dvae_core.training.train' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_of_older_runs_load_under_the_names_of_today(tmp_path):
+    """The shipped runs keep the names of their first release; saved again, theirs are the current ones."""
+    for example in runs.examples():
+        assert any(name.startswith("generator.") for name in example.tensors("weights.safetensors"))
+        vae = load_vae(example)
+        assert set(example.weights()) == set(vae.state_dict())
+        again = runs.create(tmp_path / example.id, example.config)
+        write_weights(again, vae)
+        saved = again.tensors("weights.safetensors")
+        assert set(saved) == set(vae.state_dict())
+        for name, weight in example.weights().items():
+            np.testing.assert_array_equal(saved[name], weight, err_msg=name)
 
 
 def test_one_cycle_rises_then_falls():

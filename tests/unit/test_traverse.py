@@ -21,8 +21,9 @@ from dvae_core.config import (
 )
 from dvae_core.export.plan import decode, decoder_plan
 from dvae_core.live.decoder import pack
+from dvae_core.model.nets import Sizes
 from dvae_core.model.start import initialise
-from dvae_core.model.vae import Sizes, Vae
+from dvae_core.model.vae import Vae
 from dvae_core.training.checkpoint import load_vae, write_weights
 
 ACTIVATIONS = ("xtanh", "tanh", "relu", "leaky", "silu", "gelu")
@@ -59,7 +60,7 @@ def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
     run = random_run(tmp_path, case)
     z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     with torch.no_grad():
-        expected = load_vae(run).decode(torch.from_numpy(z).expand(2, -1, -1)).numpy()
+        expected = load_vae(run).decoder(torch.from_numpy(z).expand(2, -1, -1)).mean.numpy()
     span = expected.max() - expected.min()
     plan = decoder_plan(run)
     file = tmp_path / "plan.safetensors"
@@ -81,7 +82,7 @@ def test_the_plan_id_changes_with_the_weights(tmp_path):
     one = random_run(tmp_path / "1", CASES[0])
     plan = decoder_plan(one)
     weights = one.weights()
-    weights["generator.mlp.last.bias"] = weights["generator.mlp.last.bias"] + 1
+    weights["decoder_net.mlp.last.bias"] = weights["decoder_net.mlp.last.bias"] + 1
     one.write_tensors("weights.safetensors", weights)
     assert decoder_plan(one).tree["id"] != plan.tree["id"]
     assert json.loads(json.dumps(plan.tree)) == plan.tree

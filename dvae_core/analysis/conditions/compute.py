@@ -13,7 +13,6 @@ from dvae_core.data.dataset import Dataset, split
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
 from dvae_core.metrics import autocorrelation_time, independent_step
-from dvae_core.model.likelihoods import bounded_log_std
 from dvae_core.model.priors import (
     GRID_STEP,
     ConditionalNormal,
@@ -65,18 +64,18 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
     rows = held_out[evenly(len(held_out), PAIRED)]
     with torch.no_grad():
         x, u = inputs(vae, dataset, rows)
-        q = vae.encode(x, u)
+        q = vae.encoder(x, u)
         noise = torch.randn(q.mu.shape, generator=generator("conditions"), dtype=torch.float64)
         z = q.sample(noise)
     yield 0.2
     found: dict[str, np.ndarray] = {"rows": np.array(len(rows)), "d_x": np.array(dataset.d_x)}
     with torch.no_grad():
-        in_noise, std = _in_noise(vae, z)
+        in_noise, std = vae.decoder(z).in_noise_units()
         found["noise_std"] = np.array(np.nan if std is None else std)
-        far, close, smallest, _ = theorem.twins(in_noise, z[0].numpy())
+        far, close, smallest, _ = theorem.twins(in_noise[0].numpy(), z[0].numpy())
         found["pairs"] = np.array([far, close, smallest])
     yield 0.4
-    found["singular"] = _singular_values(vae, z[:, :: max(1, len(rows) // ROWS)])
+    found["singular"] = _singular_values(vae, *(part[:, :: max(1, len(rows) // ROWS)] for part in (x, z)))
     yield 0.6
     if dataset.u is not None:
         found["explained"] = theorem.explained_by_u(q.mu[0].numpy(), dataset.u[rows])
@@ -109,66 +108,34 @@ def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return u[rows[:: max(1, len(rows) // VALUES)]], np.array(len(distinct))
 
 
-def _in_noise(vae: Vae, z: Tensor) -> tuple[np.ndarray, float | None]:
-    """f(z) in units of the noise: f / sigma; counts 2 sqrt(rate), pixels 2 arcsin sqrt(p), whose noise is 1."""
-    mean, log_std = vae.generator(vae.unrotate(z))
-    kind = vae.config.model.likelihood.kind
-    if kind == "poisson":
-        return (2 * torch.exp(0.5 * mean))[0].numpy(), None
-    if kind == "bernoulli":
-        return (2 * torch.asin(torch.sigmoid(mean).sqrt()))[0].numpy(), None
-    log_std = vae.log_std_x[:, None, :] if log_std is None else log_std.mean(1, keepdim=True)
-    std = torch.exp(bounded_log_std(log_std))
-    return (mean / std)[0].numpy(), float(std.mean())
-
-
-def _singular_values(vae: Vae, z: Tensor) -> np.ndarray:
+@torch.no_grad()
+def _singular_values(vae: Vae, x: Tensor, z: Tensor) -> np.ndarray:
     """Of d f / d z at each z, x in units of the noise and z in those of its spread; [n, min(d_z, d_x)]."""
     scale = z.std(1).clamp_min(1e-12)  # [1, d]
-    kind = vae.config.model.likelihood.kind
     if isinstance(vae.config.model.net, ConvNet):
-        z = z[:, :: max(1, z.shape[1] // 50)]  # one backward-free pass a latent and example
-        columns = []
-        for i in range(z.shape[2]):
-            along = torch.zeros_like(z)
-            along[..., i] = 1
-            with torch.no_grad():
-                columns.append(torch.func.jvp(lambda v: vae.generator(vae.unrotate(v))[0], (z,), (along,))[1])
-        jacobian = torch.stack(columns, 2)
-        mean, log_std = vae.generator(vae.unrotate(z))
-    else:
-        with torch.no_grad():
-            mean, log_std, jacobian = vae.generator.with_jacobian(vae.unrotate(z))
-            jacobian = vae.rotation @ jacobian  # in the latents of a twin, z~ = M z: d f / d z~ = M d f / d z
-    with torch.no_grad():
-        if kind == "poisson":
-            information = torch.exp(0.5 * mean)
-        elif kind == "bernoulli":
-            information = (torch.sigmoid(mean) * torch.sigmoid(-mean)).sqrt()
-        else:
-            log_std = vae.log_std_x[:, None, :] if log_std is None else log_std
-            information = torch.exp(-bounded_log_std(log_std)).expand_as(mean)
-        scaled = jacobian * information[:, :, None] * scale[:, None, :, None]
-        return torch.linalg.svdvals(scaled)[0].numpy()
+        some = slice(None, None, max(1, z.shape[1] // 50))  # one pass a latent and example
+        x, z = x[:, some], z[:, some]
+    px, jacobian = vae.decoder_with_jacobian(z)
+    _, information = px.fisher(x)
+    scaled = jacobian * information.sqrt()[:, :, None] * scale[:, None, :, None]
+    return torch.linalg.svdvals(scaled)[0].numpy()
 
 
 def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[str, np.ndarray]:
     """Return lambda, T's spread and Gram matrices, and the drawn densities of a conditional prior."""
-    prior = vae.conditional
+    prior = vae.prior
     if isinstance(prior, StandardNormal):
         return {}
     values, _ = _values(dataset, rows)
     u = torch.from_numpy(np.asarray(dataset.features_of(values), float))[None]
-    like = torch.zeros(1, len(values), z.shape[2], dtype=torch.float64)
-    standard = (u - vae.u_mean) * vae.u_scale
     T = prior.statistics(z)[0].numpy()
-    lam = prior.lam(like, standard)
+    lam = prior.lam(u)
     gram, rank = theorem.statistics_rank(T)
     grid = torch.linspace(float(z.min()), float(z.max()), CURVE, dtype=torch.float64)
     shown = torch.from_numpy(evenly(len(values), 12))
     curves = []
     for g in grid:
-        given = prior(like[:, shown], standard[:, shown])
+        given = prior(u[:, shown])
         curves.append(torch.exp(given.log_prob(g.expand(1, len(shown), z.shape[2])))[0])
     low, high = (torch.quantile(z[0], q, dim=0) for q in (0.005, 0.995))
     line = low + (high - low) * torch.linspace(0, 1, 400, dtype=torch.float64)[:, None]
@@ -198,7 +165,7 @@ def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> 
 
 def _family(vae: Vae, start: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Family]:
     """Return how this prior's family reads latents."""
-    prior = vae.conditional
+    prior = vae.prior
     if isinstance(prior, ConditionalNormal):
         return gaussian_family(prior.modulate)
     if not isinstance(prior, LearnedFamily):

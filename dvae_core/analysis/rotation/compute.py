@@ -15,7 +15,8 @@ from dvae_core.config import ConvNet
 from dvae_core.data.dataset import split
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
-from dvae_core.model.vae import Posterior, Vae, member
+from dvae_core.model.posterior import Posterior
+from dvae_core.model.vae import Vae, log_px, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -74,7 +75,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     torch.set_num_threads(choose_threads(float(weights * len(rows) * posteriors.FITTING), os.cpu_count() or 1))
     notes = _rotation_notes(conditional, conv, len(rows))
     with torch.no_grad():
-        proposal = posteriors.full(vae.encode(x, u)) if conv else posteriors.gauss_newton(vae, x, u)
+        proposal = vae.encoder(x, u).full() if conv else vae.refined(x, u)
     curves = _Curves()
     if conditional:
         samples = torch.randn(SAMPLES, 1, len(rows), d, generator=generator("rotation", "turned"), dtype=torch.float64)
@@ -88,16 +89,16 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     for k, degrees in enumerate(angles):
         turn = rotation_matrix(d, degrees, (i, j))
         twin, M = rotate(vae, turn), torch.from_numpy(turn)
-        curves.add("log_px", *_log_px_in_parts(twin, posteriors.turned(proposal, M), x, u, k))
+        curves.add("log_px", *_log_px_in_parts(twin, proposal.turned(M), x, u, k))
         with torch.no_grad():  # around each step: a generator decorated with it would compute outside it
             curves.add("elbo", twin.elbo(x, u, eps).elbo)
-            z_hat = twin.encode(x, u).mu[0].numpy()
+            z_hat = twin.encoder(x, u).mu[0].numpy()
         if conditional:
             curves.add("log_pxu_fixed", *as_is.log_pxu(M, refitted=False))
             curves.add("log_pxu_refitted", *as_is.log_pxu(M, refitted=True))
             curves.add("log_pxu_refitted_whitened", *whitened.log_pxu(M, refitted=True))
         elif not conv:
-            curves.add("elbo_full", posteriors.elbo(twin, posteriors.turned(best, M), x, u, measuring)[0])
+            curves.add("elbo_full", posteriors.elbo(twin, best.turned(M), x, u, measuring)[0])
             q = posteriors.best_diagonal(twin, M @ S @ M.T, proposal.mu @ M.T, x, fitting)
             curves.add("elbo_diagonal", *posteriors.elbo(twin, q, x, u, measuring))
         if dataset.z is not None:
@@ -152,7 +153,8 @@ def _log_px_in_parts(twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, k: in
     for at in torch.arange(x.shape[1]).split(max(1, 4_000_000 // x.shape[2])):
         eps = torch.randn(SAMPLES, 1, len(at), d, generator=noise, dtype=x.dtype)
         part = Posterior(q.mu[:, at], q.factor[:, at], q.log_det[:, at])
-        estimate, error = posteriors.log_px_with(twin, part, x[:, at], None if u is None else u[:, at], eps)
+        with torch.no_grad():
+            estimate, error = log_px(twin, x[:, at], None if u is None else u[:, at], eps, part)
         estimates.append(estimate)
         errors.append(error)
     return torch.cat(estimates, 1), torch.cat(errors, 1)

@@ -1,6 +1,6 @@
 """The parts of "the curve that says it all" that need an optimisation or a changed prior, on one member in float64.
 
-x [1, n, d_x], u [1, n, d_u] or None, eps [s, 1, n, d_z]: a population of one, as `models.member` returns it.
+x [1, n, d_x], u [1, n, d_u] or None, eps [s, 1, n, d_z]: a population of one, as `vae.member` returns it.
 """
 
 import math
@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dvae_core.model import likelihoods
-from dvae_core.model.vae import Posterior, Vae, kl_to_prior
+from dvae_core.model.posterior import Posterior
+from dvae_core.model.vae import Vae, kl, log_mean_weight
 from dvae_core.rng import generator
 
 FITTING, MEASURING = 8, 32  # samples per example, at least, of the optimisation steps and of the measured ELBO
@@ -32,27 +33,6 @@ def matched_noise(s: int, n: int, d: int, *key: int | str) -> Float[Tensor, "s 1
 
 
 @torch.no_grad()
-def gauss_newton(vae: Vae, x: Float[Tensor, "p n d_x"], u: Tensor | None) -> Posterior:
-    """Return N(mode, S), S the Gauss-Newton posterior covariance there, in the axes of `vae` (rotated ones of a twin).
-
-    MLP only; what a run of another posterior (a diagonal q, say) does not know about itself.
-    """
-    q = vae.gauss_newton(vae.target(x), u, vae.encoder(vae.preprocess(x), vae.standardise_u(u))[0])
-    M = vae.rotation
-    return Posterior(q.mu @ M.T, M @ q.factor, q.log_det)
-
-
-def full(q: Posterior) -> Posterior:
-    """Write a diagonal q's factor as a matrix, so that it can be turned."""
-    return Posterior(q.mu, torch.diag_embed(q.factor), q.log_det) if q.factor.dim() == q.mu.dim() else q
-
-
-def turned(q: Posterior, M: Float[Tensor, "d d"]) -> Posterior:
-    """Carry a full-covariance q along: mean M mu, factor M F."""
-    return Posterior(q.mu @ M.T, M @ q.factor, q.log_det)
-
-
-@torch.no_grad()
 def elbo(
     vae: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Float[Tensor, "s 1 n d_z"]
 ) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
@@ -61,11 +41,11 @@ def elbo(
     The mean over `eps`'s samples, the KL in closed form. The error is that of independent antithetic pairs;
     `matched_noise` does somewhat better.
     """
-    recon = torch.stack([vae.log_px_z(x, q.sample(noise)) for noise in eps])
+    recon = torch.stack([vae.decoder(q.sample(noise)).log_prob(x) for noise in eps])
     half = len(eps) // 2
     pairs = 0.5 * (recon[:half] + recon[half:])
     error = pairs.std(0, correction=1) / math.sqrt(half)
-    return recon.mean(0) - kl_to_prior(q, *vae.prior(q.mu, u))[0], error
+    return recon.mean(0) - kl(q, vae.prior(u), q.sample(eps[0]))[0], error
 
 
 def best_diagonal(
@@ -93,7 +73,6 @@ def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Poste
     """
     n, d = q.mu.shape[1:]
     x = x.expand(len(eps), -1, -1).reshape(1, -1, x.shape[-1])
-    no_prior = torch.zeros_like(q.mu)  # N(0, I): mean 0, log variance 0
     kept = torch.zeros(1, n, d, d + 2, dtype=q.mu.dtype)  # columns: move of m, log T_ii, T below its diagonal
     uphill, length = torch.zeros_like(kept), torch.ones_like(kept[..., :1, :1])
     best = torch.full((1, n), -torch.inf, dtype=q.mu.dtype)
@@ -102,8 +81,8 @@ def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Poste
         with torch.enable_grad():
             moved = _moved(q, tried)
             z = torch.stack([moved.sample(noise) for noise in eps])
-            recon = vae.log_px_z(x, z.reshape(1, -1, d)).reshape(len(eps), 1, n).mean(0)
-            value = recon - kl_to_prior(moved, no_prior, no_prior)[0]
+            recon = vae.decoder(z.reshape(1, -1, d)).log_prob(x).reshape(len(eps), 1, n).mean(0)
+            value = recon - kl(moved, vae.prior(None), z[0])[0]
             (gradient,) = torch.autograd.grad(value.sum(), [tried])
         step = torch.cat([S @ gradient[..., :1], 0.5 * gradient[..., 1:2], torch.tril(gradient[..., 2:], -1)], -1)
         is_better = value.detach() > best  # False where the value is not finite
@@ -117,30 +96,9 @@ def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Poste
 def _moved(q: Posterior, by: Float[Tensor, "1 n d_z k"]) -> Posterior:
     m, log_t, below = q.mu + by[..., 0], by[..., 1], by[..., 2:]
     log_det = q.log_det + log_t.sum(-1)
-    if q.factor.dim() == q.mu.dim():
+    if q.is_diagonal:
         return Posterior(m, q.factor * torch.exp(log_t), log_det)
     return Posterior(m, q.factor @ (torch.diag_embed(torch.exp(log_t)) + below), log_det)
-
-
-@torch.no_grad()
-def log_px_with(
-    vae: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Float[Tensor, "s 1 n d_z"]
-) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
-    """Like `models.log_px`, with any proposal q: the estimate and its standard error, nats per example."""
-    prior = vae.given(q.mu, u)
-    log_w = []
-    for noise in eps:
-        z = q.sample(noise)
-        log_q = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - q.log_det
-        log_w.append(vae.log_px_z(x, z) + prior.log_prob(z).sum(-1) - log_q)
-    return mean_weight(torch.stack(log_w))
-
-
-def mean_weight(log_w: Float[Tensor, "s p n"]) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"]]:
-    """Return log mean exp over the samples and its standard error by the delta method."""
-    estimate = torch.logsumexp(log_w, 0) - math.log(len(log_w))
-    weights = torch.exp(log_w - estimate)  # mean 1
-    return estimate, weights.std(0, correction=1) / math.sqrt(len(log_w))
 
 
 class TurnedPriors:
@@ -165,7 +123,7 @@ class TurnedPriors:
         whiten: bool = False,
     ) -> None:
         with torch.no_grad():
-            self.prior = vae.given(q.mu, u)
+            self.prior = vae.prior(u)
             mu, logvar = self.prior.moments()
             var = torch.exp(logvar)
             # Turn z / sqrt(mean_u V_u) instead of z; its density differs by a constant.
@@ -174,9 +132,8 @@ class TurnedPriors:
             z, self.rest = [], []
             for noise in eps:
                 sample = q.sample(noise)
-                log_q = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - q.log_det
                 z.append(sample / scale)
-                self.rest.append(vae.log_px_z(x, sample) - log_q)
+                self.rest.append(vae.decoder(sample).log_prob(x) - q.log_prob_at(noise))
             self.z = z
 
     def log_pxu(self, M: Tensor, *, refitted: bool) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
@@ -185,8 +142,8 @@ class TurnedPriors:
         if not refitted:
             with torch.no_grad():
                 fixed = [r + self.prior.log_prob(z @ M.T * self.scale).sum(-1) for r, z in pairs]
-            return mean_weight(torch.stack(fixed))
+            return log_mean_weight(torch.stack(fixed))
         mu, log_std = self.mu @ M.T, 0.5 * torch.log(self.var @ M.square().T)
-        return mean_weight(
+        return log_mean_weight(
             torch.stack([r + likelihoods.gaussian(z @ M.T, mu, log_std) for r, z in pairs]) - self.log_scale
         )

@@ -1,0 +1,74 @@
+"""x and u as the networks see them: centred and scaled, by numbers that are fitted once and kept with the model."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dvae_core.config import ModelConfig
+
+
+class Scaling(nn.Module):
+    """Linear preprocessing of x, which can be undone, and standardisation of u where it is numbers.
+
+    Counts are square-rooted first, for the encoder's eyes only: their likelihood describes x itself.
+    """
+
+    x_mean: Tensor
+    x_forward: Tensor
+    x_inverse: Tensor
+    x_log_det: Tensor
+    u_mean: Tensor
+    u_scale: Tensor
+
+    def __init__(self, model: ModelConfig, d_x: int, d_u: int, *, labels: bool) -> None:
+        super().__init__()
+        self.how, self.labels = model.preprocess, labels
+        self.takes_roots = model.likelihood.is_count
+        square = (d_x, d_x) if self.how == "whiten" else (d_x,)
+        self.register_buffer("x_mean", torch.zeros(d_x))
+        self.register_buffer("x_forward", torch.ones(square))  # a matrix for "whiten", otherwise a scale per dimension
+        self.register_buffer("x_inverse", torch.ones(square))
+        self.register_buffer("x_log_det", torch.zeros(()))
+        self.register_buffer("u_mean", torch.zeros(d_u))
+        self.register_buffer("u_scale", torch.ones(d_u))
+
+    def forward(self, x: Float[Tensor, "*n d_x"]) -> Float[Tensor, "*n d_x"]:
+        """Return x centred and scaled (or whitened)."""
+        if self.takes_roots:
+            x = torch.sqrt(x)
+        x = x - self.x_mean
+        return x @ self.x_forward if self.x_forward.dim() == 2 else x * self.x_forward
+
+    def undo(self, h: Float[Tensor, "*n d_x"]) -> Float[Tensor, "*n d_x"]:
+        """Return h in the data's units (of counts: their roots)."""
+        if self.x_inverse.dim() == 2:
+            return h @ self.x_inverse + self.x_mean
+        return h * self.x_inverse + self.x_mean
+
+    def of_u(self, u: Float[Tensor, "*n d_u"]) -> Float[Tensor, "*n d_u"]:
+        """Return u centred and scaled where it is numbers; labels (one-hot) pass unchanged."""
+        return u if self.labels else (u - self.u_mean) * self.u_scale
+
+    @torch.no_grad()
+    def fit(self, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | None) -> None:
+        """Fit the numbers to training data."""
+        if u is not None and not self.labels:
+            self.u_mean.copy_(u.mean(0))
+            self.u_scale.copy_(1 / u.std(0).clamp_min(1e-6))
+        x = torch.sqrt(x.double()) if self.takes_roots else x.double()
+        if self.how != "none":
+            self.x_mean.copy_(x.mean(0))
+        if self.how == "standardise":
+            std = x.std(0)
+            std = torch.where(std > 1e-12, std, torch.ones_like(std))  # a constant column stays at 0
+            self.x_forward.copy_(1 / std)
+            self.x_inverse.copy_(std)
+            self.x_log_det.fill_(-torch.log(std).sum())
+        if self.how == "whiten":
+            variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
+            variances, axes = variances.flip(0), axes.flip(1)
+            # Directions with less than 1e-6 of the largest variance are noise: scaling them up to 1 would train on it.
+            std = variances.clamp_min(1e-6 * variances[0]).sqrt()
+            self.x_forward.copy_(axes / std)
+            self.x_inverse.copy_(std[:, None] * axes.T)
+            self.x_log_det.fill_(-torch.log(std).sum())
