@@ -7,11 +7,11 @@ Ctrl-C or kill leaves a run that `train --resume` continues.
 import argparse
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -36,7 +36,7 @@ from dvae_core.config import (
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.load import dataset_of, examine, read_file
-from dvae_core.runs import Run, RunError
+from dvae_core.runs import Run, RunError, files
 from dvae_core.work import jobs
 
 BUILT_IN = ("sources", "neurons", "sprites", "faces", "digits")  # data drawn here or shipped with a package
@@ -71,9 +71,7 @@ def _train(options: argparse.Namespace) -> int:
     if run.status().state == "stopped":
         print(f"Stopped. Go on with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
         return 0
-    from dvae_core.analysis.score.compute import score  # scikit-learn: its 1.5 s must not delay the first curve
-
-    score(run)
+    _perform(run, "score", {})  # scikit-learn: its 1.5 s must not delay the first point of the curves
     print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
     return 0
 
@@ -268,12 +266,10 @@ def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.score.compute import score
-
     run = _existing(options.run)
-    result = score(run)
+    result = _perform(run, "score", {})
     if options.json:
-        print(json.dumps(run.score(), indent=1))
+        print(json.dumps(files.plain(result), indent=1))
         return 0
     mean, std, floors = result["mean"], result["std"], result["floors"]
     print(
@@ -323,19 +319,35 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _analyse(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.table import ANALYSES, settings_of
-
     run = _existing(options.run)
-    if options.name not in ANALYSES:
-        raise ConfigError(f"There is no analysis {options.name!r}; known are {', '.join(ANALYSES)}.")
-    analysis = ANALYSES[options.name]
-    given = dict(text.partition("=")[::2] for text in options.set)
-    with tqdm(total=100, unit="%", desc=options.name, disable=None) as bar:
-        for fraction in analysis(run, **settings_of(analysis, given)):
-            run.write_json(f"analysis/{options.name}.progress", {"fraction": fraction, "pid": os.getpid()})
-            bar.update(round(100 * fraction) - bar.n)
-    (run.path / "analysis" / f"{options.name}.progress").unlink(missing_ok=True)
+    record = _perform(run, options.name, dict(text.partition("=")[::2] for text in options.set))
+    if options.json:
+        print(json.dumps(files.plain(record), indent=1))
     return 0
+
+
+def _perform(run: Run, name: str, settings: dict[str, str]) -> Mapping[str, Any]:
+    """Compute an analysis in this process, as a worker of the app would, and return its record."""
+    from dvae_core.work import worker  # torch: after the options are known to be right
+
+    with tqdm(total=100, unit="%", desc=name, disable=None) as bar:
+        record = worker.perform(
+            str(run.path), name, settings, on_progress=lambda done: bar.update(round(100 * done) - bar.n)
+        )
+    assert record is not None, "it was not asked to stop"
+    return record
+
+
+class _AnalysesHelp(argparse.Action):
+    """The help of `analyse`, which lists the analyses with their settings: loaded only when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from dvae_core.analysis.table import described
+
+        parser.epilog = "analyses and their settings:\n" + "\n".join(f"  {line}" for line in described())
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.print_help()
+        parser.exit()
 
 
 def _study(options: argparse.Namespace) -> int:
@@ -545,13 +557,15 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--u-from", metavar="FILE", help="the file of u, where it was another one in training")
     encode.add_argument("--out", required=True, help="a .npz or .csv file")
 
-    analyse = commands.add_parser("analyse", help="compute something on a run, into its analysis folder")
-    analyse.set_defaults(command=_analyse)
-    analyse.add_argument("run", metavar="RUN")
-    analyse.add_argument(
-        "name", metavar="NAME", help="rotation, twin, disentanglement, agreement, downstream or linear_ica"
+    analyse = commands.add_parser(
+        "analyse", help="compute something on a run, into its analysis folder", add_help=False
     )
-    analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    analyse.set_defaults(command=_analyse)
+    analyse.add_argument("-h", "--help", action=_AnalysesHelp, nargs=0, help="show this help and list the analyses")
+    analyse.add_argument("run", metavar="RUN")
+    analyse.add_argument("name", metavar="NAME", help="which analysis; --help lists them")
+    analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the analysis")
+    analyse.add_argument("--json", action="store_true", help="print what was computed, as JSON")
 
     study = commands.add_parser("study", help="what must u be like? train small populations on world after world")
     study.set_defaults(command=_study)

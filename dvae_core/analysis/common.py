@@ -1,11 +1,16 @@
 """What every analysis shares: which members of a run count in a mean, and how far a job is. No torch."""
 
 import json
+from collections.abc import Generator, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dvae_core import metrics
 from dvae_core.runs import Run
+
+Computation: TypeAlias = Generator[float, None, Mapping[str, Any]]
+"""An analysis at work: it yields the fraction done, 0..1, writes its file into the run, and returns what it wrote."""
 
 
 def stuck_members(run: Run) -> dict[int, str]:

@@ -1,10 +1,13 @@
 """The list of analyses, by the name that the command line and the app call them. Imported by the worker alone."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from dvae_core.analysis.agreement.compute import agreement
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.conditions.worlds import study
 from dvae_core.analysis.difficulty.compute import difficulty
@@ -14,8 +17,21 @@ from dvae_core.analysis.linear_ica.compute import linear_ica
 from dvae_core.analysis.members.compute import member_scores
 from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.twin import twin
+from dvae_core.analysis.score.compute import score
+from dvae_core.config import ConfigError
+from dvae_core.runs import Run
 
-ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
+
+def _score(run: Run) -> Computation:
+    """Score every member on the held-out rows; write analysis/score.json."""
+    yield 0.0
+    record = score(run)
+    yield 1.0
+    return record
+
+
+ANALYSES: dict[str, Callable[..., Computation]] = {
+    "score": _score,
     "rotation": rotation,
     "twin": twin,
     "disentanglement": disentanglement,
@@ -29,11 +45,40 @@ ANALYSES: dict[str, Callable[..., Iterator[float]]] = {
 }
 
 
-def settings_of(analysis: Callable[..., Iterator[float]], given: dict[str, str]) -> dict[str, Any]:
-    """Turn `--set key=value` texts into the analysis's own types, refusing unknown ones in words."""
-    parameters = inspect.signature(analysis).parameters.values()
-    known = {p.name: type(p.default) for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    unknown = [k for k in given if k not in known]
-    if unknown:
-        raise ValueError(f"This analysis has no setting {unknown[0]!r}; known are {', '.join(known)}.")
-    return {k: v.lower() in ("1", "true", "yes") if known[k] is bool else known[k](v) for k, v in given.items()}
+def begin(run: Run, name: str, settings: Mapping[str, Any]) -> Computation:
+    """Return the analysis of this name on a run, with its settings checked, ready to be iterated.
+
+    The settings of an analysis are its function's keyword arguments. They come typed from the app and as text from the
+    command line ("5", "true").
+
+    Raises:
+        ConfigError: If there is no such analysis or setting, or a value is not of the setting's type.
+    """
+    if name not in ANALYSES:
+        raise ConfigError(f"There is no analysis {name!r}; known are {', '.join(ANALYSES)}.")
+    parameters = inspect.signature(ANALYSES[name]).parameters.values()
+    types = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    chosen = {}
+    for key, value in settings.items():
+        if key not in types:
+            known = f"known are {', '.join(types)}" if types else "it has none"
+            raise ConfigError(f"The analysis {name} has no setting {key!r}; {known}.")
+        try:
+            chosen[key] = TypeAdapter(types[key]).validate_python(value)
+        except ValidationError:
+            wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(types[key], "text")
+            raise ConfigError(f"The setting {key} of the analysis {name} must be {wanted}; got {value!r}.") from None
+    return ANALYSES[name](run, **chosen)
+
+
+def described() -> list[str]:
+    """Return a line for each analysis: its name, its settings with their defaults, and what it does."""
+    lines = []
+    for name, analysis in ANALYSES.items():
+        parameters = inspect.signature(analysis).parameters.values()
+        settings = [f"{p.name}={p.default}" for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        what = (analysis.__doc__ or "").split("\n", 1)[0]
+        lines.append(f"{name:16s} {what}")
+        if settings:
+            lines.append(f"{'':16s} {', '.join(settings)}")
+    return lines

@@ -18,15 +18,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dvae_core.analysis.score.compute import score
-from dvae_core.analysis.table import ANALYSES, settings_of
-from dvae_core.config import ConfigError
+from dvae_core.analysis.table import begin
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.files import os_error_message
 from dvae_core.runs.locks import LockedError, locked
@@ -36,14 +35,24 @@ GRACE_SECONDS = 8.0  # to write a checkpoint when the parent is gone; after that
 NICENESS = 10  # the app answers first; with nobody else about, training is as fast as ever
 
 
-def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Callable[[], bool] = lambda: False) -> None:
+def perform(
+    folder: str,
+    name: str,
+    settings: Mapping[str, Any],
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[float], object] = lambda fraction: None,
+) -> Mapping[str, Any] | None:
     """Train the run in this folder and score it (name "train"), or compute an analysis on it.
 
     Args:
         folder: The run.
-        name: "train", "score", or one of `ANALYSES`.
-        settings: Of the analysis; what it does not know is refused.
+        name: "train", or one of `analysis.table.ANALYSES`.
+        settings: Of the analysis, typed or as text; a setting that it does not have is refused.
         should_stop: Asked between steps; once true, what is done so far is kept and the work ends.
+        on_progress: Called with the fraction of the analysis that is done, 0..1.
+
+    Returns:
+        What the analysis wrote; None for a training, or where the analysis was stopped.
 
     Raises:
         RunError, ValueError: What is wrong, in a sentence; for training also in the run's status.
@@ -51,7 +60,7 @@ def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Calla
     _keep_memory()
     run = Run(Path(folder))
     if name != "train":
-        return _analyse(run, name, settings, should_stop)
+        return _analyse(run, name, settings, should_stop, on_progress)
     status = run.status()
     if status.state in ("queued", "stopped") and (run.path / "STOP").exists():
         run.set_status(state="stopped", message="Taken out of the queue.")
@@ -64,26 +73,31 @@ def perform(folder: str, name: str, settings: dict[str, Any], should_stop: Calla
     return None
 
 
-def _analyse(run: Run, name: str, settings: dict[str, Any], should_stop: Callable[[], bool]) -> None:
-    if name == "score":
-        score(run)
-        return
-    if name not in ANALYSES:
-        raise ConfigError(f"There is no analysis {name!r}; known are {', '.join(ANALYSES)}.")
+def _analyse(
+    run: Run,
+    name: str,
+    settings: Mapping[str, Any],
+    should_stop: Callable[[], bool],
+    on_progress: Callable[[float], object],
+) -> Mapping[str, Any] | None:
+    computation = begin(run, name, settings)
     (run.path / "analysis").mkdir(exist_ok=True)
     progress = f"analysis/{name}.progress"
-    analysis = ANALYSES[name]
     try:
         with locked(run.path / "analysis" / f".{name}.lock", wait=0.1):
-            chosen = settings_of(analysis, {k: str(v) for k, v in settings.items()})
-            run.write_json(progress, {"fraction": 0.0, "pid": os.getpid()})
-            for fraction in analysis(run, **chosen):
-                run.write_json(progress, {"fraction": fraction, "pid": os.getpid()})
-                if should_stop():
-                    break
-            (run.path / progress).unlink(missing_ok=True)
+            fraction = 0.0
+            try:
+                while not should_stop():
+                    run.write_json(progress, {"fraction": fraction, "pid": os.getpid()})
+                    on_progress(fraction)
+                    fraction = next(computation)
+            except StopIteration as end:
+                return end.value
+            finally:
+                (run.path / progress).unlink(missing_ok=True)
     except LockedError as error:
         raise RunError(f"This is being computed on {run.title} already; wait for it.") from error
+    return None
 
 
 @functools.cache

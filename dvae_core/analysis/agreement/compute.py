@@ -1,11 +1,9 @@
 """Do the seeds of a run agree, with each other and with those of another run? From latents.npz alone, no torch."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dvae_core import metrics, runs
-from dvae_core.analysis.common import good_members
+from dvae_core.analysis.common import Computation, good_members
 from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.agreement import RUNGS
@@ -18,7 +16,7 @@ CELLS = 60  # into which numbers in u are cut where two data sets share nothing 
 FEW_CELLS = 20  # below it a correlation over cells says little
 
 
-def agreement(run: Run, *, other: str = "") -> Iterator[float]:
+def agreement(run: Run, *, other: str = "") -> Computation:
     """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
 
     Members that failed, are stuck or have no latent alive, and latents of a KL below 0.01 nats, are left out. P members
@@ -109,8 +107,10 @@ def agreement(run: Run, *, other: str = "") -> Iterator[float]:
         "rows": np.array(n), "chance": np.array(metrics.independent_mcc(widest, max(n, 3))),
         "rotation": np.array(metrics.rotation_mcc(widest)), "notes": np.array(notes),
     }  # fmt: skip
-    run.write_npz(f"analysis/agreement{'-' + other if other else ''}.npz", {**out, **about})
+    record = {**out, **about}
+    run.write_npz(f"analysis/agreement{'-' + other if other else ''}.npz", record)
     yield 1.0
+    return record
 
 
 def _side(run: Run) -> dict:

@@ -1,11 +1,12 @@
 """What the Conditions page needs of a run and cannot read off its files: T, lambda, L, Jacobians, the prior's shape."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import encoder_means, inputs
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
@@ -30,7 +31,7 @@ EFFECT_ROWS = 20_000  # held-out rows for u's effect, neighbours kept
 CURVE = 241  # points of a drawn density
 
 
-def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
+def conditions(run: Run, *, member_index: int = 0) -> Computation:
     """Compute what the theorem's conditions rest on for one member; write analysis/conditions-<member>.npz, float64.
 
         lam [m, d, k]            learned lambda at the distinct u (of a continuous u: 200 of the held-out ones)
@@ -96,6 +97,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Iterator[float]:
             found["lam_true"] = lam * _true_spread(dataset.z[rows].astype(float), lam.shape[-1], config.data)
     run.write_npz(f"analysis/conditions-{member_index}.npz", found)
     yield 1.0
+    return found
 
 
 def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,6 +153,7 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
     }  # fmt: skip
 
 
+@torch.no_grad()
 def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> Effect | None:
     """Measure what u does to latents that have not seen it: e(x), which no refinement has drawn to the prior.
 

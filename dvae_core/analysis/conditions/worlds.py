@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core import runs
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.score.compute import score
 from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
@@ -113,6 +114,7 @@ def _directions(run: runs.Run, m: int) -> tuple[int, float]:
     return rank, learned.condition if lights[3].state == "met" else float("inf")
 
 
-def study(run: runs.Run, *, seed: int = 45) -> Iterator[float]:
+def study(run: runs.Run, *, seed: int = 45) -> Computation:
     """Train the whole study into the folder of `run` (see `worlds`, `train_all`, `runs.study_folder`)."""
     yield from train_all(worlds(seed=seed), run.path)
+    return json.loads((run.path / "analysis" / "study.json").read_text(encoding="utf-8"))

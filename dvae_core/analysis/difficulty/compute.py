@@ -1,10 +1,9 @@
 """Score what needs no model at all."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dvae_core import metrics
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import SCORED_ROWS
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.runs import Run, RunError
@@ -30,7 +29,7 @@ def floors_of(
     )  # fmt: skip
 
 
-def difficulty(run: Run) -> Iterator[float]:
+def difficulty(run: Run) -> Computation:
     """Score what needs no model on a run's data (the run need not be trained); write analysis/difficulty.json.
 
     Held-out MCCs of raw x, PCA, FastICA, u-only and a random rotation: what a model has to beat on this data.
@@ -50,5 +49,7 @@ def difficulty(run: Run) -> Iterator[float]:
     lines = floors_of(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}
     notes = [note for v in lines.values() if v is not None for note in v.notes]
-    run.write_json("analysis/difficulty.json", {"scores": scores, "rows": len(rows), "notes": notes})
+    record = {"scores": scores, "rows": len(rows), "notes": notes}
+    run.write_json("analysis/difficulty.json", record)
     yield 1.0
+    return record

@@ -1,10 +1,9 @@
 """Score one member by MIG, DCI, SAP and their kin."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dvae_core import metrics
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
 from dvae_core.data.dataset import split
 from dvae_core.model.vae import member
@@ -13,7 +12,7 @@ from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 
-def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Iterator[float]:
+def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Computation:
     """Score one member by MIG, DCI, SAP and their kin (see `metrics.literature`), on held-out posterior means.
 
     Writes analysis/disentanglement-<member>.json: for each score its value, matrix (factors by latents), matching,
@@ -37,11 +36,10 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> It
         raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
     yield 0.2
     scores = metrics.disentanglement(dataset.z[rows].astype(float), codes, fast=fast)
-    run.write_json(
-        f"analysis/disentanglement-{member_index}.json",
-        {
-            "scores": {name: vars(score) for name, score in scores.items()},
-            "factors": dataset.z_names, "rows": len(rows), "fast": fast, "codes": describe_codes(run.config),
-        },
-    )  # fmt: skip
+    record = {
+        "scores": {name: vars(score) for name, score in scores.items()},
+        "factors": dataset.z_names, "rows": len(rows), "fast": fast, "codes": describe_codes(run.config),
+    }  # fmt: skip
+    run.write_json(f"analysis/disentanglement-{member_index}.json", record)
     yield 1.0
+    return record

@@ -1,14 +1,14 @@
 """Posterior means as features: what a plain classifier or regression makes of them, beside raw x, PCA and FastICA."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from dvae_core.analysis.common import good_members
+from dvae_core.analysis.common import Computation, good_members
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.metrics import autocorrelation_time, resampled_rows, too_few
@@ -142,7 +142,7 @@ def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
     return values[:, [int(number) - 1]], names[int(number) - 1]
 
 
-def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterator[float]:
+def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Computation:
     """Predict u or true factors from every member's latents; write analysis/downstream-<target>-<reader>.npz.
 
     The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. Fitted on
@@ -199,13 +199,12 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Iterat
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
     if left_out:
         words += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."
-    run.write_npz(
-        f"analysis/downstream-{target.replace(':', '')}-{reader}.npz",
-        {
-            "names": np.array(list(found)), "value": np.array([f.value for f in found.values()]),
-            "low": np.array([f.low for f in found.values()]), "high": np.array([f.high for f in found.values()]),
-            "members": members, "measure": np.array(measure), "target": np.array(name),
-            "notes": np.array([words, *notes]),
-        },
-    )  # fmt: skip
+    record = {
+        "names": np.array(list(found)), "value": np.array([f.value for f in found.values()]),
+        "low": np.array([f.low for f in found.values()]), "high": np.array([f.high for f in found.values()]),
+        "members": members, "measure": np.array(measure), "target": np.array(name),
+        "notes": np.array([words, *notes]),
+    }  # fmt: skip
+    run.write_npz(f"analysis/downstream-{target.replace(':', '')}-{reader}.npz", record)
     yield 1.0
+    return record

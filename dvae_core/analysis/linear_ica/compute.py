@@ -1,13 +1,13 @@
 """Disentanglement is nonlinear ICA: linear ICA solves x = A z and fails on x = f(z). Real data, real FastICA."""
 
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 from sklearn.decomposition import PCA, FastICA
 from sklearn.exceptions import ConvergenceWarning
 
 from dvae_core import metrics
+from dvae_core.analysis.common import Computation
 from dvae_core.data.synthetic import sources
 from dvae_core.runs import Run
 
@@ -17,7 +17,7 @@ ROWS = 4000
 SHOWN = 600  # points of the first data set kept for drawing
 
 
-def linear_ica(run: Run, *, factors: int = 4) -> Iterator[float]:
+def linear_ica(run: Run, *, factors: int = 4) -> Computation:
     """Score PCA and FastICA on independent Laplace factors, mixed by 1 (linear) to 4 layers; write linear_ica.npz.
 
     Independent, non-Gaussian factors of equal variance are what linear ICA asks for (and PCA cannot use); u plays no
@@ -51,4 +51,6 @@ def linear_ica(run: Run, *, factors: int = 4) -> Iterator[float]:
             yield (i * SEEDS + seed + 1) / (len(LAYERS) * SEEDS)
     arrays = {"layers": np.array(LAYERS), "fastica": fastica, "pca": pca, "converged": converged, "z": z,
               "chance": np.array(metrics.rotation_mcc(factors))}  # fmt: skip
-    run.write_npz("analysis/linear_ica.npz", arrays | {name: np.stack(v) for name, v in drawn.items()})
+    record = arrays | {name: np.stack(v) for name, v in drawn.items()}
+    run.write_npz("analysis/linear_ica.npz", record)
+    return record

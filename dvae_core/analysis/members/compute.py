@@ -1,12 +1,11 @@
 """What a study asks of a population, member by member, from latents.npz alone: no torch."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from dvae_core import metrics
-from dvae_core.analysis.common import good_members
+from dvae_core.analysis.common import Computation, good_members
 from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.literature import FAST
@@ -17,7 +16,7 @@ UDR_ROWS = 1000
 AGREEMENT = ("agreement", "udr")  # what can be computed without truth, from several seeds
 
 
-def member_scores(run: Run, *, full: bool = False) -> Iterator[float]:
+def member_scores(run: Run, *, full: bool = False) -> Computation:
     """Score every member for a study's table; write analysis/members.json: one record a member.
 
         agreement    mean MCC with the other seeds of the same beta, of latents that are alive (`metrics.pair_mcc`)
@@ -55,7 +54,9 @@ def member_scores(run: Run, *, full: bool = False) -> Iterator[float]:
         if z_true is not None:
             records[m] |= _against(z_true, mu[m], full=full)
         yield 0.2 + 0.8 * done / len(finite)
-    run.write_json("analysis/members.json", {"members": records, "full": full})
+    record = {"members": records, "full": full}
+    run.write_json("analysis/members.json", record)
+    return record
 
 
 def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]:

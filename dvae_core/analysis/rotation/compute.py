@@ -1,13 +1,13 @@
 """The curve that says it all: what rotating one member's latents changes, by the angle."""
 
 import os
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dvae_core import metrics
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import inputs
 from dvae_core.analysis.rotation import posteriors
 from dvae_core.axes import evenly
@@ -27,7 +27,7 @@ ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most so many held-out rows
 SAMPLES = 64  # of the importance weights
 
 
-def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Iterator[float]:
+def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Computation:
     """Compute what rotating the latents changes, for 0..90 degrees; write analysis/rotation-<member>-<i>-<j>.npz.
 
     Arrays over `angle`, nats per example, float64, means over `rows` held-out rows (at most 1,000; fewer if x has more
@@ -108,7 +108,9 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     if not (conditional or conv):
         arrays["gap_closed_form"] = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
     about = {"rows": np.array(len(rows)), "samples": np.array(SAMPLES), "notes": np.array(notes)}
-    run.write_npz(f"analysis/rotation-{member_index}-{i}-{j}.npz", {"angle": angles, **arrays, **about})
+    record = {"angle": angles, **arrays, **about}
+    run.write_npz(f"analysis/rotation-{member_index}-{i}-{j}.npz", record)
+    return record
 
 
 class _Curves:

@@ -1,10 +1,9 @@
 """The rotated twin of one member, as a run of its own."""
 
-from collections.abc import Iterator
-
 import torch
 
 from dvae_core import runs
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.score.compute import score
 from dvae_core.data.dataset import split
 from dvae_core.identify.rotation import rotate, rotation_matrix
@@ -17,7 +16,7 @@ from dvae_core.training.record import LATENT_ROWS, HeldOut, write_latents
 
 def twin(
     run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, degrees: float = 45.0, title: str = ""
-) -> Iterator[float]:
+) -> Computation:
     """Save the rotated twin of one member as a finished run of its own in the store, scored like any other.
 
     Raises:
@@ -42,3 +41,4 @@ def twin(
     status = run.status()
     new.set_status(state="finished", step=status.step, steps=status.steps, seconds=status.seconds, device=status.device)
     yield 1.0
+    return {"run": new.id, "path": str(new.path)}
