@@ -43,7 +43,7 @@ def test_the_measured_agreement_stands_beside_the_theorem_once_it_is_computed(st
     run = runs.Run(store / "ivae")
     for _ in conditions(run, member_index=0):
         pass
-    (run.path / "analysis" / "agreement.npz").unlink()
+    run.remove("analysis/agreement.npz")
     assert "Measured." not in page_text(visit("conditions", run="ivae", member="0"))
     for _ in agreement(run):
         pass

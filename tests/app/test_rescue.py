@@ -94,7 +94,7 @@ def test_scores_say_equal_capacity_or_warn(shipped, visit):
 
 
 def test_views_that_need_a_scored_run_say_so(store, visit):
-    (store / "ivae" / "analysis" / "recovery.npz").unlink()
+    runs.Run(store / "ivae").remove("analysis/recovery.npz")
     at = visit("recover", run="ivae", view="maps")
     assert "when training has finished" in page_text(at)
     at = visit("recover", run="ivae", view="scatter")
@@ -136,8 +136,8 @@ def test_agree_offers_to_compare_two_runs_and_needs_two_members(store, visit):
     run = runs.Run(store / "vae")
     config = run.config.to_json().replace('"seeds": [\n   0,\n   1\n  ]', '"seeds": [\n   0\n  ]')
     config = config.replace('"betas": [\n   1.0,\n   1.0\n  ]', '"betas": [\n   1.0\n  ]')
-    (run.path / "config.json").write_text(config)
-    (run.path / "analysis" / "agreement.npz").unlink()
+    run.write("config.json", config)
+    run.remove("analysis/agreement.npz")
     latents = run.latents()
     cut = {k: v[:1] if k in ("mu_z", "std_z", "prior_mu", "prior_logvar", "kl_latent", "elbo", "recon", "kl") else v
            for k, v in latents.items()}  # fmt: skip
