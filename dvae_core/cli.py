@@ -438,8 +438,15 @@ def _examples(options: argparse.Namespace) -> int:
     return 0
 
 
-def _existing(path: str) -> Run:
-    run = Run(Path(path).absolute())
+def _existing(name: str) -> Run:
+    """Return the run in this folder; where there is no such folder, the app's run or the shipped one of this id."""
+    run = Run(Path(name).absolute())
+    if not run.path.exists() and Path(name).name == name:
+        try:
+            run = runs.find(name)
+        except RunError:
+            message = f"There is no folder {name!r} here, and no run of the app and no shipped run has that id."
+            raise RunError(f"{message} Name the run's folder.") from None
     run.config  # noqa: B018  raises a sentence if this is no run
     return run
 
@@ -547,12 +554,12 @@ def _parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score a run on its held-out rows")
     score.set_defaults(command=_score)
-    score.add_argument("run", metavar="DIR")
+    score.add_argument("run", metavar="RUN", help="a folder, or the id of a run in the app or of a shipped one")
     score.add_argument("--json", action="store_true", help="print JSON only")
 
     encode = commands.add_parser("encode", help="write the latents of a file's rows")
     encode.set_defaults(command=_encode)
-    encode.add_argument("run", metavar="RUN")
+    encode.add_argument("run", metavar="RUN", help="a folder, or the id of a run in the app or of a shipped one")
     encode.add_argument("--data", required=True)
     encode.add_argument("--u-from", metavar="FILE", help="the file of u, where it was another one in training")
     encode.add_argument("--out", required=True, help="a .npz or .csv file")
@@ -562,7 +569,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyse.set_defaults(command=_analyse)
     analyse.add_argument("-h", "--help", action=_AnalysesHelp, nargs=0, help="show this help and list the analyses")
-    analyse.add_argument("run", metavar="RUN")
+    analyse.add_argument("run", metavar="RUN", help="a folder, or the id of a run in the app or of a shipped one")
     analyse.add_argument("name", metavar="NAME", help="which analysis; --help lists them")
     analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the analysis")
     analyse.add_argument("--json", action="store_true", help="print what was computed, as JSON")

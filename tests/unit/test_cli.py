@@ -162,7 +162,7 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
         (["train", "--data", "nope.npz"], "--out DIR"),
         (["train", "--recipe", "nope", "--out", "x"], "known are talk-ivae"),
         (["train", "--resume", "nope"], "not a readable run"),
-        (["score", "nope"], "not a readable run"),
+        (["score", "nope"], "no folder 'nope'"),
         (["list", "nope"], "not a folder"),
         (["train", "--data", "NPZ", "--out", "x", "--u", "wrong"], "nothing called 'wrong'"),
         (["train", "--data", "NPZ", "--out", "x", "--lr", "-1"], "lr must be between"),
@@ -183,6 +183,13 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_2(arguments, words, npz, tr
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dvae_core: ")]
     assert len(said) == 1
     assert words in said[0]
+
+
+def test_a_run_is_named_by_its_folder_or_by_its_id(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DVAE_RUNS", str(trained.path.parent))
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", trained.id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == trained.score()
 
 
 def test_an_unknown_option_exits_with_2():
