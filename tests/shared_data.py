@@ -22,7 +22,7 @@ TABLE = [
     Stated("npz", "pixel-faces", {}, (6144, 12288), None, (6144, 6), (64, 64, 3)),
     Stated("npz", "dsprites-sample/dsprites_gif_frames.npz", {}, (320, 4096), pictures=(64, 64)),
     Stated("gif", "dsprites-sample/dsprites.gif", {}, (320, 4096), pictures=(64, 64)),
-    Stated("npy", "pynapple-nwb-suite2p/F.npy", {}, (219, 2000)),
+    Stated("npy", "pynapple-nwb-suite2p/F.npy", {"rows_are": "columns"}, (2000, 219)),
     Stated("suite2p", "pynapple-nwb-suite2p", {}, (2000, 20)),  # of 219 regions 20 are cells
     Stated("nwb", "pynapple-nwb-suite2p/A8604-211122.nwb", {"bin_s": 0.1}, (10874, 3)),  # 1,087.4 s
     Stated("idx", "mnist-t10k", {}, (10000, 784), (10000,), pictures=(28, 28)),
@@ -33,7 +33,7 @@ TABLE = [
     Stated("mat", "case-studies/spikes-1.mat", {"bin_s": 0.1}, (1777, 1), (1777, 1)),  # 177,761 samples at 1 kHz
     Stated("mat", "case-studies/08_spikes-1.mat", {"bin_s": 0.1}, (300, 2)),  # 30 s
     Stated("mat", "case-studies/10_spikes-1.mat", {"x": "train", "u": "direction"}, (50, 2000), (50,)),
-    Stated("mat", "case-studies/EEG-1.mat", {"x": "EEG"}, (10, 1000)),
+    Stated("mat", "case-studies/EEG-1.mat", {"x": "EEG"}, (1000, 10)),  # 10 channels; t has 1,000 times
     Stated("tracking", "hippocampus-linear", {"bin_s": 0.1}, (19824, 31), (19824, 2)),
     Stated("tracking", "hippocampus-linear/trajectory.videoPositionTracking", {}, (118965, 2)),
     Stated("celeba", "celeba-format/celeba", {"u": "Smiling"}, (24, 12288), (24,), pictures=(64, 64, 3)),

@@ -206,11 +206,9 @@ def _column(
     if found is None:
         share = 1 - stray / len(seen)
         if share > 0.5 and not _CLOCK.fullmatch(name):
-            row, value = next(
-                (i, t)
-                for i, t in enumerate(texts)
-                if t not in GAPS and numbers_of(np.array([t]), layout.decimal)[0] is None
-            )
+            pattern = _COMMA if layout.decimal == "," else _NUMBER
+            odd = [i for i, t in enumerate(texts) if t not in GAPS and not pattern.fullmatch(str(t).strip())]
+            row, value = odd[0], texts[odd[0]]
             shown = str(value)[:40]
             return (
                 unreadable(name, f"must be numbers, but row {row + 1:,} holds {shown!r}", (rows,), "column"),
