@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
@@ -513,7 +513,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--k", type=int, help="statistics a latent of a learned p(z|u) (default 2)")
     train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
     _reading_options(train)
-    train.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    train.add_argument("--split", choices=get_args(Split), default="auto", help="what is held out (default auto)")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch", type=int)
     train.add_argument(
@@ -547,7 +547,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
     where.add_argument("--workers", type=int, help="so many processes on this machine")
     _reading_options(study)
-    study.add_argument("--split", choices=["auto", "random", "blocks"], default="auto")
+    study.add_argument("--split", choices=get_args(Split), default="auto", help="what is held out (default auto)")
     for name, kind in (("latents", int), ("epochs", int), ("batch", int), ("lr", float)):
         study.add_argument(f"--{name}", type=kind)
     study.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")

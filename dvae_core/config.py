@@ -191,7 +191,7 @@ class FileData:
 
 
 Data = SourcesData | NeuronsData | DigitsData | SpritesData | FacesData | FileData
-Split = Literal["auto", "random", "blocks"]
+Split = Literal["auto", "random", "blocks", "trials", "sessions"]
 
 
 def data_from_text(text: str) -> tuple[Data, Split]:
@@ -451,7 +451,7 @@ class Config:
         "auto",
         "Split",
         "How the held-out fifth is chosen. random: within each label; blocks: contiguous stretches, for time series; "
-        "auto: blocks if a sampling rate is known",
+        "trials, sessions: whole ones; auto: trials if rows are their bins, blocks if a sampling rate is known",
     )
     model: ModelConfig = ModelConfig()
     prior: Prior = one_of(StandardPrior())

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64, Real, Shaped
+from jaxtyping import Bool, Float64, Int64, Real, Shaped
 
 from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.parsing import PARSING
 
+MIN_ROWS, MIN_TRIALS = 3, 5  # fewer cannot be divided
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
 PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
 VARIANCE_FLOOR = 1e-6  # of the largest eigenvalue: below it, whitening would only amplify rounding errors of float32
@@ -279,7 +280,7 @@ def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, .
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Sorted row indices of the two parts, and the `how` that made them ("random" or "blocks")."""
+    """Sorted row indices of the two parts, and the `how` that made them, such as "random"."""
 
     train: Int64[np.ndarray, " n_train"]
     held_out: Int64[np.ndarray, " n_held_out"]
@@ -287,35 +288,50 @@ class Split:
 
 
 def split(
-    dataset: Dataset, how: Literal["auto", "random", "blocks"] = "auto", *, fraction: float = 0.2, seed: int = 0
+    dataset: Dataset,
+    how: Literal["auto", "random", "blocks", "trials", "sessions"] = "auto",
+    *,
+    fraction: float = 0.2,
+    seed: int = 0,
 ) -> Split:
     """Divide the rows into a training and a held-out part.
 
     "random" draws rows, within each label where u is labels. "blocks" cuts the recording into 20 contiguous stretches
     and holds out every fifth (for the default fraction): neighbouring rows of a time series resemble each other, and a
-    random split would test on near-copies of the training rows. "auto" is blocks where `rate_hz` is stated.
+    random split would test on near-copies of the training rows. "trials" and "sessions" hold out whole ones, drawn
+    within each label where every trial has one label. "auto" is trials where rows are the bins of at least 5 trials,
+    else blocks where `rate_hz` is stated, else random.
 
     Args:
         dataset: What to divide.
-        how: "auto", "random" or "blocks".
+        how: "auto", "random", "blocks", "trials" or "sessions".
         fraction: Share of rows to hold out; blocks round it to a whole number of twentieths.
-        seed: Of the random split; blocks do not use it.
+        seed: Of what is drawn; blocks do not use it.
 
     Returns:
         Both parts, each with at least one row, and every label in both.
 
     Raises:
-        DataError: If a label would be missing from one part.
+        DataError: If a label would be missing from one part, there are fewer than 3 rows, or the data has no trials or
+            sessions to hold out.
         ValueError: If `how` is unknown or `fraction` is not between 0 and 1.
     """
-    if how not in ("auto", "random", "blocks"):
-        raise ValueError(f"how must be auto, random or blocks; got {how!r}.")
+    if how not in ("auto", "random", "blocks", "trials", "sessions"):
+        raise ValueError(f"how must be auto, random, blocks, trials or sessions; got {how!r}.")
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be between 0 and 1; got {fraction}.")
+    if dataset.n < MIN_ROWS:
+        raise DataError(
+            f"{dataset.name} has {dataset.n:,} rows; at least {MIN_ROWS} are needed to train on some and hold out some."
+        )
     if how == "auto":
-        how = "random" if dataset.rate_hz is None else "blocks"
+        trials = 0 if dataset.trial is None else len(np.unique(dataset.trial))
+        whole = MIN_TRIALS <= trials < dataset.n
+        how = "trials" if whole else "random" if dataset.rate_hz is None else "blocks"
     held_out = np.zeros(dataset.n, dtype=bool)
-    if how == "blocks":
+    if how in ("trials", "sessions"):
+        held_out = _whole(dataset, dataset.trial if how == "trials" else dataset.session, how, fraction, seed)
+    elif how == "blocks":
         blocks = min(BLOCKS, dataset.n)
         chosen = _share(blocks, fraction)
         block = np.arange(dataset.n) * blocks // dataset.n
@@ -332,6 +348,20 @@ def split(
             advice = "split at random, or merge or drop" if how == "blocks" else "merge or drop"
             raise DataError(f"The {part} part has no row of label {_listed(missing)}; {advice} these labels.")
     return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), how)
+
+
+def _whole(dataset: Dataset, of: np.ndarray | None, what: str, fraction: float, seed: int) -> Bool[np.ndarray, " n"]:
+    """Return which rows are held out if whole trials or sessions are, by the one that each row belongs to."""
+    if of is None or of.min() == of.max():
+        count = "no" if of is None else "one of its"
+        raise DataError(f"{dataset.name} has {count} {what} to hold out; choose another split.")
+    which, first = np.unique(of, return_index=True)
+    labels = dataset.u[first] if dataset.has_labels else np.zeros(len(which), int)  # type: ignore[index]
+    if dataset.has_labels and not (dataset.u == labels[np.searchsorted(which, of)]).all():
+        labels = np.zeros(len(which), int)  # labels change within a trial
+    rng = np.random.default_rng(seed)
+    chosen = [rng.permutation(which[labels == label]) for label in np.unique(labels)]
+    return np.isin(of, np.concatenate([part[: _share(len(part), fraction)] for part in chosen]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from pages.ui import controls
 from pages.ui import page as ui
 
 WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
+QUESTIONS = 4  # of one file, one after the other
 CHIPS = 16  # more variables than these are chosen from a list
 POLL_SECONDS = 0.5
 
@@ -153,7 +154,37 @@ def _parts(file: FileData) -> FileData:
         if any(v.kind == "events" for v in variables):
             dials += ["bin_s", "smooth_s", "min_speed"]
         file = controls.edit(file, dials, prefix=key)
+    return _answered(file, key)
+
+
+def _answered(file: FileData, key: str) -> FileData:
+    """Ask what the file does not say, as buttons; the answers become settings of the run.
+
+    Raises:
+        Undecided: If a question has no answer yet.
+    """
+    for _ in range(QUESTIONS):
+        try:
+            return _care(file, key)
+        except readers.Undecided as error:
+            question = error.question
+            label = f"{question.why[0].upper()}{question.why[1:]}. Choose:"
+            show = st.pills if len(question.candidates) <= CHIPS else st.selectbox
+            more: dict = {"index": None} if show is st.selectbox else {}
+            answer = show(
+                label, question.candidates, key=f"{key}.ask.{question.about}", persist_state="session", **more
+            )
+            if answer is None:
+                raise
+            file = dataclasses.replace(file, **_settings_of(question.about, answer))
     return _care(file, key)
+
+
+def _settings_of(about: str, answer: str) -> dict:
+    """Return the setting that an answer stands for."""
+    if about == "axes":
+        return {"axes": tuple(answer.split(","))}
+    return {"x": {"x": (answer,)}, "rows": {"rows_are": answer}, "picture": {"picture": answer}}[about]
 
 
 def _listing(variables: Sequence[readers.Variable]) -> str:

@@ -32,6 +32,8 @@ def facts(dataset: Dataset) -> None:
     numbers = {"Examples": f"{dataset.n:,}", "Dimensions of x": x, "u": u, "True factors": factors}
     _numbers(numbers)
     details = {**dataset.meta} | ({"rate": f"{dataset.rate_hz:g} Hz"} if dataset.rate_hz else {})
+    hidden = [f"{v['name']} {v['reason']}" for v in dataset.reading.get("variables", ()) if not v["readable"]]
+    details |= {"not read": "; ".join(hidden[:20])} if hidden else {}
     with st.expander("About this data", icon=":material/info:"):
         st.text("\n".join(f"{key}: {text}" for key, text in details.items() if text))
 

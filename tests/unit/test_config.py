@@ -128,7 +128,7 @@ def test_a_link_says_how_its_data_is_split():
     assert (data, split) == (SpritesData(side=32), "blocks")
     assert data_from_text(data_to_text(data, split)) == (data, split)
     assert data_from_text("sprites,side=32") == (data, "auto")
-    with pytest.raises(ConfigError, match="split must be one of auto, random, blocks; got 'odd'"):
+    with pytest.raises(ConfigError, match="split must be one of auto, random, blocks, trials, sessions; got 'odd'"):
         data_from_text("sprites,split=odd")
 
 

@@ -1,6 +1,7 @@
 """Dataset, its split, whitening and file."""
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -332,3 +333,19 @@ def test_bytes_that_nobody_can_change_are_not_copied():
     x.setflags(write=False)
     assert Dataset("a", x, x_shape=(4, 4)).x is x
     assert Dataset("a", x.copy(), x_shape=(4, 4)).x is not x
+
+
+def test_whole_trials_and_sessions_are_held_out_with_every_label_on_both_sides():
+    trial = np.repeat(np.arange(20), 10)
+    data = Dataset("a", RNG.standard_normal((200, 3)), u=trial % 2, trial=trial, session=trial // 5)
+    for how, of in (("trials", data.trial), ("sessions", data.session)):
+        parts = split(dataclasses.replace(data, u=None, u_names=(), u_labels=()), how)
+        assert not set(of[parts.train]) & set(of[parts.held_out])
+    parts = split(data)
+    assert parts.how == "trials"
+    assert len(parts.held_out) == 40
+    assert set(data.u[parts.held_out]) == {0, 1}
+    with pytest.raises(DataError, match="has no trials to hold out"):
+        split(dataclasses.replace(data, trial=None), "trials")
+    with pytest.raises(DataError, match="2 rows; at least 3 are needed"):
+        split(Dataset("b", np.array([[0.0], [1.0]])))

@@ -681,7 +681,7 @@ def _parquet_variable(column: Any, rows: int, index: set[str]) -> tuple[Variable
     if _is_number(kind):
         dtype = np.dtype(kind.to_pandas_dtype()).name
         return Variable(name, (rows,), dtype, "column" if "float" in dtype else "label", axes=axes, role=role), 0
-    if pa.types.is_temporal(kind):
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Variable(name, (rows,), "float64", "column", "dates, in seconds", axes, role=role or "clock"), 0
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_number(kind.value_type):
         return Variable(name, (rows, 0), "float64", "matrix", "lists", ("row", "unit"), role=role), 0
