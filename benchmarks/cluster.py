@@ -25,7 +25,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; nets 
 import psutil
 from distributed import Client, LocalCluster
 
-from dvae_core.work import jobs, sweep
+from dvae_core.work import jobs
+from dvae_core.work import study as studies
 
 BAR = 1.2
 DATA = "neurons,n_neurons=30,per_segment=400"
@@ -62,8 +63,8 @@ def cpu_seconds() -> float:
 
 def study(store: Path, executor: Executor, seeds: int, epochs: int) -> bytes:
     """Do a study and return its table's file."""
-    made = sweep.create(store, sweep.populations([DATA], ["vae", "ivae"], (1, 2, 4, 8), seeds, epochs=epochs))
-    *_, end = sweep.perform(made, executor)
+    made = studies.create(store, studies.populations([DATA], ["vae", "ivae"], (1, 2, 4, 8), seeds, epochs=epochs))
+    *_, end = studies.perform(made, executor)
     assert end.state == "finished", end
     return (store / "table.parquet").read_bytes()
 

@@ -222,17 +222,20 @@ def _stop_on_signals(folder: Path) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     """Train a study, or go on with it, and write its table."""
-    from dvae_core.work import jobs, sweep
+    from dvae_core.work import jobs
+    from dvae_core.work import study as studies
 
     path = Path(options.out).absolute()
     if options.data:
         sources = [_data_of(text, options) for text in options.data]
         data = [d if isinstance(d, FileData) else data_to_text(d, split) for d, split in sources]
         given = {k: getattr(options, k) for k in ("latents", "epochs", "batch", "lr", "device")}
-        everything = sweep.populations(data, options.models, options.betas, options.seeds, split=options.split, **given)
-        study = sweep.create(path, everything, full=options.full)
+        everything = studies.populations(
+            data, options.models, options.betas, options.seeds, split=options.split, **given
+        )
+        study = studies.create(path, everything, full=options.full)
     else:
-        study = sweep.Sweep(path, path)
+        study = studies.Study(path, path)
     begun = study.status()
     print(f"{begun.models} models in {begun.populations} populations; {begun.done} are finished.")
     if options.scheduler:
@@ -242,7 +245,7 @@ def _sweep(options: argparse.Namespace) -> int:
     _stop_on_signals(path)
     try:
         with tqdm(total=begun.models, unit="model", desc=study.id, disable=None) as bar:
-            for progress in sweep.perform(study, executor):
+            for progress in studies.perform(study, executor):
                 bar.update(progress.done - bar.n)
                 left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
                 bar.set_postfix_str(f"{len(progress.at_work)} at work{left}")
@@ -326,7 +329,7 @@ def _analyse(options: argparse.Namespace) -> int:
     return 0
 
 
-def _perform(run: Run, name: str, settings: dict[str, str]) -> Mapping[str, Any]:
+def _perform(run: Run, name: str, settings: dict[str, Any]) -> Mapping[str, Any]:
     """Compute an analysis in this process, as a worker of the app would, and return its record."""
     from dvae_core.work import worker  # torch: after the options are known to be right
 
@@ -350,15 +353,11 @@ class _AnalysesHelp(argparse.Action):
         parser.exit()
 
 
-def _study(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.conditions.worlds import study
-
-    run = runs.study_folder(Path(options.out).absolute())
+def _kinds_of_u(options: argparse.Namespace) -> int:
+    run = runs.unlisted_run(Path(options.out).absolute())
     (run.path / "STOP").unlink(missing_ok=True)
     _stop_on_signals(run.path)
-    with tqdm(total=100, unit="%", desc="study", disable=None) as bar:
-        for fraction in study(run, seed=options.seed):
-            bar.update(round(100 * fraction) - bar.n)
+    _perform(run, "kinds_of_u", {"seed": options.seed})
     print(f"Wrote {run.path / 'analysis' / 'study.json'}")
     return 0
 
@@ -574,10 +573,10 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the analysis")
     analyse.add_argument("--json", action="store_true", help="print what was computed, as JSON")
 
-    study = commands.add_parser("study", help="what must u be like? train small populations on world after world")
-    study.set_defaults(command=_study)
-    study.add_argument("--out", metavar="DIR", required=True, help="goes on where an earlier one stopped")
-    study.add_argument("--seed", type=int, default=45, help="of the worlds (default 45)")
+    kinds = commands.add_parser("study", help="what must u be like? train small populations on world after world")
+    kinds.set_defaults(command=_kinds_of_u)
+    kinds.add_argument("--out", metavar="DIR", required=True, help="goes on where an earlier one stopped")
+    kinds.add_argument("--seed", type=int, default=45, help="of the worlds (default 45)")
 
     listing = commands.add_parser("list", help="list the runs in a folder")
     listing.set_defaults(command=_list)

@@ -11,7 +11,7 @@ from dvae_core.analysis.tables import member_table
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect
 from dvae_core.runs import Run, RunError
-from pages.ui import agree_views, code, conditions_study, run_panel
+from pages.ui import agree_views, code, conditions_kinds_of_u, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
@@ -146,7 +146,7 @@ try:
     with right:
         member = ui.pick_member(run)
     lab(run, member)
-    conditions_study.section()
+    conditions_kinds_of_u.section()
 except (RunError, ValueError) as error:
     ui.problem(error)
 ui.foot("conditions")

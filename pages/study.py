@@ -8,8 +8,8 @@ from dvae_core import figures, runs
 from dvae_core.config import ConfigError
 from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
-from dvae_core.work import sweep
-from dvae_core.work.sweep import Progress, Sweep
+from dvae_core.work import study as studies
+from dvae_core.work.study import Progress, Study
 from pages.ui import code, controls, run_panel, study_views
 from pages.ui import page as ui
 
@@ -39,7 +39,7 @@ def form() -> None:
     )
     try:
         sources = [controls.data_from_text(text)[0] for text in data]
-        everything = sweep.populations(
+        everything = studies.populations(
             sources, models, sorted(betas), int(seeds), dataset_of=controls.dataset_of, epochs=int(epochs)
         )
     except (ConfigError, DataError) as error:
@@ -55,8 +55,8 @@ def form() -> None:
         try:
             title = f"{models_made} models on {', '.join(controls.data_label(s) for s in sources)}"
             store = runs.default_store()
-            made = sweep.create(sweep.new_path(store, title), everything, title=title, store=store)
-            sweep.start(made)
+            made = studies.create(studies.new_path(store, title), everything, title=title, store=store)
+            studies.start(made)
         except RunError as error:
             ui.problem(error)
             return
@@ -70,7 +70,7 @@ def form() -> None:
     )
 
 
-def view(study: Sweep) -> None:
+def view(study: Study) -> None:
     """Show a study's state and its results so far, polled while it runs; every tab sees the same."""
     running = study.is_running()
 
@@ -88,17 +88,17 @@ def view(study: Sweep) -> None:
     panel()
 
 
-def header(study: Sweep, progress: Progress) -> None:
+def header(study: Study, progress: Progress) -> None:
     """Show the progress, with Stop or Resume."""
     with st.container(horizontal=True, vertical_alignment="center"):
         run_panel.badge("running" if progress.state == "stopping" else progress.state)
         st.text(study.title, width="content")
         st.space("stretch")
         if progress.state in ("running", "stopping"):
-            st.button("Stop", icon=":material/stop:", on_click=sweep.stop, args=(study,), key="study.stop",
+            st.button("Stop", icon=":material/stop:", on_click=studies.stop, args=(study,), key="study.stop",
                       disabled=progress.state == "stopping")  # fmt: skip
         elif progress.state != "finished" and st.button("Resume", icon=":material/play_arrow:", key="study.go"):
-            sweep.start(study)
+            studies.start(study)
             st.rerun(scope="app")
     left = ""
     if progress.state == "running":
@@ -123,7 +123,7 @@ settings, shown = st.columns([1, 2], gap="large")
 with settings:
     form()
 with shown:
-    known = sweep.list_sweeps(runs.default_store())
+    known = studies.list_studies(runs.default_store())
     if known:
         ids = {s.id: s for s in known}
         study = ids[ui.choice(st.selectbox, "Study", list(ids), param="study", show=lambda i: ids[i].title)]

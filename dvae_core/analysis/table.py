@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.compute import conditions
-from dvae_core.analysis.conditions.worlds import study
+from dvae_core.analysis.conditions.kinds_of_u import kinds_of_u
 from dvae_core.analysis.difficulty.compute import difficulty
 from dvae_core.analysis.disentanglement.compute import disentanglement
 from dvae_core.analysis.downstream.compute import downstream
@@ -40,7 +40,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "downstream": downstream,
     "linear_ica": linear_ica,
     "conditions": conditions,
-    "study": study,
+    "kinds_of_u": kinds_of_u,
     "members": member_scores,
 }
 

@@ -17,14 +17,14 @@ from dvae_core.figures.agreement import (
     wrong_axes,
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
-from dvae_core.figures.conditions import prior_curves, singular_values, study_lines
+from dvae_core.figures.conditions import kinds_of_u_lines, prior_curves, singular_values
 from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
 from dvae_core.figures.rotation import largest_change, rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
+from dvae_core.figures.study import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
-from dvae_core.figures.sweep import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.training import kl_bars, training_curves, training_split
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "four_panels",
     "hue_colours",
     "ica_by_layers",
+    "kinds_of_u_lines",
     "kl_bars",
     "known_and_unknown",
     "ladder_chart",
@@ -65,7 +66,6 @@ __all__ = [
     "singular_values",
     "stability",
     "stage",
-    "study_lines",
     "theorem_map",
     "training_curves",
     "training_split",

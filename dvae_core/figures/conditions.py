@@ -96,7 +96,7 @@ def prior_curves(
     return finish(fig, "What the prior learned: p(z|u), a line for each u", "", height=height)
 
 
-def study_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:
+def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:
     """Draw MCC, or its gain over copying u, of small populations against what u is like.
 
     Args:

@@ -13,10 +13,10 @@ from dvae_core.runs.store import (
     new_path,
     rename,
     repair,
-    study_folder,
+    unlisted_run,
 )
 
 __all__ = [
     "FORMAT", "BusyError", "Run", "RunError", "Status", "clean_title", "create", "default_store", "delete", "examples",
-    "examples_folder", "find", "list_runs", "new_path", "os_errors_as_run_errors", "rename", "repair", "study_folder",
+    "examples_folder", "find", "list_runs", "new_path", "os_errors_as_run_errors", "rename", "repair", "unlisted_run",
 ]  # fmt: skip

@@ -104,8 +104,8 @@ def new_path(store: Path, title: str) -> Path:
     return store / f"{slug}-{secrets.token_hex(3)}"
 
 
-def study_folder(path: Path) -> Run:
-    """Return the folder of a study (many small populations, one file of records), made if it is not there.
+def unlisted_run(path: Path) -> Run:
+    """Return the folder of an analysis that belongs to no run of the store, made if it is not there.
 
     It is stored as a run so that the same workers can process it, but nested so that it is not listed as one.
     """

@@ -1,4 +1,4 @@
-"""Where work on a run happens. One seam: an Executor that is given `perform, folder, name, settings`.
+"""Where work on a run happens, through one interface: `Executor.submit(perform, folder, name, settings)`.
 
     ThreadPoolExecutor(1)        this process: tests, notebooks
     Workers(2)                   warm local processes: what the app uses
@@ -95,7 +95,7 @@ class Workers(Executor):
         self._closed = False
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
-        """Queue `perform, folder, name, settings`; only these words travel, never code."""
+        """Queue `perform, folder, name, settings`; only these texts and numbers are sent to the worker, never code."""
         if fn is not perform:
             raise TypeError("A worker process can only perform(folder, name, settings).")
         future: Future = Future()
@@ -163,7 +163,7 @@ class Workers(Executor):
 
     def _do(self, folder: str, name: str, settings: dict) -> None:
         run = Run(Path(folder))
-        asked = run.written_status().queued_at
+        queued_at = run.written_status().queued_at
         process = self._take()
         with self._change:
             self._busy[folder] = process
@@ -178,17 +178,17 @@ class Workers(Executor):
             with self._change:
                 self._busy.pop(folder, None)
         if error is None:
-            said = _how_it_ended(process)
+            message = _how_it_ended(process)
             if name == "train":
-                _settle(run, asked, "lost", said)
+                _settle(run, queued_at, "lost", message)
                 mend(run)
-            raise RunError(said)
+            raise RunError(message)
         self._idle.append(process)
         if len(self._idle) > LIMIT:
             self._idle.popleft().end()
         if error:
             if name == "train":
-                _settle(run, asked, "failed", error)
+                _settle(run, queued_at, "failed", error)
             raise RunError(error)
 
     def _take(self) -> Process:
@@ -207,11 +207,11 @@ def _how_it_ended(process: Process) -> str:
     return f"The process {how}{memory}; what it had saved is there."
 
 
-def _settle(run: Run, asked: float, state: str, message: str) -> None:
-    """Write down how a training ended that could not do so itself, unless it was queued again meanwhile."""
+def _settle(run: Run, queued_at: float, state: str, message: str) -> None:
+    """Record how a training ended that could not do so itself, unless it was queued again meanwhile."""
     with _guard:
         status = run.written_status()
-        if not status.is_active or status.queued_at != asked or run.is_locked():
+        if not status.is_active or status.queued_at != queued_at or run.is_locked():
             return
         if (run.path / "STOP").exists():
             state, message = "stopped", "Stopped; Resume goes on from here."
@@ -326,7 +326,7 @@ def mend(run: Run) -> None:
 
 
 def is_analysing(run: Run) -> bool:
-    """Whether a computation is queued or at work on this run, whoever asked for it."""
+    """Whether a computation is queued or running on this run, in this process or another."""
     for (path, name), future in list(_tasks.items()):
         if path == run.path and name != "train" and not future.done():
             return True
@@ -343,7 +343,7 @@ _began = threading.Event()
 
 
 def warm() -> None:
-    """Have a worker ready before the first click, and go on with what an ended server left in the queue; once."""
+    """Start a worker ahead of the first click and resume jobs left queued by a previous server. Runs once."""
     if _began.is_set() or os.environ.get("DVAE_WARM") == "0":
         return
     _began.set()
@@ -353,7 +353,7 @@ def warm() -> None:
 
 
 def _adopt() -> None:
-    """Queue again, in their order, the runs whose server ended before they began; and score what it could not."""
+    """Queue runs again, in order, whose server ended before they began; score finished runs that have no score."""
     left = []
     for run in runs.list_runs(runs.default_store()):
         try:

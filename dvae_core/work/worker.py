@@ -141,7 +141,7 @@ def main() -> None:
         while (task := tasks.get()) is not None:
             error = _in_the_runs_log(task, idle, gone.is_set)
             if gone.is_set():
-                break  # silence says that no further task is welcome
+                break  # no answer: tells the parent to send no more tasks
             answers.write(json.dumps({"error": error}) + "\n")
     os._exit(0)  # no destructors: nothing is left to write, and a reader may still block on stdin
 
@@ -157,10 +157,10 @@ def _in_the_runs_log(task: dict, idle: int, should_stop: Callable[[], bool]) -> 
     try:
         perform(task["run"], task["name"], task["settings"], should_stop)
     except (ValueError, RuntimeError, OSError, MemoryError, KeyError) as error:
-        said = os_error_message(error) if isinstance(error, OSError) else str(error)
+        message = os_error_message(error) if isinstance(error, OSError) else str(error)
         with contextlib.suppress(OSError):  # the log's disk may be the full one
-            sys.stderr.write(f"dvae_core: {said}\n")
-        return said.split("\n", 1)[0] or type(error).__name__
+            sys.stderr.write(f"dvae_core: {message}\n")
+        return message.split("\n", 1)[0] or type(error).__name__
     finally:
         with contextlib.suppress(OSError):
             sys.stdout.flush()

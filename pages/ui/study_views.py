@@ -8,12 +8,12 @@ import streamlit as st
 from dvae_core import figures
 from dvae_core.analysis import study_table
 from dvae_core.config import ConfigError
-from dvae_core.work.sweep import Sweep
+from dvae_core.work.study import Study
 from pages.ui import controls
 from pages.ui import page as ui
 
 
-def results(study: Sweep) -> None:
+def results(study: Study) -> None:
     """Draw the table so far: one data set and one score at a time."""
     table: Any = study.table()
     sets = list(dict.fromkeys(table["data"]))
@@ -52,7 +52,7 @@ def label(text: str) -> str:
         return text
 
 
-def export(study: Sweep) -> None:
+def export(study: Study) -> None:
     """Offer the table for download, and links to single populations."""
     file = study.path / "table.parquet"
     with st.container(horizontal=True):
@@ -68,7 +68,7 @@ def export(study: Sweep) -> None:
                 ui.link("traverse", f"{figures.model_label(p.model)} on {label(p.data)}", run=p.run_id)
 
 
-def csv(study: Sweep) -> bytes:
+def csv(study: Study) -> bytes:
     """Return the table as CSV."""
     text = io.StringIO()
     table: Any = study.table()

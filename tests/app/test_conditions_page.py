@@ -60,12 +60,12 @@ def test_a_continuous_u_is_named_by_all_of_its_columns(store, visit):
     assert any(f"{columns[0]} = " in str(name) and f", {columns[1]} = " in str(name) for name in names)
 
 
-def test_the_study_shows_what_is_there_and_can_be_begun(store, visit, monkeypatch):
+def test_the_kinds_of_u_show_what_is_there_and_can_be_begun(store, visit, monkeypatch):
     asked = []
     monkeypatch.setattr(jobs, "analyse", lambda run, name, **more: asked.append((run.path.name, name)))
     at = check(visit("conditions", run="ivae"))
-    at.button(key="study.start").click().run()
-    assert asked == [("what-must-u-be-like", "study")]
+    at.button(key="kinds_of_u.start").click().run()
+    assert asked == [("what-must-u-be-like", "kinds_of_u")]
     rows = {
         f"{mode}-{n}-1": {
             "name": f"{mode}-{n}-1", "key": "", "mcc": [0.8, 0.9], "mcc_within_u": [0.7, None], "elbo": [0, 0],

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dvae_core import recipes, runs
-from dvae_core.analysis.conditions import worlds
+from dvae_core.analysis.conditions import kinds_of_u as kinds
 from dvae_core.analysis.conditions.compute import conditions
-from dvae_core.analysis.conditions.record import study_rows
+from dvae_core.analysis.conditions.record import kinds_of_u
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
@@ -96,29 +96,29 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
 
 @pytest.mark.slow
 def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
-    small = dict(list(worlds.worlds(members=2, steps=20).items())[:2])
-    run = runs.study_folder(tmp_path / "study")
+    small = dict(list(kinds.configs(members=2, steps=20).items())[:2])
+    run = runs.unlisted_run(tmp_path / "study")
     assert runs.list_runs(tmp_path.parent) == []  # too deep to be listed
     (run.path / "STOP").touch()
-    list(worlds.train_all(small, run.path))
-    assert study_rows(run.path) == []
+    list(kinds.train_all(small, run.path))
+    assert kinds_of_u(run.path) == []
     (run.path / "STOP").unlink()
-    assert list(worlds.train_all(small, run.path)) == [0.5, 1.0, 1.0]
-    rows = study_rows(run.path)
+    assert list(kinds.train_all(small, run.path)) == [0.5, 1.0, 1.0]
+    rows = kinds_of_u(run.path)
     assert [r["modulate"] for r in rows] == ["none", "mean"]
     assert all(len(r["mcc"]) == 2 and r["segments"] == 1 for r in rows)
     assert (rows[0]["rank"], rows[1]["rank"]) == (None, 0)  # one value of u: no difference of lambda
     before = (run.path / "analysis" / "study.json").read_text()
-    assert list(worlds.train_all(small, run.path)) == [1.0]
+    assert list(kinds.train_all(small, run.path)) == [1.0]
     assert (run.path / "analysis" / "study.json").read_text() == before
     other = {name: dataclasses.replace(c, train=dataclasses.replace(c.train, lr=2e-2)) for name, c in small.items()}
     keys = {r["key"] for r in rows}
-    list(worlds.train_all(other, run.path))
-    assert keys.isdisjoint(r["key"] for r in study_rows(run.path))  # other settings are trained anew
-    assert len(json.loads(before)) == len(study_rows(run.path))
+    list(kinds.train_all(other, run.path))
+    assert keys.isdisjoint(r["key"] for r in kinds_of_u(run.path))  # other settings are trained anew
+    assert len(json.loads(before)) == len(kinds_of_u(run.path))
 
 
 def test_the_whole_study_is_as_many_worlds_as_the_page_counts():
-    from pages.ui.conditions_study import POPULATIONS
+    from pages.ui.conditions_kinds_of_u import POPULATIONS
 
-    assert len(worlds.worlds()) == POPULATIONS
+    assert len(kinds.configs()) == POPULATIONS

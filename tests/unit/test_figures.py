@@ -72,7 +72,7 @@ def story(n: int) -> dict[str, np.ndarray]:
     return {"angle": ANGLES[:n], "log_px_error": flat + 0.001, **found}
 
 
-def study_rows(n: int) -> list[dict[str, object]]:
+def u_rows(n: int) -> list[dict[str, object]]:
     """Records of a study, some without a member's MCC, some without an invertible L."""
     return [
         {
@@ -104,7 +104,7 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "singular_values true": lambda n: figures.singular_values(*[np.arange(4.0) if n else None] * 2, 4, None),
     "prior_curves": lambda n: figures.prior_curves(ANGLES, np.ones((min(n, 12), 2, 7)), list("abcdefghijkl")[:n]),
     **{
-        f"study_lines {what} {by}": lambda n, what=what, by=by: figures.study_lines(study_rows(n), by, what=what)
+        f"kinds_of_u_lines {what} {by}": lambda n, what=what, by=by: figures.kinds_of_u_lines(u_rows(n), by, what=what)
         for what in ("mcc", "gain", "condition") for by in ("segments", "strength")
     },
     "stage": lambda n: figures.stage(points(n), points(n), title="5. Back: g(z)", axis=["g1", "g2"]),
@@ -562,7 +562,7 @@ def test_a_study_names_a_best_mode_only_beyond_both_spreads() -> None:
             {"modulate": mode, "segments": 5, "strength": 1.0, "mcc": mcc, "u_only": 0.5, "condition": None}
             for mode, mcc in (("mean", weak), ("variance", strong))
         ]
-        return str(figures.study_lines(rows, "segments").layout.title.text).replace("<br>", " ")
+        return str(figures.kinds_of_u_lines(rows, "segments").layout.title.text).replace("<br>", " ")
 
     assert title([0.6, 0.62], [0.9, 0.94]) == "MCC is highest with variance only: 0.92, then mean only 0.61"
     assert title([0.6, 0.9], [0.7, 0.98]) == "MCC: variance only 0.84 and mean only 0.75 are closer than their spreads"

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 
-def study_rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of a study so far (see `worlds.train_all`); none where it has not begun."""
+def kinds_of_u(folder: Path) -> list[dict[str, Any]]:
+    """Return one record a population so far (see `kinds_of_u.train_all`), oldest first; none before the first."""
     try:
         return list(json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8")).values())
     except FileNotFoundError:

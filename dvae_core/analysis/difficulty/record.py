@@ -1,6 +1,6 @@
 """The names of the reference lines. No torch."""
 
-# What needs no model at all, as score["floors"] calls it, and in words.
+# Each key of score["floors"] with its name on figures and pages.
 FLOORS = {
     "raw_x": "x itself",
     "pca": "PCA",

@@ -1,17 +1,17 @@
-"""What must u be like? A study of small populations, one point each, with progress and Stop."""
+"""What must u be like? Small populations trained on worlds that differ in u, one point each, with progress and Stop."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis.conditions.record import study_rows
+from dvae_core.analysis.conditions.record import kinds_of_u
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
 from pages.ui import page as ui
 from pages.ui.run_panel import POLL_SECONDS
 
-POPULATIONS = 32  # of the whole study: 6 numbers of segments and 2 weaker strengths, 4 modes each
+POPULATIONS = 32  # in all: 6 numbers of segments and 2 weaker strengths, 4 modes each
 ABOUT = (
     "Two factors, x in two dimensions, 2,000 rows; a population of three seeds for every point. The world's u moves "
     "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over "
@@ -20,11 +20,11 @@ ABOUT = (
 
 
 def begin(folder: Path) -> None:
-    """Queue the study, from its beginning or from where it stopped."""
+    """Queue the populations, from the first one or from where it stopped."""
     try:
-        run = runs.study_folder(folder)
+        run = runs.unlisted_run(folder)
         (folder / "STOP").unlink(missing_ok=True)
-        jobs.analyse(run, "study")
+        jobs.analyse(run, "kinds_of_u")
     except RunError as error:
         ui.problem(error)
         return
@@ -32,13 +32,13 @@ def begin(folder: Path) -> None:
 
 
 def section() -> None:
-    """Show the study's curves, and start, stop or resume it."""
+    """Show the curves so far, and start, stop or resume the training."""
     folder = runs.default_store() / "studies" / "what-must-u-be-like"
     busy = jobs.is_analysing(Run(folder))
 
     @st.fragment(run_every=2 * POLL_SECONDS if busy else None)
     def panel() -> None:
-        rows = study_rows(folder)
+        rows = kinds_of_u(folder)
         if busy and not jobs.is_analysing(Run(folder)):
             st.rerun()
         st.markdown("#### What must u be like?")
@@ -48,11 +48,11 @@ def section() -> None:
                 is_stopping = (folder / "STOP").exists()
                 st.button(
                     "Stopping ..." if is_stopping else "Stop", icon=":material/stop:", disabled=is_stopping,
-                    on_click=jobs.stop, args=(Run(folder),), key="study.stop",
+                    on_click=jobs.stop, args=(Run(folder),), key="kinds_of_u.stop",
                 )  # fmt: skip
                 st.progress(min(len(rows) / POPULATIONS, 1.0), f"{len(rows)} of {POPULATIONS} populations")
             elif len(rows) < POPULATIONS and st.button(
-                "Resume" if rows else "Train the study", icon=":material/play_arrow:", key="study.start"
+                "Resume" if rows else "Train them", icon=":material/play_arrow:", key="kinds_of_u.start"
             ):
                 begin(folder)
         if not rows:
@@ -61,8 +61,8 @@ def section() -> None:
         strong = [row for row in rows if row["segments"] == 10]
         for cell, what in zip(st.columns(3), ("mcc", "gain", "condition"), strict=True):
             with cell:
-                ui.plot(figures.study_lines(many, "segments", what=what), key=f"study.segments.{what}")
+                ui.plot(figures.kinds_of_u_lines(many, "segments", what=what), key=f"kinds_of_u.segments.{what}")
                 if len({row["strength"] for row in strong}) > 1:
-                    ui.plot(figures.study_lines(strong, "strength", what=what), key=f"study.strength.{what}")
+                    ui.plot(figures.kinds_of_u_lines(strong, "strength", what=what), key=f"kinds_of_u.strength.{what}")
 
     panel()

@@ -3,7 +3,7 @@
     study.json       what belongs to it: for every population its data, model and whole Config
     state.json       how long it has been at work, and what went wrong
     table.parquet    one row a model: data, model, beta, seed, failed, stuck, and every score
-    STOP, .lock      present when somebody asked it to stop; held by the process that hands out the work
+    STOP, .lock      present when it was asked to stop; held by the process that hands out the work
 
 Betas and seeds of one data set and model are members of the same Run, so that they train in one program; a Run holds
 at most 16 of them, with all seeds of a beta together. Runs lie in a store under names made of their Config's key, so
@@ -40,7 +40,7 @@ COLUMNS = ("data", "model", "beta", "seed", "state", "failed", "stuck", *NAMES, 
 
 @dataclass(frozen=True)
 class Population:
-    """One Run of a study: what its data and model are called in the table, and its settings."""
+    """One Run of a study: the names of its data and model in the table, and its settings."""
 
     data: str
     model: str
@@ -85,11 +85,11 @@ def populations(
         own = {} if split == "auto" else {"split": split}
         dataset = dataset_of(source)
         for model in models:
-            name, asked = _model(model)
+            name, requested = _model(model)
             for start in range(0, len(betas), at_once):
                 some = [b for b in betas[start : start + at_once] for _ in range(seeds)]
                 each = tuple(range(seeds)) * (len(some) // seeds)
-                how = {**settings, **own, **asked}
+                how = {**settings, **own, **requested}
                 config = recipes.for_dataset(source, dataset, name, betas=some, seeds=each, **how)
                 population = Population(_data_label(given, dataset), model, config)
                 made.setdefault(population.run_id, population)
@@ -142,7 +142,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Study:
     """A handle on a study's folder and on the store where its runs lie; everything is read when asked."""
 
     path: Path
@@ -155,12 +155,12 @@ class Sweep:
 
     @property
     def title(self) -> str:
-        """What a person called the study."""
+        """The study's title."""
         return str(self._tree()["title"])
 
     @property
     def populations(self) -> list[Population]:
-        """What belongs to the study.
+        """The study's populations.
 
         Raises:
             RunError: If study.json is missing or damaged.
@@ -185,7 +185,7 @@ class Sweep:
 
     def status(self) -> Progress:
         """Return how far the study is, from the runs' own folders; the time left is measured, so None at first."""
-        everything, told = self.populations, self._state()
+        everything, state_file = self.populations, self._state()
         parts = [self._part(p) for p in everything]
         members = [p.config.members for p in everything]
         done = sum(m for m, (share, _, _) in zip(members, parts, strict=True) if share == 1)
@@ -195,13 +195,23 @@ class Sweep:
         elif all(share == 1 for share, _, _ in parts):
             state = "finished"
         else:
-            state = "stopped" if told.get("seconds") or any(share for share, _, _ in parts) else "new"
-        seconds = float(told.get("seconds", 0.0)) + (time.time() - float(told.get("began", 0)) if running else 0.0)
+            state = "stopped" if state_file.get("seconds") or any(share for share, _, _ in parts) else "new"
+        seconds = float(state_file.get("seconds", 0.0)) + (
+            time.time() - float(state_file.get("began", 0)) if running else 0.0
+        )
         at_work = tuple(p for p, (_, _, active) in zip(everything, parts, strict=True) if active)
-        left = self._left(everything, parts, told, seconds) if running else None
+        left = self._left(everything, parts, state_file, seconds) if running else None
         share = sum(m * s for m, (s, _, _) in zip(members, parts, strict=True)) / sum(members)
         return Progress(
-            state, share, done, sum(members), len(everything), seconds, left, at_work, str(told.get("problem", ""))
+            state,
+            share,
+            done,
+            sum(members),
+            len(everything),
+            seconds,
+            left,
+            at_work,
+            str(state_file.get("problem", "")),
         )
 
     def _part(self, population: Population) -> tuple[float, float, bool]:
@@ -217,7 +227,7 @@ class Sweep:
         return share, status.seconds, status.state in ("warming", "running")
 
     def _left(
-        self, everything: list[Population], parts: list[tuple[float, float, bool]], told: dict, seconds: float
+        self, everything: list[Population], parts: list[tuple[float, float, bool]], state_file: dict, seconds: float
     ) -> float | None:
         """Estimate from the populations that are through: a population takes as long as others of its kind did."""
         through = [(p, s) for p, (share, s, _) in zip(everything, parts, strict=True) if share == 1 and s > 0]
@@ -238,8 +248,8 @@ class Sweep:
         costs = [cost(p) for p in everything]
         whole = sum(costs)
         now = sum(c * share for c, (share, _, _) in zip(costs, parts, strict=True))
-        before = float(told.get("share", 0.0)) * whole  # of work that was there when this session began
-        spent = time.time() - float(told.get("began", time.time()))
+        before = float(state_file.get("share", 0.0)) * whole  # of work that was there when this session began
+        spent = time.time() - float(state_file.get("began", time.time()))
         return spent * (whole - now) / (now - before) if now > before else None
 
     def table(self) -> Table:
@@ -286,21 +296,21 @@ class Sweep:
         try:
             return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}  # a clock and a message only: the work itself is told by the runs
+            return {}  # a clock and a message only: how far the work is, the runs themselves say
 
-    def _tell(self, **changes: Any) -> None:
+    def _write_state(self, **changes: Any) -> None:
         write_atomically(self.path / "state.json", json.dumps({**self._state(), **changes}))
 
 
 def create(
     path: Path, everything: Sequence[Population], *, title: str = "", store: Path | None = None, full: bool = False
-) -> Sweep:
+) -> Study:
     """Write down a study at `path`, or open the same one if it is there already.
 
     Args:
         path: Its folder.
         everything: Its populations, from `populations` or of any other Configs.
-        title: What to call it.
+        title: Its title.
         store: Where its runs go; None for the same folder.
         full: Also compute the scores that take minutes a model (DCI and others).
 
@@ -308,7 +318,7 @@ def create(
         RunError: If another study is there, or the folder cannot be written to.
     """
     path = Path(path).absolute()
-    sweep = Sweep(path, (store or path).absolute())
+    study = Study(path, (store or path).absolute())
     tree = {
         "title": runs.clean_title(title) or path.name, "created": time.time(), "full": full,
         "populations": [
@@ -316,25 +326,23 @@ def create(
         ],
     }  # fmt: skip
     if (path / "study.json").exists():
-        if [p.run_id for p in sweep.populations] != [p.run_id for p in everything]:
-            raise RunError(
-                f"{path} holds another study; choose another folder, or go on with that one as it was begun."
-            )
-        if sweep._tree().get("full") == full:
-            return sweep
+        if [p.run_id for p in study.populations] != [p.run_id for p in everything]:
+            raise RunError(f"{path} holds another study; choose another folder, or resume that one as it was begun.")
+        if study._tree().get("full") == full:
+            return study
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / "study.json", json.dumps(tree, indent=1))
     except OSError as error:
         raise RunError(f"The study cannot be written to {path}: {files.os_error_message(error)}") from error
-    return sweep
+    return study
 
 
-def list_sweeps(store: Path) -> list[Sweep]:
+def list_studies(store: Path) -> list[Study]:
     """Return the studies of a store, newest first: those under studies/, and one in the store itself."""
     found = [*store.glob("studies/*/study.json"), *store.glob("study.json")]
     found.sort(key=lambda file: (-file.stat().st_mtime, file))
-    return [Sweep(file.parent, store) for file in found]
+    return [Study(file.parent, store) for file in found]
 
 
 def new_path(store: Path, title: str) -> Path:
@@ -345,11 +353,11 @@ def new_path(store: Path, title: str) -> Path:
 # --- the work ---------------------------------------------------------------------------------------------------------
 
 
-def perform(sweep: Sweep, executor: Executor, *, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-    """Train and score what is not finished, on any Executor; write table.parquet. Going on = calling it again.
+def perform(study: Study, executor: Executor, *, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+    """Train and score what is not finished, on any Executor; write table.parquet. To resume, call it again.
 
-    Local workers get no more at once than they can do, so that whoever asks for a training waits for one population at
-    most; any other Executor gets everything. A population that fails is a row that says so, and is tried again next
+    Local workers get no more at once than they can do, so that another training waits for one population at most; any
+    other Executor gets everything. A population that fails is a row that says so, and is tried again next
     time.
 
     Yields:
@@ -359,33 +367,33 @@ def perform(sweep: Sweep, executor: Executor, *, should_stop: Callable[[], bool]
         RunError: If another process is at work on the study, or the folder cannot be written to.
     """
     try:
-        with locked(sweep.path / ".lock"):
-            yield from _perform(sweep, executor, should_stop)
+        with locked(study.path / ".lock"):
+            yield from _perform(study, executor, should_stop)
     except LockedError as error:
-        raise RunError(f"{sweep.title} is at work already.") from error
+        raise RunError(f"{study.title} is at work already.") from error
     except OSError as error:
-        raise RunError(f"{sweep.title} cannot go on: {files.os_error_message(error)}") from error
-    yield sweep.status()  # now that nobody holds it: finished, or stopped
+        raise RunError(f"{study.title} cannot continue: {files.os_error_message(error)}") from error
+    yield study.status()  # now that nobody holds it: finished, or stopped
 
 
-def _perform(sweep: Sweep, executor: Executor, should_stop: Callable[[], bool]) -> Iterator[Progress]:
-    (sweep.path / "STOP").unlink(missing_ok=True)
-    everything, full = sweep.populations, bool(sweep._tree().get("full"))
-    parts = [sweep._part(p)[0] * p.config.members for p in everything]
+def _perform(study: Study, executor: Executor, should_stop: Callable[[], bool]) -> Iterator[Progress]:
+    (study.path / "STOP").unlink(missing_ok=True)
+    everything, full = study.populations, bool(study._tree().get("full"))
+    parts = [study._part(p)[0] * p.config.members for p in everything]
     share = sum(parts) / sum(p.config.members for p in everything)
-    seconds, began = float(sweep._state().get("seconds", 0.0)), time.time()
-    sweep._tell(began=began, share=share, problem="")
+    seconds, began = float(study._state().get("seconds", 0.0)), time.time()
+    study._write_state(began=began, share=share, problem="")
     at_once = executor.limit if isinstance(executor, jobs.Workers) else len(everything)
-    waiting = [p for p in everything if sweep._part(p)[0] < 1 or _wants_more(sweep.run(p), full)]
+    waiting = [p for p in everything if study._part(p)[0] < 1 or _wants_more(study.run(p), full)]
     futures: dict[Future, tuple[Population, str]] = {}
     try:
         while waiting or futures:
             while waiting and len(futures) < at_once:
                 population = waiting.pop(0)
                 try:
-                    name, future = _submit(sweep, population, executor, full)
-                except RunError as error:  # somebody else trains it just now, or its folder is damaged
-                    sweep._tell(problem=str(error))
+                    name, future = _submit(study, population, executor, full)
+                except RunError as error:  # another process is training it, or its folder is damaged
+                    study._write_state(problem=str(error))
                     continue
                 futures[future] = population, name
             ended, _ = wait(futures, LOOK_SECONDS, FIRST_COMPLETED)
@@ -394,23 +402,23 @@ def _perform(sweep: Sweep, executor: Executor, should_stop: Callable[[], bool]) 
                 if future.cancelled():
                     continue
                 if (error := future.exception()) is not None:
-                    _note(sweep, population, name, error)
-                elif name == "train" and sweep.run(population).status().state == "finished":
+                    _note(study, population, name, error)
+                elif name == "train" and study.run(population).status().state == "finished":
                     waiting.insert(0, population)  # now to be scored
             if ended:
-                _write(sweep)
-            yield sweep.status()
-            if should_stop() or (sweep.path / "STOP").exists():
+                _write(study)
+            yield study.status()
+            if should_stop() or (study.path / "STOP").exists():
                 break
     finally:
         for future, (population, name) in futures.items():
             if name == "train":
-                jobs.stop(sweep.run(population))
+                jobs.stop(study.run(population))
             future.cancel()
-        _settled(sweep, [population for population, _ in futures.values()])
-        sweep._tell(seconds=seconds + time.time() - began)
-        (sweep.path / "STOP").unlink(missing_ok=True)
-        _write(sweep)
+        _settled(study, [population for population, _ in futures.values()])
+        study._write_state(seconds=seconds + time.time() - began)
+        (study.path / "STOP").unlink(missing_ok=True)
+        _write(study)
 
 
 def _wants_more(run: Run, full: bool) -> bool:
@@ -418,8 +426,8 @@ def _wants_more(run: Run, full: bool) -> bool:
     return full and record is not None and not record.get("full")
 
 
-def _submit(sweep: Sweep, population: Population, executor: Executor, full: bool) -> tuple[str, Future]:
-    run = sweep.run(population)
+def _submit(study: Study, population: Population, executor: Executor, full: bool) -> tuple[str, Future]:
+    run = study.run(population)
     if not run.path.exists():
         title = f"{population.model} on {population.data}"
         runs.create(run.path, population.config, title=title)
@@ -428,25 +436,25 @@ def _submit(sweep: Sweep, population: Population, executor: Executor, full: bool
     return "train", jobs.start(run, executor)
 
 
-def _note(sweep: Sweep, population: Population, name: str, error: BaseException) -> None:
+def _note(study: Study, population: Population, name: str, error: BaseException) -> None:
     """Keep what went wrong: in the study's state, and in the run's where the run does not know (its worker died)."""
-    run, said = sweep.run(population), str(error).split("\n", 1)[0] or type(error).__name__
-    sweep._tell(problem=f"{population.model} on {population.data}: {said}")
+    run, message = study.run(population), str(error).split("\n", 1)[0] or type(error).__name__
+    study._write_state(problem=f"{population.model} on {population.data}: {message}")
     if name == "train" and run.status().state not in ("failed", "stopped", "finished"):
-        run.set_status(state="failed", message=said)
+        run.set_status(state="failed", message=message)
 
 
-def _settled(sweep: Sweep, asked: list[Population]) -> None:
+def _settled(study: Study, stopping: list[Population]) -> None:
     """Wait a few seconds until the trainings that were asked to stop have written their checkpoints."""
     deadline = time.monotonic() + 10
-    while any(sweep.run(p).is_locked() for p in asked) and time.monotonic() < deadline:
+    while any(study.run(p).is_locked() for p in stopping) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
 
 
-def _write(sweep: Sweep) -> None:
-    temporary = sweep.path / f".table-{os.getpid()}.parquet"
-    sweep.table().to_parquet(temporary, index=False)
-    temporary.replace(sweep.path / "table.parquet")
+def _write(study: Study) -> None:
+    temporary = study.path / f".table-{os.getpid()}.parquet"
+    study.table().to_parquet(temporary, index=False)
+    temporary.replace(study.path / "table.parquet")
 
 
 # --- in the background of the app -------------------------------------------------------------------------------------
@@ -454,31 +462,31 @@ def _write(sweep: Sweep) -> None:
 _guard = threading.Lock()
 
 
-def start(sweep: Sweep) -> None:
-    """Begin or go on in a thread of this process, on the app's workers; it ends with the server, resumably.
+def start(study: Study) -> None:
+    """Start or resume in a thread of this process, on the app's workers; it ends with the server and can be resumed.
 
     Raises:
         RunError: If it is at work already.
     """
     with _guard:
-        if sweep.is_running():
-            raise RunError(f"{sweep.title} is at work already.")
+        if study.is_running():
+            raise RunError(f"{study.title} is at work already.")
         begun = threading.Event()
-        threading.Thread(target=_drive, args=(sweep, begun), daemon=True, name="dvae-study").start()
+        threading.Thread(target=_drive, args=(study, begun), daemon=True, name="dvae-study").start()
         begun.wait(5)
 
 
-def _drive(sweep: Sweep, begun: threading.Event) -> None:
+def _drive(study: Study, begun: threading.Event) -> None:
     try:
-        for _ in perform(sweep, jobs.place()):
+        for _ in perform(study, jobs.place()):
             begun.set()
     except RunError as error:
-        sweep._tell(problem=str(error))
+        study._write_state(problem=str(error))
     finally:
         begun.set()
 
 
-def stop(sweep: Sweep) -> None:
+def stop(study: Study) -> None:
     """Ask whoever is at work on the study to stop; trainings write their checkpoints first."""
-    if sweep.is_running():
-        (sweep.path / "STOP").touch()
+    if study.is_running():
+        (study.path / "STOP").touch()

@@ -1,6 +1,7 @@
 """What must u be like? Small populations trained on one world after another, and what each recovered of it.
 
-`train_all` is the seam: any product of Configs in, one record each out. It trains in this process, one after the other.
+Not a study (`work.study`): one population after the other is trained in this process and thrown away, and only its
+record is kept, in analysis/study.json of a folder that is no run of the store.
 """
 
 import json
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from dvae_core import runs
-from dvae_core.analysis.common import Computation
+from dvae_core.analysis.common import Computation, good_members
+from dvae_core.analysis.conditions import record
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.score.compute import score
 from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
@@ -27,8 +29,8 @@ STRENGTH_SEGMENTS = 10
 MODES = ("none", "mean", "variance", "both")
 
 
-def worlds(*, members: int = 3, steps: int = 400, seed: int = 45) -> dict[str, Config]:
-    """Return the study's Configs by name, "both-10-1" for mode, segments and strength: 2 factors, 2-D x, 2,000 rows.
+def configs(*, members: int = 3, steps: int = 400, seed: int = 45) -> dict[str, Config]:
+    """Return the Configs by name, "both-10-1" for mode, segments and strength: 2 factors, 2-D x, 2,000 rows.
 
     The default seed's mixing is one that no linear method undoes (see `recipes.TALK_DATA`); 400 refined steps of a
     small net reach .9 of MCC there. The world's u moves what the prior's does; "none" is a plain VAE on the world in
@@ -59,9 +61,9 @@ def _config(mode: str, segments: int, strength: float, members: int, steps: int,
 def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
     """Train and score every Config that analysis/study.json in `folder` does not hold yet, adding one record each.
 
-    A record: name, key (of the Config), mcc [p], mcc_within_u [p], elbo [p], u_only, of the median member the rank
-    (directions of the learned lambda above chance) and the condition of L (None unless light 4 is green), and for
-    sources segments, strength and modulate ("none" for a plain VAE).
+    A record: name, key (of the Config), mcc, mcc_within_u, elbo [p] (None for failed and stuck members), u_only, of the
+    median member the rank (directions of the learned lambda above chance) and the condition of L (None unless light 4
+    is green), and for sources segments, strength and modulate ("none" for a plain VAE).
 
     Yields:
         The fraction done; a STOP file in the folder ends it after the population at work.
@@ -86,19 +88,20 @@ def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
 
 def _record(run: runs.Run) -> dict[str, Any]:
     scored, config = score(run), run.config
-    record: dict[str, Any] = {
-        k: [m[v] for m in scored["members"]]
+    good = good_members(run)
+    found: dict[str, Any] = {
+        k: [m[v] if m["member"] in good else None for m in scored["members"]]
         for k, v in (("mcc", "mcc_pearson"), ("mcc_within_u", "mcc_within_u"), ("elbo", "elbo"))
     }
-    record |= {"u_only": scored["floors"]["u_only"], "condition": None, "rank": None}
+    found |= {"u_only": scored["floors"]["u_only"], "condition": None, "rank": None}
     if isinstance(config.data, SourcesData):
-        record |= {"segments": config.data.segments, "strength": config.data.strength}
-        record["modulate"] = config.data.modulate if config.is_conditional else "none"
+        found |= {"segments": config.data.segments, "strength": config.data.strength}
+        found["modulate"] = config.data.modulate if config.is_conditional else "none"
     if config.is_conditional:
-        found = [_directions(run, m) for m in range(config.members)]
-        rank, condition = sorted(found, key=lambda f: (-f[0], f[1]))[len(found) // 2]
-        record |= {"condition": None if np.isinf(condition) else condition, "rank": rank}
-    return record
+        directions = sorted((_directions(run, m) for m in range(config.members)), key=lambda d: (-d[0], d[1]))
+        rank, condition = directions[len(directions) // 2]
+        found |= {"condition": None if np.isinf(condition) else condition, "rank": rank}
+    return found
 
 
 def _directions(run: runs.Run, m: int) -> tuple[int, float]:
@@ -114,7 +117,10 @@ def _directions(run: runs.Run, m: int) -> tuple[int, float]:
     return rank, learned.condition if lights[3].state == "met" else float("inf")
 
 
-def study(run: runs.Run, *, seed: int = 45) -> Computation:
-    """Train the whole study into the folder of `run` (see `worlds`, `train_all`, `runs.study_folder`)."""
-    yield from train_all(worlds(seed=seed), run.path)
-    return json.loads((run.path / "analysis" / "study.json").read_text(encoding="utf-8"))
+def kinds_of_u(run: runs.Run, *, seed: int = 45) -> Computation:
+    """Train small populations on worlds that differ in u; write analysis/study.json.
+
+    See `configs` and `train_all`; what is there already is not trained again.
+    """
+    yield from train_all(configs(seed=seed), run.path)
+    return {"populations": record.kinds_of_u(run.path)}

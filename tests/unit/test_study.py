@@ -14,13 +14,13 @@ from dvae_core.cli import main
 from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_from_text, data_to_text
 from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
-from dvae_core.work import sweep
+from dvae_core.work import study as studies
 
 SMALL = "sources,per_segment=40,segments=3"
 
 
-def small(seeds: int = 2, betas: tuple[float, ...] = (1, 4)) -> list[sweep.Population]:
-    return sweep.populations([SMALL], ["vae", "ivae"], betas, seeds, epochs=1, batch=32)
+def small(seeds: int = 2, betas: tuple[float, ...] = (1, 4)) -> list[studies.Population]:
+    return studies.populations([SMALL], ["vae", "ivae"], betas, seeds, epochs=1, batch=32)
 
 
 class Here(Executor):
@@ -42,10 +42,10 @@ class Here(Executor):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> sweep.Sweep:
+def finished(tmp_path_factory) -> studies.Study:
     """A study of 8 models in 2 populations."""
-    study = sweep.create(tmp_path_factory.mktemp("study"), small())
-    *_, end = sweep.perform(study, Here())
+    study = studies.create(tmp_path_factory.mktemp("study"), small())
+    *_, end = studies.perform(study, Here())
     assert (end.state, end.done, end.models) == ("finished", 8, 8)
     return study
 
@@ -54,12 +54,12 @@ def test_betas_and_seeds_are_members_of_one_population():
     vae, ivae = small()
     assert (vae.config.train.betas, vae.config.train.seeds) == ((1, 1, 4, 4), (0, 1, 0, 1))
     assert (vae.config.prior.kind, ivae.config.prior.kind) == ("standard", "conditional")
-    split = sweep.populations([SMALL], ["vae"], (1, 2, 4), 6)
+    split = studies.populations([SMALL], ["vae"], (1, 2, 4), 6)
     assert [p.config.train.betas for p in split] == [(1.0,) * 6 + (2.0,) * 6, (4.0,) * 6]  # 16 members at most
 
 
 def test_a_model_may_carry_settings():
-    full, diagonal = sweep.populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
+    full, diagonal = studies.populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
     assert (full.config.model.posterior, diagonal.config.model.posterior) == ("full", "diagonal")
     assert diagonal.config.model.latents == 3
 
@@ -70,7 +70,7 @@ def test_a_model_may_carry_settings():
 )
 def test_a_study_that_makes_no_sense_is_refused(models, said):
     with pytest.raises(ConfigError, match=said):
-        sweep.populations([SMALL], models, (1,), 1)
+        studies.populations([SMALL], models, (1,), 1)
 
 
 def test_one_row_a_model_with_its_scores(finished):
@@ -90,78 +90,78 @@ def test_one_row_a_model_with_its_scores(finished):
 
 def test_what_is_finished_is_not_done_again(finished, tmp_path):
     again = Here()
-    (end,) = sweep.perform(finished, again)
+    (end,) = studies.perform(finished, again)
     assert (end.state, again.asked) == ("finished", [])
     shutil.copytree(finished.path, tmp_path / "copy")
-    study = sweep.Sweep(tmp_path / "copy", tmp_path / "copy")
+    study = studies.Study(tmp_path / "copy", tmp_path / "copy")
     lost = study.populations[0].run_id
     shutil.rmtree(study.path / lost)
     before = study.table()
     assert before["state"].tolist() == ["new"] * 4 + ["finished"] * 4
-    for _ in sweep.perform(study, again):
+    for _ in studies.perform(study, again):
         pass
     assert again.asked == [(lost, "train"), (lost, "members")]
     pd.testing.assert_frame_equal(study.table(), finished.table())
 
 
 def test_a_failed_population_is_rows_that_say_so_and_is_tried_again(tmp_path):
-    study = sweep.create(tmp_path / "study", small())
-    *_, end = sweep.perform(study, Here(fail="ivae"))
+    study = studies.create(tmp_path / "study", small())
+    *_, end = studies.perform(study, Here(fail="ivae"))
     assert (end.state, end.done) == ("stopped", 4)
     assert "the worker died" in end.problem
     table = pd.read_parquet(tmp_path / "study/table.parquet")
     assert table["failed"].tolist() == [False] * 4 + [True] * 4
     assert set(table.loc[4:, "problem"]) == {"the worker died"}
     assert table.loc[4:, "elbo"].isna().all()
-    *_, end = sweep.perform(study, Here())
+    *_, end = studies.perform(study, Here())
     assert (end.state, end.problem) == ("finished", "")
 
 
 def test_a_diverged_member_is_a_row_that_says_so(finished, tmp_path):
     shutil.copytree(finished.path, tmp_path / "copy")
-    study = sweep.Sweep(tmp_path / "copy", tmp_path / "copy")
+    study = studies.Study(tmp_path / "copy", tmp_path / "copy")
     study.run(study.populations[0]).set_status(failed_members=[1])
     assert study.table()["failed"].tolist() == [False, True] + [False] * 6
 
 
 def test_a_study_stops_and_goes_on(tmp_path):
-    study = sweep.create(tmp_path / "study", small())
+    study = studies.create(tmp_path / "study", small())
     with ThreadPoolExecutor(1) as pool:
-        *_, end = sweep.perform(study, pool, should_stop=lambda: True)
-        assert (end.state, sweep.Sweep(study.path, study.store).status().done) == ("stopped", 0)
+        *_, end = studies.perform(study, pool, should_stop=lambda: True)
+        assert (end.state, studies.Study(study.path, study.store).status().done) == ("stopped", 0)
         assert not (study.path / "STOP").exists()
-        *_, end = sweep.perform(study, pool)
+        *_, end = studies.perform(study, pool)
     assert end.state == "finished"
     assert end.seconds > 0
 
 
 def test_another_study_is_not_written_over(finished):
-    assert sweep.create(finished.path, small()) == finished
+    assert studies.create(finished.path, small()) == finished
     with pytest.raises(RunError, match="another study"):
-        sweep.create(finished.path, small(seeds=3))
+        studies.create(finished.path, small(seeds=3))
     with pytest.raises(RunError, match="no study"):
-        sweep.Sweep(finished.path / "nowhere", finished.store).status()
+        studies.Study(finished.path / "nowhere", finished.store).status()
 
 
 def test_two_cannot_be_at_work_on_one_study(tmp_path):
-    study = sweep.create(tmp_path / "study", small())
-    first = sweep.perform(study, Here())
+    study = studies.create(tmp_path / "study", small())
+    first = studies.perform(study, Here())
     next(first)
     assert study.status().state == "running"
     with pytest.raises(RunError, match="at work already"):
-        next(sweep.perform(study, Here()))
+        next(studies.perform(study, Here()))
     first.close()
     assert not study.is_running()
 
 
 def test_the_time_left_is_measured_from_what_is_through(finished, tmp_path):
     shutil.copytree(finished.path, tmp_path / "copy")
-    study = sweep.Sweep(tmp_path / "copy", tmp_path / "copy")
+    study = studies.Study(tmp_path / "copy", tmp_path / "copy")
     shutil.rmtree(study.path / study.populations[0].run_id)
-    seen = [(p.done, p.seconds_left) for p in sweep.perform(study, Here())]
+    seen = [(p.done, p.seconds_left) for p in studies.perform(study, Here())]
     assert seen[-1] == (8, None)
-    fresh = sweep.create(tmp_path / "fresh", small())
-    at_first = next(sweep.perform(fresh, Here(fail="vae")))
+    fresh = studies.create(tmp_path / "fresh", small())
+    at_first = next(studies.perform(fresh, Here(fail="vae")))
     assert at_first.seconds_left is None  # nothing is through: nothing is promised
 
 
@@ -179,8 +179,8 @@ def test_the_command_line_trains_resumes_and_refuses(tmp_path, capsys):
 def test_studies_of_a_store_are_found(finished, tmp_path):
     (tmp_path / "studies").mkdir()
     shutil.copytree(finished.path, tmp_path / "studies/a")
-    assert [s.id for s in sweep.list_sweeps(tmp_path)] == ["a"]
-    assert sweep.list_sweeps(finished.path) == [finished]
+    assert [s.id for s in studies.list_studies(tmp_path)] == ["a"]
+    assert studies.list_studies(finished.path) == [finished]
 
 
 def test_data_as_text_comes_back():
@@ -190,9 +190,9 @@ def test_data_as_text_comes_back():
 
 def test_populations_of_any_configs_make_a_study(finished, tmp_path):
     config = dataclasses.replace(finished.populations[0].config, data=SourcesData(segments=3, per_segment=45))
-    study = sweep.create(tmp_path / "own", [sweep.Population("mine", "vae", config)])
+    study = studies.create(tmp_path / "own", [studies.Population("mine", "vae", config)])
     assert Config.from_json(study.populations[0].config.to_json()) == config
-    for _ in sweep.perform(study, Here()):
+    for _ in studies.perform(study, Here()):
         pass
     assert set(study.table()["data"]) == {"mine"}
 
