@@ -1,4 +1,4 @@
-"""Chapter 2, even worse: any factorial prior is carried to a Gaussian, turned there, and carried back."""
+"""Chapter 2, even worse: map any factorial prior to a Gaussian, turn it there, and map it back."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ NAMES = any_prior.LABELS | {OWN: "a run's own latents"}
 
 
 def toolbar() -> tuple[tuple[str, str], Run | None, int]:
-    """Show the choices of this page in one row: a marginal for each latent, and a run where one is its own."""
+    """Show the choices of this page in one row: a marginal for each latent, and a run where it supplies one."""
     cells = st.columns([2, 2, 3, 2], vertical_alignment="top")
     usable = ui.usable_runs()
     known = [*any_prior.MARGINALS, OWN] if usable else list(any_prior.MARGINALS)
@@ -66,7 +66,7 @@ def marginals_of(names: tuple[str, str], run: Run | None, member: int) -> list[A
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def carried(names: tuple[str, str], about: tuple, angle: float, _run: Run | None, member: int) -> tuple[Any, Any]:
-    """Carry 1,500 points and judge them; `about` names the version of the run."""
+    """Carry 1,500 points through g and judge them; `about` names the version of the run."""
     marginals = marginals_of(names, _run, member)
     z = any_prior.sample(marginals, POINTS)
     found = any_prior.carry(z, matrices.rotation_matrix(2, angle), marginals)
@@ -95,14 +95,14 @@ def lab(names: tuple[str, str], run: Run | None, member: int) -> None:
         "Hue and symbol: the quarter of the plane where a point starts; each point keeps its own through all panels. "
         f"{DRAWN:,} of {POINTS:,} points are drawn; histograms and tests use all."
     )
-    say(verdict, matrices.rotation_matrix(2, angle), angle)
+    explain(verdict, matrices.rotation_matrix(2, angle), angle)
 
 
-def say(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
-    """Say what an observer could notice (nothing), and what has changed all the same."""
+def explain(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
+    """Show what an observer could notice (nothing), and what has changed nevertheless."""
     ks = ", ".join(f"{k.p_value:.2f}" for k in verdict.ks)
     before, after = (f"{m.value:.2f} ± {m.error:.2f}" for m in (verdict.mean_log_p, verdict.mean_log_p_back))
-    table, words = st.columns([6, 5], gap="large")
+    table, text = st.columns([6, 5], gap="large")
     table.markdown(
         "| What can be checked | z | g(z) |\n|---|---|---|\n"
         f"| Marginals are the prior's (KS, p) | | {ks} |\n"
@@ -113,13 +113,13 @@ def say(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
         f"| **MCC with z** | 1.00 | **{verdict.mcc.value:.2f}** |"
     )
     if matrices.entangles(R):
-        found = f"**The prior cannot tell g(z) from z**, yet they are different latents: MCC {verdict.mcc.value:.2f}."
+        finding = f"**The prior cannot tell g(z) from z**, yet they are different latents: MCC {verdict.mcc.value:.2f}."
         witness = f"The map on screen is one of them: at {angle}° all entries of R are non-zero."
     else:
-        found = "**Here g only relabels and flips the axes:** turn the slider away from 0° and 90°."
+        finding = "**Here g only relabels and flips the axes:** turn the slider away from 0° and 90°."
         witness = f"At {angle}° the map on screen is not one of them: R has zeros."
-    words.markdown(f"{found}\n\n{LOCATELLO} {witness}")
-    words.caption(POINTWISE)
+    text.markdown(f"{finding}\n\n{LOCATELLO} {witness}")
+    text.caption(POINTWISE)
 
 
 ui.start(

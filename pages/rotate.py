@@ -59,7 +59,7 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
 
 
 def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
-    """Mount the dial and its panels, and under them M and what there is to see at this angle."""
+    """Mount the dial with its panels, and under it the chosen view at this angle."""
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
     hue, names = hues(run)
@@ -121,7 +121,7 @@ def save(run: Run, member: int, plane: tuple[int, int]) -> None:
 ui.start(
     "rotate",
     "Rotate the latents",
-    "Turn the dial: the latents change, their density does not, and **neither does the data**.",
+    "Turn the dial: the latents change, the density N(0, I) does not, and **neither does the data**.",
     maths=MATHS,
 )
 try:

@@ -83,10 +83,10 @@ def score_against_beta(
              {"color": colour, "symbol": f"{symbol}-open", "size": 8, "line": {"width": 2}}),
             (failed, f"{label}, failed", {"color": COLOURS["bad"], "symbol": "x-thin-open", "size": 10}),
         )  # fmt: skip
-        for chosen, said, marker in kinds:
+        for chosen, label, marker in kinds:
             if chosen.any():
                 fig.add_scatter(
-                    x=x[chosen], y=np.where(failed, y[known].min(), y)[chosen], mode="markers", name=said,
+                    x=x[chosen], y=np.where(failed, y[known].min(), y)[chosen], mode="markers", name=label,
                     legendgroup=label, marker=marker, text=of.who(np.flatnonzero(chosen)),
                     hovertemplate="%{text}: failed" if chosen is failed else f"%{{text}}<br>{name} %{{y:.3f}}",
                 )  # fmt: skip
@@ -145,12 +145,12 @@ def variance_bars(
     name, first = next(iter(known.items()))
     luck = [f"{what} {100 * share:.0f} %" for what, share in zip(PARTS, first.luck, strict=False) if share > 0]
     note = f"if only seeds mattered: {', '.join(luck)}" if luck else ""
-    told = [
+    shares = [
         f"{part}\N{NO-BREAK SPACE}{100 * _part(first, part):.0f}\N{NO-BREAK SPACE}%"
         for part in PARTS
         if _part(first, part) >= 0.005
     ]
-    return finish(fig, title or f"What decides {name}: {', '.join(told)}", note, height=height)
+    return finish(fig, title or f"What decides {name}: {', '.join(shares)}", note, height=height)
 
 
 def _part(shares: Shares, part: str) -> float:

@@ -13,7 +13,7 @@ from pages.ui import page as ui
 
 
 def section() -> None:
-    """Let the visitor pick data and show what the construction makes of it."""
+    """Show the construction on data of the visitor's choice."""
     st.markdown(
         "**Darmois: independence alone is cheap.** y₁ = F(x₁) and y₂ = F(x₂|x₁) are independent and uniform, whatever "
         "x was mixed from."
@@ -69,11 +69,11 @@ def _show(dataset: Dataset, found: Darmois, names: list[str], columns: list[int]
     panels = [(x, "Data x", names), (found.y, "y: independent", ["y1", "y2"])]
     if has_truth:
         panels.insert(0, (start, "True factors", ["s1", "s2"]))
-    *cells, words = st.columns([1] * len(panels) + [4 - len(panels) + 0.5], gap="small")
+    *cells, text = st.columns([1] * len(panels) + [4 - len(panels) + 0.5], gap="small")
     for cell, (points, title, axis) in zip(cells, panels, strict=True):
         with cell:
             ui.plot(figures.stage(points, start, title=title, axis=axis), key=f"any_prior.darmois.{title}")
-    with words:
+    with text:
         before, after = found.independence_before.p_value, found.independence.p_value
         passed = "no dependence found" if after > 0.05 else "dependence left: this estimate of F is too rough"
         st.markdown(

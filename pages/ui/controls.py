@@ -190,7 +190,7 @@ def data_label(data: Data) -> str:
 
 # --- the form of the Train page ---------------------------------------------------------------------------------------
 
-MODELS = {"vae": "VAE", "beta-vae": "β-VAE", "ivae": "iVAE"}
+MODELS = {"vae": "VAE", "beta-vae": "beta-VAE", "ivae": "iVAE"}
 PRIORS: dict[str, type[GaussianPrior | LaplacePrior | LearnedPrior]] = {
     "conditional": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
 }  # fmt: skip

@@ -159,7 +159,7 @@ def difficulty(data: Data, dataset: Dataset) -> None:
 def advice(data: Data, dataset: Dataset) -> tuple[str, str]:
     """Return the model that suits the data, and the reason."""
     if dataset.x_shape is not None:
-        return "beta-vae", "Pictures: a β-VAE, whose latents can be dragged."
+        return "beta-vae", "Pictures: a beta-VAE, whose latents can be dragged."
     if dataset.u is not None:
         return (
             "ivae",

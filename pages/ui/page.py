@@ -1,4 +1,4 @@
-"""What every page shares: the list of pages, the start of a page, choices that live in the link, links, the foot."""
+"""What all pages share: their list, the start and the foot of a page, choices kept in the link, and links."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -46,13 +46,21 @@ CHAPTERS: dict[str, list[Page]] = {
     "2 · Bad news": [
         Page("rotate", "Rotate", ":material/rotate_right:", "Turn the Gaussian prior: other latents, the same data."),
         Page(
-            "any_prior", "Any prior", ":material/all_inclusive:", "Another prior does not help: turn it all the same."
+            "any_prior",
+            "Any prior",
+            ":material/all_inclusive:",
+            "Another prior does not help: it can be turned as well.",
         ),
     ],
     "3 · Rescue": [
         Page("recover", "Recover", ":material/target:", "Recovered latents against the true factors."),
         Page("agree", "Agree", ":material/handshake:", "Do the seeds agree? For data without true factors."),
-        Page("conditions", "Conditions", ":material/checklist:", "Does the theorem hold here? What must u be like?"),
+        Page(
+            "conditions",
+            "Conditions",
+            ":material/checklist:",
+            "Does the theorem apply to this run? What must u be like?",
+        ),
     ],
     "Workbench": [
         Page("study", "Study", ":material/grid_view:", "Many models at once: is it the model, β, or luck?"),
@@ -70,7 +78,7 @@ ORDER = [page for pages in CHAPTERS.values() for page in pages]
 
 
 def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
-    """Begin a page: route a cold deep link, carry the choices of the last page along, say what the page is about."""
+    """Begin a page: route a cold deep link, keep the choices of the last page, show the headline."""
     context = get_script_run_ctx()
     if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
         # A server nobody has visited runs pages/<name>.py without app.py; go there, with everything in the link.
@@ -78,7 +86,7 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     if name != "start":
         # Whole, before a figure is drawn: plotly takes up a pandas that another visitor's thread is just loading.
         importlib.import_module("pandas")
-    st.session_state["figures"] = {}  # what this page draws, by key: the foot offers them to take home
+    st.session_state["figures"] = {}  # what this page draws, by key: the foot offers them as a file
     if name in ("data", "train", "study", "runs"):
         jobs.warm()  # on the way to the Start button
     for key in CARRIED:
@@ -164,12 +172,12 @@ def is_usable(run: Run) -> bool:
 
 
 def run_label(run: Run) -> str:
-    """Say a run in a menu: its title, and whether it came with the software."""
+    """Return a run's name in a menu: its title, and whether it is shipped with the software."""
     return f"{run.title} · shipped" if run.is_shipped else run.title
 
 
 def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run") -> Run:
-    """Let the user pick a run that has weights; without any, say so and stop the page."""
+    """Show a menu of the runs that have weights; without any, say so and stop the page."""
     known = usable_runs()
     wanted = st.query_params.get("run")
     if not known:
@@ -198,7 +206,7 @@ def _explain_missing(run_id: str) -> None:
 
 
 def pick_member(run: Run) -> int:
-    """Let the user pick a member of the population; members are named by seed and, where they differ, beta."""
+    """Show a menu of the members, named by seed and, where they differ, by beta and learning rate."""
     failed, names = run.status().failed_members, member_names(run)
     what = dict.fromkeys(stuck_members(run), " (stuck)") | dict.fromkeys(failed, " (diverged)")
 
@@ -212,7 +220,7 @@ def pick_member(run: Run) -> int:
 def link(
     name: str, label: str | None = None, *, icon: str | None = None, keep: Sequence[str] = CARRIED, **params: str
 ) -> None:
-    """Show a link to another page that takes the choices of this one along."""
+    """Show a link to another page that keeps the choices of this one."""
     page = next(p for p in ORDER if p.name == name)
     kept = {key: st.query_params[key] for key in keep if key in st.query_params} | params
     if st.session_state.get("routed"):
@@ -230,8 +238,8 @@ def go(name: str, **params: str) -> None:
 
 
 def foot(name: str) -> None:
-    """End a page: the way back and the way on."""
-    pages = [p for p in ORDER if p.name != "talk"]  # it has ways of its own
+    """End a page: links to the previous and the next page, and its figures as a file."""
+    pages = [p for p in ORDER if p.name != "talk"]  # it has its own buttons
     at = next(i for i, p in enumerate(pages) if p.name == name)
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -293,7 +301,7 @@ def member_names(run: Run) -> list[str]:
 
 
 def problem(error: Exception) -> None:
-    """Say an error of the library as its one sentence."""
+    """Show an error of the library: its message is one sentence."""
     st.error(str(error), icon=":material/error:")
 
 

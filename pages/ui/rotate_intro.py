@@ -1,4 +1,4 @@
-"""The maps in front of the dial: reflections, random orthogonal matrices, pasted ones, turns that were kept.
+"""Maps that are applied before the dial: reflections, random orthogonal matrices, pasted ones, earlier turns.
 
 They live in the link as `before`, steps apart by "|": "reflect 0|random 3|turn 0 1 30|paste 0.6 -0.8;0.8 0.6".
 """
@@ -18,13 +18,13 @@ def steps() -> list[str]:
 
 
 def matrix(d: int) -> Any:
-    """Return the product of the steps [d d], or None without any; a step that is no map is refused in words."""
+    """Return the product of the steps [d d], or None without any; a step that is no map becomes a warning."""
     maps = []
     for step in steps():
         try:
             maps.append(_map(step, d))
         except ValueError as error:
-            st.warning(f"{error} The maps in front of the dial are left out.", icon=":material/link_off:")
+            st.warning(f"{error} The maps before the dial are left out.", icon=":material/link_off:")
             _write([])
             return None
     return matrices.compose(*maps) if maps else None
@@ -42,11 +42,11 @@ def _map(step: str, d: int) -> Any:
             return matrices.random_orthogonal(d, int(seed))
         case "turn", [i, j, degrees]:
             return matrices.rotation_matrix(d, degrees, (int(i), int(j)))
-    raise ValueError(f"The link names a map that is unknown here: {step!r}.")
+    raise ValueError(f"The link names a map that does not exist: {step!r}.")
 
 
 def menu(d: int, plane: tuple[int, int], key: str) -> None:
-    """Show the popover that puts maps in front of the dial `key`, and takes them back."""
+    """Show the popover that adds maps before the dial `key`, and removes them."""
     now = steps()
     with st.popover(f"Before the dial ({len(now)})" if now else "Before the dial", icon=":material/grid_on:"):
         st.caption(

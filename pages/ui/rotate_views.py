@@ -1,4 +1,4 @@
-"""What stands under the dial: the curve, the two-sample test, the question, the exact model, and what listeners ask."""
+"""The views under the dial: the curve, the two-sample test, the question, the exact model, and common objections."""
 
 import random
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from pages.ui import run_panel
 
 VIEWS = {"curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "exact": "Exact model"}
 CONDITIONAL = (
-    "This run's prior is p(z|u), not N(0, I): to turn it is to ask whether another set of axes would explain x given u "
-    "as well. The circles are those of N(0, I), for comparison."
+    "This run's prior is p(z|u), not N(0, I). Turning it asks whether another set of axes would explain x given u as "
+    "well. The circles are those of N(0, I), for comparison."
 )
 
 
@@ -43,7 +43,7 @@ def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle
 
 
 def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
-    """Draw the curve that says it all against the angle, where it is computed."""
+    """Draw likelihood and bounds against the angle, where they are computed, and say what they mean."""
     found = run.analysis(curve_name(member, plane))
     if found is None:
         return
@@ -108,7 +108,7 @@ def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
 
 
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
-    """Offer the curve where it is not computed, or was before all of it could be."""
+    """Offer to compute the curve, or the parts that an older version did not compute."""
     where = {"member_index": member, "i": plane[0], "j": plane[1]}
     found = run.analysis(curve_name(member, plane))
     if found is None:
@@ -122,9 +122,12 @@ def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
 
 
 def test(run: Run, M: Any) -> None:
-    """Offer the two-sample test between z and M z'; each press draws anew."""
+    """Offer the two-sample test between z and M z'; each press draws new samples."""
     if is_conditional(run):
-        st.info("This run's prior is p(z|u); the test below is about N(0, I), a plain VAE's.", icon=":material/info:")
+        st.info(
+            "This run's prior is p(z|u); the test below is about N(0, I), the prior of a plain VAE.",
+            icon=":material/info:",
+        )
     st.markdown("Could 500 draws of z ~ N(0, I) and 500 *other* draws, turned to M z′, come from one distribution?")
     pressed = st.session_state.setdefault("two_sample", [])
     if st.button("Draw and test", icon=":material/casino:"):
@@ -142,26 +145,26 @@ def test(run: Run, M: Any) -> None:
 def guess(
     run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
 ) -> None:
-    """Ask which of two unlabelled models is the true one, then say that nobody could know."""
+    """Ask which of two unlabelled models is the true one, then explain that nobody can know."""
     if is_conditional(run):
         st.info(
-            "With a conditional prior the two models can be told apart: see the curve. Pick a plain VAE for this "
+            "This question is about the prior N(0, I). With p(z|u), see the curve. Pick a plain VAE for this "
             "question.", icon=":material/info:",
         )  # fmt: skip
         return
     angle = angle if 5 <= angle <= 85 else 40.0
     key = f"guess.{run.id}.{member}"
-    asked = st.session_state.setdefault(f"{key}.asked", 0)
-    swapped = random.Random(f"{key} {asked}").random() < 0.5
+    round_number = st.session_state.setdefault(f"{key}.asked", 0)
+    swapped = random.Random(f"{key} {round_number}").random() < 0.5
     answer = st.session_state.get(f"{key}.answer")
     hue, names = hues(run)
     trained, twin = ("B", "A") if swapped else ("A", "B")
     labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
-    asks, tells = "Two models of the same data: which one is the true one?", "Neither can be told from the other"
+    before, after = "Two models of the same data: which one is the true one?", "No data can tell the two apart"
     figure = figures.which_is_true(
         held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
         names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
-        title=(tells if answer else asks) if title is None else title, height=height,
+        title=(after if answer else before) if title is None else title, height=height,
     )  # fmt: skip
     ui.plot(figure, key="rotation.guess")
     st.markdown(_scores(run, member, plane, angle))
@@ -172,7 +175,7 @@ def guess(
         else:
             st.button("Ask again", icon=":material/refresh:", on_click=_answer, args=(key, None))
     if answer is not None:
-        picked = "You said that nobody can tell" if answer == "none" else f"You picked {answer}"
+        picked = "You answered that nobody can tell" if answer == "none" else f"You picked {answer}"
         st.markdown(
             f"**{picked}.** {trained} came out of training; {twin} is its twin. Both give every x the same density, so "
             "no data, and no score made of x, speaks for either. “True” needs something besides x."
@@ -182,7 +185,7 @@ def guess(
             k = int(abs(found["angle"] - angle).argmin())
             st.markdown(
                 f"With the true factors at hand: MCC {found['mcc'][0]:.2f} for {trained}, {found['mcc'][k]:.2f} for "
-                f"{twin} (at {found['angle'][k]:g}°). Training chose without knowing them."
+                f"{twin} (at {found['angle'][k]:g}°). Training did not use them: another seed ends at another angle."
             )
 
 
@@ -193,7 +196,7 @@ def _answer(key: str, choice: str | None) -> None:
 
 
 def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
-    """Say both models' scores as measured, or the ELBO, which the twin shares exactly."""
+    """Give both models' scores as measured, or the ELBO, which the twin shares exactly."""
     found = run.analysis(curve_name(member, plane))
     if found is None:
         elbo = held_out(run)["elbo"][member]
@@ -224,13 +227,14 @@ def exact(angle: float) -> None:
 
 
 def questions() -> None:
-    """Answer what a listener asks."""
+    """Answer common objections."""
     left, right = st.columns(2)
     with left.expander("“But VAEs do give nice axes!”"):
         st.markdown(
             "Because their q(z|x) is diagonal. It fits the posterior best along the posterior's own axes, those of "
             "PCA, so the **ELBO of a diagonal q** bends where log p(x) is flat (see the curve; Rolinek et al. 2019). "
-            "The approximation chose these axes, not the data: the factors may lie anywhere else."
+            "The preference comes from the approximation: with a full q it is gone. The axes it prefers are the "
+            "posterior's own, and nothing ties those to the factors."
         )
     with left.expander("“So use a non-Gaussian prior?”"):
         st.markdown("Any factorial prior can be carried to a Gaussian, turned there, and carried back.")
@@ -242,6 +246,7 @@ def questions() -> None:
         )
     with right.expander("“So what helps?”"):
         st.markdown(
-            "Something besides x: observe u and let the prior p(z|u) change with it. Then turning costs likelihood."
+            "Something besides x: observe u and let the prior p(z|u) change with it. If u moves the latents enough, "
+            "turning costs likelihood."
         )
         ui.link("recover", "Recovered and true factors")

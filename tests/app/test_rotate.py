@@ -132,8 +132,8 @@ def test_which_is_true_is_asked_before_it_is_told(member, answer, store, visit):
 
 def test_a_conditional_prior_says_what_turning_means(store, visit):
     assert "not N(0, I)" in page_text(visit("rotate", run="ivae"))
-    assert "can be told apart" in page_text(visit("rotate", run="ivae", view="guess"))
-    assert "about N(0, I), a plain VAE's" in page_text(visit("rotate", run="ivae", view="test"))
+    assert "about the prior N(0, I)" in page_text(visit("rotate", run="ivae", view="guess"))
+    assert "the prior of a plain VAE" in page_text(visit("rotate", run="ivae", view="test"))
 
 
 def test_the_exact_model_is_flat_and_bent_in_closed_form(store, visit):
