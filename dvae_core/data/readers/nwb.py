@@ -227,7 +227,7 @@ class _Nwb:
 
     def _load(self, name: str, part: Part) -> Any:
         file, tree = self.file, self.tree
-        if name == SPIKES:
+        if name == SPIKES and tree.get(f"{SPIKES}_index", {}).get("shape"):
             ends = hdf5.load_one(file, f"{SPIKES}_index", tree[f"{SPIKES}_index"], Part()).astype(np.int64)
             times = hdf5.load_one(file, SPIKES, tree[SPIKES], Part())
             return np.split(times, ends[:-1].clip(0, len(times)))
