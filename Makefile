@@ -22,8 +22,11 @@ talk: .venv/.run  ## the app with the larger type of a projector
 	@echo "Disentanglement Lab, for the back row: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@$(STREAMLIT) --theme.baseFontSize 22
 
+# In the order of tests/conftest.py. The default tests have three processes, since two of them mostly wait for a browser.
+PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
+
 test: .venv/.dev  ## the default tests, under 4 minutes on 2 cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(PYTEST) -n 3 $(PYTEST_ARGS)
 
 check: .venv/.dev  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -41,7 +44,7 @@ check-js:  ## format, lint and types of the JavaScript, where node and npm are h
 	else echo "The JavaScript was not checked: node or npm was not found (\`make browser-deps\` installs them)."; fi
 
 slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what is shipped
-	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=slow $(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
 
 examples: .venv/.run  ## train the shipped runs anew
 	$(BIN)/python -m dvae_core examples

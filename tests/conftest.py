@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FIRST = ("faults", "browser", "components", "app", "unit/test_cli.py", "unit/test_sweep.py", "unit/test_jobs.py")
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -43,11 +44,24 @@ def node_path() -> str:
     return _found(shutil.which("node"), "node")
 
 
+def group(item: pytest.Item) -> str:
+    """Return which tests run in the same process as this one: those of its file, or those that share a server or runs.
+
+    What a module or a session needs (a trained run, a server, a Chromium) is then made once and not by every process.
+    """
+    if marker := item.get_closest_marker("xdist_group"):
+        return marker.args[0]
+    path = item.path.relative_to(ROOT / "tests")
+    if path.parent.name == "browser":
+        return "components" if path.name.startswith("test_component") else "browser"
+    return "app" if path.parent.name == "app" else str(path)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all browser tests in one xdist worker (one server, one Chromium), and give them more time."""
+    """Give every test its group, and put the groups that take longest first (`make test` keeps this order)."""
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: FIRST.index(name) if (name := group(item)) in FIRST else len(FIRST))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

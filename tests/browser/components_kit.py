@@ -20,7 +20,7 @@ def runs_of(page) -> int:
 
 
 def settled(page) -> None:
-    """Let the debounce and a round trip pass."""
+    """Wait until what was moved has been sent (200 ms after the last move) and the script has run on it."""
     page.wait_for_timeout(600)
 
 

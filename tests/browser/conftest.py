@@ -17,17 +17,29 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 LOCAL = re.compile(r"(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|data:|blob:|about:|chrome-extension:")
+# Figures and components draw after the script has ended: all visible ones are there, and nothing has moved for 0.3 s.
+DRAWN = """() => {
+  const charts = [...document.querySelectorAll('[data-testid=stMain] [data-testid=stPlotlyChart]')];
+  if (charts.some((chart) => chart.offsetHeight && !chart.querySelector('.main-svg'))) return false;
+  const elements = document.querySelectorAll('[data-testid=stMain] [data-testid=stElementContainer], .dv canvas');
+  const boxes = JSON.stringify([...elements].map((element) => element.getBoundingClientRect()));
+  if (boxes !== window.boxesBefore) { window.boxesBefore = boxes; window.movedAt = performance.now(); }
+  return performance.now() - window.movedAt > 300;
+}"""
 
 
 @pytest.fixture(scope="session")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Start a server nobody has visited yet, with a store that is empty or filled by `fill`; returns its address."""
+    """Start a server nobody has visited yet, with a store that is empty or filled by `fill`; returns its address.
+
+    With `warm`, it loads torch in a worker before the first click, as the app does by default.
+    """
     with ExitStack() as servers:
 
-        def start(fill: Callable[[Path], None] = lambda store: None) -> str:
+        def start(fill: Callable[[Path], None] = lambda store: None, *, warm: bool = False) -> str:
             store = tmp_path_factory.mktemp("store")
             fill(store)
-            address, _ = servers.enter_context(serve(store, DVAE_WARM="1"))
+            address, _ = servers.enter_context(serve(store, DVAE_WARM=str(int(warm))))
             return f"http://{address}"
 
         yield start
@@ -80,6 +92,12 @@ class Visitor:
         boxes = self.page.locator('[data-testid="stException"]').all_inner_texts()
         assert not boxes, boxes
         assert not self.complaints, self.complaints
+
+    def drawn(self) -> None:
+        """Wait until every figure is drawn and nothing on the page has moved for 0.3 s, then check as `settle` does."""
+        self.settle()
+        self.page.wait_for_function(DRAWN, polling=100)
+        self.settle()
 
     def shot(self, name: str) -> None:
         """Keep a picture for human eyes."""
@@ -135,7 +153,7 @@ def visit(chromium, shared_context, components_url: str) -> Iterator[Callable]:
         page.goto(f"{components_url}/?page={name}")
         page.get_by_text("script runs:").wait_for()
         page.locator(f".dv {wait}").first.wait_for()
-        page.wait_for_timeout(400)  # the first frames of everything on it
+        page.wait_for_function(DRAWN, polling=50)
         return page
 
     yield go

@@ -18,8 +18,7 @@ def findings(page):
 
 def look(visitor, address):
     visitor.page.goto(address)
-    visitor.page.locator('[data-test-script-state="notRunning"]').wait_for(timeout=60_000)
-    visitor.page.wait_for_timeout(2500)  # figures and components draw after the script has ended
+    visitor.drawn()
     return findings(visitor.page)
 
 
@@ -41,5 +40,5 @@ def test_the_talk_has_no_serious_finding(scheme, server, visitor):
         if slide.question:
             visitor.page.get_by_role("button", name="Just show it").click()
             visitor.page.get_by_role("heading", name=slide.title).wait_for()
-            visitor.page.wait_for_timeout(2500)
+            visitor.drawn()
             assert findings(visitor.page) == [], slide.name

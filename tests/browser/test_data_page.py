@@ -65,8 +65,7 @@ def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
         width.press("Enter")
         visitor.settle()
     page.get_by_test_id("stMetric").nth(3).wait_for()
-    page.wait_for_timeout(1500)  # figures are drawn a moment after the script ends
-    visitor.settle()
+    visitor.drawn()
     page.get_by_text("Source", exact=True).scroll_into_view_if_needed()
     visitor.shot("data-" + re.sub(r"\W+", "-", stated.where))
     said = metrics(page)

@@ -14,7 +14,7 @@ def test_brushing_by_lasso_pointer_and_key(server, visitor):
     root = visitor.page.locator(".linked").first
     canvas = root.locator("canvas").nth(2)
     canvas.wait_for()
-    visitor.page.wait_for_timeout(1500)
+    visitor.drawn()
     before = len(sent)
     box = canvas.bounding_box()
     x, y = box["x"] + 0.62 * box["width"], box["y"] + 0.7 * box["height"]

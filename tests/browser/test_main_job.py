@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
-    url, page = new_server(), visitor.page
+    url, page = new_server(warm=True), visitor.page
     visitor.open(f"{url}/train?data=sources,segments=3,per_segment=400&model=ivae", "Train a population")
     page.get_by_role("spinbutton", name="Seeds").fill("2")
     page.get_by_role("spinbutton", name="Seeds").press("Enter")

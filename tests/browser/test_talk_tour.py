@@ -8,8 +8,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 # The lowest edge of what a slide shows, in the page's pixels.
 BOTTOM = """() => Math.max(...[...document.querySelectorAll(
   '[data-testid=stMainBlockContainer] [data-testid=stElementContainer]')].map(e => e.getBoundingClientRect().bottom))"""
-BLANK = """() => [...document.querySelectorAll('[data-testid=stPlotlyChart]')].filter(
-  (chart) => !chart.querySelector('.trace, .gl-canvas, .shapelayer path')).length"""
 
 
 def shown(visitor, slide):
@@ -19,10 +17,7 @@ def shown(visitor, slide):
         page.get_by_text(slide.question).wait_for()
         page.get_by_role("button", name=slide.options[-1], exact=True).click()
     page.get_by_role("heading", name=slide.title).wait_for()
-    visitor.settle()
-    page.wait_for_function(f"({BLANK})() === 0")
-    page.wait_for_timeout(1200)  # figures and components draw after the script has ended
-    visitor.settle()
+    visitor.drawn()
 
 
 def test_the_whole_talk_by_keyboard_at_projector_size(new_server, visitor, monkeypatch):

@@ -28,9 +28,7 @@ def test_tour_over_all_pages_through_the_menu(new_server, visitor):
         visitor.page.get_by_role("link", name="Next:").click()  # the way the talk goes
         visitor.page.get_by_role("heading", name=headline, exact=True).wait_for()
         visitor.page.wait_for_url(f"**/{name}*")
-        visitor.settle()
-        visitor.page.wait_for_timeout(1500)  # figures and components draw after the script has ended
-        visitor.settle()
+        visitor.drawn()
         visitor.shot(name)
 
 
@@ -54,8 +52,7 @@ def test_start_as_a_link_is_the_home_page(server, visitor):
 def test_every_shipped_run_opens_on_every_page(run, server, visitor):
     for page, headline in HEADLINES.items():
         visitor.open(f"{server}/{path(page)}?run={run}", headline)
-        visitor.page.wait_for_timeout(700)
-        visitor.settle()
+        visitor.drawn()
         visitor.shot(f"{page}-{run}")
 
 
@@ -70,7 +67,7 @@ def test_no_page_is_wider_than_a_narrow_window(scheme, server, chromium, visitor
     visitor.page.set_viewport_size({"width": 420, "height": 900})
     for page, headline in HEADLINES.items():
         visitor.open(f"{server}/{path(page)}", headline)
-        visitor.page.wait_for_timeout(700)
+        visitor.drawn()
         wide = visitor.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         visitor.shot(f"{page}-narrow-{scheme}")
         assert wide <= 421, f"{page} is {wide} px wide"

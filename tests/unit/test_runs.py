@@ -161,7 +161,7 @@ def test_every_flipped_bit_and_every_cut_of_a_finished_run_is_noticed_on_reading
     ended.check()
     path = ended.path / name
     whole = path.read_bytes()
-    flips = np.random.default_rng(1).integers(0, len(whole) * 8, 60)
+    flips = np.random.default_rng(1).integers(0, len(whole) * 8, 40)
     damaged = [bytes([*whole[: at // 8], whole[at // 8] ^ 1 << at % 8, *whole[at // 8 + 1 :]]) for at in flips.tolist()]
     damaged += [whole[:length] for length in (0, 1, len(whole) // 2, len(whole) - 1)]
     for contents in damaged:
