@@ -499,7 +499,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--beta", type=float, default=4.0, help="weight of the KL, for beta-vae (default 4)")
     train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")
     train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
-    train.add_argument("--likelihood", choices=["gaussian", "bernoulli", "poisson"], help="default: chosen by the data")
+    train.add_argument(
+        "--likelihood",
+        choices=["gaussian", "bernoulli", "poisson", "negative-binomial"],
+        help="default: chosen by the data",
+    )
     train.add_argument(
         "--posterior",
         choices=["diagonal", "full", "gauss-newton"],

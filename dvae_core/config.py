@@ -311,7 +311,22 @@ class PoissonLikelihood:
     is_count, last = True, "exp"  # not settings
 
 
-Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood
+@settings
+class NegativeBinomialLikelihood:
+    """x | z ~ NB of mean exp(f(z)) and variance mean + a mean^2, for counts that vary more than Poisson's do."""
+
+    kind: Literal["negative-binomial"] = "negative-binomial"
+    is_count, last = True, "exp"  # not settings
+    dispersion: float = setting(
+        0.1,
+        "Dispersion",
+        "The start of a, which is learned for each dimension: counts of mean m have variance m + a m^2",
+        min=1e-3,
+        max=10,
+    )
+
+
+Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood | NegativeBinomialLikelihood
 
 
 @settings

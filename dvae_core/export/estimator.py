@@ -40,7 +40,8 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         latents: Dimensions of z; None takes min(10, columns of x).
         beta: Weight of the KL; used by "beta-vae" only.
         members: Seeds trained together as one population.
-        likelihood: "gaussian", "bernoulli" or "poisson"; None chooses by the data (whole numbers from 0 up: Poisson).
+        likelihood: "gaussian", "bernoulli", "poisson" or "negative-binomial" (counts that vary more than Poisson's);
+            None chooses by the data (whole numbers from 0 up: Poisson).
         posterior: "diagonal", "full" or "gauss-newton" (refined on the decoder; under an iVAE it needs u to encode).
         epochs, batch, lr: Of training; None takes the defaults of `recipes.for_dataset`.
         split: How the held-out fifth is chosen: "random", or "blocks" for rows in time order.
@@ -70,7 +71,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         *,
         beta: float = 4.0,
         members: int = 4,
-        likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = None,
+        likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = None,
         posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
         epochs: int | None = None,
         batch: int | None = None,
@@ -83,7 +84,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         self.latents = latents
         self.beta = beta
         self.members = members
-        self.likelihood: Literal["gaussian", "bernoulli", "poisson"] | None = likelihood
+        self.likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = likelihood
         self.posterior: Literal["diagonal", "full", "gauss-newton"] | None = posterior
         self.epochs = epochs
         self.batch = batch

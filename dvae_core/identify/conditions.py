@@ -218,8 +218,9 @@ def noise_light(config: Config, std: float | None) -> Light:
             "preprocessed x; with as many x as latents it is no estimate of the noise in the data."
         )
         return Light(name, "met", f"σ = {std:.2g}", why)
-    what = {"bernoulli": "Bernoulli pixels", "poisson": "Poisson counts"}[likelihood.kind]
-    return Light(name, "unsure", likelihood.kind.capitalize(), f"{what} are no additive noise: outside the theorem.")
+    family = likelihood.kind.replace("-", " ").capitalize()
+    what = f"{family} {'counts' if likelihood.is_count else 'pixels'}"
+    return Light(name, "unsure", family, f"{what} are no additive noise: outside the theorem.")
 
 
 def injective_light(

@@ -1,7 +1,7 @@
 // Pictures, bars and heat strips on canvases.
 
 import { element } from "./elements.js";
-import { minus, quantile, ticks } from "./numbers.js";
+import { isCounts, minus, quantile, ticks } from "./numbers.js";
 import { COLOURS, diverging } from "./theme.js";
 
 /** @import { About, Box, Kind, Shade, Theme, Vector } from "./types.d.ts" */
@@ -241,7 +241,7 @@ export class Heat {
  */
 export function heatScale(plan, samples, middle) {
   const d = plan.d_x;
-  if (plan.likelihood === "poisson") {
+  if (isCounts(plan)) {
     const ratio = (/** @type {number} */ v, /** @type {number} */ i) => Math.log((v + 1e-3) / (middle[i] + 1e-3));
     const most =
       quantile(

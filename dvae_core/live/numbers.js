@@ -22,6 +22,12 @@ export function number(value, digits = 2) {
  */
 export const short = (value) => minus(Number(value.toFixed(2)));
 
+/**
+ * Whether x is counts, and what is decoded their rates.
+ * @param {{ likelihood: string | null }} plan
+ */
+export const isCounts = ({ likelihood }) => likelihood === "poisson" || likelihood === "negative-binomial";
+
 const SUPERSCRIPTS = "\u2070\u00B9\u00B2\u00B3\u2074\u2075\u2076\u2077\u2078\u2079";
 
 /**

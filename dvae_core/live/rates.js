@@ -3,7 +3,7 @@
 
 import { fit, Heat } from "./draw.js";
 import { element, legendEntry, pictureCanvas } from "./elements.js";
-import { minus, number, short, ticks } from "./numbers.js";
+import { isCounts, minus, number, short, ticks } from "./numbers.js";
 import { COLOURS, hueOf, rgbOf, SYMBOLS } from "./theme.js";
 
 /** @import { Box, Display, Shade, Theme, Vector } from "./types.d.ts" */
@@ -70,7 +70,7 @@ export class Rates {
   constructor(view) {
     this.view = view;
     const { data } = view;
-    this.isNeurons = data.likelihood === "poisson";
+    this.isNeurons = isCounts(data);
     this.unit = this.isNeurons ? "rate (counts per bin)" : "E[x|z]";
     this.kin = this.isNeurons ? "neuron" : "dimension";
     this.x = new Float32Array(data.d_x);

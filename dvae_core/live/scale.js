@@ -1,7 +1,7 @@
 // The axes and colour scales of an explorer: found once per decoder, member and example, so that they stay while z moves.
 
 import { heatScale, STEPS } from "./draw.js";
-import { quantile } from "./numbers.js";
+import { isCounts, quantile } from "./numbers.js";
 import { grown, rangeOf } from "./plane.js";
 
 /** @import { Kind, Scale, Vector } from "./types.d.ts" */
@@ -45,7 +45,7 @@ export function survey(view) {
     0.9,
   );
   const values = samples.flatMap((x) => Array.from(x));
-  const rates = [data.likelihood === "poisson" ? 0 : quantile(values, 0.01), quantile(values, 0.98)];
+  const rates = [isCounts(data) ? 0 : quantile(values, 0.01), quantile(values, 0.98)];
   if (!(rates[1] > rates[0])) rates[1] = rates[0] + 1;
   const limits = [lo < 0 ? lo * 1.05 : 0, hi > 0 ? hi * 1.05 : lo < 0 ? 0 : 1];
   return { ...UNSCALED, rates, limits, heatOf: heatScale(data, samples, middle) };

@@ -2,7 +2,7 @@
 
 import { Bitmap, drawBars, fit, smallBars } from "./draw.js";
 import { captioned, pictureCanvas } from "./elements.js";
-import { thin } from "./numbers.js";
+import { isCounts, thin } from "./numbers.js";
 import { PICK_REM } from "./pad.js";
 import { nearestTo, Plane, sprite } from "./plane.js";
 import { COLOURS } from "./theme.js";
@@ -118,7 +118,7 @@ export class Screen {
     const { node, x, view } = this;
     const { scale, theme, reference, names, data } = view;
     if (!scale) return;
-    const [unit, indexName] = data.likelihood === "poisson" ? ["rate, counts per bin", "neuron"] : ["E[x|z]", "dimension of x"];
+    const [unit, indexName] = isCounts(data) ? ["rate, counts per bin", "neuron"] : ["E[x|z]", "dimension of x"];
     const colour = COLOURS.reconstruction;
     drawBars(node, theme, { x, reference, names, limits: scale.limits, colour, unit, indexName });
   }

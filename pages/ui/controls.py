@@ -23,6 +23,7 @@ from dvae_core.config import (
     GaussianPrior,
     LaplacePrior,
     LearnedPrior,
+    NegativeBinomialLikelihood,
     NeuronsData,
     PoissonLikelihood,
     Prior,
@@ -195,7 +196,12 @@ PRIORS: dict[str, type[GaussianPrior | LaplacePrior | LearnedPrior]] = {
     "conditional": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
 }  # fmt: skip
 PRIOR_NAMES = {"conditional": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
-LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood, "poisson": PoissonLikelihood}
+LIKELIHOODS = {
+    "gaussian": GaussianLikelihood,
+    "bernoulli": BernoulliLikelihood,
+    "poisson": PoissonLikelihood,
+    "negative-binomial": NegativeBinomialLikelihood,
+}
 
 
 def prior_form(cell: DeltaGenerator, key: str) -> Prior:
@@ -242,13 +248,16 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
     with right:
         kind = st.selectbox(
             "Likelihood p(x|z)", list(LIKELIHOODS), list(LIKELIHOODS).index(m.likelihood.kind),
-            format_func=str.capitalize, key=f"{key}.likelihood", persist_state="session",
+            format_func=lambda name: name.replace("-", " ").capitalize(),
+            key=f"{key}.likelihood", persist_state="session",
         )  # fmt: skip
     m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
         m = edit(m, ["posterior", "encoder", "preprocess"], prefix=key, columns=1)
         if isinstance(m.likelihood, GaussianLikelihood):
             m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["noise", "std"], prefix=f"{key}.gaussian"))
+        if isinstance(m.likelihood, NegativeBinomialLikelihood):
+            m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["dispersion"], prefix=f"{key}.counts", columns=1))
         names = ["channels", "hidden"] if isinstance(m.net, ConvNet) else ["hidden", "depth"]
         m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
         t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")

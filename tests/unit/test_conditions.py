@@ -13,6 +13,7 @@ from dvae_core.config import (
     LearnedPrior,
     MlpNet,
     ModelConfig,
+    NegativeBinomialLikelihood,
     NeuronsData,
     PoissonLikelihood,
     SourcesData,
@@ -140,8 +141,10 @@ def test_the_noise_light():
     assert noise_light(plain, 0.1).state == "met"
     net = dataclasses.replace(plain, model=ModelConfig(likelihood=GaussianLikelihood(noise="network")))
     assert noise_light(net, 0.1).state == "unsure"
-    counts = dataclasses.replace(plain, model=ModelConfig(likelihood=PoissonLikelihood()))
-    assert "outside the theorem" in noise_light(counts, None).why
+    for likelihood in (PoissonLikelihood(), NegativeBinomialLikelihood()):
+        light = noise_light(dataclasses.replace(plain, model=ModelConfig(likelihood=likelihood)), None)
+        assert light.state == "unsure"
+        assert "counts are no additive noise: outside the theorem" in light.why
 
 
 def test_the_injectivity_light():

@@ -79,7 +79,10 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
     [
         ({"modle": {}}, "config has no setting 'modle'; did you mean 'model'"),
         ({"model": {"latent": 2}}, "config.model has no setting 'latent'; did you mean 'latents'"),
-        ({"model": {"likelihood": {"kind": "gauss"}}}, "likelihood.kind must be one of gaussian, bernoulli, poisson"),
+        (
+            {"model": {"likelihood": {"kind": "gauss"}}},
+            "likelihood.kind must be one of gaussian, bernoulli, poisson, negative-binomial",
+        ),
         ({"model": {"likelihood": {"kind": "poisson", "std": 1}}}, "has no setting 'std'"),
         ({"model": {"latents": "2"}}, "config.model.latents must be int; got '2'"),
         ({"model": {"latents": True}}, "config.model.latents must be int; got True"),

@@ -16,6 +16,7 @@ from dvae_core.config import (
     GaussianLikelihood,
     MlpNet,
     ModelConfig,
+    NegativeBinomialLikelihood,
     PoissonLikelihood,
 )
 from dvae_core.data.dataset import Dataset
@@ -54,11 +55,13 @@ def _tiny_run(tmp_path, model, dataset):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("likelihood", [GaussianLikelihood(), PoissonLikelihood()], ids=lambda one: one.kind)
+@pytest.mark.parametrize(
+    "likelihood", [GaussianLikelihood(), PoissonLikelihood(), NegativeBinomialLikelihood()], ids=lambda one: one.kind
+)
 def test_every_activation(tmp_path, activation, likelihood):
     x = np.random.default_rng(1).poisson(2.0, (60, 7)).astype(np.uint8)
     model = ModelConfig(latents=3, net=MlpNet(hidden=5, activation=activation), likelihood=likelihood)
-    if likelihood.kind == "poisson":
+    if likelihood.is_count:
         model = dataclasses.replace(model, preprocess="standardise")
     run = _tiny_run(tmp_path, model, Dataset("counts", x))
     z = np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32)

@@ -17,6 +17,7 @@ from dvae_core.config import (
     LearnedPrior,
     MlpNet,
     ModelConfig,
+    NegativeBinomialLikelihood,
     PoissonLikelihood,
     StandardPrior,
     TrainConfig,
@@ -32,6 +33,7 @@ LIKELIHOODS = [
     *(GaussianLikelihood(noise=kind) for kind in ("fixed", "scalar", "dimension", "network")),
     BernoulliLikelihood(),
     PoissonLikelihood(),
+    NegativeBinomialLikelihood(),
 ]
 
 
@@ -51,7 +53,7 @@ def build(
     vae = Vae(config, sizes)
     noise = torch.Generator().manual_seed(0)
     x = torch.rand(N, sizes.d_x, generator=noise)
-    if isinstance(likelihood, PoissonLikelihood):
+    if likelihood is not None and likelihood.is_count:
         x = torch.poisson(5 * x, generator=noise)
     u = torch.eye(D_U)[torch.arange(N) % D_U]
     initialise(vae, x, u)
@@ -264,6 +266,7 @@ def test_more_importance_samples_never_lower_the_bound_on_average():
     ("likelihood", "x", "words"),
     [
         (PoissonLikelihood(), [[-1.0, 2.0]], "needs counts, and the smallest x is -1"),
+        (NegativeBinomialLikelihood(), [[-1.0, 2.0]], "needs counts, and the smallest x is -1"),
         (BernoulliLikelihood(), [[0.0, 16.0]], "between 0 and 1, and x lies in 0 to 16"),
     ],
 )

@@ -169,7 +169,10 @@ def test_any_setting_can_be_chosen_and_keeps_the_rules_of_the_others():
         ({"lr": ()}, "lr must be float; got \\(\\)"),
         ({"batch": "many"}, "batch must be int; got 'many'"),
         ({"posterior": "sharp"}, "posterior must be one of diagonal, full, gauss-newton; got 'sharp'"),
-        ({"likelihood": "gamma"}, "The likelihood must be one of gaussian, bernoulli, poisson.*; got 'gamma'"),
+        (
+            {"likelihood": "gamma"},
+            "The likelihood must be one of gaussian, bernoulli, poisson, neg.*; got 'gamma'",
+        ),
         ({"model": "gan"}, "A model must be one of vae, beta-vae, ivae; got 'gan'"),
     ],
 )

@@ -16,6 +16,7 @@ from dvae_core.config import (
     GaussianLikelihood,
     MlpNet,
     ModelConfig,
+    NegativeBinomialLikelihood,
     PoissonLikelihood,
     TrainConfig,
 )
@@ -32,6 +33,7 @@ CASES = [
     *({"net": MlpNet(hidden=8), "preprocess": p} for p in ("none", "centre", "standardise")),
     {"net": MlpNet(hidden=8, depth=0), "likelihood": BernoulliLikelihood()},
     {"net": MlpNet(hidden=8), "likelihood": PoissonLikelihood(), "preprocess": "standardise"},
+    {"net": MlpNet(hidden=8), "likelihood": NegativeBinomialLikelihood(), "preprocess": "standardise"},
     {"net": MlpNet(hidden=8), "likelihood": GaussianLikelihood(noise="network"), "preprocess": "standardise"},
     {"net": MlpNet(hidden=8), "rotation": ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))},
     {"net": ConvNet(channels=4, hidden=8), "likelihood": BernoulliLikelihood(), "preprocess": "centre"},

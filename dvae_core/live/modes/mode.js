@@ -3,7 +3,7 @@
 
 import { MOST_NAMED } from "../draw.js";
 import { captioned, element, legendEntry } from "../elements.js";
-import { short } from "../numbers.js";
+import { isCounts, short } from "../numbers.js";
 import { Rates } from "../rates.js";
 import { Given, Screen } from "../screen.js";
 import { COLOURS } from "../theme.js";
@@ -97,7 +97,7 @@ export class Mode {
   /** @returns {Display[]} */
   screens() {
     const { data, kind } = this.view;
-    const isRaster = kind === "bars" && (data.likelihood === "poisson" || data.d_x > MOST_NAMED);
+    const isRaster = kind === "bars" && (isCounts(data) || data.d_x > MOST_NAMED);
     return [isRaster ? new Rates(this.view) : new Screen(this.view)];
   }
 
@@ -217,7 +217,7 @@ export class Mode {
   get lineKey() {
     const { kind, data } = this.view;
     if (kind !== "bars") return "";
-    return data.likelihood === "poisson"
+    return isCounts(data)
       ? ". Lines are neurons, orange above and purple below their rate in the middle"
       : ". Lines are dimensions, orange above and purple below the middle, each by its own largest change";
   }
