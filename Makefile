@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 STREAMLIT := $(BIN)/python -m streamlit run app.py --server.port $(PORT)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: check-js help app talk test check slow examples bench browser-deps clean
+.PHONY: check-js help app talk test check slow docs examples bench browser-deps clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,6 +45,9 @@ check-js:  ## format, lint and types of the JavaScript, where node and npm are h
 
 slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what is shipped
 	HYPOTHESIS_PROFILE=slow $(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
+
+docs: .venv/.dev  ## build the documentation into artifacts/site, strictly and offline
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 examples: .venv/.run  ## train the shipped runs anew
 	$(BIN)/python -m dvae_core examples

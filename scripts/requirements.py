@@ -15,7 +15,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = {"run": "requirements.txt", "cluster": "requirements-cluster.txt", "dev": "requirements-dev.txt"}
+FILES = {
+    "run": "requirements.txt",
+    "cluster": "requirements-cluster.txt",
+    "docs": "requirements-docs.txt",
+    "dev": "requirements-dev.txt",
+}
 UNPINNED = {"certifi"}  # root certificates: the newest are the safest
 HEAD = "# Written by scripts/requirements.py; change the dependency groups of pyproject.toml instead.\n"
 

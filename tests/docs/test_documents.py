@@ -1,15 +1,20 @@
 """The documents beside the README: the notebook runs and says what it promises, links lead somewhere."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dvae_core.cli import _parser
+
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+QUIET = {"NO_MKDOCS_2_WARNING": "1"}
 NOTEBOOK = ROOT / "docs/first_model.ipynb"
 
 
@@ -30,6 +35,28 @@ def test_the_notebook_runs_and_the_ivae_beats_the_vae():
     assert done.returncode == 0, done.stderr
     said = dict(re.findall(r"^(raw x|VAE MCC|iVAE MCC): ([\d.]+)$", done.stdout, re.M))
     assert float(said["iVAE MCC"]) > max(float(said["VAE MCC"]), float(said["raw x"])) + 0.1
+
+
+def test_the_site_builds_strictly_and_sends_for_nothing_outside(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(
+        build, capture_output=True, text=True, cwd=ROOT, timeout=110, env=os.environ | QUIET, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = sorted((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 20
+    for page in pages:  # links may lead elsewhere; what a browser loads by itself may not
+        loaded = re.findall(r'(?:src="|rel="stylesheet" href=")(https?:)', page.read_text(encoding="utf-8"))
+        assert not loaded, page
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_of_a_document_is_understood(document):
+    for command in re.findall(
+        r"^ {4,}python -m dvae_core (.*?)(?:\s+#.*)?$", document.read_text(encoding="utf-8"), re.M
+    ):
+        if "--help" not in command:
+            assert _parser().parse_args(shlex.split(command)).command
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -220,7 +220,11 @@ def test_the_shipped_figure_says_what_the_talk_says():
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
-    """Same seeds give the same numbers on the same kind of machine; elsewhere kernels differ: within seed spread."""
+    """Same seeds give the same numbers on the same kind of processor; on another one every seed starts elsewhere.
+
+    The principal axes of whitened x are degenerate, so the linear algebra of another instruction set picks others. The
+    two populations are then independent draws, and their means may differ by the larger of their two spreads, twice.
+    """
     from dvae_core.analysis.score.compute import score
 
     # one thread, as the shipped faces were trained: two wait for each other where other tests run beside
@@ -232,7 +236,7 @@ def test_retraining_reproduces_the_shipped_scores(name, tmp_path, monkeypatch):
         if shipped["mean"][key] is None:
             assert again["mean"][key] is None
             continue
-        spread = max(shipped["std"][key], 1e-3)
+        spread = max(shipped["std"][key], again["std"][key], 1e-3)
         assert again["mean"][key] == pytest.approx(shipped["mean"][key], abs=2 * spread), key
 
 
