@@ -1,11 +1,11 @@
-"""Against pythae 0.1.2's VAE and BetaVAE: same nets, likelihood, batch and epochs, each with its own trainer, whole.
+"""Speed against pythae 0.1.2's VAE and BetaVAE: the same nets, likelihood, batch and epochs, each with its own trainer.
 
-One ReLU layer each way (pythae's default has 512 units; ours have linear paths beside), Bernoulli pixels, batch 64, 100
-epochs (pythae's default; 20 of pictures), one thread, CPU seconds, sides taken in turn; files, held-out bounds and
-checkpoints included as each trainer writes them.
-Beside each ratio, what it would be if our side did nothing but the nets' multiplications, at the rate of the same
-product alone: no program that does the same arithmetic can be faster. Six minutes. pythae is no requirement of this
-project: `pip install -r benchmarks/requirements.txt`, best into an environment of its own.
+One ReLU layer in the encoder and one in the decoder (512 units are pythae's default; dvae_core adds linear paths),
+Bernoulli pixels, batch 64, 100 epochs (pythae's default; 20 for pictures), one thread. Times are CPU seconds, measured
+in alternation, and include the files, held-out bounds and checkpoints that each trainer writes. Each ratio is printed
+with its upper limit: what it would be if dvae_core did nothing but the nets' matrix products, at the speed of the
+product alone. It takes six minutes. pythae is not a requirement of this project: `pip install -r
+benchmarks/requirements.txt`, preferably into a separate environment.
 
     python benchmarks/against_pythae.py
 """
@@ -77,7 +77,7 @@ class Decoder(BaseDecoder):
         return ModelOutput(reconstruction=self.net(z).unflatten(1, self.shape))
 
 
-def theirs(x: np.ndarray, kind: str, hidden: int, epochs: int) -> None:
+def pythae_trains(x: np.ndarray, kind: str, hidden: int, epochs: int) -> None:
     """Train one of pythae's models with its trainer."""
     shared = {"input_dim": x.shape[1:], "latent_dim": LATENTS, "reconstruction_loss": "bce"}
     nets = {"encoder": Encoder(int(np.prod(x.shape[1:])), hidden), "decoder": Decoder(x.shape[1:], hidden)}
@@ -90,8 +90,8 @@ def theirs(x: np.ndarray, kind: str, hidden: int, epochs: int) -> None:
         BaseTrainer(model, train_dataset=rows, training_config=config).train()
 
 
-def ours(dataset: Dataset, kind: str, hidden: int, epochs: int, members: int) -> None:
-    """Train our population of the same models, as `train` does."""
+def dvae_core_trains(dataset: Dataset, kind: str, hidden: int, epochs: int, members: int) -> None:
+    """Train a population of the same models, as `train` does."""
     config = recipes.for_dataset(
         DigitsData(), dataset, "vae" if kind == "vae" else "beta-vae", beta=BETA, members=members, latents=LATENTS,
         likelihood="bernoulli", posterior="diagonal", batch=BATCH, epochs=epochs, device="cpu",
@@ -131,13 +131,13 @@ def main() -> None:
         ("64 x 64 pictures", pictures, 64, "vae", 20, 2),
     ):
         x = dataset.x_float().reshape(-1, 1, *(dataset.x_shape or ()))
-        # as many rows an epoch on both sides: we hold out a fifth, and leave a last batch that is not full for later
+        # the same rows per epoch on both sides: dvae_core holds out a fifth and skips a last batch that is not full
         steps = epochs * ((dataset.n - dataset.n // 5) // BATCH)
         x = x[: steps // epochs * BATCH]
         sides: dict[str, Callable[[], object]] = {
-            "pythae": functools.partial(theirs, x, kind, hidden, epochs),
-            "1": functools.partial(ours, dataset, kind, hidden, epochs, 1),
-            "8": functools.partial(ours, dataset, kind, hidden, epochs, 8),
+            "pythae": functools.partial(pythae_trains, x, kind, hidden, epochs),
+            "1": functools.partial(dvae_core_trains, dataset, kind, hidden, epochs, 1),
+            "8": functools.partial(dvae_core_trains, dataset, kind, hidden, epochs, 8),
         }
         if repeats > 1:  # imports and caches
             in_turn({k: v for k, v in sides.items() if k != "8"}, 1)

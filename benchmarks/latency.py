@@ -1,4 +1,4 @@
-"""How long from the finger to the picture? Components in a real Chromium, beside st.slider + st.image in the same run.
+"""How long from an input event to the picture? Components in a real Chromium, and st.slider + st.image in the same run.
 
     python benchmarks/latency.py [--seconds 60]
 

@@ -1,9 +1,9 @@
-"""How much faster is one population of p members than p lone models trained one after another, as people write it?
+"""How much faster is one population of p members than p single models, written in plain torch and trained in sequence?
 
 The other side: plain torch.nn modules with the same layers, activations and loss, a shuffling DataLoader, Adam as it
-comes. Same data, batch and epochs, one thread, CPU seconds, starting included, sides taken in turn. Small nets (64
-units, batch 64) are bound by dispatch, so a population is nearly free; convolutional nets by arithmetic, so a
-population must cost nothing.
+comes. Same data, batch and epochs, one thread; CPU seconds including initialisation, measured in alternation. Small
+nets (64 units, batch 64) are bound by dispatch, so a population is nearly free; convolutional nets are bound by
+arithmetic, so a population must at least not cost extra.
 
     python benchmarks/population.py
 """
@@ -30,7 +30,7 @@ SIDE, CHANNELS, PICTURES = 64, 16, 256
 
 
 class Xtanh(nn.Module):
-    """The activation of nonlinear ICA, as one writes it."""
+    """The activation of nonlinear ICA, in plain torch."""
 
     def forward(self, a: torch.Tensor) -> torch.Tensor:
         """Return tanh(a) + 0.1 a."""

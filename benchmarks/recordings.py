@@ -10,8 +10,8 @@ intervals (blocks of time resampled). Splits are blocks of time. A recording tha
 About 10 minutes of one core (Nov 2026). Runs are kept in the store; the app opens them with DVAE_RUNS=FOLDER.
 
 What it does not show: that any latent is a true factor. There are no true factors here. Agreement over seeds says that
-the method chooses the same latents again; decoding says that they carry u. An iVAE was told u in training, through its
-prior, so that its latents carry u is what was asked for, not a discovery; the VAE was not.
+the method chooses the same latents again; decoding says that they carry u. An iVAE is given u in training, through
+its prior, so it is built to carry u in its latents: finding u there is no discovery. The VAE is not given u.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the benchmarks share: one thread, CPU seconds, sides taken in turn; and the model as people write it today."""
+"""Shared by the benchmarks: CPU seconds measured in alternation, and a plain torch VAE to compare with."""
 
 import sys
 import time
@@ -28,18 +28,18 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def in_turn(sides: dict[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
-    """CPU seconds of every side, taken in turn, so that a busy moment of the machine meets them all alike."""
+    """Return CPU seconds of every side, measured in alternation so that other load hits all alike."""
     taken = [[cpu_seconds(work) for work in sides.values()] for _ in range(repeats)]
     return dict(zip(sides, np.array(taken).T, strict=True))
 
 
 def ratio(slow: np.ndarray, fast: np.ndarray, times: float = 1.0) -> str:
-    """`times` slow against fast in words: quickest against quickest, and the median of the turns."""
+    """Return `times` slow / fast as text: the ratio of the quickest runs, and the median ratio over rounds."""
     return f"{times * slow.min() / fast.min():5.2f}x (median {np.median(times * slow / fast):.2f}x)"
 
 
 def engine_for(config: Config, dataset: Dataset) -> Engine:
-    """The product's engine, started as `train` starts it, on the CPU."""
+    """Return the engine that `train` uses, initialised as `train` does, on the CPU."""
     vae = Vae(config, sizes_of(dataset))
     initialise(vae, torch.from_numpy(dataset.x_float()))
     return Engine(vae, Batches(dataset, np.arange(dataset.n), vae, torch.device("cpu")))
@@ -71,7 +71,7 @@ class TutorialVae(nn.Module):
 
 
 def run_tutorial(model: nn.Module, x: Tensor, batch: int, epochs: int, lr: float = 1e-3) -> None:
-    """Train it as people do: a shuffling DataLoader, Adam as it comes, one number kept an epoch."""
+    """Train it as in a tutorial: a shuffling DataLoader, default Adam, one number recorded per epoch."""
     loader = DataLoader(TensorDataset(x), batch_size=batch, shuffle=True, drop_last=True)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
     for _ in range(epochs):

@@ -68,15 +68,15 @@ def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
     visitor.drawn()
     page.get_by_text("Source", exact=True).scroll_into_view_if_needed()
     visitor.shot("data-" + re.sub(r"\W+", "-", stated.where))
-    said = metrics(page)
-    assert said["Examples"] == f"{stated.x[0]:,}"
-    assert said["Dimensions of x"] == (
+    shown = metrics(page)
+    assert shown["Examples"] == f"{stated.x[0]:,}"
+    assert shown["Dimensions of x"] == (
         " × ".join(map(str, stated.pictures)) if stated.pictures else f"{stated.x[1]:,}"
     )  # fmt: skip
     if stated.u is None:
-        assert said["u"] == "none"
+        assert shown["u"] == "none"
     else:
-        assert (said["u"].endswith(" labels")) == (len(stated.u) == 1)
-    assert said["True factors"] == ("unknown" if stated.z is None else str(stated.z[1]))
+        assert (shown["u"].endswith(" labels")) == (len(stated.u) == 1)
+    assert shown["True factors"] == ("unknown" if stated.z is None else str(stated.z[1]))
     page.get_by_text("About this data").click()
     page.get_by_text(re.compile(r"licence: ")).wait_for()

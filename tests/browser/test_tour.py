@@ -56,7 +56,7 @@ def test_every_shipped_run_opens_on_every_page(run, server, visitor):
         visitor.shot(f"{page}-{run}")
 
 
-def test_a_link_to_nowhere_is_said_in_words(server, visitor):
+def test_a_link_to_a_missing_run_says_so(server, visitor):
     visitor.open(f"{server}/traverse?run=no-such-run", HEADLINES["traverse"])
     visitor.page.get_by_text("There is no run called").wait_for()
 

@@ -36,12 +36,12 @@ def test_readmes_cluster_trains_what_this_process_trains(tmp_path):
         assert address.endswith(f":{port}")
         out = tmp_path / "there"
         made = [runs.create(tmp_path / name, config()) for name in ("there", "home")]
-        asked = [sys.executable, "-m", "dvae_core", "train", "--resume", str(out), "--scheduler", address]
-        said = subprocess.run(
-            asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False
+        command = [sys.executable, "-m", "dvae_core", "train", "--resume", str(out), "--scheduler", address]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False
         )
-        assert said.returncode == 0, said.stderr
-        assert "Finished" in said.stdout
+        assert done.returncode == 0, done.stderr
+        assert "Finished" in done.stdout
         with ThreadPoolExecutor(1) as process:
             process.submit(jobs.perform, str(made[1].path), "train", {}).result()
         for name, weight in made[0].weights().items():

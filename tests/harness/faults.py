@@ -2,10 +2,10 @@
 
     python -m tests.harness.faults [--times 200] [--only NAME ...]
 
-Every fault hits a run while it trains (or a finished run's files). Afterwards it is resumed to its end and compared
-with one that nobody disturbed: weights, latents, score and every row of the history must be equal bit for bit. Two
-finished runs lie in the same store all the while and must not change by a bit. `lost` counts runs that differ, cannot
-be read, or whose damage was not noticed. Seconds depend on the machine and its load; `lost` does not.
+Every fault hits a run while it trains, or a finished run's files. The run is then resumed to its end and compared with
+an undisturbed one: weights, latents, score and every row of the history must be equal bit for bit. Two finished runs
+in the same store must not change by a bit meanwhile. `lost` counts runs that differ, that cannot be read, or whose
+damage was not noticed. Seconds depend on the machine and its load; `lost` does not.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from dvae_core.work import jobs
 from tests.helpers import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
-# Like the app's server: it queues one run, or goes on with what is queued, and then waits.
+# Like the app's server: it queues the runs and then waits.
 SERVER = """
 import sys, time
 from pathlib import Path
@@ -116,8 +116,8 @@ class Bench:
         try:
             run.check()
             for what in ("weights", "latents"):
-                ours, theirs = getattr(run, what)(), getattr(self.reference, what)()
-                if set(ours) != set(theirs) or any((ours[k] != theirs[k]).any() for k in ours):
+                found, wanted = getattr(run, what)(), getattr(self.reference, what)()
+                if set(found) != set(wanted) or any((found[k] != wanted[k]).any() for k in wanted):
                     return f"{what} differ"
             history = [r.history().drop(columns="seconds") for r in (run, self.reference)]
             if not history[0].equals(history[1]):
@@ -129,7 +129,7 @@ class Bench:
         return ""
 
     def bystanders(self) -> str:
-        """Say whether a finished run changed."""
+        """Return what happened to the finished runs, "" if nothing."""
         same = [digests(run.path) for run in self.guards] == self.digests
         return "" if same else "a finished run changed"
 
@@ -334,7 +334,7 @@ def two_servers(bench: Bench, times: int) -> Row:
 
 
 def long_queue(bench: Bench, jobs_count: int) -> Row:
-    """Many queued runs; the server that queued them is killed, the next one goes on with all of them, in order."""
+    """Many queued runs; the server that queued them is killed, and the next continues with all of them, in order."""
     row = Row(f"{jobs_count} queued jobs, server killed half-way")
     short = dataclasses.replace(bench.config, train=dataclasses.replace(bench.config.train, epochs=2))
     queued = [bench.new(f"queued-{i:03d}", short) for i in range(jobs_count)]
@@ -361,7 +361,7 @@ def long_queue(bench: Bench, jobs_count: int) -> Row:
 
 
 def kill_dask_worker(bench: Bench, times: int) -> Row:
-    """Kill -9 of a Dask worker mid-run: the scheduler gives the run to another, which goes on from the checkpoint."""
+    """Kill -9 of a Dask worker mid-run: the scheduler gives the run to another, which continues from the checkpoint."""
     row = Row("kill -9 of a Dask worker, mid-run")
     try:
         from distributed import LocalCluster
@@ -391,8 +391,8 @@ def orphans() -> list[str]:
     found = []
     for process in psutil.process_iter(["cmdline", "ppid", "environ"]):
         line = " ".join(process.info["cmdline"] or ())
-        ours = (process.info["environ"] or {}).get("DVAE_FAULTS") == os.environ["DVAE_FAULTS"]
-        if ours and "dvae_core.work.worker" in line and process.info["ppid"] == 1:
+        is_child = (process.info["environ"] or {}).get("DVAE_FAULTS") == os.environ["DVAE_FAULTS"]
+        if is_child and "dvae_core.work.worker" in line and process.info["ppid"] == 1:
             found.append(line)
     return found
 

@@ -131,9 +131,9 @@ def refused(path, arguments):
         os._exit(0)
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
-        said = pipe.read()
+        answer = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(said) if said else [False, 0.0, 0.0]
+    return json.loads(answer) if answer else [False, 0.0, 0.0]
 
 
 def _memory(which):

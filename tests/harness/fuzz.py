@@ -279,11 +279,11 @@ def batch(reader, files, first, count, folder):
         os._exit(0)
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
-        said = pipe.read()
+        answer = pipe.read()
     _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status) or not said:
+    if os.WIFSIGNALED(status) or not answer:
         return [f"the process ended by signal {os.WTERMSIG(status)} at input {(folder / 'at').read_text()}"], 0.0, []
-    return pickle.loads(said)
+    return pickle.loads(answer)
 
 
 def late(*_):

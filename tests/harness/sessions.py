@@ -1,6 +1,7 @@
 """A visitor of the app without a browser: one websocket, as the page's script opens it.
 
-Cheap enough for twenty at once on a laptop; it sees when the script has run and what it said, not what is drawn.
+Cheap enough for twenty at once on a laptop. It sees when the script has run and which elements it sent, not what is
+drawn.
 """
 
 import time
