@@ -137,7 +137,7 @@ def _again(known: Sequence[Path]) -> FileData | None:
     return FileData(path=str(path)) if path else None
 
 
-def _parts(file: FileData) -> FileData:
+def _parts(file: FileData) -> FileData | None:
     """Let x, u, factors, reading and cures be chosen."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
     variables = [v for v in variables if v.readable]
@@ -157,25 +157,21 @@ def _parts(file: FileData) -> FileData:
     return _answered(file, key)
 
 
-def _answered(file: FileData, key: str) -> FileData:
-    """Ask what the file does not say, as buttons; the answers become settings of the run.
-
-    Raises:
-        Undecided: If a question has no answer yet.
-    """
+def _answered(file: FileData, key: str) -> FileData | None:
+    """Ask what the file does not say, as buttons; the answers become settings of the run. None until all are given."""
     for _ in range(QUESTIONS):
         try:
             return _care(file, key)
         except readers.Undecided as error:
             question = error.question
-            label = f"{question.why[0].upper()}{question.why[1:]}. Choose:"
+            label = f"{question.why}. Choose:"
             show = st.pills if len(question.candidates) <= CHIPS else st.selectbox
             more: dict = {"index": None} if show is st.selectbox else {}
             answer = show(
                 label, question.candidates, key=f"{key}.ask.{question.about}", persist_state="session", **more
             )
             if answer is None:
-                raise
+                return None
             file = dataclasses.replace(file, **_settings_of(question.about, answer))
     return _care(file, key)
 
