@@ -1,4 +1,4 @@
-"""Jobs that compare: what a run recovered, whether its seeds agree, what its latents are good for. Known answers."""
+"""Recovery, agreement of seeds and downstream use of latents, computed from runs whose answers are known."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Scores of the literature on codes whose answer is known: perfect, constant, duplicated, rotated, too few rows."""
+"""Disentanglement scores on codes whose answer is known: perfect, constant, duplicated, rotated, too few rows."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What ships with the software decodes in the browser as it does in torch."""
+"""Every shipped decoder gives the same picture in the browser as in torch."""
 
 import json
 import subprocess
