@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int, Real
 
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, finish, join, sentence
 
 SEQUENTIAL = "Cividis"
@@ -238,7 +239,7 @@ def decoding(
     """
     rows = [k for k, name in enumerate(names) if name != "chance"][::-1]
     fig = go.Figure()
-    plain = ("x itself", "PCA", "FastICA")
+    plain = tuple(FLOORS.values())
     for y, k in enumerate(rows):
         colour = COLOURS["reference" if names[k] in plain else "latent"]
         seeds = [v for v in members[k] if np.isfinite(v)]

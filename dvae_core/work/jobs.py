@@ -239,6 +239,16 @@ def place(kind: str = "train") -> Executor:
         return _places[key]
 
 
+def use(train: Executor | None = None, analyse: Executor | None = None) -> None:
+    """Send this process's trainings and analyses to these executors, such as a thread pool in a notebook.
+
+    None stands for the default of `place`. Executors that were in use are not shut down.
+    """
+    with _guard:
+        _places.clear()
+        _places.update({kind: e for kind, e in (("train", train), ("analyse", analyse)) if e is not None})
+
+
 def dask_executor(scheduler: str, *, timeout: float | int = 10) -> Executor:
     """Return a Dask cluster's workers as an Executor.
 
@@ -349,10 +359,10 @@ def warm() -> None:
     _began.set()
     if not os.environ.get("DVAE_SCHEDULER"):
         Workers.warm()
-    threading.Thread(target=_adopt, daemon=True).start()
+    threading.Thread(target=resume_queue, daemon=True).start()
 
 
-def _adopt() -> None:
+def resume_queue() -> None:
     """Queue runs again, in order, whose server ended before they began; score finished runs that have no score."""
     left = []
     for run in runs.list_runs(runs.default_store()):

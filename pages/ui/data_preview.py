@@ -5,13 +5,13 @@ import hashlib
 import streamlit as st
 
 from dvae_core import figures, recipes, runs
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.config import Config, Data
 from dvae_core.data import care
 from dvae_core.data.dataset import Dataset
 from dvae_core.runs import Run, RunError
 from pages.ui import controls, run_panel
 from pages.ui import page as ui
-from pages.ui.recover_views import FLOORS
 
 VIEWS = {"look": "Look", "columns": "Columns", "tuning": "Against u", "shape": "Structure", "hard": "How hard?"}
 MANY_COLUMNS = (

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import capacity, good_members
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.latents import hues
 from dvae_core.analysis.recovery.record import Recovery
 from dvae_core.live.linked import Panel
@@ -19,10 +20,6 @@ from pages.ui.components.linked import linked
 VIEWS = {
     "scatter": "Matched", "matrix": "Correlations", "maps": "Up to what?", "scores": "Scores",
     "features": "As features", "ica": "Linear ICA",
-}  # fmt: skip
-FLOORS = {
-    "raw_x": "x itself", "pca": "PCA", "fastica": "FastICA", "u_only": "copying u",
-    "random_rotation": "random rotation",
 }  # fmt: skip
 STATISTICS = {"both": ("", "²"), "variance": ("²",), "laplace": (" (abs.)",), "learned": ("", "²")}
 

@@ -17,7 +17,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory):
     made = faults.Bench(tmp_path_factory.mktemp("faults"))
     yield made
     made.workers.shutdown()
-    jobs._places.clear()
+    jobs.use()
     assert not faults.orphans()
 
 

@@ -19,7 +19,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory):
     made = faults.Bench(tmp_path_factory.mktemp("sessions"), epochs=400)
     yield made
     made.workers.shutdown()
-    jobs._places.clear()
+    jobs.use()
 
 
 def test_twenty_visitors_click_while_one_model_trains(bench):

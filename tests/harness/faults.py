@@ -76,7 +76,7 @@ class Bench:
         self.store = store
         self.random = random.Random(seed)
         self.workers = jobs.Workers(workers)
-        jobs._places["train"] = self.workers
+        jobs.use(train=self.workers)
         self.config = Config(
             data=SourcesData(segments=3, per_segment=100),
             model=ModelConfig(net=MlpNet(hidden=8), likelihood=GaussianLikelihood(noise="scalar")),
@@ -344,7 +344,7 @@ def long_queue(bench: Bench, jobs_count: int) -> Row:
     began = time.monotonic()
     os.environ["DVAE_RUNS"] = str(bench.store)
     until(lambda: all(not run.is_locked() for run in queued))
-    jobs._adopt()
+    jobs.resume_queue()
     for run in queued:
         if run.status().state in ("stopped", "lost"):
             jobs.start(run)

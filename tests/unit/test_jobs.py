@@ -33,11 +33,10 @@ def a_pid_that_ended() -> int:
 def place() -> Path:
     """Local workers for this module; their processes end with it."""
     workers = jobs.Workers(1)
-    jobs._places["train"] = workers
-    jobs._places["analyse"] = workers
+    jobs.use(train=workers, analyse=workers)
     yield workers
     workers.shutdown()
-    jobs._places.clear()
+    jobs.use()
 
 
 def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
@@ -123,8 +122,7 @@ def test_a_run_in_use_is_refused_and_its_state_left_alone(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_scores(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "_tasks", {})
+def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_scores(place, tmp_path):
     run = runs.create(tmp_path / "run", small_config((0,), model="vae"))
     jobs.start(run)
     until(lambda: run.written_status().state == "finished")
@@ -135,17 +133,16 @@ def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_score
 @pytest.mark.slow
 def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
-    monkeypatch.setattr(jobs, "_tasks", {})
     run, other = (runs.create(tmp_path / name, small_config((0,), model="vae")) for name in ("run", "other"))
     for each in (run, other):
         list(train(each))
     run.set_status(pid=a_pid_that_ended())
-    jobs._adopt()
+    jobs.resume_queue()
     until(lambda: run.score() is not None)
     assert other.score() is None  # the process that trained it, this one, may be about to
 
 
-def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(tmp_path, monkeypatch):
+def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(place, tmp_path, monkeypatch):
     pid = a_pid_that_ended()
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     for at, name in ((2.0, "second"), (1.0, "first"), (3.0, "third")):
@@ -161,8 +158,10 @@ def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(tmp_path, monke
             started.append(Path(args[0]).name)
             return Future()
 
-    monkeypatch.setattr(jobs, "_places", {"train": Recorder(1)})
-    monkeypatch.setattr(jobs, "_tasks", {})
-    jobs._adopt()
+    jobs.use(train=Recorder(1), analyse=place)
+    try:
+        jobs.resume_queue()
+    finally:
+        jobs.use(train=place, analyse=place)
     assert started == ["first", "second"]
     assert Run(tmp_path / "first").status().state == "queued"

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.common import Computation, good_members
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.metrics import autocorrelation_time, resampled_rows, too_few
@@ -113,13 +114,13 @@ def baselines(
     d = min(d, *x_train.shape)
     pca = PCA(d, random_state=0).fit(x_train)
     scores = pca.transform(x_train), pca.transform(x_test)
-    out, notes = {"x itself": [(x_train, x_test)], "PCA": [scores]}, ()
+    out, notes = {FLOORS["raw_x"]: [(x_train, x_test)], FLOORS["pca"]: [scores]}, ()
     if d > 1:
         ica = FastICA(whiten="unit-variance", random_state=0, max_iter=1000)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             ica.fit(scores[0])
-        out["FastICA"] = [(ica.transform(scores[0]), ica.transform(scores[1]))]
+        out[FLOORS["fastica"]] = [(ica.transform(scores[0]), ica.transform(scores[1]))]
         if caught:
             notes = ("FastICA did not converge in 1,000 iterations; its score is that of the last one.",)
     return out, notes

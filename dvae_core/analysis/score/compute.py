@@ -12,6 +12,7 @@ from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.difficulty.compute import floors_of
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encoder_means, in_parts
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
@@ -77,7 +78,7 @@ def score(run: Run) -> dict[str, Any]:
         "std": {k: _over(counted, k, np.std) for k in names},
         "members_failed": len(failed),
         "members_stuck": len(late),
-        "floors": {"raw_x": None, "pca": None, "fastica": None, "u_only": None, "random_rotation": None},
+        "floors": dict.fromkeys(FLOORS),
         "notes": notes,
         "held_out_rows": len(rows),
         "split": parts.how,

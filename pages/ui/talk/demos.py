@@ -7,6 +7,7 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, good_members
+from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.tables import member_table
@@ -228,7 +229,7 @@ def reference_lines() -> None:
             continue
         table = member_table(run).iloc[good_members(run)]
         scores[run.config.model_name] = table["mcc_pearson"].tolist()
-        references = references or {label: score["floors"].get(key) for key, label in recover_views.FLOORS.items()}
+        references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
     turned = references.get("random rotation")
     title = None if turned is None else f"The true factors, rotated at random, score {turned:.2f}"
     _plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title), "talk.lines")
