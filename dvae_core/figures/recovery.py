@@ -273,7 +273,8 @@ def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = Non
         hovertemplate="best reference line: %{y:.3f}<extra></extra>",
     )  # fmt: skip
     fig.update_xaxes(title="data seed", tickvals=at, ticktext=[str(w["data_seed"]) for w in worlds], showgrid=False)
-    fig.update_yaxes(title="MCC (Pearson, held-out)", range=[0, 1.02])
+    lowest = min(float(np.min(trace.y)) for trace in fig.data[:2])  # type: ignore[attr-defined]
+    fig.update_yaxes(title="MCC (Pearson, held-out)", range=[min(0.5, lowest - 0.05), 1.02])
     above = int((means["iVAE"] > means["VAE"]).sum())
     found = (
         f"Over {len(worlds)} data sets: iVAE {means['iVAE'].mean():.2f}, VAE {means['VAE'].mean():.2f}; the iVAE is "

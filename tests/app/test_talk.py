@@ -93,9 +93,9 @@ def test_the_beta_caption_counts_what_is_silent():
 def test_a_latent_stands_out_only_where_no_second_one_follows_the_factor():
     matrix = np.array([[0.97, 0.21, 0.1], [0.3, -0.87, 0.69], [0.04, 0.05, 0.02]])
     text = captions.latents_of_factors(("skin", "hair", "gaze"), matrix)
-    assert text == "One latent each: skin (z1, 0.97). Several share: hair. None follows: gaze."
+    assert text == "One latent each: skin (z1, 0.97). Shared: hair. In none: gaze."
     assert captions.latents_of_factors(("skin",), matrix[:1]) == "One latent each: skin (z1, 0.97)."
-    assert captions.latents_of_factors(("hair",), matrix[1:2]) == "Several share: hair."
+    assert captions.latents_of_factors(("hair",), matrix[1:2]) == "Shared: hair."
 
 
 def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):

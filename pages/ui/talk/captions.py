@@ -85,7 +85,7 @@ def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
             alone.append(f"{name} (z{first + 1}, {row[first]:.2f})")
         else:
             shared.append(name)
-    groups = (("One latent each", alone), ("Several share", shared), ("None follows", missing))
+    groups = (("One latent each", alone), ("Shared", shared), ("In none", missing))
     return ". ".join(f"{what}: {', '.join(factors)}" for what, factors in groups if factors) + "."
 
 

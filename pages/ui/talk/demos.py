@@ -152,7 +152,7 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
-    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=320, title="")
+    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=300, title="")
 
 
 def exact_model() -> None:
@@ -215,7 +215,7 @@ def four_panels() -> None:
         aligned.append(None if found is None else found.aligned[held_out(run)["x_rows"][::2]])
         titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}")
     figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles)
-    _plot(figure, "talk.four", height=HEIGHT - 20)
+    _plot(figure, "talk.four", height=HEIGHT - 30)
 
 
 def reference_lines() -> None:
