@@ -40,7 +40,8 @@ from dvae_core.config import (
 )
 from dvae_core.data.dataset import save, split
 from dvae_core.data.load import dataset_of
-from dvae_core.data.synthetic import neurons, sources
+from dvae_core.data.worlds.neurons import neurons
+from dvae_core.data.worlds.sources import sources
 from dvae_core.runs import Run
 
 FIVE = {"n_latents": 5, "segments": 40, "per_segment": 1000, "modulate": "variance", "seed": 0}

@@ -36,10 +36,9 @@ from dvae_core.config import (
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.load import dataset_of, examine, read_file
+from dvae_core.data.worlds import WORLDS
 from dvae_core.runs import Run, RunError, files
 from dvae_core.work import jobs
-
-BUILT_IN = ("sources", "neurons", "sprites", "faces", "digits")  # data drawn here or shipped with a package
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -262,7 +261,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
     """Return built-in data as it is written, or a file with its columns; and the split."""
-    if text.partition(",")[0] in BUILT_IN and not Path(text).exists():
+    if text.partition(",")[0] in WORLDS and not Path(text).exists():
         data, split = data_from_text(text)
         return data, split if options.split == "auto" else options.split
     return _file_of(Path(text), options), options.split
@@ -489,7 +488,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--data",
         help="a file or folder (README.md lists the formats), or built-in data with "
-        f"settings: {', '.join(BUILT_IN)}, such as sprites,side=32,correlation=0.5",
+        f"settings: {', '.join(WORLDS)}, such as sprites,side=32,correlation=0.5",
     )
     train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
     train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
@@ -540,7 +539,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--out", metavar="DIR", required=True, help="the study's folder; alone: go on with what is there"
     )
-    study.add_argument("--data", nargs="+", help=f"files, or built-in: {', '.join(BUILT_IN)}, with settings")
+    study.add_argument("--data", nargs="+", help=f"files, or built-in: {', '.join(WORLDS)}, with settings")
     study.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL",
                        help="vae, ivae, with settings: vae,posterior=diagonal (default: vae ivae)")  # fmt: skip
     study.add_argument("--betas", type=_numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default 1,2,4,8")

@@ -6,191 +6,24 @@ also make the page's form and the command line, so each is written once.
 """
 
 import dataclasses
-import difflib
-import functools
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import field
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-import pydantic.dataclasses
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-T = TypeVar("T", bound=type)
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be used, in one sentence."""
-
-
-def setting(
-    default: Any,
-    title: str,
-    description: str = "",
-    *,
-    min: float | int | None = None,
-    max: float | int | None = None,
-    late: bool = False,
-) -> Any:
-    """Return a field with its default, the text that forms and the command line show, and its bounds.
-
-    Values are not converted (a text is no number), except a list to a tuple and an integer to a float.
-    A `late` field was added after runs had been made without it: at its default it does not count in `Config.key`.
-    """
-    strict = None if isinstance(default, str | tuple) else True  # lists become tuples, and text has nothing to convert
-    rules = {"strict": strict, "ge": min, "le": max}
-    words = {"title": title, "description": description, "late": late}
-    return field(default=default, metadata=words | {name: rule for name, rule in rules.items() if rule is not None})
-
-
-def one_of(default: Any) -> Any:
-    """Return a field that holds one class of a union; in JSON its `kind` says which."""
-    return field(default=default, metadata={"discriminator": "kind"})
-
-
-@dataclass_transform(frozen_default=True)
-def settings(cls: T) -> T:
-    """Make a class a frozen dataclass that refuses wrong values and unknown names with a ConfigError."""
-    checked: Any = pydantic.dataclasses.dataclass(
-        cls, frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
-    )
-    check = checked.__init__
-
-    @functools.wraps(check)
-    def init(self: Any, *args: Any, **values: Any) -> None:
-        try:
-            check(self, *args, **values)
-        except ValidationError as error:
-            raise _in_one_sentence(error, checked, checked.__name__) from None
-
-    checked.__init__ = init
-    return checked
-
-
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-Beta = Annotated[float, Field(strict=True, ge=0, le=1000)]
-LearningRate = Annotated[float, Field(strict=True, ge=1e-7, le=1)]
-Number = Annotated[float, Field(strict=True)]
-Name = Annotated[str, Field(strict=True)]
+from dvae_core.data.load import Data
+from dvae_core.data.load import FileData as FileData  # all settings can be imported from here
+from dvae_core.data.worlds import DigitsData as DigitsData
+from dvae_core.data.worlds import FacesData as FacesData
+from dvae_core.data.worlds import NeuronsData as NeuronsData
+from dvae_core.data.worlds import SourcesData as SourcesData
+from dvae_core.data.worlds import SpritesData as SpritesData
+from dvae_core.settings import ConfigError, Number, one_of, read, setting, settings
 
 # --- data ---
 
-
-@settings
-class SourcesData:
-    """Nonstationary sources through a nonlinear mixing: the talk's data with known factors."""
-
-    kind: Literal["sources"] = "sources"
-    n_latents: int = setting(2, "Factors", "How many independent factors the world has", min=1, max=50)
-    d_x: int | None = setting(None, "Data dimensions", "Leave empty for as many as factors", min=1, max=500)
-    segments: int = setting(5, "Segments", "Values of u; the theorem needs n k + 1", min=1, max=200)
-    per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
-    noise: Literal["gaussian", "laplace", "sech", "student", "bimodal"] = setting(
-        "gaussian", "Source distribution", "Given u. Laplace, sech, Student (5 degrees) are heavy-tailed; two humps"
-    )
-    modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
-    strength: float = setting(
-        1.0, "Strength of modulation", "0: u changes nothing; 1: means over +-5, stds 0.5 to 3", min=0, max=2, late=True
-    )
-    layers: int = setting(3, "Mixing layers", min=1, max=10)
-    activation: Literal["xtanh", "leaky", "linear"] = setting("xtanh", "Mixing nonlinearity")
-    observation_noise: float = setting(0.0, "Observation noise", "Fraction of x's standard deviation", min=0, max=2)
-    correlation: float = setting(0.0, "Correlation of factors", "Above 0 the MCC misleads", min=-0.95, max=0.95)
-    continuous_u: bool = setting(False, "Continuous u")
-    seed: int = setting(0, "Data seed", min=0)
-
-
-@settings
-class NeuronsData:
-    """Poisson spike counts of a population driven by latent factors."""
-
-    kind: Literal["neurons"] = "neurons"
-    n_latents: int = setting(2, "Factors", min=1, max=20)
-    n_neurons: int = setting(100, "Neurons", min=2, max=1000)
-    segments: int = setting(5, "Segments", min=1, max=200)
-    per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
-    tuning: Literal["mixing", "place", "stimulus"] = setting(
-        "mixing", "Driven by", "A random f(z); place fields on a track, u = position; or directions, u = stimulus",
-        late=True,
-    )  # fmt: skip
-    seed: int = setting(0, "Data seed", min=0)
-
-
-@settings
-class DigitsData:
-    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
-
-    kind: Literal["digits"] = "digits"
-
-
-@settings
-class SpritesData:
-    """White shapes on black in the manner of dSprites: shape, scale, orientation, x and y are known."""
-
-    kind: Literal["sprites"] = "sprites"
-    n: int = setting(10_000, "Pictures", min=10, max=737_280)
-    side: int = setting(64, "Side in pixels", "64 is that of dSprites; 32 trains four times as fast", min=16, max=128)
-    grid: Literal["dsprites", "continuous"] = setting("dsprites", "Factors", "On the grid of dSprites, or continuous")
-    u: Literal["shape", "none"] = setting("shape", "u", "The shape as a label, or no auxiliary variable")
-    correlation: float = setting(0.0, "Correlation of factors", "0 in the original", min=-0.2, max=0.95)
-    seed: int = setting(0, "Data seed", min=0)
-
-
-@settings
-class FacesData:
-    """Cartoon faces in colour: skin, age, hair, smile, gaze and saturation are known."""
-
-    kind: Literal["faces"] = "faces"
-    n: int = setting(5000, "Pictures", min=10, max=100_000)
-    side: int = setting(64, "Side in pixels", "32 trains four times as fast and loses the wrinkles", min=16, max=128)
-    u: Literal["age", "none"] = setting("none", "u", "Thirds of age as a label, or no auxiliary variable")
-    correlation: float = setting(0.0, "Correlation of factors", "Of every pair", min=-0.19, max=0.95)
-    seed: int = setting(0, "Data seed", min=0)
-
-
-@settings
-class FileData:
-    """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
-
-    kind: Literal["file"] = "file"
-    path: str = setting("", "File")
-    x: tuple[Name, ...] = setting((), "Columns of x")
-    u: tuple[Name, ...] = setting((), "Columns of u")
-    z: tuple[Name, ...] = setting((), "Columns of true factors")
-    rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
-    rows: int | None = setting(
-        None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1, late=True
-    )
-    bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9, late=True)
-    smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9, late=True)
-    min_speed: float | None = setting(
-        None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
-    )
-    time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
-    rows_are: Literal["auto", "rows", "columns"] = setting(
-        "auto", "Examples are", "Which axis of a matrix is the examples, where nothing in the file says so", late=True
-    )
-    axes: tuple[Name, ...] = setting(
-        (), "Axes of x", "What each is, in order: trial,time,unit or row,height,width", late=True
-    )
-    picture: str | None = setting(
-        None, "Pictures of", "28x28 where columns are pixels; none where they are not", late=True
-    )
-    circular: tuple[Name, ...] = setting((), "Angles", "Those u whose numbers go round a circle", late=True)
-    u_from: str | None = setting(None, "File of u", "Another file, with its own clock", late=True)
-    missing: Literal["refuse", "drop rows", "drop columns"] = setting(
-        "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
-    )
-    clip: float | None = setting(
-        None, "Clip outliers", "At so many robust standard deviations from the median", min=1, late=True
-    )
-    constant: Literal["keep", "drop"] = setting("keep", "Constant columns", late=True)
-    duplicates: Literal["keep", "drop"] = setting("keep", "Repeated rows", late=True)
-
-
-Data = SourcesData | NeuronsData | DigitsData | SpritesData | FacesData | FileData
 Split = Literal["auto", "random", "blocks", "trials", "sessions"]
 
 
@@ -212,8 +45,8 @@ def data_from_text(text: str) -> tuple[Data, Split]:
             value = re.split(r",(?=[a-z_]+=)", rest, maxsplit=1)[0]
             end = len(value)
         tree[name], rest = value, rest[end + 1 :]
-    split = _read(Split, tree.pop("split", "auto"), "split")
-    return _read(Annotated[Data, Field(discriminator="kind")], tree, "data"), split
+    split = read(Split, tree.pop("split", "auto"), "split")
+    return read(Annotated[Data, Field(discriminator="kind")], tree, "data"), split
 
 
 def data_to_text(data: Data, split: Split = "auto") -> str:
@@ -398,6 +231,11 @@ class LearnedPrior:
 Prior = StandardPrior | GaussianPrior | LaplacePrior | LearnedPrior
 
 
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Beta = Annotated[float, Field(strict=True, ge=0, le=1000)]
+LearningRate = Annotated[float, Field(strict=True, ge=1e-7, le=1)]
+
+
 @settings
 class TrainConfig:
     """How a population is trained. `seeds`, `betas` and, where members differ in it, `lrs` have one entry a member."""
@@ -503,7 +341,7 @@ class Config:
         data = tree.get("data") if isinstance(tree, dict) else None
         if isinstance(data, dict) and "split" in data and "split" not in tree:  # written by version 0.1
             tree["split"] = data.pop("split")
-        return _read(cls, tree, "config")
+        return read(cls, tree, "config")
 
     def key(self) -> str:
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
@@ -521,82 +359,3 @@ def _for_key(settings: Any) -> dict[str, Any]:
         if not (f.metadata.get("late") and value == f.default):
             tree[f.name] = _for_key(value) if dataclasses.is_dataclass(value) else value
     return tree
-
-
-# --- reading and errors ---
-
-TYPES = {"int_type": "int", "float_type": "float", "bool_type": "bool", "string_type": "str"}
-RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
-
-
-def _read(of: Any, tree: Any, where: str) -> Any:
-    """Check a tree as JSON gives it; a ConfigError names the place in the tree."""
-    try:
-        return _adapter(of).validate_python(tree)
-    except ValidationError as error:
-        raise _in_one_sentence(error, of, where) from None
-
-
-@functools.cache
-def _adapter(of: Any) -> TypeAdapter:
-    return TypeAdapter(of)
-
-
-def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError:
-    """Return pydantic's first error as one sentence: where, what is needed, and what was there instead."""
-    first: Any = error.errors(include_url=False)[0]
-    kind, value, place = first["type"], first["input"], list(first["loc"])
-    if kind == "value_error":
-        return first["ctx"]["error"]  # raised by a __post_init__ above
-    unknown = place.pop() if kind == "unexpected_keyword_argument" else None
-    hint, rules = of, []
-    for step in place:
-        hint, rules = _unannotated(hint, rules)
-        if known := kinds(hint):
-            hint = known[step]  # pydantic puts the chosen kind into the place; JSON does not
-        elif isinstance(step, int):
-            where, hint, rules = f"{where}[{step}]", get_args(hint)[0], []
-        else:
-            found = hint.__pydantic_fields__[step]
-            where, hint, rules = f"{where}.{step}", found.annotation, found.metadata
-    hint, rules = _unannotated(hint, rules)
-    if unknown is not None:
-        return unknown_setting(where, unknown, list(hint.__pydantic_fields__))
-    if known := kinds(hint):
-        got = value.get("kind") if isinstance(value, dict) else None
-        return ConfigError(f"{where}.kind must be one of {', '.join(known)}; got {got!r}.")
-    if kind == "literal_error":
-        return ConfigError(f"{where} must be one of {', '.join(map(str, get_args(hint)))}; got {value!r}.")
-    if kind in TYPES:
-        return ConfigError(f"{where} must be {TYPES[kind]}; got {value!r}.")
-    if kind == "tuple_type":
-        return ConfigError(f"{where} must be a list; got {value!r}.")
-    if kind == "dataclass_type":
-        return ConfigError(f"{where} must be an object; got {value!r}.")
-    low, high = (next((getattr(r, name) for r in rules if hasattr(r, name)), None) for name in ("ge", "le"))
-    if kind not in RANGE:
-        return ConfigError(f"{where} is not valid ({first['msg']}); got {value!r}.")
-    if high is not None:
-        return ConfigError(f"{where} must be between {low} and {high}; got {value}.")
-    needed = "finite" if kind == "finite_number" else f"at least {low}"
-    return ConfigError(f"{where} must be {needed}; got {value}.")
-
-
-def _unannotated(hint: Any, rules: list) -> tuple[Any, list]:
-    """Return the bare type and the rules that were written beside it."""
-    if get_origin(hint) is not Annotated:
-        return hint, rules
-    return get_args(hint)[0], [rule for extra in hint.__metadata__ for rule in extra.metadata]
-
-
-def kinds(hint: Any) -> dict[str, Any]:
-    """Return the classes of a union of settings by their kind; {} for any other type."""
-    classes = [c for c in get_args(hint) if dataclasses.is_dataclass(c)]
-    return {get_args(c.__annotations__["kind"])[0]: c for c in classes}
-
-
-def unknown_setting(where: str, name: str, known: Sequence[str]) -> ConfigError:
-    """Return the error for a name that does not exist, with the nearest that does."""
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
-    return ConfigError(f"{where} has no setting {name!r}{hint}")

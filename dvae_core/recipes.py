@@ -29,11 +29,10 @@ from dvae_core.config import (
     SpritesData,
     StandardPrior,
     TrainConfig,
-    kinds,
-    unknown_setting,
 )
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
+from dvae_core.settings import kinds, unknown_setting
 
 ModelName = Literal["vae", "beta-vae", "ivae"]
 PRIORS = {"gaussian": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior}  # the families of p(z|u)

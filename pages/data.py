@@ -2,41 +2,26 @@
 
 import streamlit as st
 
-from dvae_core.config import ConfigError, Data, DigitsData, NeuronsData
+from dvae_core.config import ConfigError, Data
 from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.worlds import WORLDS
+from dvae_core.data.worlds.world import World
 from pages.ui import code, controls, data_files, data_preview
 from pages.ui import page as ui
 
-SOURCES = controls.KIND_NAMES
-WORDS = {
-    "sources": "Independent factors whose mean or variance changes with u, mixed by a random nonlinear f.",
-    "neurons": "Spike counts driven by a few factors: by a random map, place fields on a track, or directions shown.",
-    "digits": "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
-    "sprites": "White shapes on black, as in dSprites: shape, scale, orientation, x and y are the true factors.",
-    "faces": "Cartoon faces with six true factors: skin, age, hair, smile, gaze and saturation.",
-    "file": "Recordings, tables or pictures of your own, or from a short catalogue. Rows are examples.",
-}
-DIALS = {
-    "sources": ["n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"],
-    "neurons": ["tuning", "n_latents", "n_neurons", "segments", "per_segment", "seed"],
-    "sprites": ["n", "side", "grid", "u", "correlation", "seed"],
-    "faces": ["n", "side", "u", "correlation", "seed"],
-}
-MORE = ["d_x", "activation", "observation_noise", "correlation", "continuous_u"]
+SOURCES = {name: name.capitalize() for name in WORLDS} | {"file": "My file"}
+FILE = "Recordings, tables or pictures of your own, or from a short catalogue. Rows are examples."
 
 
-def dials(kind: str, now: Data) -> Data:
+def dials(world: World, now: Data) -> Data:
     """Show a generator's dials, starting at what the link says."""
-    start = now if now.kind == kind else controls.KINDS[kind]()
-    data = controls.edit(start, DIALS[kind], prefix=f"data.{kind}")
-    if isinstance(data, NeuronsData) and data.tuning == "place":
-        st.caption(
-            "The factor position is u itself: copying u scores 1 on it, and p(z|u) has no width there. Judge a model "
-            "by the other factors."
-        )
-    if kind == "sources":
+    data = now if now.kind == world.name else world.settings()
+    data = controls.edit(data, world.dials, prefix=f"data.{world.name}")
+    if note := world.note(data):
+        st.caption(note)
+    if world.more:
         with st.expander("More dials", icon=":material/tune:"):
-            data = controls.edit(data, MORE, prefix=f"data.{kind}")
+            data = controls.edit(data, world.more, prefix=f"data.{world.name}")
     return data
 
 
@@ -66,9 +51,9 @@ left, right = st.columns([1, 2], gap="large")
 data: Data | None = None
 problem = False
 with left:
-    st.caption(WORDS[kind])
+    st.caption(FILE if kind == "file" else WORLDS[kind].words)
     try:
-        data = data_files.choose() if kind == "file" else DigitsData() if kind == "digits" else dials(kind, now)
+        data = data_files.choose() if kind == "file" else dials(WORLDS[kind], now)
     except (ConfigError, DataError) as error:
         problem = True
         st.error(str(error), icon=":material/error:")

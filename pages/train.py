@@ -5,6 +5,7 @@ import streamlit as st
 from dvae_core import recipes, runs
 from dvae_core.config import Config, ConfigError
 from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.worlds import WORLDS
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, run_panel
@@ -15,7 +16,7 @@ def choose_data() -> str:
     """Pick among the link's data, the built-in sources and the prepared files; return it as text."""
     now = controls.data_to_text(*controls.chosen())
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
-    options = list(dict.fromkeys([now, "sources", "neurons", "sprites", "faces", "digits", *files]))
+    options = list(dict.fromkeys([now, *WORLDS, *files]))
     return ui.choice(
         st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t)[0])
     )

@@ -1,35 +1,68 @@
-"""From a data config to its Dataset: draw it, or read its file."""
+"""From the settings of data to its Dataset: draw it, or read its file."""
 
-import dataclasses
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from dvae_core.config import Data, DigitsData, FacesData, FileData, NeuronsData, SourcesData, SpritesData
 from dvae_core.data import care
 from dvae_core.data.dataset import DataError, Dataset, MissingValues
-from dvae_core.data.pictures import faces, sprites
-from dvae_core.data.readers import ReadingRecord, Undecided, builtin, inspect, read
-from dvae_core.data.synthetic import neurons, sources
+from dvae_core.data.readers import ReadingRecord, Undecided, inspect, read
+from dvae_core.data.worlds import WORLDS, Drawn
+from dvae_core.settings import Name, setting, settings
+
+
+@settings
+class FileData:
+    """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
+
+    kind: Literal["file"] = "file"
+    path: str = setting("", "File")
+    x: tuple[Name, ...] = setting((), "Columns of x")
+    u: tuple[Name, ...] = setting((), "Columns of u")
+    z: tuple[Name, ...] = setting((), "Columns of true factors")
+    rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
+    rows: int | None = setting(
+        None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1, late=True
+    )
+    bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9, late=True)
+    smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9, late=True)
+    min_speed: float | None = setting(
+        None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
+    )
+    time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
+    rows_are: Literal["auto", "rows", "columns"] = setting(
+        "auto", "Examples are", "Which axis of a matrix is the examples, where nothing in the file says so", late=True
+    )
+    axes: tuple[Name, ...] = setting(
+        (), "Axes of x", "What each is, in order: trial,time,unit or row,height,width", late=True
+    )
+    picture: str | None = setting(
+        None, "Pictures of", "28x28 where columns are pixels; none where they are not", late=True
+    )
+    circular: tuple[Name, ...] = setting((), "Angles", "Those u whose numbers go round a circle", late=True)
+    u_from: str | None = setting(None, "File of u", "Another file, with its own clock", late=True)
+    missing: Literal["refuse", "drop rows", "drop columns"] = setting(
+        "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
+    )
+    clip: float | None = setting(
+        None, "Clip outliers", "At so many robust standard deviations from the median", min=1, late=True
+    )
+    constant: Literal["keep", "drop"] = setting("keep", "Constant columns", late=True)
+    duplicates: Literal["keep", "drop"] = setting("keep", "Repeated rows", late=True)
+
+
+Data = Drawn | FileData
 
 
 def dataset_of(data: Data) -> Dataset:
-    """Load or draw the data that a config names.
+    """Draw or read the data that settings describe.
 
     Raises:
         DataError: If a file cannot be read as asked.
     """
-    if isinstance(data, SourcesData):
-        return sources(**_arguments(data))
-    if isinstance(data, NeuronsData):
-        return neurons(**_arguments(data))
-    if isinstance(data, DigitsData):
-        return builtin.digits()
-    if isinstance(data, SpritesData):
-        return sprites(**_arguments(data))
-    if isinstance(data, FacesData):
-        return faces(**_arguments(data))
-    return read_file(data)
+    if isinstance(data, FileData):
+        return read_file(data)
+    return WORLDS[data.kind].draw(data)
 
 
 def read_file(data: FileData, path: Path | None = None) -> Dataset:
@@ -84,7 +117,3 @@ def picture_shape(text: str | None) -> tuple[int, ...] | None:
     if sides is None:
         raise DataError(f"Pictures have a height and a width, such as 28x28, or 64x64x3 in colour; got {text!r}.")
     return (int(sides[1]), int(sides[2]), *([3] if text.lower().endswith("x3") and text.count("x") == 2 else []))
-
-
-def _arguments(data: SourcesData | NeuronsData | SpritesData | FacesData) -> dict:
-    return {f.name: getattr(data, f.name) for f in dataclasses.fields(data) if f.name != "kind"}

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from dvae_core.axes import evenly
 from dvae_core.config import Config, Data, GaussianLikelihood, LearnedPrior, NeuronsData, SourcesData
-from dvae_core.data import synthetic
+from dvae_core.data.worlds import sources
 from dvae_core.identify.effect import LEVEL, Effect
 
 State = Literal["met", "unsure", "broken"]
@@ -186,10 +186,10 @@ def true_lambda(data: Data, u: Shaped[np.ndarray, " m"]) -> tuple[Float[np.ndarr
     d, segments, seed = data.n_latents, data.segments, data.seed
     if isinstance(data, NeuronsData):
         noise, modulate = "gaussian", "both"
-        mean, scale = synthetic.moments(u, n_latents=d, segments=segments, seed=seed)
+        mean, scale = sources.moments(u, n_latents=d, segments=segments, seed=seed)
     else:
         noise, modulate = data.noise, data.modulate
-        mean, scale = synthetic.moments(
+        mean, scale = sources.moments(
             u, n_latents=d, segments=segments, seed=seed, modulate=modulate, strength=data.strength,
             continuous_u=data.continuous_u,
         )  # fmt: skip

@@ -21,14 +21,12 @@ def opening(run: Run) -> str:
 
 def drawing(data: Data) -> str:
     """Return the lines that draw or read a data source."""
-    if isinstance(data, FileData):
-        given = {k: v for k, v in vars(data).items() if v != vars(FileData())[k]} | {"path": Path(data.path).name}
-        words = ", ".join(f"{k}={v!r}" for k, v in given.items() if k != "kind")
-        return (
-            "from dvae_core.config import FileData\nfrom dvae_core.data.load import dataset_of\n\n"
-            f"dataset = dataset_of(FileData({words}))"
-        )
     plain = vars(type(data)())
-    given = ", ".join(f"{k}={v!r}" for k, v in vars(data).items() if v != plain[k])
-    module = {"digits": "readers.builtin", "sprites": "pictures", "faces": "pictures"}.get(data.kind, "synthetic")
-    return f"from dvae_core.data.{module} import {data.kind}\n\ndataset = {data.kind}({given})"
+    given = {name: value for name, value in vars(data).items() if value != plain[name]}
+    if isinstance(data, FileData):
+        given["path"] = Path(data.path).name
+    settings = f"{type(data).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+    return (
+        f"from dvae_core.config import {type(data).__name__}\nfrom dvae_core.data.load import dataset_of\n\n"
+        f"dataset = dataset_of({settings})"
+    )

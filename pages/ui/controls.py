@@ -16,34 +16,23 @@ from dvae_core.config import (
     ConfigError,
     ConvNet,
     Data,
-    DigitsData,
-    FacesData,
     FileData,
     GaussianLikelihood,
     GaussianPrior,
     LaplacePrior,
     LearnedPrior,
     NegativeBinomialLikelihood,
-    NeuronsData,
     PoissonLikelihood,
     Prior,
     SourcesData,
     Split,
-    SpritesData,
     StandardPrior,
 )
 from dvae_core.data import catalogue, load, readers
 from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.worlds import WORLDS
 
 T = TypeVar("T")
-KINDS: dict[str, type] = {
-    "sources": SourcesData, "neurons": NeuronsData, "sprites": SpritesData, "faces": FacesData, "digits": DigitsData,
-    "file": FileData,
-}  # fmt: skip
-KIND_NAMES = {
-    "sources": "Sources", "neurons": "Neurons", "sprites": "Sprites", "faces": "Faces", "digits": "Digits",
-    "file": "My file",
-}  # fmt: skip
 
 
 def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any) -> Any:
@@ -175,18 +164,7 @@ def _dataset(text: str, when: float, _data: Data) -> Dataset:
 
 def data_label(data: Data) -> str:
     """Return a short name for a data source."""
-    if isinstance(data, SourcesData):
-        u = "continuous u" if data.continuous_u else f"{data.segments} segments"
-        return f"{data.n_latents} sources, {u}"
-    if isinstance(data, NeuronsData):
-        return f"{data.n_neurons} neurons, {data.n_latents} factors"
-    if isinstance(data, DigitsData):
-        return "handwritten digits"
-    if isinstance(data, SpritesData):
-        return f"sprites of {data.side} pixels"
-    if isinstance(data, FacesData):
-        return f"{data.n:,} faces"
-    return Path(data.path).stem
+    return Path(data.path).stem if isinstance(data, FileData) else WORLDS[data.kind].label(data)
 
 
 # --- the form of the Train page ---------------------------------------------------------------------------------------

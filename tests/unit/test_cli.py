@@ -16,7 +16,7 @@ from dvae_core import runs
 from dvae_core.cli import main
 from dvae_core.data.dataset import save, split
 from dvae_core.data.readers import read
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.sources import sources
 from tests.shared_data import SHARED
 
 

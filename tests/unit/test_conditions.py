@@ -18,7 +18,7 @@ from dvae_core.config import (
     PoissonLikelihood,
     SourcesData,
 )
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.sources import sources
 from dvae_core.identify.conditions import (
     Light,
     explained_by_u,

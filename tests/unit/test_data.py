@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dvae_core.data.dataset import DataError, Dataset, encode_labels, load, save, split, whitening
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.sources import sources
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 3))

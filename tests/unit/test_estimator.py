@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dvae_core import runs
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.sources import sources
 from dvae_core.export.estimator import VaeEstimator
 from dvae_core.metrics.recovery import mcc
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core.data.pictures import DSPRITES_SIZES, SHAPES, draw_faces, draw_sprites, faces, sprites, uniform_factors
+from dvae_core.data.worlds.faces import draw_faces, faces
+from dvae_core.data.worlds.factors import uniform_factors
+from dvae_core.data.worlds.sprites import DSPRITES_SIZES, SHAPES, draw_sprites, sprites
 
 FACTORS = ("skin", "age", "hair", "smile", "gaze", "saturation")
 FRAMES = Path(__file__).parents[3] / "shared/data/dsprites-sample/dsprites_gif_frames.npz"

@@ -15,8 +15,8 @@ from scipy.io import loadmat, savemat
 
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError, save, split
-from dvae_core.data.readers import builtin
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.digits import digits
+from dvae_core.data.worlds.sources import sources
 from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)
@@ -286,7 +286,7 @@ def test_suite2p_array():
 
 
 def test_digits():
-    data = builtin.digits()
+    data = digits()
     assert (data.n, data.d_x, data.x_shape, data.n_labels) == (1797, 64, (8, 8), 10)
     assert (data.x.min(), data.x.max(), data.x.dtype) == (0, 1, np.float32)
     assert {"source", "licence"} <= set(data.meta)

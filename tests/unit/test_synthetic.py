@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from dvae_core.data.dataset import split
-from dvae_core.data.synthetic import HUMP, mixing, moments, neurons, sources
+from dvae_core.data.worlds.neurons import neurons
+from dvae_core.data.worlds.sources import HUMP, mixing, moments, sources
 
 A, B = HUMP**2, 1 - HUMP**2  # "bimodal": squares of the humps' distance and of the noise about them
 # moments at unit variance: the fourth, the sixth (the error of the third), the eighth (the error of the fourth)

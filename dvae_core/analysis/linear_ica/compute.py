@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
-from dvae_core.data.synthetic import sources
+from dvae_core.data.worlds.sources import sources
 from dvae_core.runs import Run
 
 LAYERS = (1, 2, 3, 4)  # of the mixing; one is linear

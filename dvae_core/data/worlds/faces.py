@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.pictures.factors import uniform_factors
+from dvae_core.data.worlds.factors import uniform_factors
+from dvae_core.data.worlds.world import World, arguments
+from dvae_core.settings import setting, settings
 
 FACTORS = ("skin", "age", "hair", "smile", "gaze", "saturation")
 AGES = ("young", "middle-aged", "old")
@@ -23,6 +25,18 @@ _SKY, _SHIRT = np.array([[176, 214, 240], [222, 238, 248]]) / 255, np.array([38,
 _WHITE, _IRIS, _PUPIL = np.array([250, 250, 248]) / 255, np.array([52, 104, 168]) / 255, np.array([22, 20, 24]) / 255
 _LIP, _INSIDE, _BLUSH = np.array([186, 70, 74]) / 255, np.array([92, 24, 30]) / 255, np.array([235, 96, 86]) / 255
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@settings
+class FacesData:
+    """Cartoon faces in colour: skin, age, hair, smile, gaze and saturation are known."""
+
+    kind: Literal["faces"] = "faces"
+    n: int = setting(5000, "Pictures", min=10, max=100_000)
+    side: int = setting(64, "Side in pixels", "32 trains four times as fast and loses the wrinkles", min=16, max=128)
+    u: Literal["age", "none"] = setting("none", "u", "Thirds of age as a label, or no auxiliary variable")
+    correlation: float = setting(0.0, "Correlation of factors", "Of every pair", min=-0.19, max=0.95)
+    seed: int = setting(0, "Data seed", min=0)
 
 
 def faces(
@@ -259,3 +273,13 @@ def _rise(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return a smooth step from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+WORLD = World(
+    "faces",
+    FacesData,
+    lambda data: faces(**arguments(data)),
+    lambda data: f"{data.n:,} faces",
+    "Cartoon faces with six true factors: skin, age, hair, smile, gaze and saturation.",
+    ("n", "side", "u", "correlation", "seed"),
+)

@@ -10,22 +10,47 @@ leaves z and f as they are. `moments` and `mixing` return the true ingredients o
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
 from dvae_core.data.dataset import Dataset
+from dvae_core.data.worlds.world import World, arguments
+from dvae_core.settings import setting, settings
 
 Noise = Literal["gaussian", "laplace", "sech", "student", "bimodal"]
 Modulate = Literal["both", "mean", "variance"]
 Activation = Literal["xtanh", "leaky", "linear"]
-Tuning = Literal["mixing", "place", "stimulus"]
 Streams = dict[str, np.random.Generator]
 
 DEGREES = 5  # of freedom of "student": its excess kurtosis is 6, its sixth moment infinite
 HUMP = 0.95  # "bimodal" is +-0.95 with equal odds, and Gaussian noise that makes the variance 1 (std 0.31)
 LEAK = 0.1  # slope of the leaky activation below 0, and of the linear part of xtanh: both stay invertible
+
+
+@settings
+class SourcesData:
+    """Nonstationary sources through a nonlinear mixing: the talk's data with known factors."""
+
+    kind: Literal["sources"] = "sources"
+    n_latents: int = setting(2, "Factors", "How many independent factors the world has", min=1, max=50)
+    d_x: int | None = setting(None, "Data dimensions", "Leave empty for as many as factors", min=1, max=500)
+    segments: int = setting(5, "Segments", "Values of u; the theorem needs n k + 1", min=1, max=200)
+    per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
+    noise: Literal["gaussian", "laplace", "sech", "student", "bimodal"] = setting(
+        "gaussian", "Source distribution", "Given u. Laplace, sech, Student (5 degrees) are heavy-tailed; two humps"
+    )
+    modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
+    strength: float = setting(
+        1.0, "Strength of modulation", "0: u changes nothing; 1: means over +-5, stds 0.5 to 3", min=0, max=2, late=True
+    )
+    layers: int = setting(3, "Mixing layers", min=1, max=10)
+    activation: Literal["xtanh", "leaky", "linear"] = setting("xtanh", "Mixing nonlinearity")
+    observation_noise: float = setting(0.0, "Observation noise", "Fraction of x's standard deviation", min=0, max=2)
+    correlation: float = setting(0.0, "Correlation of factors", "Above 0 the MCC misleads", min=-0.95, max=0.95)
+    continuous_u: bool = setting(False, "Continuous u")
+    seed: int = setting(0, "Data seed", min=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +126,10 @@ def sources(
         >>> sources(n_latents=3, segments=7).x.shape
         (7000, 3)
     """
-    rng = _streams(seed)
+    rng = streams(seed)
     n = segments * per_segment
     how = (noise, modulate, strength, scale_range, mean_range, correlation, continuous_u)
-    z, u = _factors(rng, n_latents, segments, per_segment, *how)
+    z, u = draw_factors(rng, n_latents, segments, per_segment, *how)
     f = mixing(n_latents=n_latents, d_x=d_x, layers=layers, activation=activation, seed=seed)
     if observation_noise < 0:
         raise ValueError(f"observation_noise must be 0 or more, a fraction of x's deviation; got {observation_noise}.")
@@ -118,126 +143,12 @@ def sources(
         z=z.astype(np.float32),
         u_names=("u",) if continuous_u else ("segment",),
         u_labels=() if continuous_u else tuple(str(i + 1) for i in range(segments)),
-        meta=_meta(
+        meta=meta(
             f"{noise} factors, u changes {modulate}, strength {strength:g}; {len(f.matrices)} mixing layers, "
             f"{activation}; {n:,} rows; observation noise {observation_noise:g}; correlation {correlation:g}; "
             f"seed {seed}"
         ),
     )
-
-
-def neurons(
-    *,
-    n_latents: int = 2,
-    n_neurons: int = 100,
-    segments: int = 5,
-    per_segment: int = 1000,
-    tuning: Tuning = "mixing",
-    seed: int = 0,
-) -> Dataset:
-    """Draw spike counts of a population, x ~ Poisson(rate(z)), with a choice of what drives it.
-
-    "mixing": rate = exp(2 tanh f(z)), so 0.14 to 7.4 spikes a bin are expected. Factors and segments are those of
-    `sources` with the same seed; f is `mixing` with `d_x = n_neurons`.
-    "place": an animal runs to and fro on a track; every neuron has a place field, and slow gains (the other factors)
-    raise and lower all. u is the position; bins of 50 ms are in time order.
-    "stimulus": directions on a circle, one a segment; the first two factors scatter about the shown direction, by a
-    spread of its own, and neurons prefer directions (cosine tuning). u is the stimulus.
-
-    Args:
-        n_latents: Number of factors.
-        n_neurons: Columns of x.
-        segments: Number of values of u ("place": of stretches, which only make the recording longer).
-        per_segment: Bins a segment.
-        tuning: What drives the population.
-        seed: Fixes everything.
-
-    Returns:
-        x as small unsigned integers (bins by neurons), the true factors z, and u as labels or as the position.
-
-    Raises:
-        ValueError: If an argument is out of range.
-
-    References:
-        Zhou & Wei 2020 (pi-VAE), whose simulated rates are bounded the same way.
-    """
-    rng = _streams(seed)
-    if tuning == "place":
-        return _place_cells(rng, n_latents, n_neurons, segments * per_segment, seed)
-    if tuning == "stimulus":
-        return _direction_cells(rng, n_latents, n_neurons, segments, per_segment, seed)
-    if tuning != "mixing":
-        raise ValueError(f"tuning must be mixing, place or stimulus; got {tuning!r}.")
-    z, u = _factors(rng, n_latents, segments, per_segment, "gaussian", "both", 1.0, (0.5, 3.0), (-5.0, 5.0), 0.0, False)
-    f = mixing(n_latents=n_latents, d_x=n_neurons, seed=seed)
-    return Dataset(
-        name=f"{n_neurons} neurons, {n_latents} factors, {segments} segments",
-        x=rng["observation"].poisson(np.exp(2 * np.tanh(f(z)))),
-        u=u,
-        z=z.astype(np.float32),
-        x_names=tuple(f"neuron {i + 1}" for i in range(n_neurons)),
-        u_names=("segment",),
-        u_labels=tuple(str(i + 1) for i in range(segments)),
-        meta=_meta(f"Poisson counts a bin, rate exp(2 tanh f(z)); {len(z):,} bins; seed {seed}"),
-    )
-
-
-def _place_cells(rng: Streams, n_latents: int, n_neurons: int, n: int, seed: int) -> Dataset:
-    """Place fields of width 0.1 on a track of length 1, and gains that wander over seconds."""
-    if min(n_latents, n_neurons, n) < 1:
-        raise ValueError(f"Factors, neurons and bins must be at least 1; got {n_latents}, {n_neurons} and {n}.")
-    pace = 0.03 * np.exp(0.5 * _wander(rng["u"], n, 1, memory=100)[:, 0])  # radians a bin: a lap takes about 10 s
-    position = 0.5 - 0.5 * np.cos(np.cumsum(pace))
-    gain = _wander(rng["noise"], n, n_latents - 1, memory=200)
-    centre, weight = rng["mixing"].uniform(0, 1, n_neurons), rng["mixing"].normal(0, 0.4, (n_latents - 1, n_neurons))
-    log_rate = -1.5 + 3.2 * np.exp(-0.5 * np.square((position[:, None] - centre) / 0.1)) + gain @ weight
-    return _spiking(
-        rng, np.column_stack([position, gain]), log_rate, f"{n_neurons} place cells", "place fields of width 0.1",
-        z_names=("position", *(f"gain {i + 1}" for i in range(n_latents - 1))), seed=seed,
-        u=position.astype(np.float32)[:, None], u_names=("position",), rate_hz=20.0,
-    )  # fmt: skip
-
-
-def _direction_cells(
-    rng: Streams, n_latents: int, n_neurons: int, segments: int, per_segment: int, seed: int
-) -> Dataset:
-    """Cosine tuning to a noisy copy of the shown direction; further factors are common noise."""
-    if n_latents < 2 or min(n_neurons, segments, per_segment) < 1:
-        raise ValueError(f"A direction has two coordinates: at least 2 factors are needed; got {n_latents}.")
-    u = np.repeat(np.arange(segments), per_segment)
-    shown = 2 * np.pi * np.arange(segments) / segments
-    mean = np.zeros((segments, n_latents))
-    mean[:, 0], mean[:, 1] = np.cos(shown), np.sin(shown)
-    scale = rng["moments"].uniform(0.15, 0.6, (segments, n_latents))
-    z = mean[u] + scale[u] * rng["noise"].standard_normal((len(u), n_latents))
-    preferred = rng["mixing"].uniform(0, 2 * np.pi, n_neurons)
-    weight = np.vstack([np.cos(preferred), np.sin(preferred), rng["mixing"].normal(0, 0.5, (n_latents - 2, n_neurons))])
-    return _spiking(
-        rng, z, 2 * np.tanh(z @ weight) - 0.3, f"{n_neurons} neurons, {segments} directions", "cosine tuning",
-        z_names=("cos", "sin", *(f"noise {i + 1}" for i in range(n_latents - 2))), seed=seed,
-        u=u, u_names=("stimulus",), u_labels=tuple(f"{np.degrees(a):.0f}°" for a in shown),
-    )  # fmt: skip
-
-
-def _spiking(
-    rng: Streams, z: np.ndarray, log_rate: np.ndarray, name: str, how: str, *, seed: int, **known: Any
-) -> Dataset:
-    return Dataset(
-        name=name,
-        x=rng["observation"].poisson(np.exp(log_rate)),
-        z=z.astype(np.float32),
-        x_names=tuple(f"neuron {i + 1}" for i in range(log_rate.shape[1])),
-        meta=_meta(f"Poisson counts a bin, {how}; {len(z):,} bins; seed {seed}"),
-        **known,
-    )
-
-
-def _wander(rng: np.random.Generator, n: int, d: int, *, memory: int) -> np.ndarray:
-    """Return d Gaussian random walks that forget in about `memory` rows (white noise smoothed twice), variance 1."""
-    kernel = np.exp(-0.5 * np.square(np.arange(-3 * memory, 3 * memory + 1) / memory))
-    kernel /= np.sqrt(np.square(kernel).sum())
-    white = rng.standard_normal((n + 6 * memory, d))
-    return np.column_stack([np.convolve(column, kernel, "valid") for column in white.T]) if d else np.zeros((n, 0))
 
 
 def moments(
@@ -269,7 +180,7 @@ def moments(
         Means and scales, one row for each u.
     """
     how = (modulate, strength, scale_range, mean_range, continuous_u)
-    return _moments(_streams(seed)["moments"], u, n_latents, segments, *how)
+    return _moments(streams(seed)["moments"], u, n_latents, segments, *how)
 
 
 def mixing(
@@ -297,17 +208,18 @@ def mixing(
         raise ValueError(f"d_x must be at least n_latents for f to be injective; got {d_x} and {n_latents}.")
     if activation not in ("xtanh", "leaky", "linear"):
         raise ValueError(f"activation must be xtanh, leaky or linear; got {activation!r}.")
-    rng = _streams(seed)["mixing"]
+    rng = streams(seed)["mixing"]
     sizes = [n_latents] + [d_x] * layers
     return Mixing(tuple(_well_conditioned(rng, *pair) for pair in pairwise(sizes)), activation)
 
 
-def _streams(seed: int) -> dict[str, np.random.Generator]:
+def streams(seed: int) -> Streams:
+    """Return a generator for each ingredient of a data set."""
     names = ("moments", "u", "noise", "mixing", "observation")
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
 
-def _factors(
+def draw_factors(
     rng: dict[str, np.random.Generator],
     n_latents: int,
     segments: int,
@@ -320,6 +232,7 @@ def _factors(
     correlation: float,
     continuous_u: bool,
 ) -> tuple[Float64[np.ndarray, "n d_z"], Shaped[np.ndarray, " n"]]:
+    """Draw the factors z and the u that modulates them; arguments as of `sources`."""
     if min(n_latents, segments, per_segment) < 1:
         raise ValueError(
             f"n_latents, segments and per_segment must be at least 1; got {n_latents}, {segments} and {per_segment}."
@@ -409,5 +322,21 @@ def _activate(a: np.ndarray, activation: Activation) -> np.ndarray:
     return np.where(a > 0, a, LEAK * a) if activation == "leaky" else a
 
 
-def _meta(note: str) -> dict[str, str]:
+def meta(note: str) -> dict[str, str]:
+    """Return where drawn data comes from, for its Dataset."""
     return {"source": "drawn by this library", "licence": "free of conditions", "notes": note}
+
+
+def _label(data: SourcesData) -> str:
+    return f"{data.n_latents} sources, {'continuous u' if data.continuous_u else f'{data.segments} segments'}"
+
+
+WORLD = World(
+    "sources",
+    SourcesData,
+    lambda data: sources(**arguments(data)),
+    _label,
+    "Independent factors whose mean or variance changes with u, mixed by a random nonlinear f.",
+    ("n_latents", "segments", "modulate", "noise", "per_segment", "layers", "seed"),
+    more=("d_x", "strength", "activation", "observation_noise", "correlation", "continuous_u"),
+)

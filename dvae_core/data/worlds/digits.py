@@ -1,11 +1,21 @@
-"""Data that comes with an installed package: real pictures without a download."""
+"""Handwritten digits that come with an installed package: real pictures without a download."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.worlds.world import World
+from dvae_core.settings import settings
+
+
+@settings
+class DigitsData:
+    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
+
+    kind: Literal["digits"] = "digits"
 
 
 def digits() -> Dataset:
@@ -33,3 +43,12 @@ def digits() -> Dataset:
             "licence": "CC BY 4.0",
         },
     )
+
+
+WORLD = World(
+    "digits",
+    DigitsData,
+    lambda data: digits(),
+    lambda data: "handwritten digits",
+    "1,797 handwritten digits of 8 x 8 pixels; u is the digit. The true factors are unknown.",
+)

@@ -1,0 +1,43 @@
+"""The table of built-in data sets: complete, in step with the Config, and drawn as the settings say."""
+
+import dataclasses
+from typing import get_args
+
+import pytest
+
+from dvae_core.config import Config, data_from_text
+from dvae_core.data.load import dataset_of
+from dvae_core.data.worlds import WORLDS, Drawn
+
+SMALL = {
+    "sources": {"segments": 2, "per_segment": 10},
+    "neurons": {"segments": 2, "per_segment": 10, "n_neurons": 5},
+    "sprites": {"n": 10, "side": 16},
+    "faces": {"n": 10, "side": 16},
+    "digits": {},
+}
+
+
+def test_the_table_holds_every_kind_of_drawn_data():
+    assert {world.settings for world in WORLDS.values()} == set(get_args(Drawn))
+    assert all(world.settings().kind == name == world.name for name, world in WORLDS.items())
+    assert SMALL.keys() == WORLDS.keys(), "add the new data set here"
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_every_dial_is_a_titled_setting(world):
+    titles = {f.name: f.metadata.get("title") for f in dataclasses.fields(world.settings)}
+    assert set(world.dials + world.more) | {"kind"} == set(titles)
+    assert all(titles[name] for name in world.dials + world.more)
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_a_world_is_drawn_from_its_settings(world):
+    settings = world.settings(**SMALL[world.name])
+    dataset = dataset_of(settings)
+    assert dataset.n == (1797 if world.name == "digits" else 20 if "segments" in SMALL[world.name] else 10)
+    assert Config.from_json(Config(data=settings).to_json()).data == settings
+    text = ",".join([world.name, *(f"{name}={value}" for name, value in SMALL[world.name].items())])
+    assert data_from_text(text) == (settings, "auto")
+    assert world.label(settings)
+    assert world.words.endswith(".")
