@@ -68,7 +68,7 @@ def _train(options: argparse.Namespace) -> int:
             bar.update(progress.step - bar.n)
             bar.set_postfix_str("held-out ELBO " + " ".join(f"{v:.2f}" for v in progress.elbo))
     if run.status().state == "stopped":
-        print(f"Stopped. Go on with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
+        print(f"Stopped. Resume with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
         return 0
     _perform(run, "score", {})  # scikit-learn: its 1.5 s must not delay the first point of the curves
     print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
@@ -253,7 +253,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if progress.problem:
         print(f"dvae_core: {progress.problem}", file=sys.stderr)
     if progress.state != "finished":
-        print(f"Not finished. Go on with: python -m dvae_core sweep --out {path}", file=sys.stderr)
+        print(f"Not finished. Resume with: python -m dvae_core sweep --out {path}", file=sys.stderr)
         return 1 if progress.problem else 0
     print(f"Finished in {progress.seconds:.0f} s: {path / 'table.parquet'}")
     return 0

@@ -79,6 +79,8 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
                 more |= {"z0": mu[row].tolist(), "reference": x[row]}
             if mode in {"members", "betas"}:
                 more["members"] = population(run, ui.member_names(run), row)
+            if mode == "betas":
+                effective_betas(run)
             if mode == "twin":
                 more["plane"] = tuple(latent["index"] for latent in sliders[:2])
         state = ExplorerState(
@@ -92,6 +94,17 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
         )  # fmt: skip
 
     explore()
+
+
+def effective_betas(run: Run) -> None:
+    """Print beside the betas how they weigh the KL against the squared error, where the noise is fixed."""
+    likelihood, betas = run.config.model.likelihood, sorted(set(run.config.train.betas))
+    effective = [likelihood.effective_beta(beta) for beta in betas] if likelihood.kind == "gaussian" else [None]
+    if None not in effective:
+        st.caption(
+            f"With this run's fixed noise, β = {', '.join(f'{b:g}' for b in betas)} weighs the KL by "
+            f"2σ²β = {', '.join(f'{e:.2g}' for e in effective)} against the squared error."
+        )
 
 
 def samples(run: Run, plan: Plan, member: int) -> None:

@@ -356,3 +356,8 @@ def test_a_damaged_status_can_be_repaired_from_the_page(store, visit):
     next(b for b in at.button if b.label == "Repair").click().run()
     check(at, "runs")
     assert runs.find("vae").status().state == "finished"
+
+
+def test_the_effective_beta_stands_beside_the_betas_of_a_fixed_noise(visit):
+    assert "2σ²β = 0.08, 0.16, 0.32, 0.64" in page_text(visit("traverse", run="digits-beta-vae", mode="betas"))
+    assert "2σ²β" not in page_text(visit("traverse", run="digits-beta-vae", mode="sliders"))
