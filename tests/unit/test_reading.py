@@ -412,3 +412,21 @@ def test_links_keep_file_names_with_commas_and_numbers():
     for path in ("/d/cond=1,rep=2.csv", "/d/plain, with comma.csv", "1", '"quoted"'):
         data = FileData(path=path, time="1", x=("speed, cm/s", "b"))
         assert data_from_text(data_to_text(data))[0] == data
+
+
+def test_a_number_above_numbers_is_a_row_and_no_name(tmp_path):
+    (tmp_path / "a.txt").write_text("".join(f"{i:06d}.jpg {i % 3}\n" for i in range(1, 25)))
+    data = readers.read(tmp_path / "a.txt", u="x1")
+    assert (data.n, data.x_names) == (24, ("x2",))
+    pixels = pd.DataFrame(RNG.integers(0, 9, (N, 4))).assign(label=LABELS)
+    pixels.to_csv(tmp_path / "b.csv", index=False)  # its names are 0, 1, 2, 3, label
+    assert readers.read(tmp_path / "b.csv").x_names == ("0", "1", "2", "3")
+
+
+def test_a_field_of_a_struct_array_beside_times_has_no_clock(tmp_path):
+    cells = np.zeros((1, 3), dtype=[("time", object), ("depth", object)])
+    for i in range(3):
+        cells[0, i] = (np.sort(RNG.uniform(0, 20, 50 + i))[:, None], float(i))
+    savemat(tmp_path / "a.mat", {"spikes": cells})
+    data = readers.read(tmp_path / "a.mat")
+    assert (data.d_x, data.u) == (3, None)

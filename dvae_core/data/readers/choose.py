@@ -141,14 +141,14 @@ def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | N
     Beside it are, in this order: NAME_t, NAME_time and the like; t, time, timestamps of the same group; those of the
     whole file. An axis of `name` has as many entries as the clock.
     """
-    shapes = {v.name: v.shape for v in recording.variables if v.readable}
+    shapes = {v.name: v.shape for v in recording.variables if v.readable and v.kind != "events"}
     if ask is not None and ask.time:
         return resolved(recording, ask.time)
     if name in recording.clocks:
         return recording.clocks[name]
     if recording.layout == "table":
         return next((v.name for v in recording.variables if v.role == "clock"), None)
-    if name not in shapes:
+    if name not in shapes or "{}" in name:  # what each part of a cell or struct array holds is not sampled together
         return None
     group = re.split(r"[/.][^/.]*$", name)[0] if re.search("[/.]", name) else ""
     separator = "/" if "/" in name else "."

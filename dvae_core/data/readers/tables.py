@@ -347,7 +347,8 @@ def layout_of(path: Path) -> Layout:
         notes.append("a table of DeepLabCut")
     elif not header:
         others = table[1:]
-        if not all(map(number, first)) or _numbers_as_names(first, others, decimal):
+        named = not all(map(number, first)) and not _are_values(first, others, number)
+        if named or _numbers_as_names(first, others, decimal):
             header, count = [n.strip() for n in first], 1
             if others and _is_units(others, number):
                 units = {h: u.strip() for h, u in zip(header, others[0], strict=False) if u.strip()}
@@ -475,6 +476,16 @@ def _numbers_as_names(first: Sequence[str], rows: Sequence[Sequence[str]], decim
     mark = re.escape(decimal)
     below = [t.strip() for row in rows for t in row if t.strip() not in GAPS]
     return bool(np.mean([bool(re.search(rf"{mark}\d|[eE]-", t)) for t in below] or [0.0]) > 0.9)
+
+
+def _are_values(first: Sequence[str], rows: Sequence[Sequence[str]], number: Any) -> bool:
+    """Whether a first line with a number above numbers is the first row: names are no numbers, unless they count."""
+    numbers = [j for j, t in enumerate(first) if t.strip() not in GAPS and number(t)]
+    if not numbers or not all(number(row[j]) for row in rows for j in numbers if j < len(row)):
+        return False
+    texts = [first[j].strip() for j in numbers]
+    steps = np.diff([int(t) for t in texts]) if all(re.fullmatch(r"\d{1,9}", t) for t in texts) else np.zeros(1)
+    return not (len(steps) and (steps == steps[0]).all() and steps[0] > 0)
 
 
 def _is_units(rows: Sequence[Sequence[str]], number: Any) -> bool:
