@@ -164,7 +164,7 @@ def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | N
 def _events(recording: Recording) -> tuple[str, ...]:
     """Return event times as the default for x, where every other variable could only be behaviour beside them."""
     events = [v.name for v in recording.variables if v.kind == "events" and v.readable]
-    if len(events) > 1 and not all(re.search("(?i)spike", name) for name in events):
+    if len(events) > 1 and not all(re.search("(?i)spike", name) and "{}" not in name for name in events):
         return ()
     return tuple(events)
 
@@ -185,7 +185,9 @@ def _found(
     hidden = [v for v in recording.variables if not v.readable and v.dtype not in TEXTS]
     others = [v.name for v in rest if v.kind == "events" and v.name not in events]
     sure = list(events) or matrices or vectors
-    competing = [*matrices, *others] if events else others
+    parts = tuple(name.partition("{}")[0] + "{}" for name in events if "{}" in name)
+    competing = [n for n in matrices if not (parts and n.startswith(parts))] if events else []
+    competing += others
     if sure and not hidden and not competing and (events or len(sure) == 1):
         kind = "event times" if events else "matrix" if matrices else "variable"
         return tuple(sure), f", the only {kind} in it" if len(sure) == 1 else ", all event times in it"

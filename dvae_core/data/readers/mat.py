@@ -39,7 +39,7 @@ MAX_DEPTH = 16
 BLOCK = 2**22
 LOOKED_AT = 200  # parts of a cell of which it is looked whether their values rise
 
-_TIMED = re.compile(r"(?i)time(?!course)|spike|event|stamp")
+_TIMED = re.compile(r"(?i)time(?!course|range)|spike(?!s?{})|event|stamp")
 _CURES = {
     "table": "save its columns with table2array({0}) or as variables of their own ({0}.name)",
     "timetable": "save its columns with {0}.Variables and its times with seconds({0}.Time)",

@@ -136,8 +136,8 @@ def in_intervals(
     return which
 
 
-def common(intervals: Sequence[Float64[np.ndarray, "k 2"]]) -> Float64[np.ndarray, "m 2"]:
-    """Return the times that lie in an interval of every table, as intervals in order."""
+def common(intervals: Sequence[np.ndarray]) -> Float64[np.ndarray, "m 2"]:
+    """Return the times that lie in an interval of every table `[k 2]`, as intervals in order."""
     out = np.asarray(intervals[0], np.float64).reshape(-1, 2)
     for table in intervals[1:]:
         pairs = [
