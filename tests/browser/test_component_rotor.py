@@ -35,6 +35,20 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     assert page.get_by_text("‖MᵀM − I‖").is_visible()
 
 
+def test_a_drag_selects_no_text_so_that_the_next_one_turns_the_dial_too(visit):
+    page = visit("rotate")
+    box = page.locator(".dial").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for end in (60, 120):
+        for step, angle in enumerate(np.radians(np.linspace(2, end, 12))):
+            page.mouse.move(x + 70 * np.cos(angle), y - 70 * np.sin(angle))
+            if step == 0:
+                page.mouse.down()
+        page.mouse.up()
+        page.get_by_text(f"angle = {end}.0").wait_for()
+    assert page.evaluate("String(getSelection())") == ""
+
+
 def test_the_dial_turns_by_keyboard(visit):
     page = visit("rotate")
     dial = page.get_by_role("slider", name="Angle of rotation")
