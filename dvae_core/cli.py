@@ -145,13 +145,13 @@ def _inspect(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(record, indent=1, default=str))
     else:
-        _print_record(record)
+        _print_record(record, Path(options.path).stem)
     if problem:
         print(f"dvae_core: {problem}", file=sys.stderr)
     return 2 if problem else 0
 
 
-def _print_record(record: dict[str, Any]) -> None:
+def _print_record(record: dict[str, Any], name: str) -> None:
     """Print a record of reading: every variable, then x, u and the factors, what was left out, notes, questions."""
     for v in record["variables"]:
         sides = v["shape"]
@@ -165,19 +165,24 @@ def _print_record(record: dict[str, Any]) -> None:
         ]
         words = [f"NOT READ: it {v['reason']}"] if v["reason"] else [word for word in words if word]
         print(f"{v['name']:32s} {axes:>24s}  {v['dtype']:8s} {v['kind']:7s} {', '.join(words)}".rstrip())
+    if record["rows"] is not None:
+        rate = "unknown" if record["rate"] is None else f"{record['rate']:g} Hz"
+        print(f"\n{name}: {record['rows']:,} rows\n  rate  {rate}")
     for key in ("x", "u", "z"):
         what = record[key]
         if what:
-            shape = " x ".join(f"{side:,}" for side in what["shape"])
             names = what.get("labels") or what["names"]
-            kind = f"{len(names)} labels" if what.get("labels") else shape
-            more = " ..." if len(names) > 12 else ""
-            print(f"\n  {key}: {what['name']}, {kind}: {', '.join(map(str, names[:12]))}{more}")
-    if record["rows"] is not None:
-        rate = "unknown" if record["rate"] is None else f"{record['rate']:g} Hz"
-        print(f"\n  rows: {record['rows']:,}; rate: {rate}")
+            columns = what["shape"][1] if len(what["shape"]) > 1 else 1
+            shown = f"{', '.join(map(str, names[:12]))}{' ...' if len(names) > 12 else ''} (from {what['name']})"
+            if key == "x":
+                pixels = f", pictures of {' x '.join(map(str, what['picture']))}" if what.get("picture") else ""
+                print(f"  x     {columns:,} columns of {what['name']}{pixels}{f': {shown}' if names else ''}")
+            else:
+                kind = "labels" if what.get("labels") else "numbers" if key == "u" else "true factors"
+                print(f"  {key}     {len(names) if kind == 'labels' else columns} {kind}: {shown}")
     for key, text in (record.get("meta") or {}).items():
-        print(f"  {key}: {text}")
+        if key != "notes":  # below, one by one
+            print(f"  {key}: {text}")
     for left in record["left_out"]:
         print(f"  left out: {left['rows']:,} {left['what']}, {left['why']}")
     for note in record["notes"]:

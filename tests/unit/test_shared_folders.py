@@ -6,7 +6,7 @@ from dvae_core import cli
 from tests.shared_data import SHARED, TABLE
 
 SECONDS = ("pixel-faces", "pynapple-nwb-suite2p/A8604-211122.nwb", "eeg-eye-state")  # take about one each
-OPTIONS = {"x": "--x", "u": "--u", "bin_s": "--bin"}
+OPTIONS = {"x": "--x", "u": "--u", "bin_s": "--bin", "rows_are": "--rows-are"}
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not beside this checkout")
 

@@ -777,6 +777,7 @@ def _reading(
     """Complete the record with what x, u and z became, and return it as plain values."""
     names = list(given["x_names"])
     record.x = {"name": ", ".join(choice.x[:20]), "shape": list(x.shape), "names": names[:1000]}
+    record.x |= {"picture": list(given["x_shape"])} if given.get("x_shape") else {}
     for key, chosen in (("u", choice.u), ("z", choice.z)):
         if chosen:
             values = given[key]
