@@ -11,11 +11,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tqdm import tqdm
 
@@ -26,10 +26,11 @@ from dvae_core.config import (
     Data,
     FileData,
     GaussianPrior,
-    LaplacePrior,
     LearnedPrior,
+    ModelConfig,
     Prior,
     Split,
+    TrainConfig,
     data_from_text,
     data_to_text,
 )
@@ -39,6 +40,13 @@ from dvae_core.data.load import dataset_of, examine, read_file
 from dvae_core.data.worlds import WORLDS
 from dvae_core.runs import Run, RunError, files
 from dvae_core.work import jobs
+
+# The settings that the command line offers, by their names in the Config; `_add` makes the options.
+MODEL_OPTIONS = ("latents", "posterior", "encoder")
+TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
+SWEEP_OPTIONS = ("epochs", "batch", "lr", "device")
+READING_OPTIONS = ("rate_hz", "rows", "bin_s", "smooth_s", "min_speed", "time", "rows_are", "axes", "picture",
+                   "circular", "u_from", "missing", "clip", "constant", "duplicates")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,26 +111,27 @@ def _new_run(options: argparse.Namespace) -> Run:
 
 def _config(options: argparse.Namespace) -> Config:
     data, split = _data_of(options.data, options)
-    given = {k: getattr(options, k) for k in ("latents", "likelihood", "posterior", "epochs", "batch", "lr")}
-    made = recipes.for_dataset(
-        data, dataset_of(data), options.model, beta=options.beta, members=options.members, seed=options.seed,
-        encoder=options.encoder, device=options.device, prior=_prior(options), split=split, **given,
-    )  # fmt: skip
-    how = {"objective": options.objective, "samples": options.samples}
-    how |= {"optimiser": options.optimiser} if options.optimiser else {}
-    return dataclasses.replace(made, train=dataclasses.replace(made.train, **how))
+    chosen = {name: getattr(options, name) for name in ("likelihood", *MODEL_OPTIONS, *TRAIN_OPTIONS)}
+    return recipes.for_dataset(
+        data,
+        dataset_of(data),
+        options.model,
+        beta=options.beta,
+        members=options.members,
+        seed=options.seed,
+        prior=_prior(options),
+        split=split,
+        **chosen,
+    )
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
-    """Return how a file is to be read, in the words of `config.FileData`."""
-    names = {"rate_hz": "rate", "rows": "rows", "bin_s": "bin", "smooth_s": "smooth", "min_speed": "min_speed",
-             "time": "time", "rows_are": "rows_are", "picture": "picture"}  # fmt: skip
-    return {
-        **{name: getattr(options, option) for name, option in names.items()},
-        "axes": tuple(options.axes.split(",")) if options.axes else (),
-        "circular": _split_names(options.circular),
-        "u_from": str(Path(options.u_from).absolute()) if options.u_from else None,
-    }
+    """Return how a file is to be read: the settings of `FileData` that were given."""
+    given = {name: getattr(options, name) for name in READING_OPTIONS}
+    given |= {"axes": _split_names([options.axes])} if options.axes else {}
+    given |= {"circular": _split_names(options.circular)} if options.circular else {}
+    given |= {"u_from": str(Path(options.u_from).absolute())} if options.u_from else {}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _file_of(path: Path, options: argparse.Namespace) -> FileData:
@@ -195,22 +204,19 @@ def _split_names(given: list[str] | None) -> tuple[str, ...]:
     return tuple(name for part in given or () for name in part.split(",") if name)
 
 
-def _prior(options: argparse.Namespace) -> Prior | None:
-    """Return the family of p(z|u), or None for the default; an option of another family is refused."""
-    if options.model != "ivae" and (options.prior or options.modulate or options.k):
+def _prior(options: argparse.Namespace) -> Prior:
+    """Return p(z|u) as the options describe it; an option of another family is refused."""
+    family, modulate, k = options.prior or "gaussian", options.modulate, options.k
+    if options.model != "ivae" and (options.prior or modulate or k is not None):
         raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
-    family = options.prior or "gaussian"
-    if options.modulate and family != "gaussian":
+    if modulate and family != "gaussian":
         raise ConfigError(f"--modulate is about the Gaussian prior; leave it out with --prior {family}.")
-    if options.k and family != "learned":
+    if k is not None and family != "learned":
         raise ConfigError(
             f"--k is about the learned prior; leave it out with --prior {family}, or use --prior learned."
         )
-    if family == "laplace":
-        return LaplacePrior()
-    if family == "learned":
-        return LearnedPrior(k=options.k) if options.k else LearnedPrior()
-    return GaussianPrior(modulate=options.modulate) if options.modulate else None
+    chosen = {name: value for name, value in (("modulate", modulate), ("k", k)) if value is not None}
+    return recipes.PRIORS[family](**chosen)
 
 
 def _stop_on_signals(folder: Path) -> None:
@@ -230,13 +236,13 @@ def _sweep(options: argparse.Namespace) -> int:
     from dvae_core.work import study as studies
 
     path = Path(options.out).absolute()
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"--workers must be at least 1; got {options.workers}.")
     if options.data:
         sources = [_data_of(text, options) for text in options.data]
         data = [d if isinstance(d, FileData) else data_to_text(d, split) for d, split in sources]
-        given = {k: getattr(options, k) for k in ("latents", "epochs", "batch", "lr", "device")}
-        everything = studies.populations(
-            data, options.models, options.betas, options.seeds, split=options.split, **given
-        )
+        chosen = {name: getattr(options, name) for name in ("latents", "split", *SWEEP_OPTIONS)}
+        everything = studies.populations(data, options.models, options.betas, options.seeds, **chosen)
         study = studies.create(path, everything, full=options.full)
     else:
         study = studies.Study(path, path)
@@ -245,7 +251,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.scheduler:
         executor: Executor = jobs.dask_executor(options.scheduler)
     else:
-        executor = jobs.Workers(options.workers) if options.workers else ThreadPoolExecutor(1)
+        executor = ThreadPoolExecutor(1) if options.workers is None else jobs.Workers(options.workers)
     _stop_on_signals(path)
     try:
         with tqdm(total=begun.models, unit="model", desc=study.id, disable=None) as bar:
@@ -268,8 +274,8 @@ def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
     """Return built-in data as it is written, or a file with its columns; and the split."""
     if text.partition(",")[0] in WORLDS and not Path(text).exists():
         data, split = data_from_text(text)
-        return data, split if options.split == "auto" else options.split
-    return _file_of(Path(text), options), options.split
+        return data, options.split or split
+    return _file_of(Path(text), options), options.split or "auto"
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -454,21 +460,32 @@ def _existing(name: str) -> Run:
     return run
 
 
-def _reading_options(parser: argparse.ArgumentParser) -> None:
-    for name, what in (("x", "data"), ("u", "auxiliary variable"), ("z", "true factors")):
-        parser.add_argument(f"--{name}", nargs="+", metavar="NAME", help=f"variables or columns of the {what}")
-    parser.add_argument("--rate", type=float, help="sampling rate in Hz, if rows are in time order")
-    parser.add_argument("--rows", type=int, help="read so many rows: the first; of pictures, drawn at random")
-    parser.add_argument("--bin", type=float, metavar="S", help="count event times in bins of S seconds (default 0.1)")
-    parser.add_argument("--smooth", type=float, metavar="S", help="rates by a Gaussian of S seconds instead of counts")
-    parser.add_argument("--min-speed", type=float, help="running periods only: rows at least so fast")
-    parser.add_argument("--time", metavar="NAME", help="variable with the times of u, if not t, time or timestamps")
-    parser.add_argument("--rows-are", choices=["auto", "rows", "columns"], default="auto",
-                        help="which axis of a matrix is the examples, where nothing in the file says so")  # fmt: skip
-    parser.add_argument("--axes", metavar="A,B,C", help="what each axis of x is: trial,time,unit or row,height,width")
-    parser.add_argument("--picture", metavar="HxW", help="columns are pixels of such pictures; none: they are not")
-    parser.add_argument("--circular", nargs="+", metavar="NAME", help="those u that are angles, where no unit says so")
-    parser.add_argument("--u-from", metavar="FILE", help="another file for u and the factors, with its own clock")
+def _add(parser: argparse.ArgumentParser, of: type, names: Iterable[str], **more: Any) -> None:
+    """Add an option for each of these settings: its choices, type and help are those of the field.
+
+    An option that is not given is None, so that the default is the setting's own or, where the data decides, a rule's.
+    """
+    fields, hints = {f.name: f for f in dataclasses.fields(of)}, get_type_hints(of)
+    for name in names:
+        hint, about = hints[name], fields[name].metadata
+        kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
+        default = "by the data" if name in recipes.RULES else fields[name].default
+        words = ": ".join(filter(None, (about["title"], about["description"])))
+        how: dict[str, Any] = {"help": words if default in (None, (), "") else f"{words} (default: {default})"}
+        if get_origin(hint) is Literal:
+            how["choices"] = get_args(hint)
+        elif get_origin(hint) is tuple:
+            how |= {"nargs": "+", "metavar": "NAME"}
+        else:
+            how |= {"type": kinds[0], "metavar": {int: "N", float: "X", str: "TEXT"}[kinds[0]]}
+        how["help"] = how["help"].replace("%", "%%")
+        flag = {"rate_hz": "rate", "bin_s": "bin", "smooth_s": "smooth"}.get(name, name).replace("_", "-")
+        parser.add_argument(f"--{flag}", dest=name, **(how | more))
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    _add(parser, FileData, ("x", "u", "z", *(name for name in READING_OPTIONS if name != "axes")))
+    _add(parser, FileData, ("axes",), nargs=None, metavar="A,B,C")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -486,7 +503,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(command=_inspect)
     inspect.add_argument("path", metavar="PATH")
     inspect.add_argument("--json", action="store_true", help="print the record of reading as JSON only")
-    _reading_options(inspect)
+    _add_reading(inspect)
 
     train = commands.add_parser("train", help="train a population on a file, by a recipe, or go on with a run")
     train.set_defaults(command=_train)
@@ -499,43 +516,20 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
     train.add_argument("--out", metavar="DIR", help="the new run's folder")
     train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
-    train.add_argument("--model", choices=["vae", "beta-vae", "ivae"], default="ivae")
-    train.add_argument("--beta", type=float, default=4.0, help="weight of the KL, for beta-vae (default 4)")
-    train.add_argument("--latents", type=int, help="dimensions of z (default: as many as true factors, else up to 10)")
-    train.add_argument("--members", type=int, default=4, help="seeds trained together (default 4)")
-    train.add_argument(
-        "--likelihood",
-        choices=["gaussian", "bernoulli", "poisson", "negative-binomial"],
-        help="default: chosen by the data",
-    )
-    train.add_argument(
-        "--posterior",
-        choices=["diagonal", "full", "gauss-newton"],
-        help="how q is found (default: full; pictures: diagonal)",
-    )
-    train.add_argument(
-        "--prior", choices=["gaussian", "laplace", "learned"], help="family of p(z|u) (default gaussian)"
-    )
-    train.add_argument("--modulate", choices=["both", "mean", "variance"], help="what u moves in a Gaussian p(z|u)")
-    train.add_argument("--k", type=int, help="statistics a latent of a learned p(z|u) (default 2)")
-    train.add_argument("--encoder", choices=["x", "xu"], default="x", help="what q_phi sees (default x)")
-    _reading_options(train)
-    train.add_argument("--split", choices=get_args(Split), default="auto", help="what is held out (default auto)")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--batch", type=int)
-    train.add_argument(
-        "--lr", type=_numbers, metavar="1e-3,1e-2", help="peak of the learning rate; of several, every seed gets each"
-    )
-    train.add_argument("--optimiser", choices=["adam", "muon"], help="default: muon for gauss-newton, else adam")
-    train.add_argument(
-        "--objective",
-        choices=["elbo", "beta-tc", "released-ivae"],
-        default="elbo",
-        help="loss weights by name; with --model beta-vae, --beta is the weight that beta-tc puts on total correlation",
-    )
-    train.add_argument("--samples", type=int, default=1, help="above 1: maximise the importance-weighted bound")
+    train.add_argument("--model", choices=get_args(recipes.ModelName), default="ivae")
+    train.add_argument("--beta", type=float, default=recipes.BETA, help="of beta-vae (default 4)")
+    train.add_argument("--members", type=int, default=recipes.MEMBERS, help="seeds trained together (default 4)")
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default 0)")
-    train.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    train.add_argument("--likelihood", choices=list(recipes.LIKELIHOODS), help="p(x|z) (default: by the data)")
+    train.add_argument("--prior", choices=list(recipes.PRIORS), help="family of p(z|u) (default: gaussian)")
+    _add(train, GaussianPrior, ("modulate",))
+    _add(train, LearnedPrior, ("k",))
+    _add(train, ModelConfig, MODEL_OPTIONS)
+    _add(train, TrainConfig, (name for name in TRAIN_OPTIONS if name != "lr"))
+    _add(train, TrainConfig, ("lr",), type=_numbers, metavar="1e-3,1e-2",
+         help="peak of the learning rate; of several, every seed gets each (default: by the data)")  # fmt: skip
+    _add(train, Config, ("split",))
+    _add_reading(train)
 
     study = commands.add_parser(
         "sweep", help="train data sets x models x betas x seeds into one table, or go on with it"
@@ -553,11 +547,10 @@ def _parser() -> argparse.ArgumentParser:
     where = study.add_mutually_exclusive_group()
     where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
     where.add_argument("--workers", type=int, help="so many processes on this machine")
-    _reading_options(study)
-    study.add_argument("--split", choices=get_args(Split), default="auto", help="what is held out (default auto)")
-    for name, kind in (("latents", int), ("epochs", int), ("batch", int), ("lr", float)):
-        study.add_argument(f"--{name}", type=kind)
-    study.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    _add(study, ModelConfig, ("latents",))
+    _add(study, TrainConfig, SWEEP_OPTIONS)
+    _add(study, Config, ("split",))
+    _add_reading(study)
 
     score = commands.add_parser("score", help="score a run on its held-out rows")
     score.set_defaults(command=_score)

@@ -129,6 +129,8 @@ def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
 
 # --- the rules, each with what was measured ---
 
+RULES = ("latents", "likelihood", "posterior", "net", "preprocess", "epochs", "batch", "lr", "optimiser")  # set by them
+
 
 def is_binary(dataset: Dataset) -> bool:
     """Whether the first 1,000 rows of x are 0 and 1 only."""

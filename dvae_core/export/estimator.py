@@ -19,7 +19,7 @@ from dvae_core import runs
 from dvae_core.config import FileData
 from dvae_core.data.dataset import Dataset, encode_labels
 from dvae_core.model.vae import member
-from dvae_core.recipes import ModelName, for_dataset
+from dvae_core.recipes import BETA, MEMBERS, ModelName, for_dataset
 from dvae_core.rng import generator
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train
@@ -69,8 +69,8 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         model: ModelName = "vae",
         latents: int | None = None,
         *,
-        beta: float = 4.0,
-        members: int = 4,
+        beta: float = BETA,
+        members: int = MEMBERS,
         likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = None,
         posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
         epochs: int | None = None,

@@ -207,7 +207,7 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         "Seeds",
         1,
         64,
-        4,
+        recipes.MEMBERS,
         key=f"{key}.members",
         persist_state="session",
         help="Members trained at once, each from its own seed",
@@ -215,7 +215,7 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
     beta = 1.0
     if model == "beta-vae":
         beta = right.number_input(
-            "β", 0.0, 1000.0, 4.0, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
+            "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
     config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)
     m, t, prior = config.model, config.train, config.prior
