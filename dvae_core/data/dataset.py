@@ -1,4 +1,4 @@
-"""The one form of data in the library: `Dataset`, with its split, its whitening and its file.
+"""The one form of data in the library: `Dataset`, with its split and its file.
 
 A Dataset is frozen and its arrays are read-only, so that a fingerprint taken once stays true.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Real, Shaped
+from jaxtyping import Bool, Int64, Shaped
 
 from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.parsing import PARSING
@@ -24,7 +24,6 @@ from dvae_core.parsing import PARSING
 MIN_ROWS, MIN_TRIALS = 3, 5  # fewer cannot be divided
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
 PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
-VARIANCE_FLOOR = 1e-6  # of the largest eigenvalue: below it, whitening would only amplify rounding errors of float32
 
 # What numpy, zipfile and zlib raise on damaged or hostile files.
 UNREADABLE = (ValueError, KeyError, OSError, EOFError, MemoryError, OverflowError, NotImplementedError,
@@ -362,77 +361,6 @@ def _whole(dataset: Dataset, of: np.ndarray | None, what: str, fraction: float, 
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(which[labels == label]) for label in np.unique(labels)]
     return np.isin(of, np.concatenate([part[: _share(len(part), fraction)] for part in chosen]))
-
-
-@dataclass(frozen=True, eq=False)
-class Whitening:
-    """An invertible linear map, `h = (x - mean) @ forward` and `x = h @ inverse + mean`, in float64.
-
-    Kept as `forward = basis @ diag(1 / scale)`, so that pictures, which need no basis, never build a matrix of d x d.
-
-    Attributes:
-        mean: What is subtracted.
-        scale: Standard deviation that each column of h had before it was divided out.
-        basis: Orthogonal matrix, principal axes in columns; None stands for the identity.
-    """
-
-    mean: Float64[np.ndarray, " d"]
-    scale: Float64[np.ndarray, " d"]
-    basis: Float64[np.ndarray, "d d"] | None = None
-
-    @cached_property
-    def forward(self) -> Float64[np.ndarray, "d d"]:
-        """The matrix that whitens."""
-        return np.diag(1 / self.scale) if self.basis is None else self.basis / self.scale
-
-    @cached_property
-    def inverse(self) -> Float64[np.ndarray, "d d"]:
-        """The matrix that goes back."""
-        return np.diag(self.scale) if self.basis is None else (self.basis * self.scale).T
-
-    @property
-    def log_det(self) -> float:
-        """`log |det forward|`: log p(x) = log p(h) + log_det."""
-        return float(-np.log(self.scale).sum())
-
-
-def whitening(x: Real[np.ndarray, "n d"], how: Literal["none", "centre", "standardise", "whiten"]) -> Whitening:
-    """Fit a linear map that makes x easier to model: nothing, zero mean, unit variances, or unit covariance.
-
-    "standardise" leaves constant columns their scale. "whiten" is PCA whitening, largest variance first; eigenvalues
-    below 1e-6 of the largest are raised to that floor, so that x with dependent columns keeps an invertible map (those
-    directions then get variances below 1). Signs are fixed by making each axis' largest entry positive.
-
-    Args:
-        x: Training rows, in the model's units.
-        how: Which map.
-
-    Returns:
-        The map; variances are over n, not n - 1.
-
-    Raises:
-        DataError: If "whiten" meets data that do not vary.
-        ValueError: If `how` is unknown.
-    """
-    mean = np.asarray(np.mean(x, axis=0, dtype=np.float64))  # of x as it is: a copy of pictures would fill the memory
-    ones = np.ones(x.shape[1])
-    if how == "none":
-        return Whitening(np.zeros_like(mean), ones)
-    if how == "centre":
-        return Whitening(mean, ones)
-    x = np.asarray(x, dtype=np.float64)
-    if how == "standardise":
-        # exact test: the std of a constant column need not come out as exactly 0
-        return Whitening(mean, np.where(x.max(axis=0) > x.min(axis=0), x.std(axis=0), 1.0))
-    if how != "whiten":
-        raise ValueError(f"how must be none, centre, standardise or whiten; got {how!r}.")
-    centred = x - mean
-    variance, axes = np.linalg.eigh(centred.T @ centred / len(x))
-    variance, axes = variance[::-1], axes[:, ::-1]
-    if not variance[0] > 0:
-        raise DataError("Whitening needs data that vary; every row of x is the same.")
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    return Whitening(mean, np.sqrt(np.maximum(variance, VARIANCE_FLOOR * variance[0])), axes)
 
 
 def save(dataset: Dataset, path: str | Path) -> None:

@@ -1,6 +1,7 @@
 """Where a population is trained: the device and its threads."""
 
 import ctypes
+import functools
 import platform
 import sys
 
@@ -47,11 +48,14 @@ def choose_threads(madds_per_step: float | int, cores: int) -> int:
     return int(min(max(madds_per_step // _MADDS_PER_THREAD, 1), max(cores - 1, 1)))
 
 
+@functools.cache
 def keep_memory() -> None:
     """Have the C library keep freed memory for the next step, where it is glibc (Linux); elsewhere do nothing.
 
-    Else it hands a step's larger tensors back to the system and fetches them again, a page fault for every 4 KB: 8
-    models of 512 units on 64 x 64 pictures took 255 ms a step and take 205 (32 models of 64 units: 4.0 and 3.7).
+    Otherwise it hands a step's larger tensors back to the system and fetches them again, a page fault for every 4 KB: 8
+    models of 512 units on 64 x 64 pictures took 255 ms a step and take 205 (32 models of 64 units: 4.0 and 3.7). Under
+    Dask it would be worse: its nanny sets MALLOC_TRIM_THRESHOLD_, with which glibc stops adapting, and every tensor
+    above 128 kB is mapped anew (a population of 16 took 8.7 instead of 5.0 CPU seconds).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
-RATE = 2.0  # times the learning rate; an orthogonal step is that long in every direction
+MUON_LR = 2.0  # times the learning rate; an orthogonal step is that long in every direction
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
@@ -34,11 +34,11 @@ class Optimiser:
     """Takes steps on the one row of a population's parameters (`engine.Flat`), whose views are the module's.
 
     Muon moves the weights of the multi-layer nets in encoder and generator. Linear paths, biases, noise and prior stay
-    with Adam: there single entries have a meaning, and rotating their gradient loses it. `rates` are the members'
+    with Adam: there single entries have a meaning, and rotating their gradient loses it. `lrs` are the members'
     learning rates; only their proportions count.
     """
 
-    def __init__(self, kind: str, module: nn.Module, tensor: nn.Parameter, rates: Sequence[float] = (1.0,)) -> None:
+    def __init__(self, kind: str, module: nn.Module, tensor: nn.Parameter, lrs: Sequence[float] = (1.0,)) -> None:
         self.tensor = tensor
         # Adam (Kingma & Ba 2015) by torch's fused kernel: `torch.optim` calls the same one after 0.1 ms of bookkeeping
         # a step, and imports for 1.5 s.
@@ -47,9 +47,9 @@ class Optimiser:
             "exp_avg": torch.zeros_like(tensor.data),
             "exp_avg_sq": torch.zeros_like(tensor.data),
         }
-        # A step is proportional to the rate: take the largest rate's, then go a share of the way.
-        shares = tensor.new_tensor(rates) / max(rates)
-        self.shares = shares if len(set(rates)) > 1 else None
+        # A step is proportional to the learning rate: take that of the largest, then go a share of the way.
+        shares = tensor.new_tensor(lrs) / max(lrs)
+        self.shares = shares if len(set(lrs)) > 1 else None
         self.weights = [w.data.flatten(1) for w in module.parameters()]
         self.matrices: list[tuple[slice, Tensor]] = []
         self.momentum = torch.zeros_like(tensor.data) if kind == "muon" else None
@@ -62,7 +62,7 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Move every parameter by its gradient in `tensor.grad`; `lr` is the largest of the members' rates."""
+        """Move every parameter by its gradient in `tensor.grad`; `lr` is the largest of the members' learning rates."""
         grad = self.tensor.grad
         if grad is None:
             return
@@ -79,7 +79,7 @@ class Optimiser:
             ahead = grad.lerp(self.momentum, MOMENTUM)  # Nesterov
             for (own, weight), old in zip(self.matrices, before, strict=True):
                 d_in, d_out = weight.shape[1:]
-                scale = lr * RATE * max(1.0, d_out / d_in) ** 0.5
+                scale = lr * MUON_LR * max(1.0, d_out / d_in) ** 0.5
                 weight.data.copy_(old - scale * orthogonalise(ahead[own].view(weight.shape)))
         if self.shares is not None and start is not None:
             for weight, old in zip(self.weights, start, strict=True):

@@ -1,6 +1,6 @@
 """The training loop: a generator of Progress that keeps a Run folder up to date.
 
-All members train in one program, step by step in `engine`; here are the clock, the files, and resuming.
+All members train together, step by step in `engine`. Here are the loop, the clock, the files, and resuming.
 """
 
 import math
@@ -8,7 +8,8 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from dvae_core.training.device import choose_device, choose_threads, describe_de
 from dvae_core.training.engine import Batches, Engine
 from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, write_latents
 
+T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
 SHARE = 20  # of the time, one part in so many is spent at most on live latents, on checkpoints, and on held-out bounds
@@ -54,7 +56,7 @@ def train(
     Args:
         run: A run made by `runs.create`, or a stopped one.
         dataset: The data, if already loaded; otherwise the config says what to load.
-        should_stop: Asked often; training stops (resumable) once it says so.
+        should_stop: Called about ten times a second; once it returns true, training stops and can be resumed.
 
     Yields:
         Progress at step 0 and at each logged step. Stopping (a STOP file in the folder, `should_stop`, or closing the
@@ -69,7 +71,7 @@ def train(
         if status.state == "finished":
             raise RunError(f"Run {run.id} is finished; there is nothing to resume.")
         if status.state == "stopped":
-            (run.path / "STOP").unlink(missing_ok=True)  # it has been obeyed; in the queue it still counts
+            (run.path / "STOP").unlink(missing_ok=True)  # that stop has been carried out; in the queue it still counts
         run.unseal()
         run.set_status(
             state="warming",
@@ -83,142 +85,174 @@ def train(
         except GeneratorExit:
             raise
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
-            run.fail(_in_words(error))
+            run.fail(_message(error))
             raise
         (run.path / "STOP").unlink(missing_ok=True)
 
 
 def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callable[[], bool]) -> Iterator[Progress]:
-    config = run.config
-    device = choose_device(config.train.device)
-    dataset = data_of(run, dataset)
-    parts = split(dataset, config.split)
-    run.write_json("about.json", {**run.about, **describe(dataset, parts.how, len(parts.train), len(parts.held_out))})
-
-    vae = Vae(config, sizes_of(dataset))
-    if device.type == "cpu":  # before anything is computed: sums over threads differ in their last bits
-        madds = _madds(vae, min(config.train.batch, len(parts.train)))
-        torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
-    u = dataset.u_features()
-    seen = parts.train[:: max(1, len(parts.train) * dataset.d_x // START_NUMBERS)]
-    initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
-    vae.to(device)
-    engine = Engine(vae, Batches(dataset, parts.train, vae, device))
-    held_out = HeldOut(dataset, parts.held_out, vae, device)
-    steps, sums, every = engine.steps, engine.sums, engine.every
-    # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter).
-    apart = every * math.ceil(SHARE * held_out.x.shape[1] / (3 * engine.batches.batch * every))
-    run.set_status(
-        state="running",
-        message="",
-        steps=steps,
-        device=describe_device(device),
-        torch=torch.__version__,
-        dtype="float32",
-    )
-
-    resume = read_checkpoint(run)
-    if resume is None:
-        start, before, failed = 0, 0.0, {}
-        (run.path / "history.csv").unlink(missing_ok=True)
-        history = History(run, config)
-        history.add(0, held_out.elbo(vae), "held_out", before)
+    training = _Training(run, data_of(run, dataset))
+    engine, state = training.engine, training.state
+    status, latents, checkpoint, look = map(Throttle, (STATUS_SECONDS, LIVE_SECONDS, CHECKPOINT_SECONDS, LOOK_SECONDS))
+    try:
+        if state.step == 0:
+            yield training.progress()
+        while state.step < engine.steps:
+            engine.step(state.step)
+            state.step += 1
+            is_last = state.step == engine.steps
+            if state.step % engine.every == 0 or is_last:
+                training.log()
+                status(training.write_status)
+                if not is_last:
+                    latents(training.write_latents)
+                    checkpoint(training.checkpoint)
+                yield training.progress()
+            if look(lambda: should_stop() or (run.path / "STOP").exists()):
+                break
+    except GeneratorExit:
+        training.stopped()
+        raise
+    if state.step < engine.steps:
+        training.stopped()
+        training.write_latents()
     else:
-        start, before = int(resume["step"]), float(resume["seconds"])
-        failed = {int(m): int(s) for m, s in resume["failed"]}
-        run.write("history.csv", run.path.joinpath("history.csv").read_bytes()[: int(resume["history"][0])])
-        history = History(run, config)
-        engine.restore(resume)
-        held_out.elbo(vae)  # for `last`
+        training.finish(began)
 
-    def checkpoint(step: int) -> None:
-        run.write_tensors(
+
+@dataclass
+class State:
+    """Where a run stands, beside the tensors that `Engine` moves."""
+
+    step: int = 0
+    seconds: float = 0.0  # of training in earlier sessions
+    failed: dict[int, int] = field(default_factory=dict)  # diverged members, and the step at which it was noticed
+
+
+class _Training:
+    """One session of training a run: what it works on, and what it writes into the folder."""
+
+    def __init__(self, run: Run, dataset: Dataset) -> None:
+        config = run.config
+        device = choose_device(config.train.device)
+        parts = split(dataset, config.split)
+        facts = describe(dataset, parts.how, len(parts.train), len(parts.held_out))
+        run.write_json("about.json", {**run.about, **facts})
+        self.run, self.config = run, config
+        self.vae = vae = Vae(config, sizes_of(dataset))
+        if device.type == "cpu":  # before anything is computed: sums over threads differ in their last bits
+            madds = _madds(vae, min(config.train.batch, len(parts.train)))
+            torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
+        u = dataset.u_features()
+        seen = parts.train[:: max(1, len(parts.train) * dataset.d_x // START_NUMBERS)]
+        initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
+        vae.to(device)
+        self.engine = Engine(vae, Batches(dataset, parts.train, vae, device))
+        self.held_out = HeldOut(dataset, parts.held_out, vae, device)
+        # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter).
+        rows, batch, every = self.held_out.x.shape[1], self.engine.batches.batch, self.engine.every
+        self.apart = every * math.ceil(SHARE * rows / (3 * batch * every))
+        run.set_status(
+            state="running", message="", steps=self.engine.steps, device=describe_device(device),
+            torch=torch.__version__, dtype="float32",
+        )  # fmt: skip
+        self.state = self._resumed(read_checkpoint(run))
+        self.first, self.clock = self.state.step, time.time()
+
+    def _resumed(self, checkpoint: dict[str, np.ndarray] | None) -> State:
+        path = self.run.path / "history.csv"
+        if checkpoint is None:
+            path.unlink(missing_ok=True)
+            self.history = History(self.run, self.config)
+            self.history.add(0, self.held_out.elbo(self.vae), "held_out", 0.0)
+            return State()
+        self.run.write("history.csv", path.read_bytes()[: int(checkpoint["history"][0])])
+        self.history = History(self.run, self.config)
+        self.engine.restore(checkpoint)
+        self.held_out.elbo(self.vae)  # for `last`
+        failed = {int(m): int(step) for m, step in checkpoint["failed"]}
+        return State(int(checkpoint["step"]), float(checkpoint["seconds"]), failed)
+
+    def seconds(self) -> float:
+        """Seconds of training, earlier sessions included."""
+        return self.state.seconds + time.time() - self.clock
+
+    def progress(self) -> Progress:
+        """Return where training stands."""
+        step, steps, done = self.state.step, self.engine.steps, self.state.step - self.first
+        left = (time.time() - self.clock) / done * (steps - step) if done else None
+        seconds = self.seconds() if done else 0.0
+        return Progress(step, steps, seconds, left, self.held_out.last, tuple(sorted(self.state.failed)))
+
+    def log(self) -> None:
+        """Add a row to the curves, of the training bound, and now and then of the held-out one."""
+        step, now = self.state.step, self.seconds()
+        for m in self.engine.sums.not_finite():
+            self.state.failed.setdefault(m, step)
+        self.history.add(step, self.engine.sums.take(), "train", now)
+        if step % self.apart == 0 or step == self.engine.steps:
+            self.history.add(step, self.held_out.elbo(self.vae), "held_out", now)
+
+    def write_status(self, **more: object) -> None:
+        """Write the step, the time and the diverged members, and what more there is to say."""
+        state = self.state
+        self.run.set_status(step=state.step, seconds=self.seconds(), failed_members=sorted(state.failed), **more)
+
+    def write_latents(self, rows: int = HELD_OUT_ROWS) -> dict[str, np.ndarray]:
+        """Write and return latents.npz, of some of the held-out rows."""
+        return write_latents(self.run, self.vae, self.held_out, rows=rows)
+
+    def checkpoint(self) -> None:
+        """Write what a later session needs to continue bit for bit, and the weights."""
+        state = self.state
+        self.run.write_tensors(
             "resume.safetensors",
             {
-                "step": np.array(step),
-                "seconds": np.array(seconds()),
-                "failed": np.array(sorted(failed.items()), np.int64).reshape(-1, 2),
-                "key": np.array(int(config.key(), 16)),
-                "history": history.size_and_digest(),
-                **engine.state(),
+                "step": np.array(state.step),
+                "seconds": np.array(self.seconds()),
+                "failed": np.array(sorted(state.failed.items()), np.int64).reshape(-1, 2),
+                "key": np.array(int(self.config.key(), 16)),
+                "history": self.history.size_and_digest(),
+                **self.engine.state(),
             },
         )
-        write_weights(run, vae)
+        write_weights(self.run, self.vae)
 
-    clock = time.time()
+    def stopped(self) -> None:
+        """Leave the run so that it can be resumed."""
+        self.checkpoint()
+        self.write_status(state="stopped", message="Stopped; Resume continues from here.")
 
-    def seconds() -> float:
-        return before + time.time() - clock
-
-    looked = told = time.time()
-    live, saving = NowAndThen(LIVE_SECONDS), NowAndThen(CHECKPOINT_SECONDS)
-    step = start
-    try:
-        if resume is None:
-            yield Progress(0, steps, 0.0, None, held_out.last, ())
-        while step < steps:
-            engine.step(step)
-            step += 1
-            if step % every == 0 or step == steps:
-                for m in sums.not_finite():
-                    failed.setdefault(m, step)
-                now = seconds()
-                history.add(step, sums.take(), "train", now)
-                if step % apart == 0 or step == steps:
-                    history.add(step, held_out.elbo(vae), "held_out", now)
-                if time.time() - told > STATUS_SECONDS:
-                    run.set_status(step=step, seconds=now, failed_members=sorted(failed))
-                    told = time.time()
-                left = (time.time() - clock) / (step - start) * (steps - step)
-                if step < steps:
-                    live(lambda: write_latents(run, vae, held_out, rows=HELD_OUT_ROWS))
-                    saving(lambda at=step: checkpoint(at))
-                yield Progress(step, steps, now, left, held_out.last, tuple(sorted(failed)))
-            if time.time() - looked > LOOK_SECONDS:
-                looked = time.time()
-                if should_stop() or (run.path / "STOP").exists():
-                    break
-    except GeneratorExit:
-        checkpoint(step)
-        run.set_status(
-            state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.",
-            failed_members=sorted(failed),
-        )  # fmt: skip
-        raise
-    if step < steps:
-        checkpoint(step)
-        run.set_status(
-            state="stopped", step=step, seconds=seconds(), message="Stopped; Resume goes on from here.",
-            failed_members=sorted(failed),
-        )  # fmt: skip
-        write_latents(run, vae, held_out, rows=HELD_OUT_ROWS)
-    else:
-        write_weights(run, vae)
-        arrays = write_latents(run, vae, held_out, rows=LATENT_ROWS)
-        late = stuck(arrays["elbo"], arrays["kl_latent"], config.train.betas)
-        lost = [f"{len(failed)} of {vae.p} members diverged and are shown as failed."] if failed else []
-        lost += [f"Seed {config.train.seeds[m]} is stuck: {why}." for m, why in late.items() if m not in failed]
-        run.set_status(
-            state="finished", step=step, seconds=seconds(), message=" ".join(lost),
-            failed_members=sorted(failed), stuck_members=[m for m in late if m not in failed],
-            total_seconds=time.time() - began,
-        )  # fmt: skip
-        run.remove("resume.safetensors")  # three times the weights, and never read again
+    def finish(self, began: float) -> None:
+        """Write the final weights and latents, and which members diverged or are stuck."""
+        failed, seeds = self.state.failed, self.config.train.seeds
+        write_weights(self.run, self.vae)
+        arrays = self.write_latents(LATENT_ROWS)
+        late = stuck(arrays["elbo"], arrays["kl_latent"], self.config.train.betas)
+        late = {m: why for m, why in late.items() if m not in failed}
+        lost = [f"{len(failed)} of {self.vae.p} members diverged and are shown as failed."] if failed else []
+        lost += [f"Seed {seeds[m]} is stuck: {why}." for m, why in late.items()]
+        self.write_status(
+            state="finished", message=" ".join(lost), stuck_members=list(late), total_seconds=time.time() - began
+        )
+        self.run.remove("resume.safetensors")  # three times the weights, and never read again
 
 
-class NowAndThen:
-    """Does something every so many seconds, or less often where it is so slow that it would hold training up."""
+class Throttle:
+    """Calls a function at most every `seconds`, and less often if it takes more than one part in SHARE of the time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.due = time.time() + seconds
 
-    def __call__(self, work: Callable[[], object]) -> None:
-        """Do it, if it is due."""
+    def __call__(self, work: Callable[[], T]) -> T | None:
+        """Call it if it is due, and return what it returns; None otherwise."""
         start = time.time()
-        if start >= self.due:
-            work()
-            self.due = time.time() + max(self.seconds, SHARE * (time.time() - start))
+        if start < self.due:
+            return None
+        result = work()
+        self.due = time.time() + max(self.seconds, SHARE * (time.time() - start))
+        return result
 
 
 def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
@@ -254,16 +288,16 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
 
 
 def _madds(vae: Vae, batch: int) -> float:
-    """Multiply-adds of a training step, about: 3 passes through every weight for every example."""
+    """Estimate the multiply-adds of a training step: 3 passes through every weight for every example."""
     convolutional = isinstance(vae.config.model.net, ConvNet)
     reuse = 256 if convolutional else 1  # a kernel is applied at some hundreds of places
     return 3.0 * batch * reuse * sum(w.numel() for w in vae.parameters())
 
 
-def _in_words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError):
-        said = os_error_message(error)
-        return f"{said[0].upper()}{said[1:]} What was saved before is still there: Retry goes on from it."
+        message = os_error_message(error)
+        return f"{message[0].upper()}{message[1:]} What was saved before is still there: Retry continues from it."
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "The device ran out of memory; try half the batch size, or fewer members."
     return str(error).split("\n", 1)[0]

@@ -8,9 +8,7 @@ same work for any other place: this process, a notebook, a Dask worker.
 """
 
 import contextlib
-import ctypes
 import faulthandler
-import functools
 import json
 import os
 import queue
@@ -29,6 +27,7 @@ from dvae_core.analysis.table import begin
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.files import os_error_message
 from dvae_core.runs.locks import LockedError, locked
+from dvae_core.training.device import keep_memory
 from dvae_core.training.train import train
 
 GRACE_SECONDS = 8.0  # to write a checkpoint when the parent is gone; after that the process ends regardless
@@ -57,7 +56,7 @@ def perform(
     Raises:
         RunError, ValueError: What is wrong, in a sentence; for training also in the run's status.
     """
-    _keep_memory()
+    keep_memory()
     run = Run(Path(folder))
     if name != "train":
         return _analyse(run, name, settings, should_stop, on_progress)
@@ -100,27 +99,10 @@ def _analyse(
     return None
 
 
-@functools.cache
-def _keep_memory() -> None:
-    """Let malloc keep what a step frees, where Dask has told it not to.
-
-    Dask's nanny sets MALLOC_TRIM_THRESHOLD_, and with it glibc stops adapting: every tensor above 128 kB is then mapped
-    and unmapped anew. A population of 16 took 8.7 instead of 5.0 CPU seconds (2-core machine, Nov 2026).
-    """
-    told = "MALLOC_TRIM_THRESHOLD_" in os.environ and "MALLOC_MMAP_THRESHOLD_" not in os.environ
-    if told and sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc; musl has none
-        if mallopt is not None:
-            mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD: its largest value
-            mallopt(-1, 128 * 2**20)  # M_TRIM_THRESHOLD
-
-
 def warm() -> None:
-    """Make one optimiser step: the first one imports for more than a second."""
+    """Compute one small gradient: the first one of a process sets autograd and its threads up."""
     weight = torch.nn.Parameter(torch.zeros(2, 3))
-    optimiser = torch.optim.Adam([weight], lr=1e-3, fused=True)
     torch.nn.functional.softplus(weight @ weight.T).sum().backward()
-    optimiser.step()
 
 
 def main() -> None:

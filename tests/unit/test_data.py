@@ -1,4 +1,4 @@
-"""Dataset, its split, whitening and file."""
+"""Dataset, its split and its file."""
 
 import copy
 import dataclasses
@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from dvae_core.data.dataset import DataError, Dataset, encode_labels, load, save, split, whitening
+from dvae_core.data.dataset import DataError, Dataset, encode_labels, load, save, split
 from dvae_core.data.worlds.sources import sources
 
 RNG = np.random.default_rng(0)
@@ -198,50 +198,6 @@ def test_a_label_lost_between_blocks_says_how_to_go_on():
 def test_split_arguments_are_checked():
     with pytest.raises(ValueError, match=r"fraction must be between 0 and 1; got 1\.0"):
         split(make(), fraction=1.0)
-
-
-# --- whitening --------------------------------------------------------------------------------------------------------
-
-MIXED = (X @ np.array([[2.0, 1, 0], [0, 0.5, 1], [0, 0, 3]]) + 5).astype(np.float32)
-
-
-@pytest.mark.parametrize("how", ["none", "centre", "standardise", "whiten"])
-def test_whitening_goes_back_and_knows_its_determinant(how):
-    fit = whitening(MIXED, how)
-    h = (MIXED - fit.mean) @ fit.forward
-    np.testing.assert_allclose(h @ fit.inverse + fit.mean, MIXED, atol=1e-12)  # float64 throughout
-    np.testing.assert_allclose(fit.forward @ fit.inverse, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(fit.log_det, np.linalg.slogdet(fit.forward)[1], atol=1e-12)
-
-
-def test_whitening_does_what_it_says():
-    def after(how):
-        fit = whitening(MIXED, how)
-        return (MIXED - fit.mean) @ fit.forward
-
-    np.testing.assert_array_equal(after("none"), MIXED)
-    np.testing.assert_allclose(after("centre").mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(after("standardise").std(axis=0), 1, atol=1e-12)
-    np.testing.assert_allclose(np.cov(after("whiten").T, bias=True), np.eye(3), atol=1e-12)
-    scale = whitening(MIXED, "whiten").scale
-    assert (np.diff(scale) < 0).all()
-
-
-def test_constant_columns_keep_their_scale():
-    x = np.column_stack([MIXED, np.full(60, 0.1, dtype=np.float32)])
-    assert whitening(x, "standardise").scale[3] == 1
-
-
-def test_dependent_columns_stay_invertible():
-    x = np.column_stack([MIXED, MIXED[:, 0] + MIXED[:, 1]])
-    fit = whitening(x, "whiten")
-    assert fit.scale[-1] == pytest.approx(fit.scale[0] * 1e-3)  # the floor is 1e-6 of a variance
-    np.testing.assert_allclose((x - fit.mean) @ fit.forward @ fit.inverse + fit.mean, x, atol=1e-9)
-
-
-def test_whitening_needs_data_that_vary():
-    with pytest.raises(DataError, match="every row of x is the same"):
-        whitening(np.ones((5, 2)), "whiten")
 
 
 # --- file -------------------------------------------------------------------------------------------------------------

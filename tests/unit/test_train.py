@@ -22,7 +22,7 @@ from dvae_core.training import engine
 from dvae_core.training.checkpoint import load_vae, sizes_of, write_weights
 from dvae_core.training.engine import one_cycle
 from dvae_core.training.record import History
-from dvae_core.training.train import NowAndThen, train
+from dvae_core.training.train import Throttle, train
 from tests.helpers import SMALL_DATA, small_config, trained_run
 
 
@@ -227,9 +227,9 @@ def test_one_bad_batch_is_noticed_at_steps_whose_bound_is_not_taken():
 
 def test_what_is_slow_is_done_less_often():
     done = []
-    now_and_then = NowAndThen(0.0)
+    throttle = Throttle(0.0)
     for _ in range(2):  # the second comes at once, and is due after 20 times the 50 ms of the first
-        now_and_then(lambda: done.append(time.sleep(0.05)))
+        throttle(lambda: done.append(time.sleep(0.05)))
     assert len(done) == 1
 
 
