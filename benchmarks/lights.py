@@ -26,7 +26,7 @@ import numpy as np
 from dvae_core import recipes, runs
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.config import Config, GaussianPrior
-from dvae_core.data import synthetic
+from dvae_core.data.worlds import sources
 from dvae_core.identify.conditions import lights_of, theorem_matrix, variability_light, what_follows
 from dvae_core.identify.effect import effect_of, gaussian_family
 
@@ -44,7 +44,7 @@ def light_on(world: dict[str, Any], *, seed: int, turned: bool, draw: int = 0) -
     rng = np.random.default_rng([seed, draw])
     segments, d = world["segments"], world["n_latents"]
     u = np.repeat(np.arange(segments), max(1, world["per_segment"] // 5))
-    mean, scale = synthetic.moments(
+    mean, scale = sources.moments(
         u, n_latents=d, segments=segments, modulate=world.get("modulate", "both"),
         strength=world.get("strength", 1.0), seed=seed,
     )  # fmt: skip

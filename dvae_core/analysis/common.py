@@ -38,10 +38,27 @@ def good_members(run: Run) -> list[int]:
     return members if latents is None else [m for m in members if np.isfinite(latents["mu_z"][m]).all()]
 
 
+def rivals(run: Run) -> list[int]:
+    """Return the good members whose held-out ELBO cannot be told from the best one's, that one first.
+
+    Told by the paired difference over the held-out rows, which must exceed two standard errors of its mean. Only the
+    best member where its bound stands out, or where a run of an earlier version has no bound of each row.
+    """
+    best, latents = best_member(run), run.latents()
+    if latents is None or "elbo_rows" not in latents:
+        return [best]
+    rows = latents["elbo_rows"].astype(float)
+    worse = rows[best] - rows
+    error = worse.std(1, ddof=1) / np.sqrt(rows.shape[1])
+    close = [m for m in good_members(run) if m != best and worse[m].mean() <= 2 * error[m]]
+    return [best, *close]
+
+
 def best_member(run: Run) -> int:
     """Return the member with the best held-out ELBO (beta = 1) among the good ones; among all where none is good.
 
-    Choosing so rejects gross failures only: it says little about which latents are the factors.
+    Choosing so rejects gross failures only: it says little about which latents are the factors, and the next best is
+    often as good within the error (see `rivals`).
     """
     latents = run.latents()
     if latents is None:

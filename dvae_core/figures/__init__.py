@@ -21,7 +21,7 @@ from dvae_core.figures.conditions import kinds_of_u_lines, prior_curves, singula
 from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
-from dvae_core.figures.rotation import largest_change, rotation_curve, rotation_story, which_is_true
+from dvae_core.figures.rotation import is_trusted, largest_change, rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
 from dvae_core.figures.study import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
@@ -42,6 +42,7 @@ __all__ = [
     "four_panels",
     "hue_colours",
     "ica_by_layers",
+    "is_trusted",
     "kinds_of_u_lines",
     "kl_bars",
     "known_and_unknown",

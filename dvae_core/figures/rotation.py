@@ -12,6 +12,8 @@ from dvae_core.axes import evenly
 from dvae_core.figures.scatter import dots
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, finish, join, name_hues, number, sentence
 
+FEWEST_EFFECTIVE = 10  # importance samples
+
 
 def largest_change(mean: Shaped[np.ndarray, " t"], error: Shaped[np.ndarray, " t"] | None = None) -> tuple[float, bool]:
     """Return how far a curve moves from its first value, in nats, and whether it is flat.
@@ -113,6 +115,14 @@ def rotation_curve(
     return finish(fig, title or f"T{'; '.join(parts)[1:]}", note, height=height)
 
 
+def is_trusted(found: Mapping[str, Shaped[np.ndarray, "..."]]) -> bool:
+    """Whether log p(x) rests on ten importance samples or more in a typical example, at every angle.
+
+    Curves of earlier versions, which did not count them, pass.
+    """
+    return "effective" not in found or bool(np.min(found["effective"]) >= FEWEST_EFFECTIVE)
+
+
 def rotation_story(
     found: Mapping[str, Shaped[np.ndarray, "..."]], *, conditional: bool = False, at: float | None = None
 ) -> go.Figure:
@@ -120,7 +130,8 @@ def rotation_story(
 
     Standard prior: log p(x) and the ELBO of a full-covariance q are flat, that of the best diagonal q bends, and its
     closed form lies thin beside it. Conditional prior: log p(x|u) with the prior refitted at every angle, and thin with
-    the prior held fixed, which bends even where nothing is identified. What is missing in `found` is left out.
+    the prior held fixed, which bends even where nothing is identified. What is missing in `found` is left out, and
+    so is log p(x) where too few importance samples count (`is_trusted`).
 
     Args:
         found: Arrays by name: angle, log_px, and what more there is, each with <name>_error beside it or not.
@@ -131,7 +142,7 @@ def rotation_story(
     fixed = "log p(x|u), prior held fixed"
 
     def add(label: str, name: str) -> None:
-        if name in found:
+        if name in found and (name != "log_px" or is_trusted(found)):
             curves[label] = (found[name], found.get(f"{name}_error"))
 
     if "log_pxu_refitted" in found:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from dvae_core.axes import evenly
 from dvae_core.config import Config, Data, GaussianLikelihood, LearnedPrior, NeuronsData, SourcesData
 from dvae_core.data.worlds import sources
-from dvae_core.identify.effect import LEVEL, Effect
+from dvae_core.identify.effect import LEVEL, RANK_LEVEL, Effect
 
 State = Literal["met", "unsure", "broken"]
 
@@ -289,7 +289,7 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
     if effect.is_outside:
         why = f"u moves a moment that this prior leaves alone ({effect.beyond:+.3f} ± {effect.beyond_error:.3f} nats)."
         return Light(name, "unsure", number, f"{why} {numbers}")
-    if above < needed or not effect.moves_second or not effect.p_singular < LEVEL:
+    if above < needed or not effect.moves_second or not effect.p_singular < RANK_LEVEL:
         part = _lesser_family(effect)
         state: State = "unsure" if part else "broken"
         why = f"Only the {part} can be seen to move. " if part else "L cannot be told from a singular matrix. "

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 LEVEL = 0.05  # of every test
+RANK_LEVEL = 0.1  # of the rank test: where L lacks more than one direction it hardly ever errs
 ONE_SIDED = 1.645  # standard errors that a gain must exceed, the same level
 FEWEST_ROWS = 8  # of a value of u, for two moments and their errors
 CELL_ROWS = 40  # of continuous u, at least

@@ -217,13 +217,22 @@ def log_px(
     Returns:
         The estimate and its standard error, nats per example, both [p, n].
     """
-    q = vae.encoder(x, u) if q is None else q
-    prior = vae.prior(u)
-    log_w = []
+    return log_mean_weight(log_weights(vae, x, u, eps, vae.encoder(x, u) if q is None else q))
+
+
+def log_weights(
+    vae: Vae, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "s p n d_z"], q: Posterior
+) -> Float[Tensor, "s p n"]:
+    """Return log p(x, z_s|u) - log q(z_s|x) of samples z_s ~ q, nats.
+
+    Their mean is the ELBO, with less noise than log p(x|z) - KL: what a sample moves in p it mostly moves in q too. The
+    log of their mean exponential is `log_px`.
+    """
+    prior, log_w = vae.prior(u), []
     for noise in eps:  # one sample at a time: memory stays that of a batch
         z = q.sample(noise)
         log_w.append(vae.decoder(z).log_prob(x) + prior.log_prob(z).sum(-1) - q.log_prob_at(noise))
-    return log_mean_weight(torch.stack(log_w))
+    return torch.stack(log_w)
 
 
 def log_mean_weight(log_w: Float[Tensor, "s p n"]) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"]]:
@@ -233,6 +242,11 @@ def log_mean_weight(log_w: Float[Tensor, "s p n"]) -> tuple[Float[Tensor, "p n"]
         return estimate, torch.zeros_like(estimate)
     weights = torch.exp(log_w - estimate)  # mean 1
     return estimate, weights.std(0, correction=1) / math.sqrt(len(log_w))
+
+
+def effective_samples(log_w: Float[Tensor, "s p n"]) -> Float[Tensor, "p n"]:
+    """Return (sum w)^2 / sum w^2, from 1 to S: how many of the S importance samples a row's estimate rests on."""
+    return torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))
 
 
 def check(config: Config, sizes: Sizes) -> None:

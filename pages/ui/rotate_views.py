@@ -89,6 +89,11 @@ def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
                 "to an affine map."
             )
         return text
+    if not figures.is_trusted(found):
+        return (
+            "**log p(x) is not estimated here:** too few importance samples count. With p(z) = N(0, I) the turned "
+            "model gives every x exactly the same density all the same."
+        )
     most, is_flat = change("log_px")
     if not is_flat:
         return (
@@ -202,12 +207,15 @@ def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
         elbo = held_out(run)["elbo"][member]
         return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."
     k = int(abs(found["angle"] - angle).argmin())
+    elbo = found.get("elbo_full", found["elbo"])
+    bounds = f"ELBO of the two: **{elbo[0]:.3f}** and **{elbo[k]:.3f}**."
+    if not figures.is_trusted(found):
+        return f"{bounds} log p(x) is not estimated: too few importance samples count."
     a, b = (f"{found['log_px'][i]:.3f} ± {found['log_px_error'][i]:.3f}" for i in (0, k))
     pair = sorted([a, b])  # in an order that gives nothing away
-    elbo = found.get("elbo_full", found["elbo"])
     return (
-        f"Held-out log p(x) of the two, in no order: **{pair[0]}** and **{pair[1]}** nats (Monte Carlo); "
-        f"ELBO of the two: **{elbo[0]:.3f}** and **{elbo[k]:.3f}**."
+        f"Held-out log p(x) of the two, in no order: **{pair[0]}** and **{pair[1]}** nats (lower bounds; ± is Monte "
+        f"Carlo noise). {bounds}"
     )
 
 

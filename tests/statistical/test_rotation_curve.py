@@ -152,6 +152,14 @@ def analysed(run, **settings) -> dict[str, np.ndarray]:
     return run.analysis("rotation-0-0-1")
 
 
+def test_a_refinement_that_fails_does_not_pull_the_full_bound_below_the_encoders(tmp_path):
+    """A full posterior's decoder was never refined on: Gauss-Newton steps can end far off (it lost .74 nats once)."""
+    found = analysed(rotatable(tmp_path, posterior="full", epochs=20), step=45.0)
+    assert (found["elbo_full"] > found["elbo"] - 5 * found["elbo_error"]).all()
+    assert (found["elbo_full"] >= found["elbo_diagonal"] - 5 * found["elbo_diagonal_error"]).all()
+    assert np.ptp(found["log_px"]) < 1e-9
+
+
 @pytest.mark.parametrize("posterior", ["diagonal", "gauss-newton"])
 def test_a_trained_vaes_curves(tmp_path, posterior):
     run = rotatable(tmp_path, posterior=posterior)
@@ -160,11 +168,12 @@ def test_a_trained_vaes_curves(tmp_path, posterior):
     assert found["rows"] == run.about["n_held_out"]
     assert np.ptp(found["elbo"]) < 1e-5  # nats; the noise is carried along, so only rounding is left
     assert np.ptp(found["elbo_full"]) < 1e-5
-    # independent noise at 7 angles: 5 standard errors of a difference
-    assert np.ptp(found["log_px"]) < 5 * math.sqrt(2) * found["log_px_error"].max()
+    assert np.ptp(found["log_px"]) < 1e-9  # the importance samples turn too: equal to rounding
+    assert (found["effective"] > 10).all()
     assert (found["elbo_full"] <= found["log_px"] + 5 * found["log_px_error"]).all()
     measured = found["elbo_full"] - found["elbo_diagonal"]
     assert (measured > -5 * found["elbo_diagonal_error"]).all()
+    assert (found["elbo_full"] > found["elbo"] - 5 * found["elbo_error"]).all()  # the encoder's own
     assert np.ptp(measured) > 0.05
     # a nearly linear decoder: the closed form holds to a tenth of a nat
     np.testing.assert_allclose(measured, found["gap_closed_form"], atol=0.1)

@@ -13,6 +13,7 @@ from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.conditions.record import kinds_of_u
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.rotation.twin import twin
+from dvae_core.cli import main
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.identify.conditions import lights_of, theorem_matrix, what_follows
@@ -47,6 +48,17 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     assert found["singular"].min() > 1
     assert found["pairs"][1] == 0
     np.testing.assert_allclose(np.trapezoid(found["curves"], found["curve_z"]), 1, atol=0.05)  # the range drawn
+
+
+def test_the_command_line_prints_lights_and_verdict_as_json(tmp_path, capsys):
+    run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
+    assert main(["analyse", str(run.path), "conditions", "--set", "member_index=2", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed) == {"effect", "lights", "verdict"}
+    assert [set(light) for light in printed["lights"]] == [{"name", "state", "number"}] * 4
+    assert [light["name"].split()[0] for light in printed["lights"]] == ["Noise", "Injective", "Independent", "Enough"]
+    assert all(light["state"] == "met" for light in printed["lights"])
+    assert printed["verdict"].startswith(f"u changes log p(z|u) by {printed['effect']['nats']:.3f}")
 
 
 def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):

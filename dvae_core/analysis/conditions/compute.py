@@ -1,6 +1,7 @@
 """What the Conditions page needs of a run and cannot read off its files: T, lambda, L, Jacobians, the prior's shape."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import encoder_means, inputs
 from dvae_core.axes import evenly
-from dvae_core.config import ConvNet
+from dvae_core.config import Config, ConvNet
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
@@ -49,6 +50,9 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
     Yields:
         The fraction done.
+
+    Returns:
+        The lights, u's effect in nats with its error, and the verdict: what --json prints.
 
     Raises:
         RunError: If there is no such member, or it diverged.
@@ -97,7 +101,17 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
             found["lam_true"] = lam * _true_spread(dataset.z[rows].astype(float), lam.shape[-1], config.data)
     run.write_npz(f"analysis/conditions-{member_index}.npz", found)
     yield 1.0
-    return found
+    return _summary(config, found, is_continuous=not dataset.has_labels)
+
+
+def _summary(config: Config, found: dict[str, np.ndarray], *, is_continuous: bool) -> dict[str, Any]:
+    """Return what --json prints: the four lights in the theorem's order, u's effect in nats, and the verdict."""
+    lights, _, effect = theorem.lights_of(config, found, is_continuous=is_continuous)
+    return {
+        "effect": None if effect is None else {"nats": effect.gain, "error": effect.gain_error},
+        "lights": [{"name": light.name, "state": light.state, "number": light.number} for light in lights],
+        "verdict": theorem.what_follows(config, lights, found.get("monotonic"), effect),
+    }
 
 
 def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from dvae_core.data.dataset import split
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.posterior import Posterior
-from dvae_core.model.vae import Vae, log_px, member
+from dvae_core.model.vae import Vae, effective_samples, log_mean_weight, log_weights, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -25,6 +25,8 @@ from dvae_core.training.device import choose_threads
 
 ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most so many held-out rows, and (beyond 100 rows) numbers in x
 SAMPLES = 64  # of the importance weights
+BOUND_SAMPLES = 16  # of the twin's own ELBO
+FEWEST_EFFECTIVE = 10  # of them, below which their bound is far from log p(x)
 
 
 def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Computation:
@@ -33,10 +35,14 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     Arrays over `angle`, nats per example, float64, means over `rows` held-out rows (at most 1,000; fewer if x has more
     than 100 numbers). Whatever has Monte Carlo noise worth drawing has its standard error beside it in <name>_error.
 
-        log_px            importance-weighted, full-covariance proposal, *independent* noise at each angle: flat for a
-                          prior N(0, I). With a conditional prior it is log p(x|u), that prior held fixed
-        elbo              of the twin's own q (factor M F), one sample, the noise carried along: flat for N(0, I)
-        elbo_full         of the best full-covariance q, the noise carried along: flat
+        log_px            importance-weighted, full-covariance proposal, the noise carried along: flat for a prior
+                          N(0, I), to rounding. A lower bound: `log_px_error` is its noise, not its bias. With a
+                          conditional prior it is log p(x|u), that prior held fixed
+        effective         of the SAMPLES importance samples, how many a typical example's estimate rests on, at each
+                          angle; below 10 log_px is no estimate, and not to be drawn
+        elbo              of the twin's own q (factor M F), the noise carried along: flat for N(0, I)
+        elbo_full         of the best full-covariance q, the noise carried along: flat. Its fit starts from whichever
+                          is best of the encoder's q, the refined one and the fitted diagonal ones
         elbo_diagonal     of the best diagonal q at each angle, measured: bends
         gap_closed_form   mean of 1/2 [ sum log (S^-1)_ii + log det S ] over S(x), the Gauss-Newton posterior
                           covariances in the turned axes: what elbo_full - elbo_diagonal would be if they were exact
@@ -68,43 +74,60 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
     rows = parts.held_out[evenly(len(parts.held_out), count)]
     x, u = inputs(vae, dataset, rows)
-    eps = torch.randn(1, len(rows), d, generator=generator("rotation", "carried"), dtype=torch.float64)
     conditional, conv = config.is_conditional, isinstance(config.model.net, ConvNet)
     weights = sum(w[0].numel() for w in vae.parameters())
     # Nets this small on two threads took 90 s instead of 4 (shared 2-core machine, Nov 2026).
     torch.set_num_threads(choose_threads(float(weights * len(rows) * posteriors.FITTING), os.cpu_count() or 1))
     notes = _rotation_notes(conditional, conv, len(rows))
+    fitting = posteriors.matched_noise(posteriors.FITTING, len(rows), d, "rotation", "fitting")
     with torch.no_grad():
-        proposal = vae.encoder(x, u).full() if conv else vae.refined(x, u)
+        own = vae.encoder(x, u).full()
+        proposal = own if conv else posteriors.better(vae, [vae.refined(x, u), own], x, u, fitting)
+    samples = torch.randn(SAMPLES, 1, len(rows), d, generator=generator("rotation", "turned"), dtype=torch.float64)
     curves = _Curves()
     if conditional:
-        samples = torch.randn(SAMPLES, 1, len(rows), d, generator=generator("rotation", "turned"), dtype=torch.float64)
         as_is, whitened = (posteriors.TurnedPriors(vae, proposal, x, u, samples, whiten=w) for w in (False, True))
     elif not conv:
         S = proposal.factor @ proposal.factor.mT
-        fitting = posteriors.matched_noise(posteriors.FITTING, len(rows), d, "rotation", "fitting")
         measuring = posteriors.matched_noise(posteriors.MEASURING, len(rows), d, "rotation", "measuring")
-        best = posteriors.best_full(vae, proposal, x, fitting)
+        diagonal: list[Posterior] = []
     angles = np.arange(0.0, 90.0 + 1e-9, step)
     for k, degrees in enumerate(angles):
         turn = rotation_matrix(d, degrees, (i, j))
         twin, M = rotate(vae, turn), torch.from_numpy(turn)
-        curves.add("log_px", *_log_px_in_parts(twin, proposal.turned(M), x, u, k))
+        estimate, error, effective = _log_px_in_parts(twin, proposal.turned(M), x, u, samples)
+        curves.add("log_px", estimate, error)
+        curves.values.setdefault("effective", []).append(float(effective.median()))
         with torch.no_grad():  # around each step: a generator decorated with it would compute outside it
-            curves.add("elbo", twin.elbo(x, u, eps).elbo)
-            z_hat = twin.encoder(x, u).mu[0].numpy()
+            q_own = twin.encoder(x, u)
+            log_w = log_weights(twin, x, u, samples[:BOUND_SAMPLES], q_own)
+            curves.add("elbo", log_w.mean(0), log_w.std(0, correction=1) / BOUND_SAMPLES**0.5)
+            z_hat = q_own.mu[0].numpy()
         if conditional:
             curves.add("log_pxu_fixed", *as_is.log_pxu(M, refitted=False))
             curves.add("log_pxu_refitted", *as_is.log_pxu(M, refitted=True))
             curves.add("log_pxu_refitted_whitened", *whitened.log_pxu(M, refitted=True))
         elif not conv:
-            curves.add("elbo_full", posteriors.elbo(twin, best.turned(M), x, u, measuring)[0])
             q = posteriors.best_diagonal(twin, M @ S @ M.T, proposal.mu @ M.T, x, fitting)
             curves.add("elbo_diagonal", *posteriors.elbo(twin, q, x, u, measuring))
+            diagonal.append(q.full().turned(M.T))
         if dataset.z is not None:
             curves.values.setdefault("mcc", []).append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
+    if not (conditional or conv):
+        # The full family holds every diagonal q: its fit starts no lower than any of them.
+        start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
+        best = posteriors.best_full(vae, start, x, fitting)
+        for degrees in angles:
+            M = torch.from_numpy(rotation_matrix(d, degrees, (i, j)))
+            curves.add("elbo_full", *posteriors.elbo(rotate(vae, M.numpy()), best.turned(M), x, u, measuring))
     arrays = {name: np.array(values) for name, values in curves.values.items()}
+    least = float(arrays["effective"].min())
+    if least < FEWEST_EFFECTIVE:
+        notes.append(
+            f"log p(x) is not estimated: {SAMPLES} importance samples count as {least:.1f} in a typical example, and "
+            f"below {FEWEST_EFFECTIVE} their bound lies far below it."
+        )
     if not (conditional or conv):
         arrays["gap_closed_form"] = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
     about = {"rows": np.array(len(rows)), "samples": np.array(SAMPLES), "notes": np.array(notes)}
@@ -126,7 +149,10 @@ class _Curves:
 
 
 def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
-    notes = [f"Means over {rows} held-out examples; log p(x) from {SAMPLES} importance samples each."]
+    notes = [
+        f"Means over {rows} held-out examples. log p(x) is a lower bound, from {SAMPLES} importance samples each; its "
+        "band is their noise, not its bias."
+    ]
     if conditional:
         notes += [
             "This run's prior is p(z|u), not N(0, I). Held fixed, it makes the turned model another model of x: its "
@@ -148,15 +174,17 @@ def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
     return notes
 
 
-def _log_px_in_parts(twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
-    d = twin.config.model.latents
-    noise = generator("rotation", "independent", k)
-    estimates, errors = [], []
+def _log_px_in_parts(
+    twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log p(x), its error and the effective number of samples of every example, by parts of the rows."""
+    estimates, errors, effective = [], [], []
     for at in torch.arange(x.shape[1]).split(max(1, 4_000_000 // x.shape[2])):
-        eps = torch.randn(SAMPLES, 1, len(at), d, generator=noise, dtype=x.dtype)
         part = Posterior(q.mu[:, at], q.factor[:, at], q.log_det[:, at])
         with torch.no_grad():
-            estimate, error = log_px(twin, x[:, at], None if u is None else u[:, at], eps, part)
+            log_w = log_weights(twin, x[:, at], None if u is None else u[:, at], eps[:, :, at], part)
+        estimate, error = log_mean_weight(log_w)
         estimates.append(estimate)
         errors.append(error)
-    return torch.cat(estimates, 1), torch.cat(errors, 1)
+        effective.append(effective_samples(log_w))
+    return torch.cat(estimates, 1), torch.cat(errors, 1), torch.cat(effective, 1)

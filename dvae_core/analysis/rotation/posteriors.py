@@ -4,6 +4,7 @@ x [1, n, d_x], u [1, n, d_u] or None, eps [s, 1, n, d_z]: a population of one, a
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -46,6 +47,26 @@ def elbo(
     pairs = 0.5 * (recon[:half] + recon[half:])
     error = pairs.std(0, correction=1) / math.sqrt(half)
     return recon.mean(0) - kl(q, vae.prior(u), q.sample(eps[0]))[0], error
+
+
+@torch.no_grad()
+def better(
+    vae: Vae, candidates: Sequence[Posterior], x: Tensor, u: Tensor | None, eps: Float[Tensor, "s 1 n d_z"]
+) -> Posterior:
+    """Return for each example the one of several full-covariance q that has the highest ELBO on these samples."""
+    value = torch.stack([elbo(vae, q, x, u, eps)[0] for q in candidates])
+    value = torch.where(value.isfinite(), value, -torch.inf)
+    pick = value.argmax(0)  # [1, n]
+
+    def chosen(parts: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(list(parts))
+        index = pick.reshape(1, *pick.shape, *([1] * (stacked.dim() - 3))).expand(1, *stacked.shape[1:])
+        return stacked.gather(0, index)[0]
+
+    return Posterior(
+        chosen([q.mu for q in candidates]), chosen([q.factor for q in candidates]),
+        chosen([q.log_det for q in candidates]),
+    )  # fmt: skip
 
 
 def best_diagonal(

@@ -17,11 +17,12 @@ from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encod
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.model.vae import Vae
+from dvae_core.model.vae import Vae, kl
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
+from dvae_core.training.record import BOUND_SAMPLES, sampled_elbo
 
 _NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "mcc_encoder_only": None}
 
@@ -33,8 +34,8 @@ def score(run: Run) -> dict[str, Any]:
     `members` has one record each; `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
     others), and are null where none is left; `floors` are reference lines fitted on the training rows. MCCs are of
     posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
-    own mean (for the other posteriors the same number). ELBO, recon and
-    kl: nats per example. Without true factors the MCC fields are null.
+    own mean (for the other posteriors the same number). ELBO, recon and kl: nats per example; `elbo_error` is its
+    standard error for these rows, of the samples of z. Without true factors the MCC fields are null.
     """
     dataset = data_of(run)
     parts = split(dataset, run.config.split)
@@ -53,8 +54,8 @@ def score(run: Run) -> dict[str, Any]:
     for m in range(vae.p):
         record: dict[str, Any] = {
             "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
-            "stuck": m in late, "elbo": bound[m, 0] - bound[m, 1], "recon": bound[m, 0], "kl": bound[m, 1],
-            "active_latents": int((bound[m, 2:] >= 0.01).sum()), **_NO_TRUTH,
+            "stuck": m in late, "elbo": bound[m, 0], "elbo_error": bound[m, 1], "recon": bound[m, 0] + bound[m, 2],
+            "kl": bound[m, 2], "active_latents": int((bound[m, 3:] >= 0.01).sum()), **_NO_TRUTH,
         }  # fmt: skip
         if z_true is not None and np.isfinite(mu[m]).all():
             z_hat = mu[m].astype(float)
@@ -107,16 +108,20 @@ def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float 
 
 @torch.no_grad()
 def bounds(vae: Vae, dataset: Dataset, rows: np.ndarray) -> Float[np.ndarray, "p k"]:
-    """Return the means over rows of each member's recon, KL and KL of every latent, [p, 2 + d_z], nats per example.
+    """Return each member's ELBO, its standard error, KL and KL of every latent: means over rows, nats per example.
 
-    One sample of z a row, of each member's own noise, which is fixed.
+    The ELBO is the mean of log p(x, z) - log q(z) over eight samples of z a row, of each member's own fixed noise; the
+    error is that of these samples, for these rows.
     """
     parts, config = [], vae.config
     for start, x, u in in_parts(vae, dataset, rows):
         eps = torch.stack([
-            torch.randn(x.shape[1], config.model.latents, generator=generator(seed, "score", start))
+            torch.randn(BOUND_SAMPLES, x.shape[1], config.model.latents, generator=generator(seed, "score", start))
             for seed in config.train.seeds
-        ])  # fmt: skip
-        bound = vae.elbo(x, u, eps)
-        parts.append(torch.cat([bound.recon[..., None], bound.kl[..., None], bound.kl_latent], -1))
-    return torch.cat(parts, 1).double().mean(1).numpy()
+        ], 1)  # fmt: skip
+        elbo, variance, q = sampled_elbo(vae, x, u, eps)
+        whole, each, _ = kl(q, vae.prior(u), q.sample(eps[0]))
+        parts.append(torch.cat([elbo[..., None], variance[..., None], whole[..., None], each], -1))
+    means = torch.cat(parts, 1).double().mean(1).numpy()
+    means[:, 1] = np.sqrt(means[:, 1] / len(rows))
+    return means
