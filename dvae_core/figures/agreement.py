@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int, Real
 
-from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, finish, join, sentence
+from dvae_core.metrics import FLOORS
 
 SEQUENTIAL = "Cividis"
 DASHED = {"dash": "dash", "width": 1, "color": COLOURS["reference"]}

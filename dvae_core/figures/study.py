@@ -145,12 +145,12 @@ def variance_bars(
     name, first = next(iter(known.items()))
     luck = [f"{what} {100 * share:.0f} %" for what, share in zip(PARTS, first.luck, strict=False) if share > 0]
     note = f"if only seeds mattered: {', '.join(luck)}" if luck else ""
-    shares = [
+    parts = [
         f"{part}\N{NO-BREAK SPACE}{100 * _part(first, part):.0f}\N{NO-BREAK SPACE}%"
         for part in PARTS
         if _part(first, part) >= 0.005
     ]
-    return finish(fig, title or f"What decides {name}: {', '.join(shares)}", note, height=height)
+    return finish(fig, title or f"What decides {name}: {', '.join(parts)}", note, height=height)
 
 
 def _part(shares: Shares, part: str) -> float:

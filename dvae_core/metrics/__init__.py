@@ -30,11 +30,12 @@ from dvae_core.metrics.recovery import (
     r2_affine,
 )
 from dvae_core.metrics.score import Method, Score
-from dvae_core.metrics.shortcuts import floors, u_only
+from dvae_core.metrics.shortcuts import FLOORS, floors, u_only
 from dvae_core.metrics.variance import Shares, variance_shares
 
 __all__ = [
     "DEAD_NATS",
+    "FLOORS",
     "Curve",
     "Dci",
     "Interval",

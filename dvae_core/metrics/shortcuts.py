@@ -16,6 +16,16 @@ NEIGHBOURS = (5, 15, 45, 135)  # candidates for the k of `u_only`; each about th
 SIGNIFICANCE = 0.01  # one-sided, of `u_only`'s held-out correlations
 
 
+FLOORS = {
+    "raw_x": "x itself",
+    "pca": "PCA",
+    "fastica": "FastICA",
+    "u_only": "copying u",
+    "random_rotation": "random rotation",
+}
+"""The reference lines, each with its name on figures and pages."""
+
+
 def u_only(
     z_true_train: Float[np.ndarray, "n d_z"],
     u_train: Auxiliary,

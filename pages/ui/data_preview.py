@@ -5,10 +5,11 @@ import hashlib
 import streamlit as st
 
 from dvae_core import figures, recipes, runs
-from dvae_core.analysis.difficulty.record import FLOORS
+from dvae_core.analysis.difficulty.record import Difficulty
 from dvae_core.config import Config, Data
 from dvae_core.data import care
 from dvae_core.data.dataset import Dataset
+from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError
 from pages.ui import controls, run_panel
 from pages.ui import page as ui
@@ -136,7 +137,7 @@ def difficulty(data: Data, dataset: Dataset) -> None:
     try:
         if not (run.path / "config.json").is_file():
             runs.create(run.path, recipes.for_dataset(data, dataset, "vae", members=1), title=dataset.name)
-        found = run.record("difficulty")
+        found = Difficulty.load(run, "difficulty")
     except RunError as error:
         ui.problem(error)
         return
@@ -144,16 +145,16 @@ def difficulty(data: Data, dataset: Dataset) -> None:
         st.markdown("How far do x itself, PCA, FastICA and copying u get? A model has to beat them.")
         run_panel.ask(run, "difficulty", "Compute", "Fitting PCA and FastICA")
         return
-    scores = {FLOORS[k]: v for k, v in found["scores"].items() if v is not None}
+    scores = {FLOORS[k]: v for k, v in found.scores.items() if v is not None}
     _numbers({label: f"{value:.2f}" for label, value in scores.items()})
     best = max((v, k) for k, v in scores.items() if k != "random rotation")
     st.markdown(
-        f"MCC with the true factors on {found['rows']:,} held-out rows, without any model. The best line is {best[1]} "
+        f"MCC with the true factors on {found.rows:,} held-out rows, without any model. The best line is {best[1]} "
         f"with **{best[0]:.2f}**: "
         + ("this data is easy, and a high MCC will say little." if best[0] > 0.9 else "a model has to beat it.")
     )
-    if found["notes"]:
-        st.caption(" ".join(found["notes"]))
+    if found.notes:
+        st.caption(" ".join(found.notes))
 
 
 def advice(data: Data, dataset: Dataset) -> tuple[str, str]:

@@ -6,11 +6,12 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import capacity, good_members
-from dvae_core.analysis.difficulty.record import FLOORS
+from dvae_core.analysis.downstream.record import Downstream, file_name
 from dvae_core.analysis.latents import hues
+from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.analysis.recovery.record import Recovery
 from dvae_core.live.linked import Panel
-from dvae_core.metrics import Score
+from dvae_core.metrics import FLOORS, Score
 from dvae_core.recipes import TALK_DATA
 from dvae_core.runs import Run
 from pages.ui import page as ui
@@ -237,13 +238,13 @@ def features(run: Run, others: list[Run]) -> None:
         target = ui.choice(st.selectbox, "Predict", list(targets), param="target", show=targets.__getitem__)
     with cells[1]:
         reader = ui.choice(st.segmented_control, "By", ["linear", "neighbours"], param="reader", show=str.capitalize)
-    name = f"downstream-{target.replace(':', '')}-{reader}"
+    name = file_name(target, reader)
     parts, measure = [], ""
     for each in (run, *others[:3]):
-        found = each.analysis(name)
+        found = Downstream.load(each, name)
         if found is not None:
             parts.append((each, found))
-            measure = str(found["measure"])
+            measure = found.measure
     if run.analysis(name) is None:
         run_panel.ask(
             run, "downstream", f"Predict {targets[target]} from the latents", "Encoding and fitting", target=target,
@@ -254,23 +255,23 @@ def features(run: Run, others: list[Run]) -> None:
         return
     names, value, low, high, members = [], [], [], [], []
     for k, (each, found) in enumerate(parts):
-        for i, label in enumerate(found["names"].tolist()):
+        for i, label in enumerate(found.names):
             if k and i:
                 continue  # the baselines are those of the first run
             label = label if label not in names else f"{label} ({each.title})"
             names.append(label)
-            for column, key in ((value, "value"), (low, "low"), (high, "high")):
-                column.append(float(found[key][i]))
-            members.append(found["members"][i].tolist())
+            for column, numbers in ((value, found.value), (low, found.low), (high, found.high)):
+                column.append(float(numbers[i]))
+            members.append(found.members[i].tolist())
     ui.plot(
-        figures.decoding(names, value, low, high, members, target=str(parts[0][1]["target"]), measure=measure),
+        figures.decoding(names, value, low, high, members, target=parts[0][1].target, measure=measure),
         key="recover.features",
     )
     trained_on_target = target.startswith("u") and any(each.config.is_conditional for each, _ in parts)
     st.caption(
         "Means of the encoder alone, which has not seen u, as features of scikit-learn's "
         + ("logistic or ridge regression. " if reader == "linear" else "15 nearest neighbours. ")
-        + " ".join(str(n) for n in parts[0][1]["notes"].tolist())
+        + " ".join(parts[0][1].notes)
         + (" An iVAE saw u in training, through its prior." if trained_on_target else "")
         + " A linear reader scores rotated latents the same: being useful is not being identified."
     )
@@ -285,34 +286,34 @@ def linear(run: Run) -> None:
         "**Disentanglement is, roughly, nonlinear ICA.** If x = A z, linear ICA finds the factors. If x = f(z), it "
         "does not."
     )
-    found = run.analysis("linear_ica")
+    found = LinearIca.load(run, "linear_ica")
     if found is None:
         run_panel.ask(run, "linear_ica", "Mix independent factors and unmix them", "32 data sets, FastICA on each")
         return
-    layers = found["layers"]
+    layers = found.layers
     deep = ui.choice(
         st.segmented_control, "Mixing layers of the nonlinear data", layers[1:].tolist(), param="layers", default=3
     )
     k = layers.tolist().index(deep)
-    quarter = (found["z"][:, 0] > 0).astype(int) + 2 * (found["z"][:, 1] > 0).astype(int)
-    score = found["fastica"]
+    quarter = (found.z[:, 0] > 0).astype(int) + 2 * (found.z[:, 1] > 0).astype(int)
+    score = found.fastica
     with st.container():
         linked(
             [
-                Panel("independent factors z", found["z"], ("s1", "s2")),
-                Panel(f"FastICA of A z: MCC {score[0, 0]:.2f}", found["found"][0], ("for s1", "for s2")),
-                Panel(f"data x = f(z), {deep} layers", found["x"][k], ("x1", "x2")),
-                Panel(f"FastICA of f(z): MCC {score[k, 0]:.2f}", found["found"][k], ("for s1", "for s2")),
+                Panel("independent factors z", found.z, ("s1", "s2")),
+                Panel(f"FastICA of A z: MCC {score[0, 0]:.2f}", found.found[0], ("for s1", "for s2")),
+                Panel(f"data x = f(z), {deep} layers", found.x[k], ("x1", "x2")),
+                Panel(f"FastICA of f(z): MCC {score[k, 0]:.2f}", found.found[k], ("for s1", "for s2")),
             ],
             key="recover.ica", hues=quarter, hue_labels=("− −", "+ −", "− +", "+ +"), name="signs of s1, s2",
         )  # fmt: skip
     ui.plot(
-        figures.ica_by_layers(layers, {"FastICA": found["fastica"], "PCA": found["pca"]}, float(found["chance"])),
+        figures.ica_by_layers(layers, {"FastICA": found.fastica, "PCA": found.pca}, found.chance),
         key="recover.layers",
     )
-    lost = int((~found["converged"]).sum())
+    lost = int((~found.converged).sum())
     st.caption(
-        f"{found['z'].shape[1]} independent Laplace factors of equal variance, 4,000 rows, no u; two are drawn. "
+        f"{found.z.shape[1]} independent Laplace factors of equal variance, 4,000 rows, no u; two are drawn. "
         "PCA does not solve even the linear case: it stops at uncorrelated axes."
-        + (f" FastICA did not converge on {lost} of {found['converged'].size} data sets." if lost else "")
+        + (f" FastICA did not converge on {lost} of {found.converged.size} data sets." if lost else "")
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.rotation.record import file_name
 from dvae_core.identify import linear_gaussian, matrices, two_sample
 from dvae_core.runs import Run
 from pages.ui import page as ui
@@ -25,11 +26,6 @@ def is_conditional(run: Run) -> bool:
     return run.config.is_conditional
 
 
-def curve_name(member: int, plane: tuple[int, int]) -> str:
-    """Name the analysis that holds the curve of one member and plane."""
-    return f"rotation-{member}-{plane[0]}-{plane[1]}"
-
-
 def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle: float) -> None:
     """Show one of VIEWS at the dial's angle."""
     if view == "curve":
@@ -44,7 +40,7 @@ def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle
 
 def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     """Draw likelihood and bounds against the angle, where they are computed, and say what they mean."""
-    found = run.analysis(curve_name(member, plane))
+    found = run.analysis(file_name(member, plane))
     if found is None:
         return
     ui.plot(figures.rotation_story(found, conditional=is_conditional(run), at=angle), key="rotation.curve")
@@ -115,7 +111,7 @@ def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer to compute the curve, or the parts that an older version did not compute."""
     where = {"member_index": member, "i": plane[0], "j": plane[1]}
-    found = run.analysis(curve_name(member, plane))
+    found = run.analysis(file_name(member, plane))
     if found is None:
         st.markdown("**What does the likelihood say about the angle?**")
         label = "Compute log p(x) at every angle"
@@ -185,7 +181,7 @@ def guess(
             f"**{picked}.** {trained} came out of training; {twin} is its twin. Both give every x the same density, so "
             "no data, and no score made of x, speaks for either. “True” needs something besides x."
         )
-        found = run.analysis(curve_name(member, plane))
+        found = run.analysis(file_name(member, plane))
         if found is not None and "mcc" in found:
             k = int(abs(found["angle"] - angle).argmin())
             st.markdown(
@@ -202,7 +198,7 @@ def _answer(key: str, choice: str | None) -> None:
 
 def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
     """Give both models' scores as measured, or the ELBO, which the twin shares exactly."""
-    found = run.analysis(curve_name(member, plane))
+    found = run.analysis(file_name(member, plane))
     if found is None:
         elbo = held_out(run)["elbo"][member]
         return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis.disentanglement.record import load, matrix
+from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
 from dvae_core.runs import Run
 from pages.ui import page as ui
 from pages.ui import run_panel
@@ -19,7 +19,7 @@ def panel(run: Run, member: int) -> None:
     factors = run.about.get("z_names") or []
     if not factors or run.config.model.latents < 2:
         return
-    found = load(run, member)
+    found = Disentanglement.load(run, file_name(member))
     with st.expander("Does one latent mean one factor?", icon=":material/grid_on:", expanded=found is not None):
         if found is None:
             st.markdown(
@@ -27,12 +27,12 @@ def panel(run: Run, member: int) -> None:
             )
             run_panel.ask(run, "disentanglement", "Compute", "Fitting the trees of DCI", member_index=member)
             return
-        scores = found["scores"]
+        scores = found.scores
         for cell, (name, label) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
             hint = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
             cell.metric(label, f"{scores[name]['value']:.2f}", help=hint)
-        ui.plot(figures.factor_map(matrix(scores["mig"]), found["factors"]), key=f"scores.map.{run.id}")
+        ui.plot(figures.factor_map(found.matrix("mig"), found.factors), key=f"scores.map.{run.id}")
         st.caption(
-            f"{found['rows']:,} held-out rows, {found['codes']}. 1 is perfect. The scores disagree with one another, "
+            f"{found.rows:,} held-out rows, {found.codes}. 1 is perfect. The scores disagree with one another, "
             "and training sees none of them: see Locatello et al. 2019."
         )

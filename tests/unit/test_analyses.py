@@ -10,6 +10,9 @@ import pytest
 
 from dvae_core import runs
 from dvae_core.analysis.common import progress
+from dvae_core.analysis.disentanglement.record import Disentanglement
+from dvae_core.analysis.downstream.record import Downstream, file_name
+from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.analysis.table import ANALYSES, begin
 from dvae_core.cli import main
 from dvae_core.config import ConfigError
@@ -112,3 +115,31 @@ def test_the_help_of_the_whole_program_loads_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_record_of_arrays_is_read_as_it_was_written_and_survives_other_versions(run):
+    record = worker.perform(str(run.path), "downstream", {"target": "z:1"})
+    assert record is not None
+    name = file_name("z:1", "linear")
+    found = Downstream.load(run, name)
+    assert found is not None
+    assert found.names == ("VAE", "x itself", "PCA", "FastICA", "chance")
+    assert (found.measure, found.target) == ("R²", "s1")
+    np.testing.assert_array_equal(found.value, record["value"])
+    run.write_npz(f"analysis/{name}.npz", {**record, "of_a_newer_version": np.zeros(3)})
+    assert Downstream.load(run, name) is not None
+    run.write_npz(f"analysis/{name}.npz", {key: value for key, value in record.items() if key != "low"})
+    with pytest.raises(RunError, match="lacks low; delete the file and compute it again"):
+        Downstream.load(run, name)
+    assert Downstream.load(run, "not computed") is None
+
+
+@pytest.mark.parametrize("shipped", runs.examples(), ids=lambda run: run.id)
+def test_the_records_of_shipped_runs_are_read(shipped):
+    read = [
+        (kind, kind.load(shipped, path.stem))
+        for kind, pattern in ((Downstream, "downstream-*.npz"), (LinearIca, "linear_ica.npz"),
+                              (Disentanglement, "disentanglement-*.json"))
+        for path in (shipped.path / "analysis").glob(pattern)
+    ]  # fmt: skip
+    assert all(isinstance(record, kind) for kind, record in read)

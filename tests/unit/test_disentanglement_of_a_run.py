@@ -3,7 +3,7 @@
 import pytest
 
 from dvae_core.analysis.disentanglement.compute import disentanglement
-from dvae_core.analysis.disentanglement.record import load
+from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
 from dvae_core.cli import main
 from dvae_core.config import DigitsData, SourcesData
 from dvae_core.data.load import dataset_of
@@ -18,13 +18,14 @@ def barely_trained(path, data):
 
 def test_a_member_is_scored_by_the_command_line(tmp_path):
     run = barely_trained(tmp_path / "run", SourcesData(segments=3, per_segment=100))
-    assert load(run, 1) is None
+    assert Disentanglement.load(run, file_name(1)) is None
     assert main(["analyse", str(run.path), "disentanglement", "--set", "member_index=1", "--set", "fast=true"]) == 0
-    found = load(run, 1)
-    assert found["factors"] == ["s1", "s2"]
-    assert found["rows"] == 60
-    assert 0 <= found["scores"]["mig"]["value"] <= 1
-    assert len(found["scores"]["dci_completeness"]["matrix"]) == 2
+    found = Disentanglement.load(run, file_name(1))
+    assert found is not None
+    assert found.factors == ("s1", "s2")
+    assert found.rows == 60
+    assert 0 <= found.scores["mig"]["value"] <= 1
+    assert found.matrix("dci_completeness").shape == (2, 2)
     with pytest.raises(RunError, match="members 0 to 1"):
         list(disentanglement(run, member_index=2))
 

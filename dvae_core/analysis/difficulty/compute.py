@@ -4,6 +4,7 @@ import numpy as np
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
+from dvae_core.analysis.difficulty.record import Difficulty
 from dvae_core.analysis.encode import SCORED_ROWS
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.runs import Run, RunError
@@ -48,8 +49,7 @@ def difficulty(run: Run) -> Computation:
     rows = _thinned(parts.held_out, dataset.d_x)
     lines = floors_of(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}
-    notes = [note for v in lines.values() if v is not None for note in v.notes]
-    record = {"scores": scores, "rows": len(rows), "notes": notes}
-    run.write_json("analysis/difficulty.json", record)
+    notes = tuple(note for v in lines.values() if v is not None for note in v.notes)
+    written = Difficulty(scores, len(rows), notes).save(run, "difficulty")
     yield 1.0
-    return record
+    return written

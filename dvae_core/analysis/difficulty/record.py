@@ -1,10 +1,14 @@
-"""The names of the reference lines. No torch."""
+"""The reference lines of a data set. No torch."""
 
-# Each key of score["floors"] with its name on figures and pages.
-FLOORS = {
-    "raw_x": "x itself",
-    "pca": "PCA",
-    "fastica": "FastICA",
-    "u_only": "copying u",
-    "random_rotation": "random rotation",
-}
+from dataclasses import dataclass
+
+from dvae_core.analysis.records import TreeRecord
+
+
+@dataclass(frozen=True)
+class Difficulty(TreeRecord):
+    """Held-out MCC of each reference line (None where there is none), the rows behind it, and notes."""
+
+    scores: dict[str, float | None]
+    rows: int
+    notes: tuple[str, ...]

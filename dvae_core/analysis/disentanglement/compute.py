@@ -4,6 +4,7 @@ import numpy as np
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
+from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
 from dvae_core.data.dataset import split
 from dvae_core.model.vae import member
@@ -36,10 +37,10 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
         raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
     yield 0.2
     scores = metrics.disentanglement(dataset.z[rows].astype(float), codes, fast=fast)
-    record = {
-        "scores": {name: vars(score) for name, score in scores.items()},
-        "factors": dataset.z_names, "rows": len(rows), "fast": fast, "codes": describe_codes(run.config),
-    }  # fmt: skip
-    run.write_json(f"analysis/disentanglement-{member_index}.json", record)
+    record = Disentanglement(
+        scores={name: vars(score) for name, score in scores.items()}, factors=tuple(dataset.z_names), rows=len(rows),
+        fast=fast, codes=describe_codes(run.config),
+    )  # fmt: skip
+    written = record.save(run, file_name(member_index))
     yield 1.0
-    return record
+    return written

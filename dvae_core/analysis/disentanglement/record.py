@@ -1,18 +1,37 @@
-"""What pages show of a member's MIG, DCI, SAP and their kin. No torch."""
+"""MIG, DCI, SAP and their kin of one member, as pages show them. No torch."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from dvae_core.runs import Run
+from dvae_core.analysis.records import TreeRecord
 
 
-def load(run: Run, member: int) -> dict[str, Any] | None:
-    """Return what `compute.disentanglement` wrote about a member; None where it is not computed yet."""
-    return run.record(f"disentanglement-{member}")
+def file_name(member: int) -> str:
+    """Name the record of one member."""
+    return f"disentanglement-{member}"
 
 
-def matrix(score: dict[str, Any]) -> Float[np.ndarray, "d_z d_hat"]:
-    """Return the matrix of a score as written by `compute.disentanglement`."""
-    return np.array(score["matrix"], float)
+@dataclass(frozen=True)
+class Disentanglement(TreeRecord):
+    """The scores of one member.
+
+    Attributes:
+        scores: By name, the fields of a `metrics.Score`: value, matrix (factors by latents), blind_to, chance, ...
+        factors: Names of the true factors.
+        rows: How many held-out rows are behind the scores.
+        fast: Whether they were computed on fewer of them.
+        codes: What was scored, and what the encoder has seen.
+    """
+
+    scores: dict[str, dict[str, Any]]
+    factors: tuple[str, ...]
+    rows: int
+    fast: bool
+    codes: str
+
+    def matrix(self, name: str) -> Float[np.ndarray, "d_z d_hat"]:
+        """Return the matrix behind a score."""
+        return np.array(self.scores[name]["matrix"], float)

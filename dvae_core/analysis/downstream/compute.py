@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.common import Computation, good_members
-from dvae_core.analysis.difficulty.record import FLOORS
+from dvae_core.analysis.downstream.record import Downstream, file_name
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.metrics import autocorrelation_time, resampled_rows, too_few
+from dvae_core.metrics import FLOORS, autocorrelation_time, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
@@ -149,8 +149,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
     The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. Fitted on
     at most 8,000 training rows, scored on at most 5,000 held-out ones. Members that failed or are stuck are left out.
 
-    Arrays: names; value, low, high [names]; members [names, p] (NaN beyond a baseline's one, and where a member was
-    left out); measure, target, notes.
+    What the file holds: `record.Downstream`.
 
     Yields:
         The fraction done.
@@ -200,12 +199,11 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
     if left_out:
         words += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."
-    record = {
-        "names": np.array(list(found)), "value": np.array([f.value for f in found.values()]),
-        "low": np.array([f.low for f in found.values()]), "high": np.array([f.high for f in found.values()]),
-        "members": members, "measure": np.array(measure), "target": np.array(name),
-        "notes": np.array([words, *notes]),
-    }  # fmt: skip
-    run.write_npz(f"analysis/downstream-{target.replace(':', '')}-{reader}.npz", record)
+    record = Downstream(
+        names=tuple(found), value=np.array([f.value for f in found.values()]),
+        low=np.array([f.low for f in found.values()]), high=np.array([f.high for f in found.values()]),
+        members=members, measure=measure, target=name, notes=(words, *notes),
+    )  # fmt: skip
+    written = record.save(run, file_name(target, reader))
     yield 1.0
-    return record
+    return written

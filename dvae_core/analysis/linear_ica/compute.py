@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
+from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.data.worlds.sources import sources
 from dvae_core.runs import Run
 
@@ -23,8 +24,7 @@ def linear_ica(run: Run, *, factors: int = 4) -> Computation:
     Independent, non-Gaussian factors of equal variance are what linear ICA asks for (and PCA cannot use); u plays no
     part. Nothing of the run is used; the result lies in its folder.
 
-    Arrays: layers [4]; fastica, pca [4, 8] (MCC of each data set); z [k, d], and x, found [4, k, d] of the first data
-    set, found = FastICA's components matched to z; converged [4, 8]; chance, a random rotation's MCC.
+    What the file holds: `record.LinearIca`.
 
     Yields:
         The fraction done.
@@ -49,8 +49,8 @@ def linear_ica(run: Run, *, factors: int = 4) -> Computation:
                 drawn["x"].append(x[:SHOWN])
                 drawn["found"].append(metrics.align(z_true, codes)[:SHOWN])
             yield (i * SEEDS + seed + 1) / (len(LAYERS) * SEEDS)
-    arrays = {"layers": np.array(LAYERS), "fastica": fastica, "pca": pca, "converged": converged, "z": z,
-              "chance": np.array(metrics.rotation_mcc(factors))}  # fmt: skip
-    record = arrays | {name: np.stack(v) for name, v in drawn.items()}
-    run.write_npz("analysis/linear_ica.npz", record)
-    return record
+    record = LinearIca(
+        layers=np.array(LAYERS), fastica=fastica, pca=pca, converged=converged, z=z, x=np.stack(drawn["x"]),
+        found=np.stack(drawn["found"]), chance=metrics.rotation_mcc(factors),
+    )  # fmt: skip
+    return record.save(run, "linear_ica")

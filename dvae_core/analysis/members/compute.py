@@ -6,6 +6,7 @@ import numpy as np
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation, good_members
+from dvae_core.analysis.members.record import Members
 from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.literature import FAST
@@ -54,9 +55,7 @@ def member_scores(run: Run, *, full: bool = False) -> Computation:
         if z_true is not None:
             records[m] |= _against(z_true, mu[m], full=full)
         yield 0.2 + 0.8 * done / len(finite)
-    record = {"members": records, "full": full}
-    run.write_json("analysis/members.json", record)
-    return record
+    return Members(records, full).save(run, "members")
 
 
 def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]:

@@ -10,6 +10,7 @@ from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import inputs
 from dvae_core.analysis.rotation import posteriors
+from dvae_core.analysis.rotation.record import file_name
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import split
@@ -132,7 +133,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
         arrays["gap_closed_form"] = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
     about = {"rows": np.array(len(rows)), "samples": np.array(SAMPLES), "notes": np.array(notes)}
     record = {"angle": angles, **arrays, **about}
-    run.write_npz(f"analysis/rotation-{member_index}-{i}-{j}.npz", record)
+    run.write_npz(f"analysis/{file_name(member_index, (i, j))}.npz", record)
     return record
 
 

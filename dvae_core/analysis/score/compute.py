@@ -12,11 +12,11 @@ from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.difficulty.compute import floors_of
-from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encoder_means, in_parts
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.data.dataset import Dataset, split
+from dvae_core.metrics import FLOORS
 from dvae_core.model.vae import Vae, kl
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError

@@ -7,6 +7,7 @@ from dvae_core.analysis.agreement.record import Agreement, agreement
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.record import recovery
+from dvae_core.analysis.rotation import record as rotation
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
 from pages.ui import recover_views, rotate_views
@@ -130,7 +131,7 @@ def bent() -> str:
 
 def _verdict(name: str) -> str:
     run = shipped(name)
-    found = run.analysis(rotate_views.curve_name(best_member(run), (0, 1)))
+    found = run.analysis(rotation.file_name(best_member(run), (0, 1)))
     if found is None:
         return ""
     shown = {key: value for key, value in found.items() if not key.startswith("elbo_diagonal")}

@@ -7,9 +7,9 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, good_members
-from dvae_core.analysis.difficulty.record import FLOORS
 from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
+from dvae_core.analysis.rotation import record as rotation
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
@@ -17,7 +17,7 @@ from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.modes import population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
-from dvae_core.metrics import mcc
+from dvae_core.metrics import FLOORS, mcc
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import recover_views, rotate_views
@@ -130,7 +130,7 @@ def dial() -> None:
 
 def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
     run = shipped(name)
-    found = run.analysis(rotate_views.curve_name(best_member(run), (0, 1)))
+    found = run.analysis(rotation.file_name(best_member(run), (0, 1)))
     if found is None:
         st.info("This shipped run has no curve; `make examples` computes it.", icon=":material/info:")
         return
