@@ -214,7 +214,7 @@ def _settle(run: Run, queued_at: float, state: str, message: str) -> None:
         if not status.is_active or status.queued_at != queued_at or run.is_locked():
             return
         if (run.path / "STOP").exists():
-            state, message = "stopped", "Stopped; Resume goes on from here."
+            state, message = "stopped", "Stopped; Resume continues from here."
             (run.path / "STOP").unlink(missing_ok=True)
         run.set_status(state=state, message=message)
 
