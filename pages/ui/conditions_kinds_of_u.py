@@ -52,7 +52,7 @@ def section() -> None:
                 )  # fmt: skip
                 st.progress(min(len(rows) / POPULATIONS, 1.0), f"{len(rows)} of {POPULATIONS} populations")
             elif len(rows) < POPULATIONS and st.button(
-                "Resume" if rows else "Train them", icon=":material/play_arrow:", key="kinds_of_u.start"
+                "Resume" if rows else "Train the populations", icon=":material/play_arrow:", key="kinds_of_u.start"
             ):
                 begin(folder)
         if not rows:
