@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from dvae_core import recipes, runs
-from dvae_core.analysis import compute
+from dvae_core.analysis.score.compute import score
 from dvae_core.config import Data, NeuronsData, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.training.train import train
@@ -68,9 +68,9 @@ def population(data: Data, posterior: Any, model: Any) -> dict[str, Any]:
         for _ in train(run):
             pass
         seconds = time.process_time() - before
-        score = compute.score(run)
-    values = [m["mcc_pearson"] for m in score["members"]]
-    return {"mcc": values, "seconds": seconds / MEMBERS, "raw_x": score["floors"]["raw_x"]}
+        scored = score(run)
+    values = [m["mcc_pearson"] for m in scored["members"]]
+    return {"mcc": values, "seconds": seconds / MEMBERS, "raw_x": scored["floors"]["raw_x"]}
 
 
 def main() -> None:
