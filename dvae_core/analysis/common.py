@@ -39,7 +39,7 @@ def good_members(run: Run) -> list[int]:
 
 
 def rivals(run: Run) -> list[int]:
-    """Return the good members whose held-out ELBO cannot be told from the best one's, that one first.
+    """Return the good members whose held-out ELBO cannot be distinguished from the best one's, that one first.
 
     Told by the paired difference over the held-out rows, which must exceed two standard errors of its mean. Only the
     best member where its bound stands out, or where a run of an earlier version has no bound of each row.

@@ -26,7 +26,7 @@ class Darmois:
         independence_before: Of x1 and x2, the same rows.
         ks: Of y1 and y2 against the uniform distribution. F is estimated: these p-values run low.
         mcc: Of the true factors and y, where factors are given: independent, and still mixed. None otherwise.
-        method: How F was estimated, in words.
+        method: How F was estimated, as a sentence.
     """
 
     y: np.ndarray

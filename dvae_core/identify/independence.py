@@ -18,7 +18,7 @@ class Independence:
         p_value: Share of permutations (the one observed among them) with a statistic at least as large; in (0, 1].
         null: The statistic of each permutation.
         rows: Rows used.
-        method: What was computed, in words.
+        method: What was computed, as a sentence.
     """
 
     statistic: float

@@ -22,7 +22,7 @@ class TwoSample:
         p_value: Share of relabellings (the one observed among them) with a statistic at least as large; in (0, 1].
         null: The statistic of each relabelling.
         rows: Points used of each sample.
-        method: What was computed, in words.
+        method: What was computed, as a sentence.
     """
 
     statistic: float

@@ -175,7 +175,7 @@ class DecoderNet(nn.Module):
 
 
 def picture_shape(sizes: Sizes) -> tuple[int, int, int]:
-    """Return (H, W, C) for a convolutional net, or say in words why there is none."""
+    """Return (H, W, C) for a convolutional net, or raise with the reason why there is none."""
     shape = sizes.x_shape
     if shape is None or shape[0] % 16 or shape[1] % 16:
         what = "not pictures" if shape is None else f"{shape[0]} x {shape[1]} pixels"

@@ -135,7 +135,7 @@ def choice(
 ) -> Any:
     """Show a select widget whose value lives in the link: the link wins, and a choice rewrites it.
 
-    Values are told apart by `str`, so options may be numbers, names or run ids.
+    Values are distinguished by `str`, so options may be numbers, names or run ids.
     """
     by_text = {str(option): option for option in options}
     fallback = default if default in options else options[0]

@@ -1,4 +1,4 @@
-"""Any prior: every marginal, a run's own, the verdict in words, and the Darmois construction on any data."""
+"""Any prior: every marginal, a run's own, the verdict, and the Darmois construction on any data."""
 
 import json
 import time

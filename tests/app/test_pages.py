@@ -1,4 +1,4 @@
-"""Every page opens alone and through the router, with no run and with any run, and says what is wrong in words."""
+"""Every page opens alone and through the router, with no run and with any run, and names what is wrong."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Recover and Agree as pages: every view of every kind of run, the verdicts, and what they refuse in words."""
+"""Recover and Agree as pages: every view of every kind of run, the verdicts, and what they refuse."""
 
 import json
 import shutil

@@ -427,7 +427,7 @@ def _binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecor
         if not stretches:
             raise DataError(f"{path.name} has no bin of {width:g} s inside {what}; choose another width.")
     bins = sum(b - a for a, b in stretches) / width
-    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # else refused below, in words of its own
+    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # otherwise refused below, with a sentence of its own
         check_budget(path, int(size + bins * (10 * len(times) + 64 * (1 + len(behaviour)))), ask.budget_bytes)
     try:
         edges = [spikes.bin_edges(a, b, width) for a, b in stretches]

@@ -83,13 +83,13 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
         Variable("attributes", values.shape, "uint8", "matrix", f"all {len(names)} at once"),
         *(Variable(name, (len(rows),), "uint8", "label") for name in names),
     ]
-    told = {"format": "CelebA", "pictures": f"middle {CROP} pixels, {shape[1]} x {shape[0]}"}
+    facts = {"format": "CelebA", "pictures": f"middle {CROP} pixels, {shape[1]} x {shape[0]}"}
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         kept = next(iter(parts.values())).kept
         which = np.arange(len(rows)) if kept is None else kept
         found, good, notes = images.stack(pictures, [there[rows[i]] for i in which.tolist()], shape, CROP)
-        told.update({"left out": notes[0]} if notes else {})
+        facts.update({"left out": notes[0]} if notes else {})
         arrays: dict[str, Any] = {"pictures": found, "attributes": values[which][good]}
         for name in set(parts) - set(arrays):
             arrays[name] = values[which, names.index(name)][good]
@@ -100,7 +100,7 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
         variables,
         load,
         x=("pictures",),
-        meta=told,
+        meta=facts,
         licence=licence_near(path),
         columns={"attributes": tuple(names)},
         close=pictures.close,

@@ -26,7 +26,7 @@ ATTRIBUTES = ("neurodata_type", "unit", "units", "rate", "conversion", "offset",
 
 
 class Refused(Exception):
-    """What the file asks for is not done, in words."""
+    """The file asks for something that is refused; the message says what."""
 
 
 def main() -> None:

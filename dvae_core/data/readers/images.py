@@ -252,7 +252,7 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
     labelled = 1 < len(set(folders)) <= 500 and "" not in folders
     if labelled:
         variables.append(Variable("folder", (len(names),), "str", "label", axes=("row",)))
-    told: dict[str, str] = {"pictures": f"{shape[1]} x {shape[0]}; the first came as {came}"}
+    facts: dict[str, str] = {"pictures": f"{shape[1]} x {shape[0]}; the first came as {came}"}
     scale = _Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
         if "pictures" in parts:
             arrays["pictures"], good, notes = stack(pictures, [names[i] for i in rows], shape, kind=kind)
             notes += scale.of(arrays["pictures"])
-            told.update(
+            facts.update(
                 {"left out": "; ".join(notes)} if not good.all() else {"levels": "; ".join(notes)} if notes else {}
             )
         if "folder" in parts:
@@ -271,7 +271,7 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
         return arrays
 
     return Recording(
-        pictures.path, variables, load, x=("pictures",), u=("folder",) if labelled else (), meta=told,
+        pictures.path, variables, load, x=("pictures",), u=("folder",) if labelled else (), meta=facts,
         scale=lambda: scale.value, close=pictures.close,
     )  # fmt: skip
 
@@ -308,7 +308,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
     shape = shape[:2] if grey and not ask.x_shape else shape
     if n < 2:
         raise DataError(f"{path.name} is one picture, which is one row; give a folder or a zip of pictures.")
-    told, scale = {"pictures": f"{n:,} frames"}, _Scale()
+    facts, scale = {"pictures": f"{n:,} frames"}, _Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         kept = parts["frames"].kept
@@ -325,12 +325,12 @@ def _frames(path: Path, ask: Ask) -> Recording:
         except _BAD as error:
             raise _damaged(path, error) from error
         notes = scale.of(out)
-        told.update({"levels": "; ".join(notes)} if notes else {})
+        facts.update({"levels": "; ".join(notes)} if notes else {})
         return {"frames": out}
 
     axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
     variables = [Variable("frames", (n, *shape), kind, "matrix", axes=axes)]
-    return Recording(path, variables, load, x=("frames",), meta=told, scale=lambda: scale.value)
+    return Recording(path, variables, load, x=("frames",), meta=facts, scale=lambda: scale.value)
 
 
 def _is_grey(picture: Image.Image) -> bool:

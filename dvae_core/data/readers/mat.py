@@ -118,7 +118,7 @@ def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], s
 
 
 def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
-    """Return what a name stands for: a variable, readable or not, or in words what it holds ("" for nothing)."""
+    """Return what a name stands for: a variable, readable or not, or a note on what it holds ("" for nothing)."""
     entries, first = group.entries, group.entries[0]
     if "{}" not in name:
         if first.kind in PLAIN and not prod(first.shape):
