@@ -101,7 +101,7 @@ try:
             st.segmented_control,
             "Look at",
             list(recover_views.VIEWS),
-            param="view",
+            param="recover_view",
             show=recover_views.VIEWS.__getitem__,
         )
         recover_views.show(view, run, member, method, found, others)

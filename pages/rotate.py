@@ -93,7 +93,11 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)
         view = ui.choice(
-            st.segmented_control, "Look at", list(rotate_views.VIEWS), param="view", show=rotate_views.VIEWS.__getitem__
+            st.segmented_control,
+            "Look at",
+            list(rotate_views.VIEWS),
+            param="rotate_view",
+            show=rotate_views.VIEWS.__getitem__,
         )
         rotate_views.show(view, run, member, plane, M, angle)
         if view == "curve":

@@ -49,7 +49,7 @@ def _numbers(numbers: dict[str, str]) -> None:
 def show(data: Data, dataset: Dataset) -> None:
     """Show one view of the data, chosen in a row of buttons."""
     views = [v for v in VIEWS if _fits(v, dataset)]
-    view = ui.choice(st.segmented_control, "View", views, param="view", show=VIEWS.__getitem__)
+    view = ui.choice(st.segmented_control, "View", views, param="data_view", show=VIEWS.__getitem__)
     if view == "look":
         preview(dataset)
     elif view == "columns":

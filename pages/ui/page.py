@@ -14,6 +14,7 @@ from dvae_core.analysis.common import best_member, stuck_members
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
+from pages.ui import links
 
 CARRIED = ("run", "member", "data")  # choices that go along from page to page
 
@@ -113,7 +114,9 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
 
 
 def remember(key: str, value: str | None) -> None:
-    """Put a choice into the link (None takes it out)."""
+    """Put a choice into the link (None takes it out); `links` lists what a link can hold."""
+    if key not in links.BY_NAME:
+        raise KeyError(f"{key!r} is not in the list of links.py")
     if value is None:
         st.query_params.pop(key, None)
         st.session_state.pop(f"carried.{key}", None)
@@ -139,7 +142,7 @@ def choice(
     """
     by_text = {str(option): option for option in options}
     fallback = default if default in options else options[0]
-    now = by_text.get(st.query_params.get(param, ""), fallback)
+    now = by_text.get(links.value(param), fallback)
     key = f"choice.{param}"
     st.session_state[key] = now  # always: after a change of page the same key is another widget, without a value
 
@@ -308,7 +311,7 @@ def problem(error: Exception) -> None:
 def number(param: str, default: float, low: float, high: float) -> float:
     """Read a number from the link, or the default where it is missing or out of bounds."""
     try:
-        value = float(st.query_params.get(param, default))
+        value = float(links.value(param, str(default)))
     except ValueError:
         return default
     return value if low <= value <= high else default
