@@ -163,8 +163,15 @@ def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:
 
 
 def default_posterior(dataset: Dataset) -> str:
-    """A diagonal posterior for pictures, a full one for all other data."""
-    return "full" if dataset.x_shape is None else "diagonal"
+    """A diagonal posterior for pictures, a full one for data without u, gauss-newton for all other data.
+
+    On seven worlds that it was not tuned on gauss-newton scores MCC .91 on the average where full scores .84, and more
+    on six (docs/recovery.md), at four to ten times the time. Beyond 500 columns, where its Jacobians are large, it
+    stays full.
+    """
+    if dataset.x_shape is not None:
+        return "diagonal"
+    return "gauss-newton" if dataset.u is not None and dataset.d_x <= 500 else "full"
 
 
 def default_net(dataset: Dataset, model: ModelConfig) -> MlpNet | ConvNet:

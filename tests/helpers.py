@@ -26,7 +26,7 @@ SMALL_DATA = SourcesData(segments=3, per_segment=100)
 
 def small_config(seeds=(0, 1), *, model: str = "ivae", epochs: int = 12, betas=None, **train_settings) -> Config:
     """Return settings that train in about a second: nets of 8 units on 300 examples."""
-    made = recipes.for_dataset(SMALL_DATA, dataset_of(SMALL_DATA), model, batch=16)
+    made = recipes.for_dataset(SMALL_DATA, dataset_of(SMALL_DATA), model, batch=16, posterior="full")
     return dataclasses.replace(
         made,
         model=dataclasses.replace(made.model, net=MlpNet(hidden=8)),

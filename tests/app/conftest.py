@@ -20,7 +20,8 @@ KINDS = ("ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth")
 
 
 def small(data, model, **more) -> Config:
-    return recipes.for_dataset(data, dataset_of(data), model, members=2, **({"epochs": 2} | more))
+    quick = {} if isinstance(data, DigitsData) else {"posterior": "full"}
+    return recipes.for_dataset(data, dataset_of(data), model, members=2, **({"epochs": 2} | quick | more))
 
 
 @pytest.fixture(scope="session")

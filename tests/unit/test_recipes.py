@@ -57,6 +57,15 @@ def pictures(side: int, values: np.ndarray) -> Dataset:
     return Dataset("pictures", x, x_shape=(side, side), x_scale=1 / 255)
 
 
+def test_data_with_u_gets_gauss_newton_and_vae_and_ivae_differ_in_the_prior_alone():
+    sources = SourcesData(segments=3, per_segment=50)
+    vae, ivae = (for_dataset(sources, dataset_of(sources), model) for model in ("vae", "ivae"))
+    assert ivae.model.posterior == "gauss-newton"
+    assert (vae.model, vae.train) == (ivae.model, ivae.train)
+    assert for_dataset(DigitsData(), dataset_of(DigitsData()), "vae").model.posterior == "diagonal"
+    assert for_dataset(FILE, table(), "vae").model.posterior == "full"  # no u
+
+
 def test_defaults_suit_the_data():
     sources, neurons = SourcesData(segments=3, per_segment=50), NeuronsData(segments=3, per_segment=50, n_neurons=10)
     made = for_dataset(sources, dataset_of(sources))
