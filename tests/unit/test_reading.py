@@ -16,7 +16,7 @@ from scipy.io import savemat
 from dvae_core.cli import main
 from dvae_core.config import FileData, data_from_text, data_to_text
 from dvae_core.data import care, readers
-from dvae_core.data.dataset import DataError, Dataset, MissingValues
+from dvae_core.data.dataset import DataError, Dataset, MissingValues, save
 from dvae_core.data.load import read_file
 from dvae_core.data.readers import spikes
 from tests.unit.test_hdf5 import series
@@ -140,6 +140,12 @@ def test_a_wide_matrix_without_evidence_is_a_question(tmp_path, container):
 def test_what_describes_the_rows_says_which_they_are(tmp_path, container, evidence):
     path = stored(tmp_path, container, dff=X.T, **{evidence: LABELS if evidence == "u" else T})
     np.testing.assert_allclose(readers.read(path).x, X)
+
+
+def test_a_saved_data_set_that_is_wide_keeps_its_rows(tmp_path):
+    wide = Dataset("wide", X.T.copy())
+    save(wide, tmp_path / "wide.npz")
+    assert readers.read(tmp_path / "wide.npz").fingerprint == wide.fingerprint
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -97,9 +97,10 @@ def recording(path: Path, ask: Ask) -> Recording:
         with reading(path, TypeError):
             return _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
 
+    saved = all(name in headers and _is_extra(name, headers[name]) for name in ("name", "meta"))
     return Recording(
         path, variables, load, z=("factors",) if grid is not None else (), columns=columns, licence=licence,
-        known=known,
+        known=known, axes={x: 0} if saved else {},  # `data.dataset.save` writes examples as rows
     )  # fmt: skip
 
 
