@@ -1,1 +1,1 @@
-"""The slides in code: encoder, posterior, generator, likelihood, prior, and the ELBO that joins them."""
+"""The slides in code: encoder, posterior, generator, likelihood, prior, and the ELBO that combines them."""

@@ -1,4 +1,4 @@
-"""p_theta(x|z): what the decoder's output f(z) says about x. One class for each likelihood; log-densities in nats.
+"""p_theta(x|z): the distribution of x given the decoder's output f(z). One class per likelihood, log-densities in nats.
 
 | class | x given z | E[x|z] |
 |---|---|---|
@@ -7,7 +7,7 @@
 | `Poisson` | Poisson(exp(f)) | exp(f) |
 | `NegativeBinomial` | of mean exp(f), variance mean + a mean^2 | exp(f) |
 
-To add one, write its class here and its settings in `config.py`; nothing else knows which likelihood it works with.
+To add one, write its class here and its settings in `config.py`; no other code depends on the kind of likelihood.
 """
 
 import math
@@ -28,15 +28,15 @@ from dvae_core.config import Likelihood as Settings
 from dvae_core.model.scaling import Scaling
 
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 3.0  # relative to standardised x: a noise std below 0.25 % is not worth modelling
-LOG_DISPERSION_MIN, LOG_DISPERSION_MAX = -9.0, 3.0  # at e^-9, counts of mean 100 vary by 0.6 % more than Poisson's
-STIRLING_FROM = 8.0  # from this r on, three terms of Stirling's series leave 1e-8
+LOG_DISPERSION_MIN, LOG_DISPERSION_MAX = -9.0, 3.0  # at e^-9, counts of mean 100 have a std 0.6 % above Poisson's
+STIRLING_FROM = 8.0  # from this r on, three terms of Stirling's series are exact to 1e-8
 
 
 class Likelihood(nn.Module):
-    """What a likelihood says about x [p, n, d_x], given the decoder's output f, and its second output if it has two."""
+    """The distribution of x [p, n, d_x] given the decoder's output f, and its second output if it has two."""
 
-    outputs = 1  # of the decoder for each dimension of x
-    is_scaled = False  # whether it describes preprocessed x; otherwise x itself
+    outputs = 1  # number of decoder outputs per dimension of x
+    is_scaled = False  # whether this is a distribution of preprocessed x; otherwise it is one of x itself
 
     def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
         """Log p(x|z), nats per example."""
@@ -51,20 +51,20 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
-        """Return g(f), whose noise has a standard deviation of 1 everywhere, and the mean noise std if x has one."""
+        """Return g(f), on a scale where the noise has standard deviation 1, and the mean noise std if x has one."""
         raise NotImplementedError
 
     def start(self, x: Float[Tensor, "n d_x"]) -> Float[Tensor, " d_x"] | None:
-        """Return what f starts at (None: at 0), and set what else has to be set.
+        """Return the initial value of f (None means 0), and initialise the likelihood's own parameters.
 
         Raises:
-            ValueError: If x is not what this likelihood describes.
+            ValueError: If this likelihood cannot describe x.
         """
         raise NotImplementedError
 
 
 class Gaussian(Likelihood):
-    """N(f, diag(std^2)), of preprocessed x: std fixed, annealed, learned, or the decoder's second output."""
+    """N(f, diag(std^2)) of preprocessed x. The std is fixed, annealed, learned, or the decoder's second output."""
 
     is_scaled = True
     log_std: Tensor | None
@@ -78,7 +78,7 @@ class Gaussian(Likelihood):
             self.register_buffer("log_std", None if settings.noise == "network" else torch.zeros(p, 1))
 
     def bounded_log_std(self, second: Tensor | None) -> Tensor:
-        """Log std, clamped to the bounds above; beyond them its gradient is 0."""
+        """Log std, clamped to the bounds above. Beyond them its gradient is 0."""
         if second is None:
             assert self.log_std is not None
             second = self.log_std[:, None, :]
@@ -98,23 +98,23 @@ class Gaussian(Likelihood):
         return (x - f) * W, W
 
     def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
-        """Return f / std; a network's std is averaged over the examples, so that distances mean the same everywhere."""
+        """Return f / std. A network's std is averaged over the examples, so that all distances have the same unit."""
         std = torch.exp(self.bounded_log_std(None if second is None else second.mean(1, keepdim=True)))
         return f / std, float(std.mean())
 
     def start(self, x: Tensor) -> None:
-        """Set the noise to its setting; f starts at 0, the mean of preprocessed x."""
+        """Set the noise to its configured value. f starts at 0, the mean of preprocessed x."""
         self.set_std(self.start_std)
 
     @torch.no_grad()
     def set_std(self, std: float) -> None:
-        """Set the noise of every dimension; a network's stays its own."""
+        """Set the noise of every dimension. This does not affect noise that comes from a network."""
         if self.log_std is not None:
             self.log_std.fill_(math.log(std))
 
 
 class Bernoulli(Likelihood):
-    """Bernoulli(sigmoid(f)), for pictures in [0, 1]. For grey x a pseudo-likelihood, no density."""
+    """Bernoulli(sigmoid(f)), for pictures in [0, 1]. For grey x it is a pseudo-likelihood, not a density."""
 
     def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
         """Sum of x log s + (1 - x) log(1 - s), s = sigmoid(f)."""
@@ -148,7 +148,7 @@ class Poisson(Likelihood):
     """Poisson(exp(f)), for counts."""
 
     def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
-        """Log Poisson(x; exp(f)), the factorial included, so that ELBOs are true log-probabilities."""
+        """Log Poisson(x; exp(f)), including the factorial, so that ELBOs are true log-probabilities."""
         return (x * f - torch.exp(f) - torch.lgamma(x + 1)).sum(-1)
 
     def mean(self, f: Tensor) -> Tensor:
@@ -170,10 +170,10 @@ class Poisson(Likelihood):
 
 
 class NegativeBinomial(Likelihood):
-    """Negative binomial of mean exp(f) and variance mean + a mean^2: a Poisson rate that itself varies, as a gamma.
+    """Negative binomial of mean exp(f) and variance mean + a mean^2: a Poisson whose rate is gamma-distributed.
 
     The dispersion a is learned, one number for each member and dimension. As a goes to 0 this becomes the Poisson
-    likelihood. Spike counts usually vary more than Poisson's.
+    likelihood. Spike counts usually vary more than a Poisson allows.
     """
 
     def __init__(self, settings: NegativeBinomialLikelihood, p: int, d_x: int) -> None:
@@ -183,11 +183,11 @@ class NegativeBinomial(Likelihood):
 
     @property
     def log_a(self) -> Float[Tensor, "p 1 d_x"]:
-        """Log of the dispersion a, clamped to the bounds above; beyond them its gradient is 0."""
+        """Log of the dispersion a, clamped to the bounds above. Beyond them its gradient is 0."""
         return self.log_dispersion[:, None].clamp(LOG_DISPERSION_MIN, LOG_DISPERSION_MAX)
 
     def log_prob(self, x: Tensor, f: Tensor, second: Tensor | None) -> Float[Tensor, "p n"]:
-        """Log NB(x; mean exp(f), dispersion a), all constants included, so that ELBOs are true log-probabilities.
+        """Log NB(x; mean exp(f), dispersion a), including all constants, so that ELBOs are true log-probabilities.
 
         log G(x + r) / (G(r) r^x) - log x! - r log(1 + a m) + x (f - log(1 + a m)),   m = exp(f), r = 1 / a
         """
@@ -205,12 +205,12 @@ class NegativeBinomial(Likelihood):
         return (x - rate) * share, rate * share
 
     def in_noise_units(self, f: Tensor, second: Tensor | None) -> tuple[Tensor, float | None]:
-        """Return 2 arsinh(sqrt(a m)) / sqrt(a), which is 2 sqrt(m) where a is 0."""
+        """Return 2 arsinh(sqrt(a m)) / sqrt(a), which is 2 sqrt(m) if a is 0."""
         log_a = self.log_a
         return 2 * torch.asinh(torch.exp(0.5 * (f + log_a))) * torch.exp(-0.5 * log_a), None
 
     def start(self, x: Tensor) -> Tensor:
-        """Set the dispersion to its setting, and return the logarithm of the mean counts."""
+        """Set the dispersion to its configured value, and return the logarithm of the mean counts."""
         with torch.no_grad():
             self.log_dispersion.fill_(math.log(self.start_dispersion))
         return log_mean_counts(x, "negative binomial")
@@ -219,7 +219,7 @@ class NegativeBinomial(Likelihood):
 def _log_rising(x: Tensor, r: Tensor) -> Tensor:
     """Log G(x + r) / (G(r) r^x), which is the sum of log(1 + k / r) over k < x.
 
-    For large r the two log-gammas are nearly equal: there Stirling's series takes their difference term by term.
+    For large r the two log-gammas are nearly equal, so their difference is taken term by term in Stirling's series.
     """
     small, large = r.clamp_max(STIRLING_FROM), r.clamp_min(STIRLING_FROM)
     exact = torch.lgamma(x + small) - torch.lgamma(small) - x * torch.log(small)
@@ -240,7 +240,7 @@ def log_mean_counts(x: Float[Tensor, "n d_x"], name: str) -> Float[Tensor, " d_x
 
 @dataclass(frozen=True)
 class GivenX:
-    """p_theta(x|z) at some z: what `Vae.decoder` returns. x is in the data's units.
+    """p_theta(x|z) at given z, as returned by `Vae.decoder`. x is in the data's units.
 
     `f` and `second` are the decoder's outputs.
     """
@@ -251,11 +251,11 @@ class GivenX:
     second: Float[Tensor, "p n d_x"] | None = None
 
     def log_prob(self, x: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n"]:
-        """Log p(x|z), nats per example of the data, whatever the preprocessing."""
+        """Log p(x|z) in nats per example of the data, independent of the preprocessing."""
         return self.log_prob_of(self._target(x))
 
     def log_prob_of(self, target: Float[Tensor, "p n d_x"]) -> Float[Tensor, "p n"]:
-        """Log p(x|z), for x as the likelihood describes it: preprocessed if it is Gaussian, otherwise x itself."""
+        """Log p(x|z) of the likelihood's own target: preprocessed x if it is Gaussian, otherwise x itself."""
         value = self.likelihood.log_prob(target, self.f, self.second)
         return value + self.scaling.x_log_det if self.likelihood.is_scaled else value
 
@@ -270,7 +270,7 @@ class GivenX:
         return self.likelihood.fisher(self._target(x), self.f, self.second)
 
     def in_noise_units(self) -> tuple[Float[Tensor, "p n d_x"], float | None]:
-        """Return E[x|z] on a scale on which its noise has a std of 1, and the mean std of a Gaussian's noise."""
+        """Return E[x|z] on a scale where the noise has a std of 1, and the mean noise std if Gaussian."""
         return self.likelihood.in_noise_units(self.f, self.second)
 
     def _target(self, x: Tensor) -> Tensor:
@@ -284,7 +284,7 @@ def gaussian(x: Float[Tensor, "p n d"], mu: Float[Tensor, "p n d"], log_std: Ten
 
 
 def likelihood_of(settings: Settings, p: int, d_x: int) -> Likelihood:
-    """Return the module of a likelihood's settings, for p members and d_x dimensions."""
+    """Return the module for these likelihood settings, for p members and d_x dimensions."""
     if isinstance(settings, GaussianLikelihood):
         return Gaussian(settings, p, d_x)
     if isinstance(settings, NegativeBinomialLikelihood):

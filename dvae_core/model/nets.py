@@ -1,7 +1,7 @@
-"""The networks of the encoder and the decoder: layers between what the model sees and what it says.
+"""The networks inside the encoder and the decoder.
 
-Their inputs and outputs are those of the networks themselves: preprocessed x, standardised u, latents in the axes of
-training. `vae.py` makes distributions of them.
+They work with preprocessed x, standardised u, and latents in the axes of training. `vae.py` turns their outputs into
+distributions.
 """
 
 import itertools
@@ -21,7 +21,7 @@ LOG_STD_Z = 6.0  # |log std| of q is kept below this, smoothly
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a model must know of its data."""
+    """The facts about the data that a model needs."""
 
     d_x: int
     d_u: int = 0
@@ -30,9 +30,9 @@ class Sizes:
 
 
 class EncoderNet(nn.Module):
-    """g_phi: preprocessed x (and standardised u) to mu_z and the numbers that make F, a linear path beside the MLP.
+    """g_phi: maps preprocessed x (and standardised u) to mu_z and the entries of F. A linear path runs beside the MLP.
 
-    For a posterior that is refined on the decoder, only the mean.
+    For a posterior that is refined on the decoder, it returns only the mean.
     """
 
     rows: Tensor
@@ -63,7 +63,7 @@ class EncoderNet(nn.Module):
         self.register_buffer("columns", columns, persistent=False)
 
     def forward(self, x: Float[Tensor, "p n d_x"], u: Tensor | None) -> tuple[Tensor, Posterior | None]:
-        """Return the mean, and q, which is None for "gauss-newton": its covariance comes from the decoder."""
+        """Return the mean and q. q is None for "gauss-newton", whose covariance comes from the decoder."""
         h = x if self.trunk is None else self.trunk(x)
         if self.sees_u:
             if u is None:
@@ -77,7 +77,7 @@ class EncoderNet(nn.Module):
         std, log_det = bounded_std(log_std, LOG_STD_Z)
         if self.kind == "diagonal":
             return mu, Posterior(mu, std, log_det)
-        # F = diag(std) (I + strictly lower part): rows scale with their own std
+        # F = diag(std) (I + strictly lower part): each row scales with its own std
         factor = torch.diag_embed(std)
         if below.shape[-1]:
             factor = factor.clone()
@@ -86,7 +86,7 @@ class EncoderNet(nn.Module):
 
 
 class ConvTrunk(nn.Module):
-    """Four strided convolutions: [H, W, C] to c, c, 2c, 2c channels on a picture 16 times smaller."""
+    """Four strided convolutions that turn [H, W, C] into c, c, 2c, 2c channels and make its sides 16 times smaller."""
 
     def __init__(self, p: int, net: ConvNet, sizes: Sizes) -> None:
         super().__init__()
@@ -104,10 +104,10 @@ class ConvTrunk(nn.Module):
 
 
 class DecoderNet(nn.Module):
-    """f_theta: z to a mean, logits or log rates, whichever the likelihood needs; for a network's Sigma_x a log std too.
+    """f_theta: maps z to the mean, logits or log rates of the likelihood, and to a log std if Sigma_x is a network.
 
-    z is in the axes in which the network was trained. `Vae.decoder` turns the latents of a rotated twin back first;
-    it is how everything else decodes, so there is no call without that word here.
+    z is in the axes in which the network was trained. `Vae.decoder` first rotates the latents of a rotated twin back,
+    and all other code decodes through it. Every method here therefore has "unrotated" in its name.
     """
 
     def __init__(self, p: int, config: Config, sizes: Sizes, heads: int) -> None:
@@ -126,7 +126,7 @@ class DecoderNet(nn.Module):
             )  # fmt: skip
             widths = [2 * c, 2 * c, c, c, channels * heads]
             self.convs = nn.ModuleList(Conv(p, a, b, transpose=True) for a, b in itertools.pairwise(widths))
-            self.bias = nn.Parameter(torch.zeros(p, sizes.d_x))  # the mean picture: the net learns what varies
+            self.bias = nn.Parameter(torch.zeros(p, sizes.d_x))  # the mean picture; the net learns deviations
         else:
             net = model.net
             self.mlp = Mlp(
@@ -135,19 +135,19 @@ class DecoderNet(nn.Module):
             self.skip = Linear(p, model.latents, sizes.d_x, bias=False)
 
     def start_at(self, f: Float[Tensor, " d_x"]) -> None:
-        """Set the output at the start of training, before any input counts."""
+        """Set the output at the start of training, which does not yet depend on the input."""
         last = self.bias if self.convs is not None else self.mlp.last.get_parameter("bias")
         with torch.no_grad():
             last[:, : len(f)] = f
 
     def of_unrotated(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None]:
-        """Return the outputs [p, n, d_x]; the second is None but for a network's Sigma_x."""
+        """Return the outputs [p, n, d_x]. The second is None unless Sigma_x is a network."""
         h = self.mlp(z, self.skip)
         if self.convs is not None:
             h = ACTIVATIONS[self.activation](h).unflatten(-1, self.small)
             pictures = convolve(h, self.convs, self.activation, end_linear=True)
             heads = [maps.chunk(2, 1) if self.heads == 2 else (maps,) for maps in pictures]
-            # back to rows of [H, W, C], one head after the other
+            # back to rows of [H, W, C], one output head after the other
             parts = [torch.stack([h.movedim(1, -1).flatten(1) for h in head]) for head in zip(*heads, strict=True)]
             parts[0] = parts[0] + self.bias[:, None]
         else:
@@ -157,8 +157,8 @@ class DecoderNet(nn.Module):
     def jacobian_of_unrotated(self, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return the outputs and the Jacobian [p, n, d_z, d_x] of the first.
 
-        The MLP's is a product of its layers' matrices and can be differentiated. A convolutional net's takes one
-        forward-mode pass a latent and carries no gradient.
+        The Jacobian of an MLP is a product of its layers' matrices and can be differentiated. That of a convolutional
+        net takes one forward-mode pass per latent and carries no gradient.
         """
         if self.skip is None:
             with torch.no_grad():
@@ -175,7 +175,7 @@ class DecoderNet(nn.Module):
 
 
 def picture_shape(sizes: Sizes) -> tuple[int, int, int]:
-    """Return (H, W, C) for a convolutional net, or raise with the reason why there is none."""
+    """Return (H, W, C) for a convolutional net, or raise an error that explains why the data does not fit one."""
     shape = sizes.x_shape
     if shape is None or shape[0] % 16 or shape[1] % 16:
         what = "not pictures" if shape is None else f"{shape[0]} x {shape[1]} pixels"

@@ -1,12 +1,13 @@
-"""What training maximises: the ELBO, its four-term relatives, or the importance-weighted bound.
+"""The training objectives: the ELBO, its variants with four weighted terms, and the importance-weighted bound.
 
-The KL of the ELBO, averaged over the data, falls into three (Hoffman & Johnson 2016; Chen et al. 2018):
+The KL of the ELBO, averaged over the data, is a sum of three terms (Hoffman & Johnson 2016; Chen et al. 2018):
 
     E_x KL(q(z|x) || p(z)) =  E log q(z|x) - log q(z)              index-code mutual information
                             + E log q(z) - sum_i log q(z_i)        total correlation
                             + E sum_i log q(z_i) - log p(z)        dimension-wise KL
 
-with q(z) the average of q(z|x) over the data. An objective is four weights: of the reconstruction and of these three.
+where q(z) is the average of q(z|x) over the data. An objective is defined by four weights, one for the reconstruction
+and one for each of these terms.
 
     objective       recon   mutual information   total correlation   dimension-wise
     ELBO              1             1                    1                  1
@@ -14,11 +15,11 @@ with q(z) the average of q(z|x) over the data. An objective is four weights: of 
     beta-TC-VAE       1             1                   beta                1
     released iVAE    100            1                    0                 10
 
-The first is a lower bound on log p(x), and for beta >= 1 so are the next two, looser ones that are no longer tight at
-q = p(z|x) (beta-TC on average over the data, with the exact q(z)); for beta < 1 they are none. The last are the
-settings released with the iVAE paper: latents may depend on each other at no cost, so its MCC is no result of maximum
-likelihood. Here it reaches .76 in 20 epochs of the 5-D, 40-segment task (.82 in 60; equal weights .83 in 20). What
-runs report is always the ELBO, whatever was maximised.
+The ELBO is a lower bound on log p(x). For beta >= 1 the next two are also lower bounds, but looser and no longer tight
+at q = p(z|x) (beta-TC is one on average over the data, with the exact q(z)). For beta < 1 they are not bounds. The last
+row holds the settings released with the iVAE paper. They let latents depend on each other at no cost, so the resulting
+MCC is not a result of maximum likelihood. Here it reaches .76 in 20 epochs of the 5-D, 40-segment task (.82 in 60;
+equal weights reach .83 in 20). Runs always report the ELBO, whichever objective was maximised.
 """
 
 import math
@@ -31,7 +32,7 @@ from dvae_core.config import TrainConfig
 from dvae_core.model.posterior import Posterior
 from dvae_core.model.vae import AMORTISE, Elbo, Vae, log_px
 
-RELEASED_IVAE = (100.0, 1.0, 0.0, 10.0)  # a, b, c, d of the configuration released with Khemakhem et al. 2020
+RELEASED_IVAE = (100.0, 1.0, 0.0, 10.0)  # a, b, c, d in the configuration released with Khemakhem et al. 2020
 
 
 def loss_weights(train: TrainConfig) -> Float[Tensor, "p 4"]:
@@ -53,21 +54,21 @@ def objective(
     n_train: int,
     h: Float[Tensor, "p n d_x"] | None = None,
 ) -> tuple[Elbo, Float[Tensor, " p"]]:
-    """Return a batch's ELBO, for the record, and each member's loss, the mean over examples of what is minimised.
+    """Return a batch's ELBO, for logging, and each member's loss, averaged over the examples.
 
-    A gauss-newton encoder is also taught, beside the bound, to guess what the refinement finds:
-    `AMORTISE / 2 |e(x) - m|^2` with m held fixed, in the loss but in no reported number. Its gradient reaches the
-    encoder alone, so it cannot move the decoder or the prior. (The bound itself hardly teaches the encoder: any guess
-    that the refinement repairs is as good as another.)
+    A gauss-newton encoder is also trained to predict the refined mean m: `AMORTISE / 2 |e(x) - m|^2`, with m held
+    fixed, is added to the loss but to no reported number. Its gradient reaches only the encoder, so it cannot change
+    the decoder or the prior. (The bound itself hardly trains the encoder, because every guess that the refinement can
+    correct gives the same bound.)
 
     Args:
         vae: The population.
         x: A batch, in the data's units.
         u: Its auxiliary variable, or None.
         eps: Noise [p, n, d_z], or [p, n, samples d_z] for the importance-weighted bound.
-        weights: As from `loss_weights`.
-        n_train: Rows of the training data: q(z) is estimated from the batch as a share of them.
-        h: x preprocessed, where the caller has it.
+        weights: The result of `loss_weights`.
+        n_train: Number of rows of the training data, needed to estimate q(z) from a batch.
+        h: Preprocessed x, if the caller already has it.
     """
     d_z, train = vae.config.model.latents, vae.config.train
     bound = vae.elbo_of(vae.scaling(x) if h is None else h, x, u, eps[..., :d_z])
@@ -93,10 +94,10 @@ def decompose(
 
         log q(z) ~ log 1/(N M) sum_j q(z|x_j),   the M examples of the batch standing for the N of the data
 
-    Minibatch-weighted sampling (Chen et al. 2018): biased (it is as if examples outside the batch did not count),
-    constant up to the parameters in that N M enters as a constant. With a conditional prior each x_j keeps its own u_j
-    in q(z|x_j, u_j) and the dimension-wise term is against p(z|u), as in the code released with the iVAE paper; the
-    three always sum to log q(z|x) - log p(z|u).
+    This is minibatch-weighted sampling (Chen et al. 2018). It is biased, as if examples outside the batch did not
+    count; N M enters only as an additive constant. With a conditional prior each x_j keeps its own u_j in
+    q(z|x_j, u_j), and the dimension-wise term is taken against p(z|u), as in the code released with the iVAE paper.
+    The three terms always sum to log q(z|x) - log p(z|u).
     """
     # axes: p members, i samples, j posteriors
     difference = z[:, :, None] - q.mu[:, None]  # [p, i, j, d]

@@ -13,9 +13,9 @@ LOG_2PI = math.log(2 * math.pi)
 
 @dataclass(frozen=True)
 class Posterior:
-    """q(z|x) = N(mu, F F^T), with F [p, n, d, d], or [p, n, d] where it is diagonal; log_det = log |det F|.
+    """q(z|x) = N(mu, F F^T), with F [p, n, d, d], or [p, n, d] if it is diagonal; log_det = log |det F|.
 
-    `guess` is the encoder's own mean where `mu` was refined from it.
+    `guess` is the encoder's own mean, if `mu` was refined from it.
     """
 
     mu: Tensor
@@ -51,7 +51,7 @@ class Posterior:
 
     @property
     def dependence(self) -> Tensor:
-        """Total correlation of q(z|x), nats, [p, n]: 0 where it is diagonal."""
+        """Total correlation of q(z|x), nats, [p, n]. It is 0 if F is diagonal."""
         if self.is_diagonal:
             return torch.zeros_like(self.log_det)
         return 0.5 * self.log_var.sum(-1) - self.log_det
@@ -67,12 +67,12 @@ class Posterior:
         return -0.5 * (eps.square() + LOG_2PI).sum(-1) - self.log_det
 
     def full(self) -> "Posterior":
-        """The same distribution with its factor as a matrix."""
+        """The same distribution, with its factor stored as a full matrix."""
         return Posterior(self.mu, torch.diag_embed(self.factor), self.log_det) if self.is_diagonal else self
 
     def turned(self, M: Float[Tensor, "d d"]) -> "Posterior":
-        """The distribution of M z, M orthogonal: mean M mu and factor M F.
+        """The distribution of M z for an orthogonal M, with mean M mu and factor M F.
 
-        The noise of a sample is carried along, which a fresh Cholesky factor of M F F^T M^T would not do.
+        The same noise gives the rotated sample, which would not hold for a new Cholesky factor of M F F^T M^T.
         """
         return Posterior(self.mu @ M.T, M @ self.full().factor, self.log_det)

@@ -1,16 +1,16 @@
-"""p(z) = N(0, I), and p_theta(z|u), the only difference between VAE and iVAE: factorial, an exponential family.
+"""p(z) = N(0, I), and p_theta(z|u), a factorial exponential family: the only difference between VAE and iVAE.
 
     p_theta(z|u) = prod_i Q_i(z_i) / Z_i(u) exp( sum_j T_ij(z_i) lambda_ij(u) )
 
 | module | T_i | lambda_i(u) |
 |---|---|---|
-| `ConditionalNormal` | (z, z^2); "mean" or "variance" switch one of the two off (k = 1) | (mu / var, -1 / (2 var)) |
+| `ConditionalNormal` | (z, z^2); "mean" or "variance" uses only one of the two (k = 1) | (mu / var, -1 / (2 var)) |
 | `ConditionalLaplace` | abs(z), k = 1 | -1 / scale |
 | `LearnedFamily` | k small networks | learned |
 
 A module turns u into a *given*: the distribution at these u, with `log_prob`, `kl_from`, `newton`, `sample` and
-`moments`, each per latent. Labels come one-hot, so that the first layer of lambda(u) *is* its table; numbers are
-standardised and go through a network with one hidden layer.
+`moments`, each per latent. Labels are one-hot, so the first layer of lambda(u) *is* its table. Numeric u is
+standardised and passed through a network with one hidden layer.
 """
 
 import math
@@ -26,12 +26,12 @@ from dvae_core.config import GaussianPrior, LaplacePrior, Prior, StandardPrior
 from dvae_core.model.layers import Linear, Mlp
 from dvae_core.model.posterior import Posterior
 
-LOG_VAR_BOUND = 7.0  # |log var| below this: stds between 0.03 and 33
+LOG_VAR_BOUND = 7.0  # |log var| stays below this: stds between 0.03 and 33
 
 
 @dataclass(frozen=True)
 class GivenNormal:
-    """N(mu, exp(logvar)), components independent; [p, n, d_z] each, or [1, 1, d_z] where all share it."""
+    """N(mu, exp(logvar)) with independent components. Both are [p, n, d_z], or [1, 1, d_z] if all share them."""
 
     mu: Tensor
     logvar: Tensor
@@ -76,7 +76,7 @@ class StandardNormal(nn.Module):
 
 
 class OfNumbers(Mlp):
-    """A network of a u that is numbers, one hidden layer; standardised first, by what belongs to the whole model."""
+    """A network of numeric u with one hidden layer. It first standardises u with the model's own scaling."""
 
     def __init__(self, p: int, d_u: int, d_out: int, *, hidden: int, standardise: Callable[[Tensor], Tensor]) -> None:
         super().__init__(p, d_u, d_out, hidden=hidden, depth=1, activation="xtanh")
@@ -88,7 +88,7 @@ class OfNumbers(Mlp):
 
 
 class ConditionalNormal(nn.Module):
-    """N(mu(u), var(u)) with independent components. A learned mean is essential where means move with u."""
+    """N(mu(u), var(u)) with independent components. A learned mean is essential if means change with u."""
 
     def __init__(self, p: int, d_u: int, d_z: int, *, modulate: str, **of_u: Any) -> None:
         super().__init__()
@@ -100,18 +100,18 @@ class ConditionalNormal(nn.Module):
         """Return the Gaussian at u."""
         mu, logvar = self.net(_required(u)).chunk(2, -1)
         if self.modulate == "mean":
-            logvar = torch.zeros_like(logvar)  # the scale is free (the decoder absorbs it): fix it at 1
+            logvar = torch.zeros_like(logvar)  # the scale is arbitrary (the decoder absorbs it): fix it at 1
         if self.modulate == "variance":
             mu = torch.zeros_like(mu)
         return GivenNormal(mu, LOG_VAR_BOUND * torch.tanh(logvar / LOG_VAR_BOUND))
 
     def statistics(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_z k"]:
-        """T(z): z and z^2, or the one of the two that u moves."""
+        """T(z): z and z^2, or only the one that u changes."""
         both = {"mean": [z], "variance": [z.square()], "both": [z, z.square()]}
         return torch.stack(both[self.modulate], -1)
 
     def lam(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_z k"]:
-        """lambda(u), of which L is made."""
+        """lambda(u), from which the matrix L is built."""
         given = self(u)
         precision = torch.exp(-given.logvar)
         both = {"mean": [precision * given.mu], "variance": [-0.5 * precision]}
@@ -120,7 +120,7 @@ class ConditionalNormal(nn.Module):
 
 @dataclass(frozen=True)
 class GivenLaplace:
-    """Laplace(0, exp(log_scale)), components independent; variance 2 scale^2."""
+    """Laplace(0, exp(log_scale)) with independent components. The variance is 2 scale^2."""
 
     log_scale: Tensor
 
@@ -144,9 +144,9 @@ class GivenLaplace:
         return -entropy - (-mean_abs * torch.exp(-self.log_scale) - self.log_scale - math.log(2))
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradient and a positive precision: those of the parabola above sqrt(z^2 + (scale / 10)^2) / scale.
+        """Gradient and a positive precision, those of the parabola that lies above sqrt(z^2 + (scale / 10)^2) / scale.
 
-        The log density has a kink and no curvature; this is the weight of iteratively reweighted least squares.
+        The log density has a kink and no curvature, so this uses the weight of iteratively reweighted least squares.
         """
         scale = torch.exp(self.log_scale)
         precision = 1 / (scale * (z.square() + 0.01 * scale.square()).sqrt())
@@ -159,9 +159,10 @@ class GivenLaplace:
 
 
 class ConditionalLaplace(nn.Module):
-    """Laplace(0, scale(u)) with independent components: T = |z|, k = 1, not monotonic, so permutation is in reach.
+    """Laplace(0, scale(u)) with independent components: T = |z|, k = 1, not monotonic, so permutation is attainable.
 
-    The centre is fixed (at 0: the decoder absorbs any other). A centre that moves with u is no exponential family.
+    The centre is fixed at 0, because the decoder absorbs any other. With a centre that changes with u this would not be
+    an exponential family.
     """
 
     k = 1
@@ -171,7 +172,7 @@ class ConditionalLaplace(nn.Module):
         self.net = _of_u(p, d_u, d_z, **of_u)
 
     def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenLaplace:
-        """Return the Laplace at u; without u's effect its variance would be 1."""
+        """Return the Laplace at u. Without an effect of u its variance is 1."""
         bound = 0.5 * LOG_VAR_BOUND
         return GivenLaplace(bound * torch.tanh(self.net(_required(u)) / bound) - 0.5 * math.log(2))
 
@@ -186,20 +187,20 @@ class ConditionalLaplace(nn.Module):
 
 # --- the learned family ---
 
-Q_STD = 3.0  # of the wide Gaussian in Q_i; latents have a spread of about 1, as the linear paths start
+Q_STD = 3.0  # of the wide Gaussian in Q_i; the linear paths start with latents of std about 1
 GRID_END, GRID_STEP = 10.0, 0.05  # trapezoids: exact to 1e-8 for a Gaussian of std 0.05 and wider, 1e-3 at 0.03
-T_BOUND = 20.0  # T is bounded smoothly here, so that Z_i(u) exists for every lambda: -z^2/2 is bent beyond |z| = 4
-RAW_BOUND = 6.0  # lambda = sinh(raw), |raw| below this: |lambda| < 202
-SAMPLED_ROWS = 500  # inverted at once: a CDF has 401 numbers a row, latent and member
+T_BOUND = 20.0  # smooth bound on T, so that Z_i(u) exists for every lambda; -z^2/2 flattens beyond |z| = 4
+RAW_BOUND = 6.0  # lambda = sinh(raw), and |raw| stays below this: |lambda| < 202
+SAMPLED_ROWS = 500  # inverted at once: a CDF has 401 numbers per row, latent and member
 
 
 class Statistics(nn.Module):
-    """A function of one number for each latent: log of Q_i's learned shape, and T_i1 .. T_ik, from one hidden layer.
+    """For each latent, functions of one number with one hidden layer: the log of Q_i's learned shape, and T_i1 .. T_ik.
 
     T_ij(z) = B tanh(h_ij(z) / B),  h_ij(z) = start_j(z) + sum_l w_ijl tanh(a_il z + c_il)
 
     with start = (z, -z^2/2) for k >= 2 and -z^2/2 for k = 1, so that training starts near the Gaussian family. Beyond
-    +-10 every function keeps the value it has there.
+    +-10 every function is constant.
     """
 
     def __init__(self, p: int, d_z: int, k: int, width: int) -> None:
@@ -210,7 +211,7 @@ class Statistics(nn.Module):
         self.weights = nn.Parameter(torch.zeros(p, d_z, width, k + 1))
 
     def draw(self, member: int, generator: torch.Generator) -> None:
-        """Draw one member's networks: knees all over [-3, 3], small weights."""
+        """Draw one member's networks, with the hidden units centred throughout [-3, 3] and small weights."""
         d, width = self.slopes.shape[1:]
         slopes = 1 + torch.rand(d, width, generator=generator)
         knees = 6 * torch.rand(d, width, generator=generator) - 3
@@ -224,7 +225,7 @@ class Statistics(nn.Module):
         return self.with_derivatives(z.clamp(-GRID_END, GRID_END))[0]
 
     def with_derivatives(self, z: Float[Tensor, "p m d_z"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the values and their first and second derivatives in z, where |z| is within the grid."""
+        """Return the values and their first and second derivatives in z, for |z| within the grid."""
         t = torch.tanh(z[..., None] * self.slopes[:, None] + self.offsets[:, None])  # [p, m, d, width]
         bend = (1 - t.square()) * self.slopes[:, None]
         both = torch.stack([t, bend, -2 * t * bend * self.slopes[:, None]])
@@ -241,7 +242,7 @@ class Statistics(nn.Module):
 
 
 class Grid:
-    """Where Z_i(u) is summed: trapezoids on [-10, 10], and the two tails of the wide Gaussian as a point each.
+    """The grid on which Z_i(u) is summed: trapezoids on [-10, 10], and one point for each tail of the wide Gaussian.
 
     Beyond the grid the statistics are constant, so the tails are exact; Z_i(u) exists for every lambda.
     """
@@ -263,19 +264,19 @@ def _log_wide(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GivenFamily:
-    """The learned family at some u: lambda [p, n, d_z, k] and log Z [p, n, d_z]."""
+    """The learned family at given u: lambda [p, n, d_z, k] and log Z [p, n, d_z]."""
 
     family: "LearnedFamily"
     lam: Tensor
     log_z: Tensor
 
     def _log_mass(self, rows: slice = slice(None)) -> tuple[Grid, Tensor]:
-        """Return the grid and the log probability at each of its nodes, tails last: [p, n, d_z, nodes]."""
+        """Return the grid and the log probability [p, n, d_z, nodes] at each of its nodes, with the tails last."""
         grid, shape, T = self.family.on_grid(self.lam)
         return grid, _tilted(grid.log_weight + shape, T, self.lam[:, rows]) - self.log_z[:, rows, :, None]
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, by the same sums as Z."""
+        """Return mean and log variance, computed by the same sums as Z."""
         grid, log_mass = self._log_mass()
         mass = torch.exp(log_mass)
         mean = mass @ grid.nodes
@@ -288,13 +289,13 @@ class GivenFamily:
         return _log_wide(z) + values[..., 0] + tilt - self.log_z
 
     def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
-        """KL(q(z_i|x) || p(z_i|u)), E log p(z_i|u) being that of the one sample z ~ q (Monte Carlo): unbiased."""
+        """Unbiased Monte Carlo estimate of KL(q(z_i|x) || p(z_i|u)): E log p(z_i|u) is taken at the one sample z ~ q."""
         return -q.entropy - self.log_prob(z)
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradient of log p(z_i|u), and minus its second derivative where that exceeds the wide Gaussian's precision.
+        """Gradient of log p(z_i|u), and minus its second derivative, but at least the wide Gaussian's precision.
 
-        Between two humps -log p is concave; there the wide Gaussian's own precision stands in.
+        Between two modes -log p is concave, so the wide Gaussian's own precision is used there.
         """
         _, slope, bend = self.family.functions.with_derivatives(z.clamp(-GRID_END, GRID_END))
         inside = (z.abs() < GRID_END).to(z.dtype)
@@ -303,14 +304,14 @@ class GivenFamily:
         return gradient, (-curvature).clamp_min(1 / Q_STD**2)
 
     def sample(self, v: Float[Tensor, "p n d_z"]) -> Tensor:
-        """F^-1(v), v uniform on (0, 1): F is the running sum of the trapezoids, linear between; tails exact."""
+        """F^-1(v), v uniform on (0, 1). F sums the trapezoids and is linear between nodes; its tails are exact."""
         return torch.cat([self._sample(v, slice(i, i + SAMPLED_ROWS)) for i in range(0, v.shape[1], SAMPLED_ROWS)], 1)
 
     def _sample(self, v: Tensor, rows: slice) -> Tensor:
         grid, log_mass = self._log_mass(rows)
         v, mass = v[:, rows], torch.exp(log_mass)
         left, right, inner = mass[..., -2], mass[..., -1], mass[..., :-2]
-        # a node's trapezoid half lies left of it: mass between neighbours is half of each (the ends have only one half)
+        # An interval holds half the mass of each of its two nodes; the mass of the grid's end nodes lies on one side only.
         half = 0.5 * inner
         half = torch.cat([inner[..., :1], half[..., 1:-1], inner[..., -1:]], -1)
         cdf = torch.cat([left[..., None], left[..., None] + torch.cumsum(half[..., :-1] + half[..., 1:], -1)], -1)
@@ -326,10 +327,10 @@ class GivenFamily:
 
 
 class LearnedFamily(nn.Module):
-    """p_theta(z|u) with learned T_ij, lambda_ij(u) and Q_i: the whole of the slide's formula.
+    """p_theta(z|u) with learned T_ij, lambda_ij(u) and Q_i: the complete formula on the slide.
 
     Q_i is a wide Gaussian times a learned bounded shape that u does not change. Because the prior factorises, Z_i(u) is
-    a one-dimensional integral; it is summed on a fixed grid (`Grid`), differentiably.
+    a one-dimensional integral, which is summed on a fixed grid (`Grid`) and can be differentiated.
     """
 
     def __init__(self, p: int, d_u: int, d_z: int, *, k: int, width: int, **of_u: Any) -> None:
@@ -339,7 +340,7 @@ class LearnedFamily(nn.Module):
         self.net = _of_u(p, d_u, d_z * k, **of_u)
 
     def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenFamily:
-        """Return the family at u. Labels: Z is summed once a label, not once a row."""
+        """Return the family at u. If u is labels, Z is summed once per label, not once per row."""
         u = _required(u)
         if not self.labels:
             lam = self._lam(u)
@@ -352,11 +353,11 @@ class LearnedFamily(nn.Module):
     def _lam(self, u: Tensor) -> Tensor:
         raw = self.net(u).unflatten(-1, (-1, self.k))
         start = torch.zeros(self.k, dtype=raw.dtype, device=raw.device)
-        start[min(1, self.k - 1)] = math.asinh(1)  # lambda of -z^2/2 starts near 1: near N(0, 1)
+        start[min(1, self.k - 1)] = math.asinh(1)  # lambda of -z^2/2 starts near 1, so the prior starts near N(0, 1)
         return torch.sinh(RAW_BOUND * torch.tanh((raw + start) / RAW_BOUND))
 
     def lam(self, u: Float[Tensor, "p n d_u"]) -> Float[Tensor, "p n d_z k"]:
-        """lambda(u), of which L is made."""
+        """lambda(u), from which the matrix L is built."""
         return self(u).lam
 
     def statistics(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_z k"]:
@@ -364,7 +365,7 @@ class LearnedFamily(nn.Module):
         return self.functions(z)[..., 1:]
 
     def on_grid(self, like: Tensor, step: float = GRID_STEP) -> tuple[Grid, Tensor, Tensor]:
-        """Return the grid, the log shape of Q [p, d_z, nodes] and T [p, d_z, k, nodes] there."""
+        """Return the grid, the log shape of Q [p, d_z, nodes] and T [p, d_z, k, nodes] on it."""
         grid = Grid(like, step)
         p, d = like.shape[0], like.shape[2]
         values = self.functions(grid.nodes[None, :, None].expand(p, -1, d)).permute(0, 2, 3, 1)  # [p, d, k + 1, nodes]
@@ -389,9 +390,9 @@ Given = GivenNormal | GivenLaplace | GivenFamily
 def prior_of(
     prior: Prior, p: int, d_z: int, d_u: int, *, labels: bool, standardise: Callable[[Tensor], Tensor]
 ) -> Family:
-    """Return the module of a prior's settings, for p members, d_z latents and u of d_u features.
+    """Return the module for these prior settings, for p members, d_z latents and u of d_u features.
 
-    `standardise` is what numbers go through first: it belongs to the model, whose encoder may see u too.
+    `standardise` is applied to numeric u first. It belongs to the model, because the encoder may also see u.
     """
     if isinstance(prior, StandardPrior):
         return StandardNormal(d_z)

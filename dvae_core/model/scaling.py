@@ -1,4 +1,4 @@
-"""x and u as the networks see them: centred and scaled, by numbers that are fitted once and kept with the model."""
+"""Preprocessing of x and u: the networks see them centred and scaled, by numbers fitted once and kept in the model."""
 
 import torch
 from jaxtyping import Float
@@ -8,9 +8,9 @@ from dvae_core.config import ModelConfig
 
 
 class Scaling(nn.Module):
-    """Linear preprocessing of x, which can be undone, and standardisation of u where it is numbers.
+    """Invertible linear preprocessing of x, and standardisation of numeric u.
 
-    Counts are square-rooted first, for the encoder's eyes only: their likelihood describes x itself.
+    Counts are square-rooted first, but only for the encoder: their likelihood describes x itself.
     """
 
     x_mean: Tensor
@@ -40,18 +40,18 @@ class Scaling(nn.Module):
         return x @ self.x_forward if self.x_forward.dim() == 2 else x * self.x_forward
 
     def undo(self, h: Float[Tensor, "*n d_x"]) -> Float[Tensor, "*n d_x"]:
-        """Return h in the data's units (of counts: their roots)."""
+        """Return h in the data's units (the square roots, for counts)."""
         if self.x_inverse.dim() == 2:
             return h @ self.x_inverse + self.x_mean
         return h * self.x_inverse + self.x_mean
 
     def of_u(self, u: Float[Tensor, "*n d_u"]) -> Float[Tensor, "*n d_u"]:
-        """Return u centred and scaled where it is numbers; labels (one-hot) pass unchanged."""
+        """Return numeric u centred and scaled. Labels (one-hot) are returned unchanged."""
         return u if self.labels else (u - self.u_mean) * self.u_scale
 
     @torch.no_grad()
     def fit(self, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | None) -> None:
-        """Fit the numbers to training data."""
+        """Fit the centre and scale of x and u to training data."""
         if u is not None and not self.labels:
             self.u_mean.copy_(u.mean(0))
             self.u_scale.copy_(1 / u.std(0).clamp_min(1e-6))
@@ -67,7 +67,7 @@ class Scaling(nn.Module):
         if self.how == "whiten":
             variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
             variances, axes = variances.flip(0), axes.flip(1)
-            # Directions with less than 1e-6 of the largest variance are noise: scaling them up to 1 would train on it.
+            # Directions with less than 1e-6 of the largest variance are noise; scaled up to 1, they would be trained on.
             std = variances.clamp_min(1e-6 * variances[0]).sqrt()
             self.x_forward.copy_(axes / std)
             self.x_inverse.copy_(std[:, None] * axes.T)

@@ -1,4 +1,4 @@
-"""How a population starts: preprocessing fitted to x, weights drawn from each member's seed, linear paths as a pair."""
+"""Initialisation: fits the preprocessing to x, draws each member's weights from its seed, pairs the linear paths."""
 
 import math
 
@@ -9,19 +9,20 @@ from torch import Tensor
 from dvae_core.model.vae import Vae
 from dvae_core.rng import generator
 
-# What a member's weights are drawn from is named after the module, by the names that modules had when runs were first
-# made: a module that is renamed must not start elsewhere.
+# The random generator of a member's weights is keyed by the module's name. These are the names from when runs were
+# first made, so that renaming a module does not change its initial weights.
 DRAWN_AS = {"encoder_net": "encoder", "decoder_net": "generator", "prior": "conditional"}
 
 
 def initialise(vae: Vae, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | None = None) -> None:
     """Fit the preprocessing to training data x (and u) and draw every member's weights from its own seed.
 
-    The linear paths start as a transposed pair: encoder A = V D^-1 Q on the leading principal components of x (unit
-    variance, random orthogonal Q per member), decoder A's pseudo-inverse. Member m's weights depend on its seed only.
+    The linear paths start as a pair: the encoder's is A = V D^-1 Q on the leading principal components of x (unit
+    variance, a random orthogonal Q per member), and the decoder's is the pseudo-inverse of A. Member m's weights depend
+    only on its seed.
 
     Raises:
-        ValueError: If x is not what the likelihood describes.
+        ValueError: If the likelihood cannot describe x.
     """
     f = vae.likelihood.start(x)
     vae.scaling.fit(x, u)
@@ -41,7 +42,7 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     encoder_skip, decoder_skip = vae.encoder_net.skip, vae.decoder_net.skip
     if encoder_skip is None or decoder_skip is None:
         return  # a convolutional net has no linear path
-    h = vae.scaling(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows fix the leading components well enough
+    h = vae.scaling(x[:: max(1, len(x) // 4000)]).double()  # 4,000 rows estimate the leading components well enough
     spread, axes = leading_components(h - h.mean(0), vae.config.model.latents)
     d_z, k = vae.config.model.latents, min(vae.config.model.latents, axes.shape[0])
     std = (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
@@ -55,10 +56,10 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
 
 
 def leading_components(h: Float[Tensor, "n d"], k: int) -> tuple[Tensor, Tensor]:
-    """Return singular values and right singular vectors [., d] of h, largest first: all, or of a large h the first k.
+    """Return singular values and right singular vectors [., d] of h, largest first. For a large h, only the first k.
 
-    For these subspace iteration (Halko et al. 2011) is enough: 1,024 pictures of 64 x 64 pixels took 3.5 s and take
-    0.15. A start needs the span of the components, not their last digits.
+    Those come from subspace iteration (Halko et al. 2011), which took the time for 1,024 pictures of 64 x 64 pixels
+    from 3.5 to 0.15 s. Initialisation needs the span of the components, not their last digits.
     """
     if min(h.shape) <= 500:
         _, spread, axes = torch.linalg.svd(h, full_matrices=False)

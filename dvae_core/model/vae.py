@@ -1,7 +1,7 @@
 """The slides in code: encoder q_phi(z|x), decoder p_theta(x|z), prior and the ELBO, for a population of p members.
 
     x, u  --encoder-->  q(z|x) = N(mu_z, F F^T)  --z = mu_z + F eps-->  z  --decoder-->  p(x|z)
-    ELBO = E_q[log p(x|z)] - KL(q(z|x) || p(z|u));      beta-VAE weighs the KL by beta
+    ELBO = E_q[log p(x|z)] - KL(q(z|x) || p(z|u));      a beta-VAE weights the KL by beta
 
 A VAE has the prior N(0, I). An iVAE is a VAE whose prior is p(z|u); nothing else differs. Axes: p members, n examples.
 """
@@ -22,17 +22,17 @@ from dvae_core.model.priors import Given, prior_of
 from dvae_core.model.scaling import Scaling
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC
-AMORTISE = 10.0  # weight of the encoder's regression onto its refined mean: e(x) alone .90 at 0, .93 at 1, .945 at 10
+AMORTISE = 10.0  # weight of the encoder's regression onto its refined mean; MCC of e(x): .90 at 0, .93 at 1, .945 at 10
 
 
 @dataclass(frozen=True)
 class Elbo:
     """The bound and its parts, nats per example, [p, n]; elbo = recon - kl, kl = kl_latent.sum(-1) + kl_dependence.
 
-    `kl_latent` [p, n, d_z] compares each marginal of q with its prior; `kl_dependence` is the total correlation of
-    q(z|x), 0 for a diagonal q. The loss uses `kl`; ordering and dead latents use `kl_latent`. In closed form, but for
-    the learned prior: there E_q[log p(z_i|u)] is one sample's, so an example's `kl_latent` may be below 0, its mean
-    over examples not. `q` is the posterior.
+    `kl_latent` [p, n, d_z] is the KL of each marginal of q from its prior; `kl_dependence` is the total correlation of
+    q(z|x), 0 for a diagonal q. The loss uses `kl`; the order of latents and the dead ones follow from `kl_latent`. The
+    KL is in closed form except with the learned prior. That one estimates E_q[log p(z_i|u)] from one sample, so
+    an example's `kl_latent` may be negative, though its mean over examples is not. `q` is the posterior.
     """
 
     recon: Tensor
@@ -43,7 +43,7 @@ class Elbo:
 
     @property
     def elbo(self) -> Tensor:
-        """Recon - kl, to be maximised."""
+        """Recon - kl, which training maximises."""
         return self.recon - self.kl
 
     @torch.no_grad()
@@ -56,9 +56,9 @@ class Elbo:
 class Vae(nn.Module):
     """A population of p VAEs (or, with a prior p(z|u), iVAEs) on one data set.
 
-    Every parameter has a leading member axis. x is in the data's units; the linear preprocessing sits inside, and
-    Gaussian likelihoods include its log-determinant, so that ELBOs are nats per example *of the data*. z, eps, x, u
-    are [p, n, ...]. The module knows no device, file or log.
+    Every parameter has a leading member axis. x is in the data's units. The linear preprocessing is part of the model,
+    and Gaussian likelihoods include its log-determinant, so that ELBOs are nats per example *of the data*. z, eps, x, u
+    are [p, n, ...]. The module does not deal with devices, files or logs.
     """
 
     rotation: Tensor
@@ -69,7 +69,7 @@ class Vae(nn.Module):
         p, model = config.members, config.model
         self.config, self.sizes = config, sizes
         self.scaling = Scaling(model, sizes.d_x, sizes.d_u, labels=sizes.labels)
-        # Checkpoints hold all parameters in one row, in the order of these lines.
+        # Checkpoints store all parameters in one row, in the order of these lines.
         self.likelihood = likelihood_of(model.likelihood, p, sizes.d_x)
         self.encoder_net = EncoderNet(p, config, sizes)
         self.decoder_net = DecoderNet(p, config, sizes, self.likelihood.outputs)
@@ -81,7 +81,7 @@ class Vae(nn.Module):
     # --- the slide ---
 
     def elbo(self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"]) -> Elbo:
-        """One-sample ELBO; `eps` is the noise of z, drawn by the caller."""
+        """One-sample ELBO. The caller draws `eps`, the noise of z."""
         q = self.encoder(x, u)
         z = q.sample(eps)
         px, pz = self.decoder(z), self.prior(u)
@@ -96,20 +96,20 @@ class Vae(nn.Module):
         """p_theta(x|z): its density, its mean and its curvature."""
         return GivenX(self.likelihood, self.scaling, *self.decoder_net.of_unrotated(self._unrotated(z)))
 
-    # --- around it ---
+    # --- supporting methods ---
 
     def elbo_of(self, h: Float[Tensor, "p n d_x"], x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Tensor) -> Elbo:
-        """The ELBO where h, x preprocessed, is at hand: training preprocesses once, and not at every step."""
+        """The ELBO, given h, preprocessed x: training preprocesses only once, not at every step."""
         target = self._target(h, x)
         q = self._encoder_of(h, target, u)
         z = q.sample(eps)
         return Elbo(self.decoder(z).log_prob_of(target), *kl(q, self.prior(u), z), q)
 
     def decoder_with_jacobian(self, z: Float[Tensor, "p n d_z"]) -> tuple[GivenX, Float[Tensor, "p n d_z d_x"]]:
-        """p_theta(x|z) and the Jacobian d f / d z of the decoder's output (of a convolutional one without gradient)."""
+        """p_theta(x|z) and the Jacobian d f / d z of the decoder's output (no gradient if convolutional)."""
         f, second, jacobian = self.decoder_net.jacobian_of_unrotated(self._unrotated(z))
         if self.config.model.rotation:
-            jacobian = self.rotation @ jacobian  # of a twin, z~ = M z: d f / d z~ = M d f / d z
+            jacobian = self.rotation @ jacobian  # for a twin, z~ = M z, so d f / d z~ = M d f / d z
         return GivenX(self.likelihood, self.scaling, f, second), jacobian
 
     def amortised(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Float[Tensor, "p n d_z"]:
@@ -118,7 +118,7 @@ class Vae(nn.Module):
         return mu @ self.rotation.T if self.config.model.rotation else mu
 
     def refined(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
-        """The gauss-newton posterior of x, whatever posterior the model was trained with. MLP only."""
+        """The gauss-newton posterior of x, even if the model was trained with another posterior. MLP only."""
         h = self.scaling(x)
         mu, _ = self.encoder_net(h, self._standardised(u))
         return self._turned(self._gauss_newton(self._target(h, x), u, mu))
@@ -133,14 +133,14 @@ class Vae(nn.Module):
         return self._turned(self._gauss_newton(target, u, mu) if q is None else q)
 
     def _gauss_newton(self, target: Float[Tensor, "p n d_x"], u: Tensor | None, mu: Tensor) -> Posterior:
-        """Refine the encoder's guess on the decoder, and take the decoder's own curvature as covariance.
+        """Refine the encoder's guess on the decoder, and take the covariance from the decoder's curvature.
 
             H = J W J^T + Lambda,   m <- m + H^-1 [ J e + d log p(m|u) / dz ],   q(z|x,u) = N(m, H^-1)
 
-        with Lambda the prior's precision at m (Gaussian: 1 / var_u, and -(m - mu_u) / var_u the gradient; others: the
-        curvature of -log p(z|u), kept positive), J = d f / dz, e the gradient of log p(x|z) in f and W its Fisher
-        information. Everything stays in the graph: gradients flow through the steps (detached, the recovery is lost).
-        Any m and H give a valid bound.
+        where Lambda is the prior's precision at m (for a Gaussian 1 / var_u, with gradient -(m - mu_u) / var_u; for
+        others the curvature of -log p(z|u), kept positive), J = d f / dz, e is the gradient of log p(x|z) in f, and W
+        its Fisher information. Gradients flow through the steps; if the steps are detached, the factors are not
+        recovered. Any m and H give a valid bound.
         """
         prior = self.prior(u)
         m = mu
@@ -152,7 +152,7 @@ class Vae(nn.Module):
             L = _cholesky(H + torch.diag_embed(precision))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
             length = move.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
-            # No step is longer than 1: far from the mode the model is not quadratic.
+            # Limit every step to length 1: far from the mode the model is not quadratic.
             m = m + move / length.clamp_min(1.0)
         H, _ = self._curvature(target, m)
         _, precision = prior.newton(m)
@@ -162,13 +162,13 @@ class Vae(nn.Module):
         return Posterior(m, factor, -torch.log(torch.diagonal(L, dim1=-2, dim2=-1)).sum(-1), guess=mu)
 
     def _curvature(self, target: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return J W J^T [p, n, d, d] and J e [p, n, d] of the likelihood, at latents that are not rotated."""
+        """Return J W J^T [p, n, d, d] and J e [p, n, d] of the likelihood, at unrotated latents."""
         f, second, J = self.decoder_net.jacobian_of_unrotated(z)
         e, W = self.likelihood.fisher(target, f, second)
         return (J * W[:, :, None]) @ J.mT, (J @ e[..., None])[..., 0]
 
     def _target(self, h: Tensor, x: Tensor) -> Tensor:
-        """What the likelihood describes: h, preprocessed x, if it is Gaussian, otherwise x itself."""
+        """The target of the likelihood: h, preprocessed x, if it is Gaussian, otherwise x itself."""
         return h if self.likelihood.is_scaled else x
 
     def _standardised(self, u: Tensor | None) -> Tensor | None:
@@ -187,7 +187,7 @@ def kl(q: Posterior, prior: Given, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor,
 
         KL = sum_i KL(q(z_i|x) || p(z_i|u)) + total correlation of q(z|x)
 
-    In closed form, but for the learned prior: there it is estimated at the sample z ~ q, without bias.
+    It is in closed form, except with the learned prior, for which it is estimated without bias from the sample z ~ q.
     """
     each = prior.kl_from(q, z)
     dependence = q.dependence
@@ -201,15 +201,15 @@ def log_px(
     eps: Float[Tensor, "s p n d_z"],
     q: Posterior | None = None,
 ) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"]]:
-    """Importance-weighted log p(x), or log p(x|u) where the prior is p(z|u), with its Monte Carlo error.
+    """Importance-weighted log p(x), or log p(x|u) if the prior is p(z|u), with its Monte Carlo error.
 
         log p(x) ~ log 1/S sum_s p(x|z_s) p(z_s|u) / q(z_s|x),   z_s ~ q        (Burda et al. 2016)
 
-    A lower bound on average, rising with S to the truth.
+    On average this is a lower bound, which rises to the true value as S grows.
 
     Args:
         vae: The population.
-        x: Data, in its own units.
+        x: Data, in the data's units.
         u: Its auxiliary variable, or None.
         eps: Noise of the S samples.
         q: The proposal; the encoder's posterior if None.
@@ -225,11 +225,11 @@ def log_weights(
 ) -> Float[Tensor, "s p n"]:
     """Return log p(x, z_s|u) - log q(z_s|x) of samples z_s ~ q, nats.
 
-    Their mean is the ELBO, with less noise than log p(x|z) - KL: what a sample moves in p it mostly moves in q too. The
-    log of their mean exponential is `log_px`.
+    Their mean is the ELBO, with less noise than log p(x|z) - KL: most of a sample's effect on p cancels with that on q.
+    The log of their mean exponential is `log_px`.
     """
     prior, log_w = vae.prior(u), []
-    for noise in eps:  # one sample at a time: memory stays that of a batch
+    for noise in eps:  # one sample at a time, so that memory does not grow with S
         z = q.sample(noise)
         log_w.append(vae.decoder(z).log_prob(x) + prior.log_prob(z).sum(-1) - q.log_prob_at(noise))
     return torch.stack(log_w)
@@ -245,12 +245,12 @@ def log_mean_weight(log_w: Float[Tensor, "s p n"]) -> tuple[Float[Tensor, "p n"]
 
 
 def effective_samples(log_w: Float[Tensor, "s p n"]) -> Float[Tensor, "p n"]:
-    """Return (sum w)^2 / sum w^2, from 1 to S: how many of the S importance samples a row's estimate rests on."""
+    """Return (sum w)^2 / sum w^2, from 1 to S: the effective number of importance samples behind a row's estimate."""
     return torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))
 
 
 def check(config: Config, sizes: Sizes) -> None:
-    """Raise a ValueError where a config and its data do not fit."""
+    """Raise a ValueError if a config and its data do not fit."""
     if config.is_conditional and not sizes.d_u:
         raise ValueError("An iVAE needs an auxiliary variable u, and this data has none; name one or choose a VAE.")
     if config.model.encoder == "xu" and not sizes.d_u:
@@ -274,5 +274,5 @@ def member(vae: Vae, m: int) -> Vae:
 
 
 def _cholesky(H: Tensor) -> Tensor:
-    # unchecked: a member whose H is not finite gets numbers that are not, and the others go on; nor does a GPU wait
+    # unchecked: a member with a non-finite H gets non-finite values and the others continue, and a GPU need not wait
     return torch.linalg.cholesky_ex(H)[0]
