@@ -25,19 +25,19 @@ Features: TypeAlias = Float32[np.ndarray, "n d"]
 """Examples in rows, ready for a model."""
 
 Codes: TypeAlias = Int64[np.ndarray, " n"]
-"""Label codes 0..K-1, one a row."""
+"""Label codes 0..K-1, one per row."""
 
 Auxiliary: TypeAlias = Shaped[np.ndarray, "n ..."]
-"""u as labels `[n]` or as numbers `[n d_u]`."""
+"""u, either labels `[n]` or numbers `[n d_u]`."""
 
 if TYPE_CHECKING:
     from pandas import DataFrame as Table
 else:
-    Table = object  # pandas costs the app server 55 MB: whoever makes a table imports it there
+    Table = object  # pandas costs the app server 55 MB: functions that make a table import it themselves
 
 
 def evenly(n: int, limit: int) -> Int64[np.ndarray, " k"]:
-    """Return at most `limit` evenly spaced row numbers out of n, ascending, the first and the last among them.
+    """Return at most `limit` evenly spaced row numbers out of n, ascending, including the first and the last.
 
     Example:
         >>> evenly(10, 4).tolist()

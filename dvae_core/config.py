@@ -1,8 +1,8 @@
 """Settings: one frozen tree that holds everything needed to repeat a run.
 
 `Config = data + model + prior + train`. A field that a model does not use is not on its class, so setting it raises.
-pydantic checks every value where it is made, in Python and from JSON alike. A field's title, description and bounds
-also make the page's form and the command line, so each is written once.
+pydantic checks every value when it is created, in Python and from JSON alike. A field's title, description and bounds
+also define the page's form and the command line, so each is written only once.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dvae_core.data.load import Data
-from dvae_core.data.load import FileData as FileData  # all settings can be imported from here
+from dvae_core.data.load import FileData as FileData  # all settings can be imported from this module
 from dvae_core.data.worlds import DigitsData as DigitsData
 from dvae_core.data.worlds import FacesData as FacesData
 from dvae_core.data.worlds import NeuronsData as NeuronsData
@@ -28,7 +28,7 @@ Split = Literal["auto", "random", "blocks", "trials", "sessions"]
 
 
 def data_from_text(text: str) -> tuple[Data, Split]:
-    """Read data written as in links and on the command line: "sprites,side=32,split=blocks" is sprites in blocks.
+    """Read data in the notation of links and the command line: "sprites,side=32,split=blocks" is sprites in blocks.
 
     Raises:
         ConfigError: If it names a kind or setting that does not exist, or a value that is out of range.
@@ -37,7 +37,7 @@ def data_from_text(text: str) -> tuple[Data, Split]:
     tree: dict[str, Any] = {"kind": kind}
     while rest:
         name, _, rest = rest.partition("=")
-        try:  # JSON ends where it ends; other words, where the next setting begins
+        try:  # a JSON value marks its own end; any other text ends where the next setting begins
             value, end = json.JSONDecoder().raw_decode(rest)
         except json.JSONDecodeError:
             end = -1
@@ -50,7 +50,7 @@ def data_from_text(text: str) -> tuple[Data, Split]:
 
 
 def data_to_text(data: Data, split: Split = "auto") -> str:
-    """Write data as `data_from_text` reads it: its kind and what differs from the defaults."""
+    """Write data in the notation of `data_from_text`: its kind and the settings that differ from the defaults."""
     plain = type(data)()
     changed = {
         f.name: getattr(data, f.name)
@@ -62,7 +62,7 @@ def data_to_text(data: Data, split: Split = "auto") -> str:
 
 
 def _in_link(value: Any) -> str:
-    """Write a value as it reads back: plain words as they are, whatever else could be meant in quotes."""
+    """Write a value so that it reads back the same: plain words unchanged, ambiguous text in quotes."""
     if isinstance(value, str) and not re.search(r",[a-z_]+=", value):
         try:
             json.JSONDecoder().raw_decode(value)
@@ -76,7 +76,7 @@ def _in_link(value: Any) -> str:
 
 @settings
 class MlpNet:
-    """Fully connected encoder and decoder, each with a linear path beside the hidden layers."""
+    """Fully connected encoder and decoder, each with a linear path parallel to the hidden layers."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: int = setting(64, "Hidden units", min=1, max=4096)
@@ -91,7 +91,7 @@ class MlpNet:
 
 @settings
 class ConvNet:
-    """Four strided convolutions and their mirror; pictures whose sides are multiples of 16."""
+    """Four strided convolutions and their mirror image, for pictures whose sides are multiples of 16."""
 
     kind: Literal["conv"] = "conv"
     channels: int = setting(32, "Channels", "First layer; later layers use twice as many", min=1, max=256)
@@ -121,9 +121,9 @@ class GaussianLikelihood:
     )
 
     def effective_beta(self, beta: float) -> float | None:
-        """2 std^2 beta: how beta weighs the KL against the summed squared error of preprocessed x.
+        """2 std^2 beta: the weight of the KL against the summed squared error of preprocessed x.
 
-        None unless the noise is fixed: a learned one adapts to beta.
+        None unless the noise is fixed, because learned noise adapts to beta.
         """
         return 2 * self.std**2 * beta if self.noise == "fixed" else None
 
@@ -146,7 +146,7 @@ class PoissonLikelihood:
 
 @settings
 class NegativeBinomialLikelihood:
-    """x | z ~ NB of mean exp(f(z)) and variance mean + a mean^2, for counts that vary more than Poisson's do."""
+    """x | z ~ NB of mean exp(f(z)) and variance mean + a mean^2, for counts that vary more than a Poisson allows."""
 
     kind: Literal["negative-binomial"] = "negative-binomial"
     is_count, last = True, "exp"  # not settings
@@ -195,7 +195,7 @@ class StandardPrior:
 class GaussianPrior:
     """p_theta(z|u) = prod_i N(z_i; mu_i(u), var_i(u)), learned: the iVAE.
 
-    In files its kind is "conditional", as runs have always written it; other families are conditional too.
+    In files its kind is "conditional", as runs have always written it, although other families are conditional too.
     """
 
     kind: Literal["conditional"] = "conditional"
@@ -204,13 +204,13 @@ class GaussianPrior:
 
     @property
     def k(self) -> int:
-        """Statistics a latent: z and z^2, or one of the two."""
+        """Number of statistics per latent: z and z^2, or one of the two."""
         return 2 if self.modulate == "both" else 1
 
 
 @settings
 class LaplacePrior:
-    """p_theta(z|u) = prod_i Laplace(z_i; 0, b_i(u)), the scales learned: T = |z|, k = 1, an iVAE for peaked factors."""
+    """p_theta(z|u) = prod_i Laplace(z_i; 0, b_i(u)) with learned scales: T = |z|, k = 1, an iVAE for peaked factors."""
 
     kind: Literal["laplace"] = "laplace"
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
@@ -238,7 +238,7 @@ LearningRate = Annotated[float, Field(strict=True, ge=1e-7, le=1)]
 
 @settings
 class TrainConfig:
-    """How a population is trained. `seeds`, `betas` and, where members differ in it, `lrs` have one entry a member."""
+    """How a population is trained. `seeds`, `betas` and, if members differ in it, `lrs` have one entry per member."""
 
     seeds: tuple[Seed, ...] = setting((0, 1, 2, 3), "Seeds", "One per member")
     betas: tuple[Beta, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member")
@@ -291,7 +291,7 @@ class TrainConfig:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Every member's learning rate, the peak of its schedule."""
+        """Each member's learning rate, the peak of its schedule."""
         return self.lrs or (self.lr,) * len(self.seeds)
 
 
@@ -317,7 +317,7 @@ class Config:
 
     @property
     def is_conditional(self) -> bool:
-        """Whether the prior is p_theta(z|u), of whatever family: an iVAE."""
+        """Whether the prior is p_theta(z|u) of any family, which makes the model an iVAE."""
         return not isinstance(self.prior, StandardPrior)
 
     @property
@@ -328,12 +328,12 @@ class Config:
         return "VAE" if all(b == 1 for b in self.train.betas) else "beta-VAE"
 
     def to_json(self) -> str:
-        """Return the tree as indented JSON; `from_json` reads it back equal."""
+        """Return the tree as indented JSON. `from_json` reads back an equal tree."""
         return json.dumps(dataclasses.asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
-        """Read a tree; unknown keys and wrong values are ConfigErrors that say where and suggest the nearest name."""
+        """Read a tree. For unknown keys and wrong values, raise a ConfigError with the place and the nearest name."""
         try:
             tree = json.loads(text)
         except json.JSONDecodeError as error:
@@ -347,12 +347,12 @@ class Config:
         """Return 12 hex digits that change with anything that affects results (not with the device)."""
         tree = _for_key(self)
         del tree["train"]["device"]
-        tree["data"]["split"] = tree.pop("split")  # its place in version 0.1: runs made then keep their keys
+        tree["data"]["split"] = tree.pop("split")  # its place in version 0.1, so that runs made then keep their keys
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _for_key(settings: Any) -> dict[str, Any]:
-    """Return the tree without late settings that are at their defaults."""
+    """Return the tree without the late settings that have their default value."""
     tree = {}
     for f in dataclasses.fields(settings):
         value = getattr(settings, f.name)

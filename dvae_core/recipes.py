@@ -1,7 +1,7 @@
 """Recipes: functions that return a complete Config.
 
-`for_dataset` suits a data set, by small rules that each state the measurement behind them; the recipes each make one
-figure of the talk and say what to expect.
+`for_dataset` chooses settings that suit a data set, by small rules that each state the measurement behind them. Each
+of the recipes makes one figure of the talk and states the expected result.
 """
 
 import dataclasses
@@ -37,10 +37,10 @@ from dvae_core.settings import kinds, unknown_setting
 ModelName = Literal["vae", "beta-vae", "ivae"]
 PRIORS = {"gaussian": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior}  # the families of p(z|u)
 LIKELIHOODS = kinds(Likelihood)
-BETA = 4.0  # of a beta-VAE, if nothing else is asked for
+BETA = 4.0  # the default of a beta-VAE
 MEMBERS = 4
 MODEL = tuple(f.name for f in dataclasses.fields(ModelConfig))
-SETTINGS = ("split", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # what a Config can override
+SETTINGS = ("split", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # can be overridden
 
 
 def for_dataset(
@@ -53,21 +53,21 @@ def for_dataset(
     seed: int = 0,
     **settings: Any,
 ) -> Config:
-    """Return a Config that suits the data: what `settings` leaves open, the rules below decide.
+    """Return a Config that suits the data. The rules below decide whatever `settings` leaves open.
 
     Args:
         data: Where the data comes from.
         dataset: The data itself.
         model: "vae", "beta-vae" or "ivae".
-        beta: Weight of the KL in a beta-VAE; the other models have 1.
+        beta: Weight of the KL in a beta-VAE; it is 1 in the other models.
         members: Number of seeds, trained together.
-        seed: The first member's; the others follow.
+        seed: Seed of the first member; the others count up from it.
         settings: Fields of `Config`, `ModelConfig` and `TrainConfig` by name; None leaves a field to its rule. A
             likelihood or prior may be given by its name. `betas` replaces `beta` and `members`; `seeds` replaces
-            `seed`. Of several `lr`, every seed is trained with each.
+            `seed`. If there are several `lr`, every seed is trained with each.
 
     Raises:
-        ConfigError: If an iVAE is asked for and the data has no u, or a setting does not exist or is out of range.
+        ConfigError: If an iVAE is requested and the data has no u, or a setting does not exist or is out of range.
     """
     if model not in get_args(ModelName):
         raise ConfigError(f"A model must be one of {', '.join(get_args(ModelName))}; got {model!r}.")
@@ -107,7 +107,7 @@ def for_dataset(
 
 
 def _model(dataset: Dataset, chosen: dict[str, Any]) -> ModelConfig:
-    """Return the model's settings: the chosen ones, and the rules for the others, which depend on one another."""
+    """Return the model's settings: the chosen ones, and the others by rules, which depend on one another."""
     known_factors = min(10, dataset.d_x) if dataset.z is None else dataset.z.shape[1]
     open_ = {"latents": known_factors, "posterior": default_posterior(dataset)}
     asked = chosen.pop("likelihood", default_likelihood(dataset))
@@ -119,7 +119,7 @@ def _model(dataset: Dataset, chosen: dict[str, Any]) -> ModelConfig:
 
 
 def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
-    """Return the settings of this name at their defaults; settings are returned as they are."""
+    """Return the settings of this name at their defaults. A value that already is settings is returned unchanged."""
     if not isinstance(value, str):
         return value
     if value not in known:
@@ -127,13 +127,13 @@ def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
     return known[value]()
 
 
-# --- the rules, each with what was measured ---
+# --- the rules, each with its measurement ---
 
-RULES = ("latents", "likelihood", "posterior", "net", "preprocess", "epochs", "batch", "lr", "optimiser")  # set by them
+RULES = ("latents", "likelihood", "posterior", "net", "preprocess", "epochs", "batch", "lr", "optimiser")  # have rules
 
 
 def is_binary(dataset: Dataset) -> bool:
-    """Whether the first 1,000 rows of x are 0 and 1 only."""
+    """Whether the first 1,000 rows of x contain only 0 and 1."""
     values = dataset.x_float(np.arange(min(1000, dataset.n)))
     return bool(((values == 0) | (values == 1)).all())
 
@@ -150,11 +150,11 @@ def default_likelihood(dataset: Dataset) -> str:
 
 
 def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:
-    """Noise is learned: one number, or with gauss-newton one for every dimension of whitened x.
+    """Noise is learned: a single number, or with gauss-newton one number per dimension of whitened x.
 
-    One for every dimension scores MCC .989 instead of .985 on five factors without noise, and .857 instead of .821 with
-    noise of a tenth of x's deviation. For pictures it is fixed at 0.2 of the grey scale, so that beta always weighs
-    squared error against KL as beta * 2 * 0.2^2: learned noise would move with beta.
+    One number per dimension scores MCC .989 instead of .985 on five factors without noise, and .857 instead of .821
+    with noise of a tenth of x's standard deviation. For pictures the noise is fixed at 0.2 of the grey scale, so that
+    the weight of the KL against the squared error is always beta * 2 * 0.2^2: learned noise would change with beta.
     """
     if dataset.x_shape is not None:
         return GaussianLikelihood(noise="fixed", std=0.2)
@@ -165,9 +165,9 @@ def default_noise(dataset: Dataset, model: ModelConfig) -> GaussianLikelihood:
 def default_posterior(dataset: Dataset) -> str:
     """A diagonal posterior for pictures, a full one for data without u, gauss-newton for all other data.
 
-    On seven worlds that it was not tuned on gauss-newton scores MCC .91 on the average where full scores .84, and more
-    on six (docs/recovery.md), at four to ten times the time. Beyond 500 columns, where its Jacobians are large, it
-    stays full.
+    On seven worlds that were not used for tuning, gauss-newton scores an average MCC of .91 and full scores .84.
+    Gauss-newton is better on six of them (docs/recovery.md) but takes four to ten times as long. Beyond 500 columns its
+    Jacobians are large, so the posterior stays full.
     """
     if dataset.x_shape is not None:
         return "diagonal"
@@ -177,8 +177,8 @@ def default_posterior(dataset: Dataset) -> str:
 def default_net(dataset: Dataset, model: ModelConfig) -> MlpNet | ConvNet:
     """Pictures get relu nets, convolutional from 32 x 32 pixels on; other data gets xtanh nets.
 
-    With gauss-newton the encoder is twice as wide as the decoder: beside the Jacobians that costs little, and the
-    encoder's own e(x) gains .007 of MCC.
+    With gauss-newton the encoder is twice as wide as the decoder. That costs little compared with the Jacobians, and
+    raises the MCC of the encoder's own e(x) by .007.
     """
     refined = model.posterior == "gauss-newton"
     if dataset.x_shape is None:
@@ -191,8 +191,8 @@ def default_net(dataset: Dataset, model: ModelConfig) -> MlpNet | ConvNet:
 def default_preprocess(dataset: Dataset, model: ModelConfig) -> str:
     """Pictures are centred, lifted data is standardised, other Gaussian data of up to 500 dimensions is whitened.
 
-    Pixels share a unit: scaling border pixels up would scale up noise. Whitening lifted data scales thin directions up
-    to 1, where noise and curvature live: five factors in 10 dimensions then scored MCC .61 instead of .97.
+    Pixels share a unit, so scaling border pixels up would amplify noise. Whitening lifted data scales thin directions,
+    which hold noise and curvature, up to 1: five factors in 10 dimensions then scored MCC .61 instead of .97.
     """
     if dataset.x_shape is not None and not model.likelihood.is_count:
         return "centre"
@@ -201,10 +201,10 @@ def default_preprocess(dataset: Dataset, model: ModelConfig) -> str:
 
 
 def default_steps(dataset: Dataset, model: ModelConfig) -> float | int:
-    """3,000 steps; with gauss-newton 750 a latent, a quarter more for lifted data, 2.5 times where u moves means of x.
+    """3,000 steps. With gauss-newton 750 per latent, a quarter more for lifted data, 2.5 times if u changes means of x.
 
-    Where u moves the means, five factors score MCC .99, and .89 with half the steps. Five factors lifted to 50
-    dimensions score .954 with the quarter more and its learning rate, .904 without.
+    If u changes the means, five factors score MCC .99, and .89 with half the steps. Five factors lifted to 50
+    dimensions score .954 with the extra quarter and its learning rate, and .904 without.
     """
     if model.posterior != "gauss-newton":
         return 3000
@@ -213,12 +213,12 @@ def default_steps(dataset: Dataset, model: ModelConfig) -> float | int:
 
 
 def default_epochs(dataset: Dataset, model: ModelConfig, batch: int) -> int:
-    """The epochs that hold the default number of steps, at least 10 and at most 400."""
+    """The number of epochs that gives the default number of steps, at least 10 and at most 400."""
     return int(min(max(default_steps(dataset, model) * batch // dataset.n, 10), 400))
 
 
 def default_batch(dataset: Dataset, model: ModelConfig) -> int:
-    """256 rows, with gauss-newton 128; of small data a tenth, but at least 16."""
+    """256 rows, or 128 with gauss-newton. For small data a tenth of the rows, but at least 16."""
     return min(128 if model.posterior == "gauss-newton" else 256, max(16, dataset.n // 10))
 
 
@@ -232,7 +232,7 @@ def default_lr(dataset: Dataset, model: ModelConfig) -> float:
 
 
 def default_optimiser(dataset: Dataset, model: ModelConfig) -> str:
-    """Muon with gauss-newton, where it halves what is left of the error; Adam for all else and for pictures."""
+    """Muon with gauss-newton, where it halves the remaining error. Adam for everything else and for pictures."""
     return "muon" if model.posterior == "gauss-newton" and dataset.x_shape is None else "adam"
 
 
@@ -242,10 +242,10 @@ def is_lifted(dataset: Dataset, model: ModelConfig) -> bool:
 
 
 def u_moves_means(dataset: Dataset) -> bool:
-    """Whether u explains, linearly, more than a tenth of the variance of x.
+    """Whether a linear map of u explains more than a tenth of the variance of x.
 
-    It is .001 where u changes five factors' variances only, and .6 where it moves their means too: such an iVAE takes
-    several times as many steps to its axes.
+    The share is .001 if u changes only the variances of five factors, and .6 if it also changes their means. In the
+    second case an iVAE needs several times as many steps to find its axes.
     """
     u = dataset.u_features()
     if u is None:
@@ -259,8 +259,8 @@ def u_moves_means(dataset: Dataset) -> bool:
 
 # --- the talk's figures ---
 
-# Chosen by difficulty: of data seeds 0..59 one whose raw x, PCA, FastICA and u-only lines all lie below 0.8. With the
-# other seeds a linear method, or a copy of u, already comes close and the figure shows little.
+# A difficult data set: a seed from 0..59 for which the raw x, PCA, FastICA and u-only lines all lie below 0.8. With the
+# other seeds a linear method, or a copy of u, already comes close, and the figure shows little.
 TALK_DATA = SourcesData(n_latents=2, segments=5, per_segment=1000, modulate="both", seed=45)
 
 
@@ -275,9 +275,9 @@ def talk_vae() -> Config:
 
 
 def _talk(name: ModelName) -> Config:
-    # 775 steps of small nets, so that both populations train while the room waits: 8 members take 10 s of a core, half
-    # of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20 epochs VAE
-    # seeds have not yet found each other's plane (rotation rung .77, .91); here most are rotations of one another.
+    # 775 steps of small nets, so that both populations train while the audience waits: 8 members take 10 s of a core,
+    # half the time of 60 epochs of Adam at 1e-2 with 32 units, and score .979 instead of .964. At 1e-2 or with 20
+    # epochs, VAE seeds do not yet agree on a plane (rotation rung .77, .91); here most are rotations of one another.
     return for_dataset(
         TALK_DATA,
         dataset_of(TALK_DATA),
@@ -288,7 +288,7 @@ def _talk(name: ModelName) -> Config:
         batch=128,
         lr=1.5e-2,
         net=MlpNet(hidden=20),
-        # One noise: with one for each of two dimensions more members find nothing, and the slide has one Sigma.
+        # One noise level: with one per dimension (of two) more members find nothing, and the slide has a single Sigma.
         likelihood=GaussianLikelihood(),
     )
 
@@ -300,17 +300,17 @@ def digits_beta_vae() -> Config:
 
 
 def sprites_beta_vae() -> Config:
-    """Locatello et al.'s question on shapes drawn here, at half the side: two seeds each of beta 1, 4 and 8."""
+    """Locatello et al.'s question on sprites generated here, at half the side: two seeds each of beta 1, 4 and 8."""
     data = SpritesData(side=32)
     betas = (1.0, 1.0, 4.0, 4.0, 8.0, 8.0)
     return for_dataset(data, dataset_of(data), "beta-vae", betas=betas, seeds=(0, 1) * 3, latents=8)
 
 
 def faces_beta_vae() -> Config:
-    """Chapter 1 with truth: two beta-VAEs on cartoon faces of half the side, where the talk shows CelebA.
+    """Chapter 1 with known factors: two beta-VAEs on cartoon faces of half the side, in place of the talk's CelebA.
 
-    The noise is fixed at 0.1 of the grey scale: at 0.2, smile and gaze, which move few pixels, cost more nats than they
-    explain.
+    The noise is fixed at 0.1 of the grey scale. At 0.2, smile and gaze, which change few pixels, cost more nats than
+    they explain.
     """
     data = FacesData(n=6000, side=32)
     return for_dataset(
@@ -334,7 +334,7 @@ RECIPES = {
     "sprites-beta-vae": sprites_beta_vae,
 }
 
-SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae")  # trained already, in examples/
+SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae")  # already trained, in examples/
 
 TITLES = {
     "talk-ivae": "iVAE on the talk's five segments",
@@ -349,7 +349,7 @@ def recipe(name: str) -> Config:
     """Return the recipe called `name`.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If no recipe has this name.
     """
     if name not in RECIPES:
         raise ConfigError(f"There is no recipe {name!r}; known are {', '.join(RECIPES)}.")

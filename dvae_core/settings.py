@@ -1,4 +1,4 @@
-"""How settings are declared and checked: frozen dataclasses, every value checked by pydantic, one sentence an error."""
+"""Declaring and checking settings: frozen dataclasses, values checked by pydantic, one sentence per error."""
 
 import dataclasses
 import difflib
@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_o
 import pydantic.dataclasses
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-Number = Annotated[float, Field(strict=True)]  # in a list, where `setting` cannot say it
+Number = Annotated[float, Field(strict=True)]  # for the items of a list, where `setting` cannot require strictness
 Name = Annotated[str, Field(strict=True)]
 T = TypeVar("T", bound=type)
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used, in one sentence."""
+    """An invalid setting, described in one sentence."""
 
 
 def setting(
@@ -30,23 +30,23 @@ def setting(
 ) -> Any:
     """Return a field with its default, the text that forms and the command line show, and its bounds.
 
-    Values are not converted (a text is no number), except a list to a tuple and an integer to a float.
-    A `late` field was added after runs had been made without it: at its default it does not count in `Config.key`.
+    Values are not converted (text is not accepted as a number), except a list to a tuple and an integer to a float.
+    A `late` field was added after runs had been made without it. At its default it does not affect `Config.key`.
     """
-    strict = None if isinstance(default, str | tuple) else True  # lists become tuples, and text has nothing to convert
+    strict = None if isinstance(default, str | tuple) else True  # lists become tuples, and text needs no conversion
     rules = {"strict": strict, "ge": min, "le": max}
     words = {"title": title, "description": description, "late": late}
     return field(default=default, metadata=words | {name: rule for name, rule in rules.items() if rule is not None})
 
 
 def one_of(default: Any) -> Any:
-    """Return a field that holds one class of a union; in JSON its `kind` says which."""
+    """Return a field that holds one class of a union. In JSON its `kind` selects the class."""
     return field(default=default, metadata={"discriminator": "kind"})
 
 
 @dataclass_transform(frozen_default=True)
 def settings(cls: T) -> T:
-    """Make a class a frozen dataclass that refuses wrong values and unknown names with a ConfigError."""
+    """Make a class a frozen dataclass that raises a ConfigError for wrong values and unknown names."""
     checked: Any = pydantic.dataclasses.dataclass(
         cls, frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
     )
@@ -70,7 +70,7 @@ RANGE = ("greater_than_equal", "less_than_equal", "finite_number")
 
 
 def read(of: Any, tree: Any, where: str) -> Any:
-    """Check a tree as JSON gives it; a ConfigError names the place in the tree."""
+    """Check a tree read from JSON. A ConfigError names the place in the tree."""
     try:
         return _adapter(of).validate_python(tree)
     except ValidationError as error:
@@ -83,7 +83,7 @@ def _adapter(of: Any) -> TypeAdapter:
 
 
 def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError:
-    """Return pydantic's first error as one sentence: where, what is needed, and what was there instead."""
+    """Return pydantic's first error as one sentence: the place, the expected value, and the actual one."""
     first: Any = error.errors(include_url=False)[0]
     kind, value, place = first["type"], first["input"], list(first["loc"])
     if kind == "value_error":
@@ -93,7 +93,7 @@ def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError
     for step in place:
         hint, rules = _unannotated(hint, rules)
         if known := kinds(hint):
-            hint = known[step]  # pydantic puts the chosen kind into the place; JSON does not
+            hint = known[step]  # pydantic includes the chosen kind in the path; JSON does not
         elif isinstance(step, int):
             where, hint, rules = f"{where}[{step}]", get_args(hint)[0], []
         else:
@@ -123,20 +123,20 @@ def _in_one_sentence(error: ValidationError, of: Any, where: str) -> ConfigError
 
 
 def _unannotated(hint: Any, rules: list) -> tuple[Any, list]:
-    """Return the bare type and the rules that were written beside it."""
+    """Return the bare type and its annotated rules."""
     if get_origin(hint) is not Annotated:
         return hint, rules
     return get_args(hint)[0], [rule for extra in hint.__metadata__ for rule in extra.metadata]
 
 
 def kinds(hint: Any) -> dict[str, Any]:
-    """Return the classes of a union of settings by their kind; {} for any other type."""
+    """Return the classes of a union of settings by kind, or {} for any other type."""
     classes = [c for c in get_args(hint) if dataclasses.is_dataclass(c)]
     return {get_args(c.__annotations__["kind"])[0]: c for c in classes}
 
 
 def unknown_setting(where: str, name: str, known: Sequence[str]) -> ConfigError:
-    """Return the error for a name that does not exist, with the nearest that does."""
+    """Return the error for a name that does not exist, with the nearest existing name."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
     return ConfigError(f"{where} has no setting {name!r}{hint}")

@@ -163,7 +163,7 @@ class Mlp(nn.Module):
     def forward(
         self, h: Float[Tensor, "p n d_in"], skip: Linear | None = None, beside: Tensor | None = None
     ) -> Float[Tensor, "p n d_out"]:
-        """Apply the layers in order, and add a linear `skip` of `beside` (of h if that is None) to the first outputs."""
+        """Apply the layers in order and add a linear `skip` of `beside` (by default h) to the first outputs."""
         beside = h if beside is None else beside
         for layer in self.hidden:
             h = ACTIVATIONS[self.activation](layer(h))

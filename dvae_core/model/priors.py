@@ -289,7 +289,7 @@ class GivenFamily:
         return _log_wide(z) + values[..., 0] + tilt - self.log_z
 
     def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
-        """Unbiased Monte Carlo estimate of KL(q(z_i|x) || p(z_i|u)): E log p(z_i|u) is taken at the one sample z ~ q."""
+        """Unbiased Monte Carlo estimate of KL(q(z_i|x) || p(z_i|u)), with E log p(z_i|u) from one sample z ~ q."""
         return -q.entropy - self.log_prob(z)
 
     def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -311,7 +311,7 @@ class GivenFamily:
         grid, log_mass = self._log_mass(rows)
         v, mass = v[:, rows], torch.exp(log_mass)
         left, right, inner = mass[..., -2], mass[..., -1], mass[..., :-2]
-        # An interval holds half the mass of each of its two nodes; the mass of the grid's end nodes lies on one side only.
+        # an interval holds half the mass of each of its two nodes; an end node's mass all lies on one side
         half = 0.5 * inner
         half = torch.cat([inner[..., :1], half[..., 1:-1], inner[..., -1:]], -1)
         cdf = torch.cat([left[..., None], left[..., None] + torch.cumsum(half[..., :-1] + half[..., 1:], -1)], -1)

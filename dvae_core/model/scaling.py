@@ -67,7 +67,7 @@ class Scaling(nn.Module):
         if self.how == "whiten":
             variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
             variances, axes = variances.flip(0), axes.flip(1)
-            # Directions with less than 1e-6 of the largest variance are noise; scaled up to 1, they would be trained on.
+            # Directions with less than 1e-6 of the largest variance are noise: scaled up to 1, it would be trained on.
             std = variances.clamp_min(1e-6 * variances[0]).sqrt()
             self.x_forward.copy_(axes / std)
             self.x_inverse.copy_(std[:, None] * axes.T)

@@ -1,1 +1,1 @@
-"""Training a population: the loop, its step, the optimiser, the device, and the files it writes."""
+"""Training a population: the loop, its step, the optimiser, the device, and the files that it writes."""

@@ -1,4 +1,4 @@
-"""The population in the folder of a run: its weights, loadable anywhere, and the checkpoint training resumes from."""
+"""The files of a run that hold its population: portable weights, and the checkpoint that training resumes from."""
 
 import hashlib
 
@@ -31,18 +31,18 @@ def load_vae(run: Run) -> Vae:
 
 
 def write_weights(run: Run, vae: Vae) -> None:
-    """Write every parameter and buffer by name; members keep their leading axis."""
+    """Write every parameter and buffer by name, with its leading member axis."""
     run.write_tensors("weights.safetensors", {k: v.detach().cpu().numpy() for k, v in vae.state_dict().items()})
 
 
 def sizes_of(dataset: Dataset) -> Sizes:
-    """Return what a model must know of the data."""
+    """Return the facts about the data that a model needs."""
     u = dataset.u_features()
     return Sizes(dataset.d_x, 0 if u is None else u.shape[1], dataset.has_labels, dataset.x_shape)
 
 
 def read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
-    """Return the last checkpoint; None, to begin again (with the same result), where there is no sound one."""
+    """Return the last checkpoint, or None if no valid one exists. Training then starts again, with the same result."""
     try:
         tensors = run.tensors("resume.safetensors")
         if tensors is None or int(tensors["step"]) == 0:
@@ -50,7 +50,7 @@ def read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
         size, *digest = tensors["history"].tolist()
         written = (run.path / "history.csv").read_bytes()[:size]
         key = int(tensors["key"])
-        _ = tensors["parameters"]  # else it was written when they lay otherwise
+        _ = tensors["parameters"]  # missing if it was written with an older layout of the parameters
     except (RunError, KeyError, FileNotFoundError):
         return None
     if key != int(run.config.key(), 16):

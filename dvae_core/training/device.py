@@ -1,4 +1,4 @@
-"""Where a population is trained: the device and its threads."""
+"""The choice of the device on which a population is trained, and of its number of threads."""
 
 import ctypes
 import functools
@@ -7,8 +7,8 @@ import sys
 
 import torch
 
-# One thread is fastest for nets this small (a second one made 64-unit nets 2x slower, measured on 2 cores); a step
-# needs about this many multiply-adds per thread before a second thread pays for its hand-over.
+# One thread is fastest for nets this small (a second one made 64-unit nets 2x slower, measured on 2 cores). A step
+# needs about this many multiply-adds per thread before a second thread is worth its synchronisation cost.
 _MADDS_PER_THREAD = 2e8
 
 
@@ -16,7 +16,7 @@ def choose_device(name: str) -> torch.device:
     """Return the device called `name` ("auto", "cpu", "cuda", "mps").
 
     Raises:
-        ValueError: If a device was asked for by name and is absent; there is no silent fallback.
+        ValueError: If a device was requested by name and is absent; there is no silent fallback.
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """Return a description of the device for a person."""
+    """Return a human-readable description of the device."""
     if device.type == "cuda":
         return f"GPU ({torch.cuda.get_device_name(device)})"
     if device.type == "mps":
@@ -40,22 +40,22 @@ def describe_device(device: torch.device) -> str:
 
 
 def choose_threads(madds_per_step: float | int, cores: int) -> int:
-    """Return the number of CPU threads for a training step of so many multiply-adds.
+    """Return the number of CPU threads for a training step with this many multiply-adds.
 
-    One core is left to the app and to other jobs: threads wait for each other at every product, and two of them on two
-    busy cores took 893 ms a step of a convolutional net where one took 43.
+    One core is left to the app and to other jobs, because threads wait for each other at every product: a step of a
+    convolutional net took 893 ms with two threads on two busy cores, and 43 ms with one thread.
     """
     return int(min(max(madds_per_step // _MADDS_PER_THREAD, 1), max(cores - 1, 1)))
 
 
 @functools.cache
 def keep_memory() -> None:
-    """Have the C library keep freed memory for the next step, where it is glibc (Linux); elsewhere do nothing.
+    """Make glibc (Linux) keep freed memory for the next step. With other C libraries, do nothing.
 
-    Otherwise it hands a step's larger tensors back to the system and fetches them again, a page fault for every 4 KB: 8
-    models of 512 units on 64 x 64 pictures took 255 ms a step and take 205 (32 models of 64 units: 4.0 and 3.7). Under
-    Dask it would be worse: its nanny sets MALLOC_TRIM_THRESHOLD_, with which glibc stops adapting, and every tensor
-    above 128 kB is mapped anew (a population of 16 took 8.7 instead of 5.0 CPU seconds).
+    Otherwise glibc returns large buffers to the OS after every step and faults them back in, 4 KB at a time. Keeping
+    them reduces a step of 8 models of 512 units on 64 x 64 pictures from 255 to 205 ms (32 models of 64 units: from 4.0
+    to 3.7 ms). It matters more under Dask, whose nanny sets MALLOC_TRIM_THRESHOLD_. glibc then stops adapting its
+    thresholds and maps every tensor above 128 kB anew (a population of 16 took 8.7 instead of 5.0 CPU seconds).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -1,7 +1,7 @@
-"""One training step of a population: gather, bound, gradient, clip, Adam. It knows no file and no clock.
+"""One training step of a population: gather, bound, gradient, clip, Adam. It does not deal with files or time.
 
-The data is one tensor on the device, indexed by each member's own order; order and noise are functions of
-(seed, epoch, block), so a resumed run repeats the interrupted one bit for bit on a CPU.
+The data is one tensor on the device, which each member indexes in its own order. The order and the noise are functions
+of (seed, epoch, block), so on a CPU a resumed run repeats the interrupted one bit-for-bit.
 """
 
 import logging
@@ -22,19 +22,19 @@ from dvae_core.training.device import keep_memory
 from dvae_core.training.fused import Fused, covers
 from dvae_core.training.optimiser import Optimiser
 
-BOUND_EVERY = 4  # steps: the training bound is averaged over these alone. It is a tenth of a small net's step
-BLOCK = 32  # steps whose noise is drawn at once
-KEPT_AS_FLOATS = 2**22  # numbers: pictures stay bytes, picked by number and made floats batch by batch, from here on
-GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together while they fit into a core's cache
+BOUND_EVERY = 4  # steps: only every fourth training bound is averaged, because it costs a tenth of a small net's step
+BLOCK = 32  # number of steps whose noise is drawn at once
+KEPT_AS_FLOATS = 2**22  # numbers: pictures larger than this stay bytes and are converted batch by batch
+GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together if they fit into a core's cache
 
 log = logging.getLogger(__name__)
 
 
 class Flat:
-    """All parameters of a population in one row of numbers, so that Adam is one kernel.
+    """All parameters of a population in one row of numbers, so that Adam needs only one kernel.
 
-    One parameter [p, ...] lies after the other; the module's parameters, and their `grad`s, become views of the row and
-    of its gradient.
+    The parameters [p, ...] are stored one after the other. The module's parameters, and their `grad`s, become views of
+    the row and of its gradient.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -42,7 +42,7 @@ class Flat:
         self.p = parameters[0].shape[0]
         self.tensor = nn.Parameter(torch.cat([w.detach().flatten() for w in parameters]))
         self.grad = self.tensor.grad = torch.zeros_like(self.tensor)
-        self.grads: list[Tensor] = []  # one of each parameter
+        self.grads: list[Tensor] = []  # one for each parameter
         self.of_members: list[Tensor] = []  # the same in pieces [p, k]
         start = 0
         for w in parameters:
@@ -58,17 +58,17 @@ class Flat:
         self.norms_of = list(self.norms)
 
     def clip_each_member(self, running_norm: Tensor) -> Tensor | None:
-        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not begun).
+        """Scale each member's gradient to at most twice its own running norm (updated in place, 0 = not started).
 
-        A member whose gradient is not finite takes no step; the others do not notice.
+        A member whose gradient is not finite takes no step. The others are unaffected.
 
         Returns:
-            Whether each member's gradient was finite, [p]; None where all were, and nothing had to be clipped.
+            Whether each member's gradient was finite, [p]; None if all were finite and none had to be clipped.
         """
         for piece, norm in zip(self.of_members, self.norms_of, strict=True):
             torch.linalg.vector_norm(piece, dim=1, out=norm)
         norm = torch.linalg.vector_norm(self.norms, dim=0)
-        if norm.device.type == "cpu" and (norm <= 2 * running_norm).all():  # most steps; asking would make a GPU wait
+        if norm.device.type == "cpu" and (norm <= 2 * running_norm).all():  # usually true; a GPU would have to wait
             running_norm.lerp_(norm, 0.01)
             return None
         finite = torch.isfinite(norm)
@@ -85,7 +85,7 @@ class Flat:
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Learning rate at a step: up from peak / 25 over the first 30 %, then down to peak / 1000, both along a cosine."""
+    """Learning rate at a step: a cosine up from peak / 25 over the first 30 %, then a cosine down to peak / 1000."""
     up = 0.3 * steps
     low, high, t = (peak / 25, peak, step / up) if step < up else (peak / 1000, peak, (steps - step) / (steps - up))
     return low + (high - low) * 0.5 * (1 - math.cos(math.pi * min(t, 1.0)))
@@ -105,13 +105,13 @@ class Batches:
         self.is_packed = isinstance(dataset.x, PackedBits)
         if isinstance(dataset.x, PackedBits):
             self.x, self.rows_of = _tensor_over(dataset.x.bits).to(device), torch.from_numpy(rows)
-        elif dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:  # no copy of what may be gigabytes
+        elif dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:  # x may be gigabytes: do not copy it
             self.x, self.rows_of = _tensor_over(dataset.x).to(device), torch.from_numpy(rows)
         else:
             self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
         self.n, self.scale = len(rows), dataset.x_scale
         self.h, self.preprocess = None, vae.scaling
-        if self.x.is_floating_point():  # preprocess once, where x is not kept small as bytes
+        if self.x.is_floating_point():  # preprocess once, unless x is kept as bytes to save memory
             with torch.no_grad():
                 self.x, self.scale = self.x * self.scale, 1.0
                 self.h = vae.scaling(self.x)
@@ -121,11 +121,11 @@ class Batches:
         self.u = None if u is None else _tensor_over(u).to(device)
         self.seeds, self.d_eps, self.device = train.seeds, model.latents * train.samples, device
         self.batch = min(train.batch, len(rows))
-        self.steps_per_epoch = len(rows) // self.batch  # an epoch's last few rows wait for the next order
+        self.steps_per_epoch = len(rows) // self.batch  # each epoch skips the last few rows of its order
         self.block: tuple[int, int] | None = None
 
     def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """Return a step's x, u or None, eps [p, b, samples d_z] and preprocessed x, all [p, b, ...]."""
+        """Return x, u or None, eps [p, b, samples d_z] and preprocessed x for a step, all [p, b, ...]."""
         j = self._go_to(step)
         if self.gathered is None:
             x, u, h = self.gather(self.rows[j])
@@ -140,7 +140,7 @@ class Batches:
         return self.rows[j], self.eps[j]
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return x, u or None, and preprocessed x, of these rows (any shape)."""
+        """Return x, u or None, and preprocessed x, for these rows (any shape)."""
         flat = rows.flatten()
         x = self.x.index_select(0, flat)
         if self.is_packed:
@@ -178,21 +178,21 @@ class Batches:
 
 
 def unpack(bits: Tensor, d: int) -> Tensor:
-    """Return the 0s and 1s [n, d] behind bytes [n, d / 8], first pixel in the highest bit (as np.packbits does)."""
+    """Unpack bytes [n, d / 8] into 0s and 1s [n, d], with the first pixel in the highest bit (as in np.packbits)."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
     return ((bits[:, :, None] >> shifts) & 1).flatten(1)[:, :d]
 
 
 def _tensor_over(array: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "not writable": a Dataset's arrays are read-only, and nobody writes
+        warnings.simplefilter("ignore")  # "not writable": a Dataset's arrays are read-only, and nothing writes to them
         return torch.from_numpy(array)
 
 
 class Sums:
-    """Running sums of the training bound between two logged rows, kept on the device: no synchronisation per step.
+    """Running sums of the training bound between two logged rows, kept on the device to avoid a wait at every step.
 
-    A member whose gradient was not finite at any step in between has sums that are not.
+    If a member's gradient was not finite at some step in between, its sums are not finite either.
     """
 
     def __init__(self, p: int, d_z: int, device: torch.device) -> None:
@@ -200,15 +200,15 @@ class Sums:
         self.count = 0
 
     def add(self, means: Tensor) -> None:
-        """Add one batch's means, as from `Elbo.means`; `count` is the caller's (a replayed graph runs no Python)."""
+        """Add one batch's means, as from `Elbo.means`. The caller updates `count`: a replayed graph runs no Python."""
         self.total += means
 
     def not_finite(self) -> list[int]:
-        """Return members whose bound has not been finite since the last row."""
+        """Return the members whose bound was not finite at some step since the last row."""
         return torch.nonzero(~torch.isfinite(self.total).all(1)).flatten().tolist()
 
     def take(self) -> np.ndarray:
-        """Return the means [p, 3 + d_z] and begin again."""
+        """Return the means [p, 3 + d_z] and reset the sums."""
         means = (self.total / max(self.count, 1)).cpu().numpy()
         self.total.zero_()
         self.count = 0
@@ -216,7 +216,7 @@ class Sums:
 
 
 class Engine:
-    """Moves a population one step at a time, and holds all that moves: parameters, Adam, running norms, sums."""
+    """Trains a population step by step, and holds everything that changes: parameters, Adam, running norms, sums."""
 
     def __init__(self, vae: Vae, batches: Batches) -> None:
         self.vae, self.batches, self.config = vae, batches, vae.config
@@ -250,7 +250,7 @@ class Engine:
     def move(
         self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor, *, with_bound: bool = True
     ) -> bool:
-        """Gradient, clip and optimiser, on one batch; return whether its bound was added to the sums."""
+        """Compute and clip a batch's gradient, step the optimiser; return whether the bound was added to the sums."""
         if self.fused is None:
             bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
             for grad, new in zip(self.flat.grads, torch.autograd.grad(loss.sum(), self.flat.parameters), strict=True):
@@ -268,7 +268,7 @@ class Engine:
         return means is not None
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all that a resumed run needs, as arrays; `restore` takes it back."""
+        """Return everything that a resumed run needs, as arrays for `restore`."""
         arrays = {k: v.cpu().numpy() for k, v in self.moving().items()}
         return {**arrays, "count": np.array(self.sums.count)}
 
@@ -278,17 +278,17 @@ class Engine:
         return own | self.optimiser.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to where `state` was taken."""
+        """Restore what `state` returned."""
         for name, tensor in self.moving().items():
             tensor.copy_(torch.from_numpy(np.array(state[name])))
         self.sums.count = int(state["count"])
 
 
 class Recorded:
-    """The whole step of an engine as one CUDA graph, indices and learning rate included, replayed at every step.
+    """A whole step of an engine, including indices and learning rate, as one CUDA graph that every step replays.
 
-    A small net's step is some hundred kernels of microseconds, so launching them one by one is what a GPU waits for.
-    Where a step cannot be captured it runs as usual, and the log says why.
+    A small net's step is some hundred kernels of a few microseconds each, so a GPU mostly waits for launches.
+    If a step cannot be captured, it runs as usual, and the log gives the reason.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -300,7 +300,7 @@ class Recorded:
         self.replay: Callable[[], None] | None = None
 
     def step(self, step: int, lr: float) -> None:
-        """Take a step: fill the buffers that the graph reads, and replay it. Nothing here waits for the GPU."""
+        """Take a step: fill the buffers that the graph reads, and replay it. This never waits for the GPU."""
         rows, eps = self.engine.batches.drawn(step)
         self.rows.copy_(rows)
         self.eps.copy_(eps)
@@ -319,7 +319,7 @@ class Recorded:
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
-                for _ in range(3):  # libraries set themselves up at their first calls, which a capture may not contain
+                for _ in range(3):  # libraries initialise at their first calls, which must not be captured
                     self._move()
             torch.cuda.current_stream().wait_stream(side)
             graph = torch.cuda.CUDAGraph()
@@ -331,6 +331,6 @@ class Recorded:
         except RuntimeError as error:
             log.warning("Steps are launched kernel by kernel; no CUDA graph: %s", str(error).split("\n", 1)[0])
             return self._move
-        finally:  # the steps of warming up did not count
+        finally:  # undo the warm-up steps
             for k, v in self.engine.moving().items():
                 v.copy_(before[k])

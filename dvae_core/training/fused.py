@@ -1,9 +1,10 @@
-"""The bound and its gradient written out by hand, for the models that most runs are; the others keep autograd.
+"""The bound and its gradient, written by hand for the most common models. The others use autograd.
 
-A small net's step is bound by what a call costs, some microseconds, not by its arithmetic. `Vae.elbo` under autograd is
-about 400 calls; here are the same formulas in 70, nothing recorded between them, and the gradient written where it
-stays. One thread, 64 units, batch 64: one model 1.24 -> 0.51 ms a step, 8 models 1.93 -> 1.12, 32 models 4.5 -> 3.3 (of
-which 1.2 are six products of 64 x 64 matrices, at the rate of the same product alone). Inference mode is 8 % of it.
+The time of a small net's step is dominated by the overhead of calls, some microseconds each, not by arithmetic.
+`Vae.elbo` under autograd makes about 400 calls. This module computes the same formulas in 70 calls, records nothing,
+and writes the gradient in place. With one thread, 64 units and batch 64, a step of one model went from 1.24 to 0.51 ms,
+of 8 models from 1.93 to 1.12, of 32 models from 4.5 to 3.3 (of which 1.2 ms are six products of 64 x 64 matrices, as
+fast as that product alone). Inference mode accounts for 8 % of the gain.
 """
 
 import math
@@ -20,12 +21,12 @@ from dvae_core.model.nets import LOG_STD_Z
 from dvae_core.model.priors import LOG_VAR_BOUND, ConditionalNormal
 from dvae_core.model.vae import Vae
 
-NARROW = 20  # columns; from 32 on both ways of `_product` are as fast
-FEW = 2**14  # numbers of a matrix: below, see `_product_into`
+NARROW = 20  # columns; from 32 on both ways of computing `_product` are equally fast
+FEW = 2**14  # entries of a matrix; smaller ones are copied, see `_product_into`
 
 
 def covers(vae: Vae) -> bool:
-    """Whether the gradient of this population's loss is written out here."""
+    """Whether this module covers this population's loss."""
     model, train = vae.config.model, vae.config.train
     return (
         isinstance(model.net, MlpNet)
@@ -42,8 +43,8 @@ def covers(vae: Vae) -> bool:
 class Fused:
     """Forward and backward of the loss -(recon - beta kl), averaged over a batch, for every member of `vae`.
 
-    Assumes `covers(vae)`, and that every parameter has its `grad`. Made once both lie where they stay: it keeps views
-    of them.
+    Assumes `covers(vae)`, and that every parameter has its `grad`. Create it once both have their final place in
+    memory, because it keeps views of them.
     """
 
     def __init__(self, vae: Vae, beta: Float[Tensor, " p"]) -> None:
@@ -53,7 +54,7 @@ class Fused:
         self.decoder = _Net(vae.decoder_net.mlp, vae.decoder_net.skip)
         self.prior = _PriorOfU(vae.prior) if isinstance(vae.prior, ConditionalNormal) else None
         self.is_full = model.posterior == "full" and self.d > 1
-        self.rows, self.columns = vae.encoder_net.rows, vae.encoder_net.columns  # of the entries of B, in order
+        self.rows, self.columns = vae.encoder_net.rows, vae.encoder_net.columns  # indices of the entries of B, in order
         self.into_rows = one_hot(self.rows, self.d).to(vae.scaling.x_mean)
 
     @torch.inference_mode()
@@ -71,11 +72,11 @@ class Fused:
             z = mu + std (eps + B eps),   var = std^2 (1 + sum_j B_ij^2)
             kl = 1/2 sum_i [ var P - 1 + P (mu - prior_mu)^2 - log P ] - log std
 
-        with q's factor F = diag(std) (I + B), B strictly lower, and P the prior's precision. Arguments as for
-        `objectives.objective`.
+        where q's factor is F = diag(std) (I + B), B is strictly lower triangular, and P is the prior's precision. The
+        arguments are those of `objectives.objective`.
 
         Returns:
-            The means of the bound's parts, as `Elbo.means`, if asked for: no gradient needs them.
+            The means of the bound's parts, as `Elbo.means`, if requested: the gradient does not need them.
         """
         vae, d = self.vae, self.d
         u = None if u is None else vae.scaling.of_u(u)
@@ -114,7 +115,7 @@ class Fused:
             kl_latent = (kl_latent if prior_logvar is None else kl_latent.add_(prior_logvar)).mul_(0.5).sub_(log_std)
             kl = kl_latent.sum(-1)
             kl_dependence = torch.zeros_like(kl)
-            if self.is_full:  # kl is right; of it, this much is the total correlation of q
+            if self.is_full:  # kl is already complete; this part of it is the total correlation of q
                 share = 0.5 * torch.log(spread)
                 kl_latent, kl_dependence = kl_latent - share, share.sum(-1)
             means = torch.cat([torch.stack([recon, kl, kl_dependence], -1), kl_latent], -1).mean(1)
@@ -132,11 +133,11 @@ class Fused:
         return means
 
     def _likelihood(self, x: Tensor, h: Tensor, f: Tensor, *, with_bound: bool) -> tuple[Tensor | None, Tensor]:
-        """Return log p(x|z) [p, n], if asked for, and the gradient of minus its mean in f; write a learned noise's."""
+        """Return log p(x|z) [p, n] if requested, and the gradient of minus its mean in f. Write learned noise's own."""
         n, d_x = f.shape[1:]
         recon = None
         if self.kind == "bernoulli":
-            if with_bound:  # beyond 40, softplus is f to double precision
+            if with_bound:  # beyond 40, softplus equals f to double precision
                 recon = torch.linalg.vecdot(x, f) - softplus(f, threshold=40).sum(-1)
             return recon, torch.sigmoid(f).sub_(x).div_(n)
         if self.kind == "poisson":
@@ -162,7 +163,7 @@ class Fused:
 
 
 class _Net:
-    """An MLP and the linear path beside it, forwards and backwards; views of parameters and gradients are made once."""
+    """Forward and backward pass of an MLP and its linear path. Views of parameters and gradients are made once."""
 
     def __init__(self, mlp: Mlp, skip: Linear | None) -> None:
         layers = [*mlp.hidden, mlp.last]
@@ -176,7 +177,7 @@ class _Net:
             (self.skip,), (self.grad_skip,) = _values_and_gradients([skip.weight])
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Return the output, and keep what `backward` needs."""
+        """Return the output, and store what `backward` needs."""
         self.inputs, self.kept = [x], []
         scale = -2 if self.activation in ("xtanh", "tanh") else 1  # see `_activate`
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
@@ -195,7 +196,7 @@ class _Net:
         return out
 
     def backward(self, grad: Tensor, beside: Tensor | None = None, *, needs_x: bool) -> Tensor:
-        """Write the parameters' gradients, and return that in x, which is `beside` too, if needed."""
+        """Write the parameters' gradients and, if needed, return the gradient in x, which is then also `beside`."""
         through = grad
         for i in reversed(range(len(self.weights))):
             torch.sum(through, 1, out=self.grad_biases[i])
@@ -213,7 +214,7 @@ class _Net:
 
 
 class _PriorOfU:
-    """N(mu(u), var(u)): mean and log variance forwards, the parameters' gradients backwards."""
+    """Forward pass of N(mu(u), var(u)), to mean and log variance, and backward pass to the parameters' gradients."""
 
     def __init__(self, prior: ConditionalNormal) -> None:
         self.modulate = prior.modulate
@@ -231,7 +232,7 @@ class _PriorOfU:
         return mu, LOG_VAR_BOUND * self.t
 
     def backward(self, grad_mu: Tensor, grad_logvar: Tensor) -> None:
-        """Write the gradient in every parameter."""
+        """Write the gradient of every parameter."""
         grad_raw = torch.ops.aten.tanh_backward(grad_logvar, self.t)
         self._silence(grad_mu, grad_raw)
         grad = torch.cat([grad_mu, grad_raw], -1)
@@ -241,7 +242,7 @@ class _PriorOfU:
             self.net.backward(grad, needs_x=False)
 
     def _silence(self, of_mean: Tensor, of_variance: Tensor) -> None:
-        """Set to 0 what u does not move."""
+        """Set the gradient of the moment that u does not change to 0."""
         if self.modulate == "variance":
             of_mean.zero_()
         if self.modulate == "mean":
@@ -249,10 +250,10 @@ class _PriorOfU:
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None, scale: float | int = 1) -> Tensor:
-    """Return scale (bias + a b), [p, n, k]; the bias is one row, or as large as the product.
+    """Return scale (bias + a b), [p, n, k]. The bias is one row, or as large as the product.
 
-    Where k is small, a b = (b^T a^T)^T is computed the second way: MKL is three to five times as fast at it (8 times
-    [64, 512] by [512, 10]: 361 -> 92 us; its like in a gradient: 463 -> 91).
+    For small k, a b is computed as (b^T a^T)^T, for which MKL is three to five times as fast (8 products of [64, 512]
+    by [512, 10]: 361 -> 92 us; a similar one in a gradient: 463 -> 91).
     """
     if b.shape[-1] <= NARROW and b.shape[-1] < min(a.shape[1:]):
         out = torch.bmm(b.mT, a.mT) if bias is None else torch.baddbmm(bias.mT, b.mT, a.mT, beta=scale, alpha=scale)
@@ -261,9 +262,9 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None, scale: float | in
 
 
 def _product_into(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """Write a b, [p, n, k], into `out`, a view of all gradients.
+    """Write a b, [p, n, k], into `out`, a view of the row of all gradients.
 
-    Members lie far apart there, and then torch multiplies them one at a time: of small matrices a copy is cheaper.
+    Members are far apart in that row, so torch multiplies them one at a time. For small matrices a copy is cheaper.
     """
     if (out.is_contiguous() or out.numel() >= FEW * len(out)) and b.shape[-1] > NARROW:
         torch.bmm(a, b, out=out)
@@ -279,14 +280,14 @@ def _values_and_gradients(parameters: list[Tensor]) -> tuple[list[Tensor], list[
 
 
 def _activate(name: str, a: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the activation and what its derivative needs; for tanh and xtanh `a` is -2 times the argument.
+    """Return the activation and what its derivative needs. For tanh and xtanh, `a` is -2 times the argument.
 
-    tanh(a) = 1 - 2 sigmoid(-2a): torch's sigmoid takes a sixth of its tanh.
+    They use tanh(a) = 1 - 2 sigmoid(-2a), because torch's sigmoid takes a sixth of the time of its tanh.
     """
     if name in ("xtanh", "tanh"):
         s = torch.sigmoid(a)
         t = torch.rsub(s, 1, alpha=2)
-        return (torch.add(t, a, alpha=-0.05, out=a) if name == "xtanh" else t), t  # no new memory: it has to be fetched
+        return (torch.add(t, a, alpha=-0.05, out=a) if name == "xtanh" else t), t  # reuse memory: new pages cost time
     if name == "relu":
         h = torch.relu_(a)
         return h, h

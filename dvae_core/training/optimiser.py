@@ -1,9 +1,9 @@
-"""How a population's parameters move: Adam on everything, or Muon on the nets' matrices and Adam on the rest.
+"""The optimisers: Adam for all parameters, or Muon for the nets' matrices and Adam for the rest.
 
 Muon (Jordan et al. 2024) replaces a matrix's momentum by the nearest orthogonal matrix, so that every direction of a
-layer learns at the same rate. On the 5-D, 40-segment task it took the refined mean's MCC from .975 to .986 at the
-same cost. `torch.optim.Muon` (2.13) takes 2-D matrices only, one at a time; ours are [p, in, out], and a member must
-not notice its neighbours: hence this one, batched over members.
+layer learns at the same rate. On the 5-D, 40-segment task it raised the refined mean's MCC from .975 to .986 at the
+same cost. `torch.optim.Muon` (2.13) takes only 2-D matrices, one at a time. Here they are [p, in, out], and members
+must not affect each other, so this implementation is batched over members.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
-MUON_LR = 2.0  # times the learning rate; an orthogonal step is that long in every direction
+MUON_LR = 2.0  # times the learning rate: the length of an orthogonal step in every direction
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Return the orthogonal factor of each matrix [p, a, b], about: singular values end between 0.7 and 1.2.
+    """Return the approximate orthogonal factor of each matrix [p, a, b], with singular values between 0.7 and 1.2.
 
-    A quintic Newton-Schulz iteration: matrix products only, so cheap and the same on every device.
+    This quintic Newton-Schulz iteration needs only matrix products, so it is cheap and works alike on every device.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315  # Jordan et al. 2024: steepest at 0, not convergent to 1
+    a, b, c = 3.4445, -4.7750, 2.0315  # Jordan et al. 2024: steepest at 0, but does not converge to 1
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
@@ -31,23 +31,23 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Optimiser:
-    """Takes steps on the one row of a population's parameters (`engine.Flat`), whose views are the module's.
+    """Takes steps on the single row of a population's parameters (`engine.Flat`), of which the module holds views.
 
-    Muon moves the weights of the multi-layer nets in encoder and generator. Linear paths, biases, noise and prior stay
-    with Adam: there single entries have a meaning, and rotating their gradient loses it. `lrs` are the members'
-    learning rates; only their proportions count.
+    Muon updates the weights of the multi-layer nets in encoder and generator. Adam updates linear paths, biases, noise
+    and prior, because single entries have a meaning there, which a rotated gradient would lose. `lrs` are the members'
+    learning rates; only their ratios matter.
     """
 
     def __init__(self, kind: str, module: nn.Module, tensor: nn.Parameter, lrs: Sequence[float] = (1.0,)) -> None:
         self.tensor = tensor
-        # Adam (Kingma & Ba 2015) by torch's fused kernel: `torch.optim` calls the same one after 0.1 ms of bookkeeping
-        # a step, and imports for 1.5 s.
+        # Adam (Kingma & Ba 2015) by torch's fused kernel: `torch.optim` calls the same one, but adds 0.1 ms of
+        # bookkeeping to each step and takes 1.5 s to import.
         self.adam = {
             "step": torch.zeros((), device=tensor.device),
             "exp_avg": torch.zeros_like(tensor.data),
             "exp_avg_sq": torch.zeros_like(tensor.data),
         }
-        # A step is proportional to the learning rate: take that of the largest, then go a share of the way.
+        # A step is proportional to the learning rate: compute it for the largest rate, then scale it for each member.
         shares = tensor.new_tensor(lrs) / max(lrs)
         self.shares = shares if len(set(lrs)) > 1 else None
         self.weights = [w.data.flatten(1) for w in module.parameters()]
@@ -62,7 +62,7 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Move every parameter by its gradient in `tensor.grad`; `lr` is the largest of the members' learning rates."""
+        """Update every parameter from its gradient in `tensor.grad`. `lr` is the members' largest learning rate."""
         grad = self.tensor.grad
         if grad is None:
             return
@@ -86,6 +86,6 @@ class Optimiser:
                 torch.lerp(old, weight, self.shares[:, None], out=weight)
 
     def state(self) -> dict[str, Tensor]:
-        """Return the tensors that a step changes: what a checkpoint needs, and copies back."""
+        """Return the tensors that a step changes. A checkpoint saves them and copies them back."""
         state = {f"adam.{k}": v for k, v in self.adam.items()}
         return state if self.momentum is None else {**state, "muon.momentum": self.momentum}

@@ -1,4 +1,4 @@
-"""What training writes down for people: history.csv, the curves, and latents.npz, the held-out rows in latent space."""
+"""The results that training writes: history.csv, the curves, and latents.npz, the held-out rows in latent space."""
 
 import hashlib
 
@@ -16,8 +16,8 @@ from dvae_core.rng import generator
 from dvae_core.runs import Run
 
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
-LATENT_ROWS = 5000  # of latents.npz, at most
-BOUND_SAMPLES = 8  # of z a row, behind every reported ELBO
+LATENT_ROWS = 5000  # at most, in latents.npz
+BOUND_SAMPLES = 8  # samples of z per row, behind every reported ELBO
 
 
 class History:
@@ -48,7 +48,7 @@ class History:
         return np.array([len(written), *hashlib.sha256(written).digest()])
 
     def add(self, step: int, parts: np.ndarray, which: str, seconds: float) -> None:
-        """Append one row per member; parts as from HeldOut.elbo."""
+        """Append one row per member. `parts` is as from HeldOut.elbo."""
         lines = []
         for m, (seed, beta) in enumerate(zip(self.config.train.seeds, self.config.train.betas, strict=True)):
             recon, kl, *rest = parts[m]
@@ -59,7 +59,7 @@ class History:
 
 
 class HeldOut:
-    """The held-out rows on the device, and each member's bound on an even share of them, with fixed noise."""
+    """The held-out rows on the device, and each member's bound on an evenly spaced subset of them, with fixed noise."""
 
     def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
         config = vae.config
@@ -72,7 +72,7 @@ class HeldOut:
         self.eps = torch.stack(noise).to(device)
 
     def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
-        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) of at most `count` evenly spaced held-out rows."""
+        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) for at most `count` evenly spaced held-out rows."""
         chosen = self.rows[evenly(len(self.rows), count)]
         p = self.config.members
         x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
@@ -93,8 +93,8 @@ def sampled_elbo(
 ) -> tuple[Float[Tensor, "p n"], Float[Tensor, "p n"], Posterior]:
     """Return each row's ELBO, nats, the mean of log p(x, z) - log q(z) over samples, that mean's variance, and q.
 
-    With eight samples the mean over 1,000 rows of the talk's run has an error of .004 nats, where one sample of log
-    p(x|z) - KL has .04.
+    With eight samples the mean over 1,000 rows of the talk's run has an error of .004 nats. With one sample of
+    log p(x|z) - KL the error is .04.
     """
     q = vae.encoder(x, u) if q is None else q
     log_w = log_weights(vae, x, u, eps, q)
@@ -103,11 +103,11 @@ def sampled_elbo(
 
 @torch.no_grad()
 def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str, np.ndarray]:
-    """Write latents.npz, what the pages show of the held-out rows, all members, and return what it holds.
+    """Write latents.npz, the data that pages show for the held-out rows of all members, and return its contents.
 
     Arrays: index [n] (rows of the data set), mu_z, std_z, prior_mu, prior_logvar [p, n, d_z], kl_latent [p, d_z]
     (nats), elbo, elbo_error, recon, kl [p] (see `sampled_elbo`; recon = elbo + kl), elbo_rows [p, n]; prior_z [p, n,
-    d_z], a draw from p(z|u) at each row's u where that is no Gaussian (the other two are then its mean and log
+    d_z], a draw from p(z|u) at each row's u if that is not Gaussian (the other two are then its mean and log
     variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units with x_rows [k] (positions in the
     first n: all of them unless x is large).
     """
@@ -126,7 +126,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         q = bound.q
         prior = vae.prior(ub)
         m, v = (moment.expand_as(q.mu) for moment in prior.moments())
-        if not isinstance(prior, GivenNormal):  # the app draws Gaussians itself, from their moments
+        if not isinstance(prior, GivenNormal):  # the app samples Gaussians itself, from their moments
             prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
         mu.append(q.mu)
         std.append(q.var.sqrt())

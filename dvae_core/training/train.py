@@ -1,6 +1,6 @@
 """The training loop: a generator of Progress that keeps a Run folder up to date.
 
-All members train together, step by step in `engine`. Here are the loop, the clock, the files, and resuming.
+All members train together, step by step in `engine`. This module holds the loop, the timing, the files, and resuming.
 """
 
 import math
@@ -30,15 +30,15 @@ from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, Histo
 T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
-SHARE = 20  # of the time, one part in so many is spent at most on live latents, on checkpoints, and on held-out bounds
-STATUS_SECONDS = 0.2  # a person reads no faster; each is a file flushed to disk
-LOOK_SECONDS = 0.1  # between two looks for STOP
-START_NUMBERS = 2**24  # of x, behind whitening and the linear paths' start; of larger data an even share of the rows
+SHARE = 20  # live latents, checkpoints and held-out bounds may each take at most 1 / SHARE of the time
+STATUS_SECONDS = 0.2  # nobody reads faster than this, and each status is a file flushed to disk
+LOOK_SECONDS = 0.1  # between two checks for STOP
+START_NUMBERS = 2**24  # of x, for whitening and initialisation; larger data is thinned evenly
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands: `elbo` [p] is held-out, nats per example; `failed` lists diverged members."""
+    """The state of training: `elbo` [p] is held-out, in nats per example; `failed` lists diverged members."""
 
     step: int
     steps: int
@@ -56,7 +56,7 @@ def train(
     Args:
         run: A run made by `runs.create`, or a stopped one.
         dataset: The data, if already loaded; otherwise the config says what to load.
-        should_stop: Called about ten times a second; once it returns true, training stops and can be resumed.
+        should_stop: Called about ten times a second. Once it returns true, training stops and can be resumed.
 
     Yields:
         Progress at step 0 and at each logged step. Stopping (a STOP file in the folder, `should_stop`, or closing the
@@ -71,7 +71,7 @@ def train(
         if status.state == "finished":
             raise RunError(f"Run {run.id} is finished; there is nothing to resume.")
         if status.state == "stopped":
-            (run.path / "STOP").unlink(missing_ok=True)  # that stop has been carried out; in the queue it still counts
+            (run.path / "STOP").unlink(missing_ok=True)  # that stop has been carried out; a queued run still honours it
         run.unseal()
         run.set_status(
             state="warming",
@@ -122,15 +122,15 @@ def _train(run: Run, dataset: Dataset | None, began: float, should_stop: Callabl
 
 @dataclass
 class State:
-    """Where a run stands, beside the tensors that `Engine` moves."""
+    """The state of a run, apart from the tensors that `Engine` changes."""
 
     step: int = 0
-    seconds: float = 0.0  # of training in earlier sessions
-    failed: dict[int, int] = field(default_factory=dict)  # diverged members, and the step at which it was noticed
+    seconds: float = 0.0  # spent training in earlier sessions
+    failed: dict[int, int] = field(default_factory=dict)  # diverged members: the step at which it was detected
 
 
 class _Training:
-    """One session of training a run: what it works on, and what it writes into the folder."""
+    """One session of training a run: the objects that it works on, and the files that it writes."""
 
     def __init__(self, run: Run, dataset: Dataset) -> None:
         config = run.config
@@ -140,7 +140,7 @@ class _Training:
         run.write_json("about.json", {**run.about, **facts})
         self.run, self.config = run, config
         self.vae = vae = Vae(config, sizes_of(dataset))
-        if device.type == "cpu":  # before anything is computed: sums over threads differ in their last bits
+        if device.type == "cpu":  # set before computing anything: the number of threads changes the last bits of sums
             madds = _madds(vae, min(config.train.batch, len(parts.train)))
             torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
         u = dataset.u_features()
@@ -149,7 +149,8 @@ class _Training:
         vae.to(device)
         self.engine = Engine(vae, Batches(dataset, parts.train, vae, device))
         self.held_out = HeldOut(dataset, parts.held_out, vae, device)
-        # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter).
+        # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter
+        # of the time).
         rows, batch, every = self.held_out.x.shape[1], self.engine.batches.batch, self.engine.every
         self.apart = every * math.ceil(SHARE * rows / (3 * batch * every))
         run.set_status(
@@ -169,23 +170,23 @@ class _Training:
         self.run.write("history.csv", path.read_bytes()[: int(checkpoint["history"][0])])
         self.history = History(self.run, self.config)
         self.engine.restore(checkpoint)
-        self.held_out.elbo(self.vae)  # for `last`
+        self.held_out.elbo(self.vae)  # sets `last`
         failed = {int(m): int(step) for m, step in checkpoint["failed"]}
         return State(int(checkpoint["step"]), float(checkpoint["seconds"]), failed)
 
     def seconds(self) -> float:
-        """Seconds of training, earlier sessions included."""
+        """Seconds of training, including earlier sessions."""
         return self.state.seconds + time.time() - self.clock
 
     def progress(self) -> Progress:
-        """Return where training stands."""
+        """Return the state of training."""
         step, steps, done = self.state.step, self.engine.steps, self.state.step - self.first
         left = (time.time() - self.clock) / done * (steps - step) if done else None
         seconds = self.seconds() if done else 0.0
         return Progress(step, steps, seconds, left, self.held_out.last, tuple(sorted(self.state.failed)))
 
     def log(self) -> None:
-        """Add a row to the curves, of the training bound, and now and then of the held-out one."""
+        """Add a row to the curves for the training bound and, less often, one for the held-out bound."""
         step, now = self.state.step, self.seconds()
         for m in self.engine.sums.not_finite():
             self.state.failed.setdefault(m, step)
@@ -194,16 +195,16 @@ class _Training:
             self.history.add(step, self.held_out.elbo(self.vae), "held_out", now)
 
     def write_status(self, **more: object) -> None:
-        """Write the step, the time and the diverged members, and what more there is to say."""
+        """Write the step, the time and the diverged members, with any further fields in `more`."""
         state = self.state
         self.run.set_status(step=state.step, seconds=self.seconds(), failed_members=sorted(state.failed), **more)
 
     def write_latents(self, rows: int = HELD_OUT_ROWS) -> dict[str, np.ndarray]:
-        """Write and return latents.npz, of some of the held-out rows."""
+        """Write and return latents.npz for some of the held-out rows."""
         return write_latents(self.run, self.vae, self.held_out, rows=rows)
 
     def checkpoint(self) -> None:
-        """Write what a later session needs to continue bit for bit, and the weights."""
+        """Write the weights, and what a later session needs to continue bit-for-bit."""
         state = self.state
         self.run.write_tensors(
             "resume.safetensors",
@@ -219,12 +220,12 @@ class _Training:
         write_weights(self.run, self.vae)
 
     def stopped(self) -> None:
-        """Leave the run so that it can be resumed."""
+        """Leave the run in a state that can be resumed."""
         self.checkpoint()
         self.write_status(state="stopped", message="Stopped; Resume continues from here.")
 
     def finish(self, began: float) -> None:
-        """Write the final weights and latents, and which members diverged or are stuck."""
+        """Write the final weights and latents, and the members that diverged or are stuck."""
         failed, seeds = self.state.failed, self.config.train.seeds
         write_weights(self.run, self.vae)
         arrays = self.write_latents(LATENT_ROWS)
@@ -235,7 +236,7 @@ class _Training:
         self.write_status(
             state="finished", message=" ".join(lost), stuck_members=list(late), total_seconds=time.time() - began
         )
-        self.run.remove("resume.safetensors")  # three times the weights, and never read again
+        self.run.remove("resume.safetensors")  # three times the size of the weights, and never read again
 
 
 class Throttle:
@@ -256,7 +257,7 @@ class Throttle:
 
 
 def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
-    """Return the facts of the data that a run keeps, so that pages need not load it."""
+    """Return the facts about the data that a run stores, so that pages need not load the data."""
     features = dataset.u_features()
     pictures = dataset.x_shape is not None
     return {
@@ -270,7 +271,7 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "d_u": len(dataset.u_names) if features is None or dataset.has_labels else features.shape[1],
         "has_labels": dataset.has_labels,
         "x_shape": dataset.x_shape,
-        "x_names": () if dataset.x_shape else dataset.x_names,  # 12,288 pixels need no names
+        "x_names": () if dataset.x_shape else dataset.x_names,  # pixels (up to 12,288) need no names
         "u_names": dataset.u_names,
         "z_names": dataset.z_names,
         "u_labels": dataset.u_labels,
@@ -288,9 +289,9 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
 
 
 def _madds(vae: Vae, batch: int) -> float:
-    """Estimate the multiply-adds of a training step: 3 passes through every weight for every example."""
+    """Estimate the multiply-adds of a training step, as 3 passes through every weight for every example."""
     convolutional = isinstance(vae.config.model.net, ConvNet)
-    reuse = 256 if convolutional else 1  # a kernel is applied at some hundreds of places
+    reuse = 256 if convolutional else 1  # a kernel is applied at some hundred positions
     return 3.0 * batch * reuse * sum(w.numel() for w in vae.parameters())
 
 
