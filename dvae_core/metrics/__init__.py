@@ -1,7 +1,7 @@
-"""How well latents match true factors: arrays in, `Score` out, each with what it is blind to and its reference lines.
+"""How well latents match true factors: functions of arrays that return a `Score` with its blind spots and baselines.
 
-A mean correlation coefficient (MCC) is easy to have: a random rotation of the truth scores 0.73 in five dimensions, and
-an encoder that only copies u can reach 0.9. So every score here travels with what such shortcuts would score.
+A high mean correlation coefficient (MCC) is easy to get: a random rotation of the truth scores 0.73 in five dimensions,
+and an encoder that only copies u can reach 0.9. So every score here comes with the scores of such shortcuts.
 """
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr

@@ -1,6 +1,6 @@
-"""Do two sets of latents agree, and up to which change? For everyone who has no true factors to compare with.
+"""Whether two sets of latents agree, and up to which transformation. Useful if no true factors are known.
 
-Agreement says that whatever chose these latents chose them again. It does not say that they are right.
+Agreement means that training found the same latents again. It does not mean that they are the true ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,21 +20,21 @@ Rung = Literal["identity", "permutation", "monotone", "orthogonal", "affine"]
 POINTWISE: tuple[Rung, ...] = ("identity", "permutation", "monotone")
 LINEAR: tuple[Rung, ...] = ("identity", "permutation", "orthogonal", "affine")
 RUNGS: tuple[Rung, ...] = ("identity", "permutation", "monotone", "orthogonal", "affine")
-REACHED = 0.95  # R^2 from which a rung counts
+REACHED = 0.95  # R^2 from which a rung counts as reached
 LASSO_ALPHA = 0.1  # of UDR, with standardised codes
 
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
-    """How well one set of latents is predicted from another by ever freer maps.
+    """How well one set of latents is predicted from another by increasingly flexible maps.
 
     Attributes:
         r2: Held-out R^2 of each rung, mean over the latents predicted; NaN where a rung does not apply.
         per_latent: The same for each latent predicted; NaN for constant ones, which are left out of the mean.
         pointwise: Lowest rung of identity, permutation, monotone with R^2 >= 0.95; None if none reaches it.
         linear: The same of identity, permutation, orthogonal, affine.
-        matching: For each latent predicted the index of its partner, -1 for none (of the permutation rung).
-        notes: Sentences about this very comparison.
+        matching: For each latent predicted the index of its partner in the permutation rung, -1 for none.
+        notes: Sentences about this particular comparison.
     """
 
     r2: dict[Rung, float]
@@ -48,20 +48,20 @@ class Ladder:
 def ladder(
     z_from: Float[np.ndarray, "n d_from"], z_to: Float[np.ndarray, "n d_to"], *, same_axes: bool = True
 ) -> Ladder:
-    """Predict one set of latents from another by ever freer maps: the indeterminacy ladder.
+    """Predict one set of latents from another by increasingly flexible maps: the indeterminacy ladder.
 
         identity      z_to = z_from
         permutation   + sign, scale and offset: z_to_i = a_i z_from_pi(i) + b_i
-        monotone      z_to_i = h_i(z_from_pi(i)), h_i monotone: order and a pointwise change, what theorem 2 leaves free
+        monotone      z_to_i = h_i(z_from_pi(i)), h_i monotone: order and a pointwise map, which theorem 2 leaves free
         orthogonal    z_to = s M z_from, M orthogonal, s one common scale, both sides standardised first
-        affine        z_to = A z_from + c: what the theorem with monotonic statistics (k = 1, T = z) leaves free
+        affine        z_to = A z_from + c: left free by the theorem with monotonic statistics (k = 1, T = z)
 
-    Each rung is fitted on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... From permutation on there are two
-    branches: monotone, and orthogonal within affine. A curve's R^2 is that of the normal scores of z_to: the scale is
-    then free as well, and a few rows far out do not decide. A straight line is monotone too, so the monotone rung is
-    the better of the two, latent by latent, and never below the permutation rung. Blind to whether either side is
-    right. The mean over latents forgives one that fails among many that agree (a turn by 20 degrees in one plane of
-    five dimensions has R^2 0.95): look at `per_latent` too.
+    Each rung is fitted on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... After permutation there are two branches:
+    monotone, and orthogonal followed by affine. The R^2 of a curve is computed on the normal scores of z_to, so that
+    its scale is also free and a few outliers do not dominate. A straight line is also monotone, so the monotone rung
+    takes the better of the two for each latent and is never below the permutation rung. The ladder is blind to whether
+    either side is right. The mean over latents can hide one that fails among many that agree (a rotation by 20 degrees
+    in one plane of five dimensions has R^2 0.95), so look at `per_latent` too.
 
     Args:
         z_from: Latents of one model.
@@ -69,7 +69,7 @@ def ladder(
         same_axes: Whether column i means the same on both sides; False leaves the identity out.
 
     Returns:
-        R^2 of every rung (up to 1, negative where a map does worse than the mean) and the lowest rung of each branch.
+        R^2 of every rung (up to 1, negative if a map does worse than the mean) and the lowest rung of each branch.
 
     Raises:
         ValueError: If row counts differ, a value is not finite, all latents of one side are constant, or there are
@@ -132,7 +132,7 @@ def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_
     from scipy.special import ndtri
 
     values, count = np.unique(fit_b, return_counts=True)
-    middle = (np.cumsum(count) - 0.5 * count) / len(fit_b)  # the share below, ties shared
+    middle = (np.cumsum(count) - 0.5 * count) / len(fit_b)  # the share of values below, counting half of the ties
     fit_score, test_score = (ndtri(np.interp(b, values, middle)) for b in (fit_b, test_b))
     curve = monotone_fit(fit_a, fit_score)
     error = test_score - np.interp(test_a, curve.x, curve.y)
@@ -140,7 +140,7 @@ def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_
 
 
 def lowest(r2: Mapping[Any, float], branch: tuple[Rung, ...]) -> Rung | None:
-    """Return the first rung of a branch with R^2 >= 0.95, None if there is none."""
+    """Return the first rung of a branch with R^2 >= 0.95, or None if there is none."""
     return next((rung for rung in branch if r2[rung] >= REACHED), None)
 
 
@@ -151,18 +151,19 @@ def _standardiser(fitted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def pair_mcc(a: Float[np.ndarray, "n d_a"], b: Float[np.ndarray, "n d_b"], *, method: Method = "pearson") -> Score:
-    """MCC of two sets of latents, the same from either side: the sum of matched |correlations| over the larger d.
+    """Symmetric MCC of two sets of latents: the sum of matched |correlations| divided by the larger d.
 
-    A latent that has no partner, or is constant, counts 0. Blind to what `mcc` is blind to, and to whether either is
-    right. Chance is that of `mcc`: two sets that differ by a random rotation score 0.90 (d=2), 0.73 (d=5), 0.60 (d=10).
+    A latent that has no partner, or is constant, counts as 0. The score has the blind spots of `mcc`, and is blind to
+    whether either set is right. Its chance level is that of `mcc`: two sets that differ by a random rotation score
+    0.90 (d=2), 0.73 (d=5), 0.60 (d=10).
 
     Args:
         a: Latents of one model.
-        b: Latents of another, same rows.
+        b: Latents of another on the same rows.
         method: "pearson" or "spearman".
 
     Returns:
-        Score in [0, 1]; `matrix` has the larger side in rows.
+        Score in [0, 1]; the rows of `matrix` belong to the larger set.
 
     Raises:
         ValueError: If row counts differ, there are fewer than 3 rows, or a value is not finite.
@@ -178,8 +179,8 @@ def strengths(
 
         strength_k = |corr(a_k, b_pi(k))|,   pi the best assignment
 
-    A latent that comes back in every seed has strengths of 1. Blind to rotation as little as MCC is: a latent that
-    mixes with another in another seed falls below 1. A latent that has no partner, or is constant, has 0.
+    A latent that recurs in every seed has strengths of 1. Like the MCC, this is not blind to rotation: a latent that is
+    mixed with others in another seed falls below 1. A latent that has no partner, or is constant, has 0.
 
     Raises:
         ValueError: If row counts differ, there are fewer than 3 rows, or a value is not finite.
@@ -192,20 +193,21 @@ def strengths(
 
 
 def udr(z: Float[np.ndarray, "p n d"], kl_latent: Float[np.ndarray, "p d"]) -> Float[np.ndarray, " p"]:
-    """Unsupervised disentanglement ranking: how much each member's latents come back in the others', one to one.
+    """Unsupervised disentanglement ranking: how much each member's latents recur one to one in the other members.
 
         R = |Lasso coefficients| of member j's codes on member i's
         UDR_ij = 1/2 [ mean over columns of max^2 / sum + mean over rows of max^2 / sum ],   UDR_j = median over i != j
 
-    Codes are standardised, dead latents (mean KL below 0.01 nats) masked; disentanglement_lib's form (the paper pools
-    the two sums). Ranks members without truth; assumes that disentangled models look alike and entangled ones do not.
+    Codes are standardised and dead latents (mean KL below 0.01 nats) masked. This is disentanglement_lib's form (the
+    paper pools the two sums). It ranks members without true factors, and assumes that disentangled models look alike
+    and entangled ones do not.
 
     Args:
         z: Posterior means of every member, same rows.
         kl_latent: Mean KL of every latent, nats.
 
     Returns:
-        One score a member, about 0 to 1; NaN for a single member.
+        One score per member, about 0 to 1; NaN for a single member.
 
     References:
         Duan et al. 2020, Unsupervised model selection for variational disentangled representation learning.

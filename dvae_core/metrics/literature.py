@@ -1,9 +1,10 @@
 """Scores of the disentanglement literature for factors that are classes, as disentanglement_lib defines them.
 
-Codes are posterior means; logarithms are natural. A factor with at most 64 distinct values, of 4 rows each or more, is
-taken by its classes; any other is a number and is cut into 20 bins of equal width (or regressed on, where a docstring
-says so). Departures: rows are drawn by NumPy's default_rng, and what needs interventions looks up rows that share a
-class instead of drawing new pictures, so the rows should come from (nearly) independent factors.
+Codes are posterior means; logarithms are natural. A factor with at most 64 distinct values, each with 4 rows or more,
+is treated as classes. Any other factor is numeric and is cut into 20 bins of equal width (or predicted by regression,
+if a docstring says so). There are two differences: rows are drawn by NumPy's default_rng, and scores that need
+interventions look up rows that share a class instead of drawing new pictures, so the rows should come from (nearly)
+independent factors.
 """
 
 import warnings
@@ -20,7 +21,7 @@ from dvae_core.metrics.score import Score, checked, standardise
 ACTIVE_STD = 0.05  # FactorVAE's threshold
 BATCH = 64  # rows behind one vote of the interventional scores
 FAST = {"mig": 2000, "modularity": 2000, "dci": (1000, 500), "sap": (2000, 1000), "explicitness": (1000, 500),
-        "factor_vae": (700, 350), "beta_vae": (1000, 500)}  # disent's sizes where it has them  # fmt: skip
+        "factor_vae": (700, 350), "beta_vae": (1000, 500)}  # disent's sizes, if it defines them  # fmt: skip
 
 Factors = Float[np.ndarray, "n d_z"]
 Latents = Float[np.ndarray, "n d_hat"]
@@ -28,23 +29,23 @@ ROTATION = "order, sign and scale of the latents; not to rotation"
 
 
 def disentanglement(z_true: Factors, z_hat: Latents, *, fast: bool = True, seed: int = 0) -> dict[str, Score]:
-    """Return every score of this module by name: what a table of the literature lists.
+    """Return every score of this module by name, as listed in the tables of the literature.
 
-    Blind to what each score is blind to; they disagree with one another, which is a finding of Locatello et al. 2019.
+    Each score has its own blind spots, and they disagree with one another, as Locatello et al. 2019 found.
 
     Args:
         z_true: Factors, classes or numbers.
         z_hat: Posterior means, same rows.
-        fast: Use the sizes of disent (DCI on 1,000 + 500 rows, SAP on 2,000 + 1,000, ...), seconds where the
+        fast: Use the sizes of disent (DCI on 1,000 + 500 rows, SAP on 2,000 + 1,000, ...), which take seconds. The
             original sizes (10,000 + 5,000) take minutes.
-        seed: Of the drawn rows.
+        seed: Seed for drawing the rows.
 
     Returns:
         mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, modularity, explicitness, factor_vae,
         beta_vae.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
     """
     few: dict[str, Any] = FAST if fast else {}
 
@@ -69,25 +70,26 @@ def disentanglement(z_true: Factors, z_hat: Latents, *, fast: bool = True, seed:
 
 
 def mig(z_true: Factors, z_hat: Latents, *, rows: int = 10_000, seed: int = 0) -> Score:
-    """Mutual information gap: does one latent know much more of a factor than the next?
+    """Mutual information gap: does one latent know much more about a factor than the next best?
 
         MIG = mean_k [I(r_(1); v_k) - I(r_(2); v_k)] / H(v_k)
 
-    Each latent is cut into 20 bins of equal width between its smallest and largest value; I and H are plug-in. Blind to
-    a latent that mixes several factors, as long as it leads in each by the same gap; not to rotation. A factor with
-    more than 20 evenly used classes cannot reach 1, since 20 bins hold at most log 20 nats.
+    Each latent is cut into 20 bins of equal width between its smallest and largest value; I and H are plug-in
+    estimates. MIG is blind to a latent that mixes several factors, as long as it leads in each by the same gap. It is
+    not blind to rotation. A factor with more than 20 evenly used classes cannot reach 1, since 20 bins hold at most
+    log 20 nats.
 
     Args:
         z_true: Factors, classes or numbers (cut into 20 bins).
         z_hat: Posterior means, same rows.
-        rows: At most so many are used, drawn without replacement.
-        seed: Of that draw.
+        rows: Largest number of rows used; they are drawn without replacement.
+        seed: Seed for drawing the rows.
 
     Returns:
         Score in [0, 1]; `matrix` holds I / H.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
 
     References:
         Chen et al. 2018 (beta-TCVAE).
@@ -102,24 +104,24 @@ def mig(z_true: Factors, z_hat: Latents, *, rows: int = 10_000, seed: int = 0) -
 
 
 def modularity(z_true: Factors, z_hat: Latents, *, rows: int = 10_000, seed: int = 0) -> Score:
-    """Modularity: does each latent know of one factor only?
+    """Modularity: does each latent know about only one factor?
 
         mod_j = 1 - sum_{k not the best} m_jk^2 / (max_k m_jk^2 (K - 1)),   m_jk = I(r_j; v_k)
 
-    The mean runs over all latents, and one that knows nothing at all counts 0. Blind to how much a latent knows, and to
-    several latents that know the same factor.
+    The mean runs over all latents, and a latent that knows nothing at all counts as 0. Modularity is blind to how much
+    a latent knows, and to several latents that know the same factor.
 
     Args:
         z_true: Factors, classes or numbers (cut into 20 bins).
         z_hat: Posterior means, same rows.
-        rows: At most so many are used.
-        seed: Of that draw.
+        rows: Largest number of rows used.
+        seed: Seed for drawing the rows.
 
     Returns:
-        Score in [0, 1]; `matrix` holds I in nats, `per_factor` is empty: the score is a mean over latents.
+        Score in [0, 1]; `matrix` holds I in nats, `per_factor` is empty, because the score is a mean over latents.
 
     Raises:
-        ValueError: As `mcc`; also with a single factor.
+        ValueError: As for `mcc`; also with a single factor.
 
     References:
         Ridgeway & Mozer 2018.
@@ -154,22 +156,22 @@ def dci(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_
         R_jk = importance of latent j for factor k
         D = sum_j rho_j (1 - H_K(R_j.)),  C = sum_k rho'_k (1 - H_d(R_.k)),  I = mean held-out accuracy
 
-    D: a latent matters for one factor only. C: a factor needs one latent only. Entropies are in base K and d after
-    1e-11 is added. scikit-learn's GradientBoostingClassifier with defaults; a factor that is a number gets the
-    regressor, and its accuracy is R^2 (as in the paper; disentanglement_lib has classes only). Blind to monotone
-    changes of each latent; not to rotation.
+    D is high if each latent matters for only one factor, C if each factor needs only one latent. Entropies are in base
+    K and d, after adding 1e-11. The predictor is scikit-learn's GradientBoostingClassifier with its defaults. A numeric
+    factor gets the regressor, and its accuracy is R^2 (as in the paper; disentanglement_lib has only classes). DCI is
+    blind to monotone changes of each latent, but not to rotation.
 
     Args:
         z_true: Factors, classes or numbers.
         z_hat: Posterior means, same rows.
         sizes: Rows to fit on and rows to test on; with fewer rows than both, two thirds and one third.
-        seed: Of the drawn rows and of the trees.
+        seed: Seed for drawing the rows and for the trees.
 
     Returns:
         Three Scores that share the matrix of importances, d_z by d_hat.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
 
     References:
         Eastwood & Williams 2018.
@@ -191,7 +193,7 @@ def dci(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_
         right.append(trees.score(z_hat[test], v[test]))
     R = np.array(importance)
     total = max(R.sum(), 1e-11)
-    d_factor = 1 - _row_entropy(R.T)  # of each latent, over factors
+    d_factor = 1 - _row_entropy(R.T)  # for each latent, over factors
     c_latent = 1 - _row_entropy(R)
     notes = (*notes, f"Accuracy on the fitted rows {np.mean(fitted):.3f}, held out {np.mean(right):.3f}.")
     how = f"gradient boosted trees, {_sklearn()}"
@@ -205,24 +207,24 @@ def dci(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_
 
 
 def sap(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_000), seed: int = 0) -> Score:
-    """Separated attribute predictability: does one latent alone predict a factor better than the next alone?
+    """Separated attribute predictability: does one latent alone predict a factor better than the next best alone?
 
         SAP = mean_k (S_(1)k - S_(2)k)
 
-    S_jk: held-out accuracy of a linear support vector machine (C = 0.01, balanced classes) on latent j alone; for a
-    factor that is a number the squared correlation. Blind to what a line cannot read off a latent.
+    S_jk is the held-out accuracy of a linear support vector machine (C = 0.01, balanced classes) on latent j alone, or
+    for a numeric factor the squared correlation. SAP is blind to anything that a line cannot read off a latent.
 
     Args:
         z_true: Factors, classes or numbers.
         z_hat: Posterior means, same rows.
         sizes: Rows to fit on and rows to test on; with fewer rows than both, two thirds and one third.
-        seed: Of the drawn rows.
+        seed: Seed for drawing the rows.
 
     Returns:
         Score in [0, 1]; `matrix` holds S.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
 
     References:
         Kumar et al. 2018 (DIP-VAE).
@@ -250,21 +252,21 @@ def sap(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_
 def explicitness(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_000), seed: int = 0) -> Score:
     """Explicitness: can a linear classifier on all latents tell each class of each factor from the rest?
 
-    Logistic regression with defaults on latents standardised by the fitted rows; the area under the one-vs-rest ROC
-    curve of its probabilities, mean over classes and then over factors, held out. Blind to any invertible affine map of
-    the latents: it does not measure whether they are apart.
+    The score is the held-out area under the one-vs-rest ROC curve of a logistic regression, averaged over classes and
+    then over factors. The regression has its defaults, on latents standardised by the fitted rows. Explicitness is
+    blind to any invertible affine map of the latents: it does not measure whether factors are in separate latents.
 
     Args:
         z_true: Factors, classes or numbers (cut into 20 bins).
         z_hat: Posterior means, same rows.
         sizes: Rows to fit on and rows to test on; with fewer rows than both, two thirds and one third.
-        seed: Of the drawn rows.
+        seed: Seed for drawing the rows.
 
     Returns:
         Score in [0, 1], chance 0.5; `matrix` holds the mean absolute weight of each latent.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
 
     References:
         Ridgeway & Mozer 2018.
@@ -299,22 +301,22 @@ def explicitness(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (1
 def factor_vae(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_000), seed: int = 0) -> Score:
     """FactorVAE score: when a factor is held fixed, is it always the same latent that varies least?
 
-    A vote: draw a factor k and 64 rows that share a class of it; the latent whose variance falls most (relative to
-    all rows) votes for k. Each latent stands for the factor that most of its training votes name; the score is the
-    share of right evaluation votes. Latents with a standard deviation below 0.05 do not vote. Blind to a factor spread
-    over several latents, and to a latent that also knows other factors.
+    For each vote, draw a factor k and 64 rows that share a class of it. The latent whose variance falls most (relative
+    to all rows) votes for k. Each latent is assigned the factor that most of its training votes name, and the score is
+    the share of correct evaluation votes. Latents with a standard deviation below 0.05 do not vote. The score is blind
+    to a factor that is spread over several latents, and to a latent that also knows other factors.
 
     Args:
         z_true: Factors, classes or numbers (cut into 20 bins: a "fixed" number still varies by a bin).
         z_hat: Posterior means, same rows.
-        sizes: Training and evaluation votes.
-        seed: Of the votes.
+        sizes: Number of training and evaluation votes.
+        seed: Seed for the votes.
 
     Returns:
         Score in [0, 1]; `matrix` holds training votes, `per_factor` is empty. No active latent: 0.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
 
     References:
         Kim & Mnih 2018.
@@ -341,23 +343,23 @@ def factor_vae(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_
 
 
 def beta_vae(z_true: Factors, z_hat: Latents, *, sizes: tuple[int, int] = (10_000, 5_000), seed: int = 0) -> Score:
-    """BetaVAE score: can a linear classifier tell which factor two batches share, from how far their latents differ?
+    """BetaVAE score: can a linear classifier tell which factor two batches share, from the difference of their latents?
 
-    A point: draw a factor k, 64 rows, and for each a partner with the same class of k; the feature is the mean of
-    |r_1 - r_2|. Logistic regression with defaults predicts k. Blind to rotations that keep factors linearly readable
-    from such differences: it is known to reach 1 too easily.
+    For each point, draw a factor k, 64 rows, and for each row a partner with the same class of k. The feature is the
+    mean of |r_1 - r_2|, from which a logistic regression with its defaults predicts k. The score is blind to rotations
+    that keep factors linearly readable from such differences: it is known to reach 1 too easily.
 
     Args:
         z_true: Factors, classes or numbers (cut into 20 bins).
         z_hat: Posterior means, same rows.
         sizes: Points to fit on and points to test on.
-        seed: Of the points.
+        seed: Seed for the points.
 
     Returns:
         Accuracy in [0, 1]; `matrix` holds the classifier's weights (none with a single factor), `per_factor` is empty.
 
     Raises:
-        ValueError: As `mcc`; also with a single factor.
+        ValueError: As for `mcc`; also with a single factor.
 
     References:
         Higgins et al. 2017.
@@ -395,7 +397,7 @@ def _score(
     each: np.ndarray, matrix: np.ndarray, method: str, notes: tuple[str, ...], blind_to: str, chance: str,
     *, per_factor: bool = True, weights: np.ndarray | None = None,
 ) -> Score:  # fmt: skip
-    """Fill a Score; `matrix` is d_z by d_hat and each factor's heaviest latent is its match."""
+    """Build a Score. `matrix` is d_z by d_hat, and each factor is matched to the latent with its largest entry."""
     heaviest = np.abs(matrix).argmax(1)
     return Score(
         value=float(each.mean() if weights is None else (each * weights).sum()),
@@ -421,7 +423,7 @@ def _drawn(n: int, rows: int, seed: int) -> np.ndarray:
 
 
 def _parts(n: int, sizes: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return rows to fit on, rows to test on, and a note where there are fewer than asked."""
+    """Return rows to fit on, rows to test on, and a note if there are fewer than requested."""
     order, asked = np.random.default_rng(seed).permutation(n), sum(sizes)
     if n >= asked:
         return order[: sizes[0]], order[sizes[0] : asked], ()
@@ -430,7 +432,7 @@ def _parts(n: int, sizes: tuple[int, int], seed: int) -> tuple[np.ndarray, np.nd
 
 
 def _sharing(rng: np.random.Generator, codes: np.ndarray, many: int) -> Int64[np.ndarray, "many b"]:
-    """Return `many` batches of rows that share the class of a row drawn at random."""
+    """Return `many` batches of rows, each sharing the class of a row drawn at random."""
     return _partners(rng, codes, np.repeat(rng.integers(0, len(codes), (many, 1)), BATCH, 1))
 
 
@@ -449,7 +451,7 @@ def _small_classes(v: np.ndarray) -> tuple[str, ...]:
 
 @contextmanager
 def _noting() -> Iterator[list[str]]:
-    """Turn scikit-learn's warnings of fits that did not converge into one note."""
+    """Turn scikit-learn's warnings about fits that did not converge into one note."""
     from sklearn.exceptions import ConvergenceWarning
 
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Which latent stands for which factor, and what a matched correlation reaches by chance."""
+"""Matching latents to factors, and the matched correlation to expect by chance."""
 
 from functools import lru_cache
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from dvae_core.metrics.score import BLIND_TO, MIN_ROWS, Score, correlations
 
-FEW_ROWS = 30  # below it, independent columns correlate at 0.18 and more by luck
+FEW_ROWS = 30  # with fewer, independent columns correlate at 0.18 and more by chance
 NAMED = 5  # constant columns listed by name in a note; the rest are counted
 
 
 def matched(
     z_true: np.ndarray, z_hat: np.ndarray, method: str, *, what: str = "latent", dead: str = "constant"
 ) -> Score:
-    """Return the MCC of checked arrays; `what` names the columns of z_hat, `dead` what makes one constant."""
+    """Return the MCC of checked arrays. `what` names the columns of z_hat, `dead` a constant one."""
     matrix, is_dead = correlations(z_true, z_hat, method)
     matching, strength = assign(np.abs(matrix))
     taken = matrix[np.arange(len(matrix)), matching]
@@ -54,7 +54,7 @@ def notes_on(n: int, is_dead: np.ndarray, dead: str, what: str = "latent") -> tu
 
 
 def assign(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return per factor the latent of the best assignment (-1 where none is left) and its strength (0 there)."""
+    """Return for each factor its latent in the best assignment (-1 if none is left) and the strength (then 0)."""
     from scipy.optimize import linear_sum_assignment
 
     factors, latents = linear_sum_assignment(strength, maximize=True)
@@ -67,8 +67,8 @@ def assign(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def rotation_mcc(d: int) -> float:
     """Mean MCC of random rotations of d white factors: 0.90 / 0.83 / 0.73 / 0.60 / 0.47 for d = 2 / 3 / 5 / 10 / 20.
 
-    For white z, corr(z_i, (M z)_j) = M_ji, so orthogonal matrices are drawn (uniformly, fixed seed) and no samples. The
-    number of draws falls from 2,000 to 20 as d grows; the standard error stays below 0.003.
+    For white z, corr(z_i, (M z)_j) = M_ji, so this draws orthogonal matrices (uniformly, fixed seed) instead of
+    samples. The number of draws falls from 2,000 to 20 as d grows; the standard error stays below 0.003.
 
     Raises:
         ValueError: If d is below 1.
@@ -97,6 +97,6 @@ def independent_mcc(d: int, n: int) -> float:
 
 
 def orthogonal(d: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw an orthogonal matrix uniformly: QR of a Gaussian matrix, the diagonal of R made positive."""
+    """Draw an orthogonal matrix uniformly, by QR of a Gaussian matrix with the diagonal of R made positive."""
     q, r = np.linalg.qr(rng.standard_normal((d, d)))
     return q * np.sign(np.diag(r))

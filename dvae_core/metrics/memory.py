@@ -1,28 +1,28 @@
-"""How long a time series remembers: neighbouring rows are no independent examples."""
+"""The autocorrelation time of a series, whose neighbouring rows are not independent examples."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
-NO_SERIES = 1.5  # rows: a shorter time is that of independent rows, with the error of its estimate
-WINDOW = 5.0  # times the time itself: where the sum over lags ends (Sokal)
-FEWEST_STRETCHES = 25  # independent ones, below which no interval and no test can be trusted
+NO_SERIES = 1.5  # rows: a shorter time is consistent with independent rows, given the error of its estimate
+WINDOW = 5.0  # multiple of the time itself at which the sum over lags ends (Sokal)
+FEWEST_STRETCHES = 25  # with fewer independent stretches, no interval and no test can be trusted
 
 
 def autocorrelation_time(z: Float[np.ndarray, "n d"], u: Int[np.ndarray, " n"] | None = None) -> float:
-    """Rows after which a series counts as new: the integrated autocorrelation time, the longest over columns.
+    """Number of rows after which a series is independent: the integrated autocorrelation time, largest over columns.
 
         tau = 1 + 2 sum_{t=1..W} rho(t),   W the first lag of at least 5 tau
 
-    n rows carry as much about a mean as n / tau independent ones. 1 for independent rows in any order. Where u is given
-    the mean of each label is taken off first: rows that come label by label are then no series. Blind to memory much
-    longer than the series (it comes out too short), and to gaps between the rows.
+    n rows carry as much information about a mean as n / tau independent ones. The time is 1 for independent rows in any
+    order. If u is given, the mean of each label is subtracted first, so that rows sorted by label do not look like a
+    series. The estimate is blind to gaps between the rows, and too short if the memory is much longer than the series.
 
     Args:
         z: The series, rows in time order.
         u: Labels, same rows.
 
     Returns:
-        At least 1. Constant columns are passed over.
+        At least 1. Constant columns are skipped.
 
     References:
         Sokal 1997, Monte Carlo methods in statistical mechanics, section 3.
@@ -52,13 +52,13 @@ def resampled_rows(
     """Draw rows for a bootstrap, in blocks of three autocorrelation times that wrap round the end.
 
     Args:
-        n: Rows.
+        n: Number of rows.
         time: Their autocorrelation time, see `autocorrelation_time`.
-        draws: Resamples.
-        rng: Draws the blocks' starts.
+        draws: Number of resamples.
+        rng: Draws the starts of the blocks.
 
     Returns:
-        Row indices; None where there are fewer than 25 independent stretches, since no interval can be trusted then.
+        Row indices, or None with fewer than 25 independent stretches, since no interval can be trusted then.
     """
     if n / time < FEWEST_STRETCHES:
         return None
@@ -68,7 +68,7 @@ def resampled_rows(
 
 
 def too_few(n: int, time: float | int) -> str:
-    """Return the sentence that stands where an interval would."""
+    """Return the sentence that replaces an interval."""
     return (
         f"No interval: {n:,} rows that remember {time:.0f} rows are {n / time:.0f} independent stretches, and fewer "
         f"than {FEWEST_STRETCHES} give none that can be trusted."
@@ -76,5 +76,5 @@ def too_few(n: int, time: float | int) -> str:
 
 
 def independent_step(time: float | int, times: float | int) -> int:
-    """Return so many autocorrelation times in whole rows; 1 where rows are independent."""
+    """Return this many autocorrelation times as a whole number of rows, or 1 if rows are independent."""
     return 1 if time < NO_SERIES else int(np.ceil(times * time))

@@ -1,4 +1,4 @@
-"""How well latents match true factors, and in which order, with which sign and through which curve."""
+"""How well latents match true factors, and the order, signs and curves that relate them."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,14 +18,14 @@ def mcc(
 
         MCC = max over assignments pi of mean_i |corr(z_true_i, z_hat_pi(i))|
 
-    Blind to order, sign, scale and offset of the latents; not to rotation. Chance is high: independent factors of equal
-    variance rotated at random score 0.90 (d=2), 0.73 (d=5), 0.60 (d=10); see `rotation_mcc`. Where u moves the means,
-    copying u scores high too; see `u_only` and `mcc_within_u`.
+    MCC is blind to order, sign, scale and offset of the latents, but not to rotation. Its chance level is high:
+    independent factors of equal variance rotated at random score 0.90 (d=2), 0.73 (d=5), 0.60 (d=10); see
+    `rotation_mcc`. If u changes the means, copying u also scores high; see `u_only` and `mcc_within_u`.
 
     Args:
         z_true: Ground-truth factors. Need not be standardised.
-        z_hat: Recovered latents, same rows. With more latents than factors the best d_z are taken; with fewer, the
-            factors left over count 0.
+        z_hat: Recovered latents, same rows. With more latents than factors the best d_z are used; with fewer, the
+            remaining factors count as 0.
         method: "pearson" (linear) or "spearman" (monotone).
 
     Returns:
@@ -54,24 +54,24 @@ def mcc_within_u(
     *,
     method: Method = "pearson",
 ) -> Score:
-    """MCC of what is left when both sides lose their mean given u, so that copying u earns nothing.
+    """MCC after subtracting from both sides their mean given u, so that copying u scores nothing.
 
         mcc(z_true - mean(z_true | u), z_hat - mean(z_hat | u))
 
-    The matching is made anew on the residuals. Labels with large within-u variance weigh most (residuals are pooled,
-    not standardised per label). Blind to what u explains, besides what `mcc` is blind to.
+    The matching is recomputed on the residuals. Labels with large within-u variance weigh most, because residuals are
+    pooled and not standardised per label. The score has the blind spots of `mcc` and is also blind to what u explains.
 
     Args:
         z_true: Ground-truth factors.
         z_hat: Recovered latents, same rows.
-        u: Label codes, same rows. Rows that are alone with their label have no residual and are left out.
+        u: Label codes, same rows. The only row of a label has no residual and is left out.
         method: "pearson" or "spearman" (of the residuals).
 
     Returns:
         Score in [0, 1]. A latent that is a function of u has no residual: it scores 0 and is named in the notes.
 
     Raises:
-        ValueError: As `mcc`; also if every label has a single row, or a factor is constant within every label.
+        ValueError: As for `mcc`; also if every label has a single row, or a factor is constant within every label.
     """
     z_true, z_hat = checked(z_true, z_hat, method, allow_constant=True)
     if len(u) != len(z_true):
@@ -86,7 +86,7 @@ def mcc_within_u(
             f"{keep.sum()} rows that share theirs. Use coarser labels."
         )
     true, hat = (_less_group_means(z[keep], codes[keep]) for z in (z_true, z_hat))
-    # A residual is nought relative to the column it was left by, not to itself: rounding would correlate.
+    # Whether a residual is zero is judged relative to the original column: rounding errors would otherwise correlate.
     if (nought := is_constant(true, z_true[keep])).any():
         i = int(np.flatnonzero(nought)[0])
         raise ValueError(
@@ -103,7 +103,7 @@ def mcc_within_u(
 def _less_group_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return z less its mean per code (0..K-1)."""
     counts, residual = np.bincount(codes), z.astype(float)
-    for _ in range(2):  # the second pass takes what the first left by rounding: a copy of u becomes exactly 0
+    for _ in range(2):  # the second pass removes the rounding error of the first, so that a copy of u becomes exactly 0
         sums = np.zeros((len(counts), z.shape[1]))
         np.add.at(sums, codes, residual)
         residual = residual - (sums / np.maximum(counts, 1)[:, None])[codes]
@@ -115,19 +115,20 @@ def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_
 
         R^2_i = 1 - sum (z_true_i - A z_hat - c)^2 / sum (z_true_i - mean)^2, averaged over factors
 
-    Fitted by least squares on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... (in a time series these are neighbours;
-    the few coefficients keep that harmless). Blind to any invertible affine map of the latents, rotation included.
+    The map is fitted by least squares on rows 1, 3, 5, ... and scored on rows 2, 4, 6, ... (In a time series these are
+    neighbours, which is harmless because there are few coefficients.) The score is blind to any invertible affine map
+    of the latents, including rotation.
 
     Args:
         z_true: Ground-truth factors.
         z_hat: Recovered latents, same rows.
 
     Returns:
-        Score up to 1, negative where the map does worse than the mean; `matrix` holds the weights in standardised
+        Score up to 1, negative if the map does worse than the mean; `matrix` holds the weights in standardised
         units, `matching` each factor's heaviest latent.
 
     Raises:
-        ValueError: As `mcc`; also with fewer than 2 (d_hat + 2) rows.
+        ValueError: As for `mcc`; also with fewer than 2 (d_hat + 2) rows.
     """
     z_true, z_hat = checked(z_true, z_hat, "pearson")
     n, d_hat = z_hat.shape
@@ -161,7 +162,7 @@ def r2_affine(z_true: Float[np.ndarray, "n d_z"], z_hat: Float[np.ndarray, "n d_
 class Interval(NamedTuple):
     """A bootstrap interval: the score itself, the mean over resamples, and the bounds at `level`.
 
-    Without enough independent rows mean and bounds are NaN, and `note` says so.
+    Without enough independent rows, the mean and the bounds are NaN, and `note` says so.
     """
 
     value: float
@@ -184,26 +185,26 @@ def mcc_interval(
 ) -> Interval:
     """Bootstrap interval of `mcc`: rows are drawn with replacement and the matching is redone each time.
 
-        tanh( artanh(score) +- t sd ),   sd of artanh over resamples, t of Student's law with a block's freedom each
+        tanh( artanh(score) +- t sd ),   sd of artanh over resamples, t of Student's law (blocks - 1 degrees of freedom)
 
-    Says how much the score hangs on these rows, not how much it varies over seeds of the model. Rows of a time series
-    are drawn in blocks of three autocorrelation times. Nominal 95 % intervals cover 94 % with independent rows, and
-    with a memory of 70 rows of 5,000 (`benchmarks/intervals.py`).
+    The interval shows how much the score depends on these rows, not how much it varies over seeds of the model. Rows of
+    a time series are drawn in blocks of three autocorrelation times. Nominal 95 % intervals cover 94 %, both with
+    independent rows and with a memory of 70 rows out of 5,000 (`benchmarks/intervals.py`).
 
     Args:
         z_true: Ground-truth factors.
         z_hat: Recovered latents, same rows.
         method: "pearson" or "spearman".
         n_boot: Number of resamples.
-        seed: Of the resampling.
-        level: Coverage aimed at.
+        seed: Seed for the resampling.
+        level: Nominal coverage.
         memory: Autocorrelation time of the rows, see `autocorrelation_time`; 1 for independent rows.
 
     Returns:
-        The score, the mean over resamples, and the bounds; NaN and a note with fewer than 25 independent stretches.
+        The score, the mean over resamples, and the bounds. NaN and a note with fewer than 25 independent stretches.
 
     Raises:
-        ValueError: As `mcc`; also for a level outside (0, 1), fewer than two resamples, or a memory below 1.
+        ValueError: As for `mcc`; also for a level outside (0, 1), fewer than two resamples, or a memory below 1.
     """
     from scipy.stats import t
 
@@ -237,13 +238,13 @@ def align(
     Args:
         z_true: Ground-truth factors.
         z_hat: Recovered latents, same rows.
-        method: How they are matched, see `mcc`.
+        method: The correlation by which they are matched, see `mcc`.
 
     Returns:
-        One column a factor; a factor without a latent (d_hat < d_z) has NaN, a dead latent 0.
+        One column per factor. A factor without a latent (d_hat < d_z) has NaN, a dead latent 0.
 
     Raises:
-        ValueError: As `mcc`.
+        ValueError: As for `mcc`.
     """
     score = mcc(z_true, z_hat, method=method)
     hat = standardise(np.asarray(z_hat, float))
@@ -255,7 +256,7 @@ def align(
 
 
 class Curve(NamedTuple):
-    """A monotone curve by its corners, x ascending; `r2` is the share of variance it explains in its own sample."""
+    """A monotone curve given by its corners, x ascending. `r2` is the share of variance explained in its own sample."""
 
     x: np.ndarray
     y: np.ndarray
@@ -266,20 +267,20 @@ class Curve(NamedTuple):
 def monotone_fit(z_hat: Float[np.ndarray, " n"], z_true: Float[np.ndarray, " n"]) -> Curve:
     """Fit the best monotone curve from one latent to one factor: the pointwise nonlinearity the theorem leaves free.
 
-    Isotonic regression (least squares) in both directions; the better one is kept. Fitted and judged on the same rows,
-    so `r2` flatters a little, the more the fewer the rows.
+    Isotonic regression (least squares) is run in both directions, and the better fit is kept. It is fitted and judged
+    on the same rows, so `r2` is slightly optimistic, and more so with fewer rows.
 
     Args:
         z_hat: One recovered latent.
         z_true: One factor, same rows.
 
     Returns:
-        The curve's corners; straight lines between them.
+        The curve's corners, which are connected by straight lines.
 
     Raises:
         ValueError: If lengths differ, rows are too few, a value is not finite, or the factor is constant.
     """
-    from scipy.optimize import isotonic_regression  # scikit-learn's would cost the app's server 60 MB more
+    from scipy.optimize import isotonic_regression  # scikit-learn's would cost the app server another 60 MB
 
     true, hat = checked(np.reshape(z_true, (-1, 1)), np.reshape(z_hat, (-1, 1)), "pearson")
     y = true[:, 0]

@@ -1,4 +1,4 @@
-"""What a score is, what can be scored, and the correlations most scores are made of."""
+"""The `Score` class, the checks on data to be scored, and the correlations behind most scores."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,18 +17,18 @@ BLIND_TO = {
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A number with what is needed to judge it.
+    """A number with the information needed to judge it.
 
     Attributes:
         value: The score.
-        matrix: What it was computed from, d_z by d_hat: signed correlations, or standardised weights for `r2_affine`.
-        matching: For each factor the index of its latent; -1 where none was left.
-        signs: For each factor the sign of its correlation, +1 or -1; 0 where none was left.
-        per_factor: Each factor's share; their mean is `value`.
+        matrix: The d_z by d_hat matrix behind it: signed correlations, or standardised weights for `r2_affine`.
+        matching: For each factor the index of its latent, or -1 if none was left.
+        signs: For each factor the sign of its correlation, +1 or -1, or 0 if none was left.
+        per_factor: Each factor's own score; their mean is `value`.
         method: "pearson", "spearman" or "least squares".
-        notes: Sentences about this very computation: dead latents, few rows, fits that did not converge.
-        blind_to: What could change without changing the score.
-        chance: What a random rotation of the truth scores, where that is the yardstick; otherwise a sentence.
+        notes: Sentences about this particular computation: dead latents, few rows, fits that did not converge.
+        blind_to: The changes that would not affect the score.
+        chance: The score of a random rotation of the truth, if that is the baseline; otherwise a sentence.
     """
 
     value: float
@@ -45,7 +45,7 @@ class Score:
 def checked(
     z_true: np.ndarray, z_hat: np.ndarray, method: str, *, allow_constant: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as they are (checked) if they can be scored, or say why not."""
+    """Return both unchanged if they can be scored, or raise an error with the reason."""
     if method not in BLIND_TO:
         raise ValueError(f"method must be 'pearson' or 'spearman'; got {method!r}.")
     z_true, z_hat = np.asarray(z_true), np.asarray(z_hat)
@@ -79,7 +79,7 @@ def checked(
 
 
 def is_constant(z: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """Whether each column's range is nought up to rounding in `original`, which z may be a residual of."""
+    """Whether each column's range is zero up to rounding in `original`, of which z may be a residual."""
     eps = np.finfo(original.dtype if original.dtype.kind == "f" else float).eps
     return np.ptp(z, axis=0) <= 16 * eps * np.abs(original).max(0)
 
@@ -90,7 +90,7 @@ def standardise(z: np.ndarray) -> np.ndarray:
     centred = z.astype(float) - z.mean(0, dtype=float)
     centred[:, constant] = 0.0
     largest = np.abs(centred).max(0)
-    centred /= np.where(largest > 0, largest, 1.0)  # first to [-1, 1], so that no square over- or underflows
+    centred /= np.where(largest > 0, largest, 1.0)  # scale to [-1, 1] first, so that no square over- or underflows
     std = centred.std(0)
     return centred / np.where(std > 0, std, 1.0)
 

@@ -1,4 +1,4 @@
-"""What scores well without a model, by copying u or unmixing x linearly: the lines a model has to beat."""
+"""Baselines that score well without a model, by copying u or unmixing x linearly. A model has to beat them."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from dvae_core.metrics.matching import assign, matched, orthogonal, rotation_mcc
 from dvae_core.metrics.memory import FEWEST_STRETCHES, NO_SERIES, autocorrelation_time
 from dvae_core.metrics.score import Method, Score, checked, correlations, ranks
 
-NEIGHBOURS = (5, 15, 45, 135)  # candidates for the k of `u_only`; each about three times the one before
-SIGNIFICANCE = 0.01  # one-sided, of `u_only`'s held-out correlations
+NEIGHBOURS = (5, 15, 45, 135)  # candidates for the k of `u_only`; each is about three times the previous one
+SIGNIFICANCE = 0.01  # one-sided level for the held-out correlations of `u_only`
 
 
 FLOORS = {
@@ -34,24 +34,25 @@ def u_only(
     *,
     method: Method = "pearson",
 ) -> Score:
-    """MCC of the best code that knows u and nothing of x: the true factors' regression on u, scored held-out.
+    """Held-out MCC of the best code that depends only on u, not on x: the regression of the true factors on u.
 
-    Labels: the mean per label (a label unseen in training gets the overall mean). Numbers: k nearest neighbours in
-    standardised u, k of 5, 15, 45, 135 chosen per factor by cross-validation on the training rows in 20 contiguous
-    blocks; the k's are in the notes. Spearman regresses ranks. A factor counts only if prediction and truth correlate
-    positively held-out (one-sided p < 0.01), so that a u that moves no mean scores 0, not the noise of |corr|. In a
-    time series the test counts stretches of one autocorrelation time (of what u leaves of the factor) as its rows;
-    with fewer than 25 it is not made, and the correlation counts as it stands.
+    For labels, the prediction is the mean per label (a label unseen in training gets the overall mean). For numbers, it
+    is the mean of the k nearest neighbours in standardised u. k is chosen for each factor from 5, 15, 45, 135 by
+    cross-validation on the training rows in 20 contiguous blocks, and listed in the notes. Spearman regresses ranks. A
+    factor counts only if prediction and truth correlate positively on held-out rows (one-sided p < 0.01), so that a u
+    that changes no mean scores 0 instead of the noise of |corr|. In a time series, each stretch of one autocorrelation
+    time (of the factor's residual given u) counts as one row of this test. With fewer than 25 stretches the test is
+    skipped, and the correlation counts as it is.
 
     Args:
-        z_true_train: Factors the regression is fitted on.
+        z_true_train: Factors on which the regression is fitted.
         u_train: Labels `[n]` (integers) or numbers `[n]` or `[n d_u]`, same rows.
         z_true_test: Held-out factors.
         u_test: Their u.
         method: "pearson" or "spearman".
 
     Returns:
-        Score in [0, 1]. Each factor is compared with its own prediction; `matrix` has all pairs.
+        Score in [0, 1]. Each factor is compared with its own prediction; `matrix` holds all pairs.
 
     Raises:
         ValueError: If rows or kinds of u disagree, a value is not finite, or a factor is constant.
@@ -97,7 +98,7 @@ def u_only(
 
 
 def _same_kind(u_train: np.ndarray, u_test: np.ndarray, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return u as integer codes [n] or as standardised float columns [n, d_u], train and test alike."""
+    """Return u as integer codes [n] or as standardised float columns [n, d_u], the same way for train and test."""
     u_train, u_test = np.asarray(u_train), np.asarray(u_test)
     for name, u, rows in (("u_train", u_train, n), ("u_test", u_test, m)):
         if len(u) != rows:
@@ -130,9 +131,9 @@ def _label_means(z: np.ndarray, u_train: np.ndarray, u_test: np.ndarray) -> tupl
 
 
 def _neighbour_means(z: np.ndarray, u_train: np.ndarray, u_test: np.ndarray) -> tuple[np.ndarray, str]:
-    """Predict by the mean over the k nearest u, k per factor with the least squared error in five-fold validation."""
+    """Predict by the mean over the k nearest u, with k per factor chosen by squared error in five-fold validation."""
     n = len(z)
-    fold = np.arange(n) * 20 // n % 5  # blocks of neighbours in time stay together
+    fold = np.arange(n) * 20 // n % 5  # blocks keep neighbours in time together
     candidates = [k for k in NEIGHBOURS if k <= n * 3 // 4] or [1]
     errors = np.zeros((len(candidates), z.shape[1]))
     for f in range(5):
@@ -169,10 +170,10 @@ def floors(
     *,
     method: Method = "pearson",
 ) -> dict[str, Score | None]:
-    """Held-out MCC of what needs no model: the lines a model has to beat.
+    """Held-out MCC of baselines that need no model. A model has to beat them.
 
     Args:
-        x_train: Data that PCA and FastICA are fitted on.
+        x_train: Data on which PCA and FastICA are fitted.
         x_test: Held-out data.
         z_train: Factors of the training rows; only `u_only` is fitted on them.
         z_test: Factors of the held-out rows.
@@ -181,8 +182,8 @@ def floors(
         method: "pearson" or "spearman".
 
     Returns:
-        Scores by name. `raw_x`: columns of x as they are. `pca`: the first d_z principal components. `fastica`: FastICA
-        of these (log cosh, seed 0, 1,000 iterations); not converging is a note. `u_only`: None without u.
+        Scores by name. `raw_x`: unchanged columns of x. `pca`: the first d_z principal components. `fastica`: FastICA
+        of these (log cosh, seed 0, 1,000 iterations), with a note if it did not converge. `u_only`: None without u.
         `random_rotation`: the mean over random rotations of white factors.
 
     Raises:
@@ -228,14 +229,14 @@ def _principal_components(train: np.ndarray, test: np.ndarray, d: int) -> tuple[
     from sklearn.decomposition import PCA
 
     pca = PCA(n_components=min(d, *train.shape), random_state=0).fit(train)
-    # Below 1e-12 of the largest variance there is only rounding, and dividing by it would look like a signal.
+    # Components below 1e-12 of the largest variance are rounding errors; scaled to 1 they would look like a signal.
     alive = pca.explained_variance_ > 1e-12 * max(pca.explained_variance_[0], np.finfo(float).tiny)
     scale = np.sqrt(np.where(alive, pca.explained_variance_, 1.0))
     return pca.transform(train)[:, alive] / scale[alive], pca.transform(test)[:, alive] / scale[alive]
 
 
 def _independent_components(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Rotate white scores to independence; a note says so where FastICA did not converge."""
+    """Rotate white scores to independence, with a note if FastICA did not converge."""
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 

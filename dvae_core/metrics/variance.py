@@ -1,4 +1,4 @@
-"""How much of a score's variance is the method, how much the strength of the penalty, and how much the seed?"""
+"""How much of a score's variance is due to the method, to the strength of the penalty, and to the seed."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 
 class Shares(NamedTuple):
-    """Shares of a score's sum of squares; they add up to 1. `luck` is what each would have if only seeds mattered."""
+    """Shares of a score's sum of squares, which add up to 1. `luck` is each share's value if only seeds mattered."""
 
     method: float
     strength: float
@@ -21,23 +21,23 @@ class Shares(NamedTuple):
 def variance_shares(
     score: Float[np.ndarray, " n"], method: Int[np.ndarray, " n"], strength: Float[np.ndarray, " n"]
 ) -> Shares | None:
-    """Split the variance of a score over a study into method, strength, their interaction, and what is left: the seed.
+    """Split the variance of a score over a study into method, strength, their interaction, and the remainder, the seed.
 
         sum (s - mean)^2 = SS_method + SS_strength + SS_method x strength + SS_seed
 
-    An analysis of variance, one term after the other; in a balanced study the order does not matter. The seed's part is
-    the spread within cells of equal method and strength: initial weights, order of the data, noise. A term with many
-    levels explains something by luck: with pure noise its share is its degrees of freedom over n - 1, see `luck`.
-    Blind to what differs between data sets (do one at a time) and to which levels were tried: a wider range of
-    strengths explains more.
+    This is an analysis of variance that adds one term after the other; in a balanced study the order does not matter.
+    The seed's part is the spread within cells of equal method and strength, from initial weights, order of the data and
+    noise. A term with many levels explains something by chance: with pure noise its share is its degrees of freedom
+    divided by n - 1, see `luck`. The split is blind to differences between data sets (analyse one at a time) and to
+    which levels were tried: a wider range of strengths explains more.
 
     Args:
-        score: One number a model; those that are not finite (failed members) are left out.
+        score: One number per model. Those that are not finite (failed members) are left out.
         method: Codes of the method, same rows.
         strength: The penalty's weight, same rows.
 
     Returns:
-        The shares; None where there is nothing to split: fewer than 3 models, no cell with two seeds, or no variance.
+        The shares, or None if there is nothing to split: fewer than 3 models, no cell with two seeds, or no variance.
 
     References:
         Locatello et al. 2019, "How important are different models and hyperparameters for disentanglement?"
