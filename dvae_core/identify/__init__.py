@@ -1,4 +1,4 @@
-"""Non-identifiability made concrete: models with other latents that nothing observable tells apart.
+"""Non-identifiability made concrete: models with different latents that no observation can distinguish.
 
 | module | holds |
 |---|---|
@@ -9,7 +9,7 @@
 | `marginals` | continuous marginals with their distribution functions, for `any_prior` |
 | `darmois` | the Darmois construction: independent components of any two columns |
 | `independence` | HSIC with a permutation p-value |
-| `effect` | what u does to held-out latents, each number with what noise gives |
-| `conditions` | the theorem's four conditions as lights, the matrix L, codes that repeat u |
+| `effect` | the effect of u on held-out latents, each number with the value that noise alone gives |
+| `conditions` | the theorem's four conditions as lights, the matrix L, codes that only repeat u |
 | `two_sample` | the energy test between z and M z' |
 """

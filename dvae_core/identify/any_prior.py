@@ -1,9 +1,9 @@
-"""Even worse: any factorial prior is carried to a Gaussian component by component, rotated there, and carried back.
+"""Even worse: any factorial prior can be mapped to a Gaussian component by component, rotated there, and mapped back.
 
     g = F^-1 . Phi . R . Phi^-1 . F
 
-g(z) has the density of z, independent components included, and each of its components depends on all of z (if R has no
-zeros): a generator f(g^-1(.)) explains the data as well as f. No continuous factorial prior p(z) can choose the axes.
+g(z) has the density of z, so its components are independent, yet each of them depends on all of z (if R has no zeros).
+The generator f(g^-1(.)) explains the data as well as f. So no continuous factorial prior p(z) can determine the axes.
 """
 
 from collections.abc import Sequence
@@ -54,15 +54,15 @@ class Mean(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """Points z through the five stages of g, same rows throughout, and what happened to their density.
+    """Points z at the five stages of g, with the same rows throughout, and their densities.
 
     Attributes:
-        z: Where they start, n by d.
+        z: The initial points, n by d.
         uniform: F(z), in (0, 1).
         gaussian: Phi^-1(F(z)).
         rotated: R applied to that.
         back: g(z) = F^-1(Phi(rotated)).
-        log_p: log p(z) of each point, nats.
+        log_p: log p(z) of each point, in nats.
         log_p_back: log p(g(z)).
         log_det: log |det J_g(z)|, in closed form.
     """
@@ -101,23 +101,23 @@ def log_density(z: Float[np.ndarray, "n d"], marginals: Sequence[str | Marginal]
 
 
 def carry(z: Float[np.ndarray, "n d"], R: Float[np.ndarray, "r c"], marginals: Sequence[str | Marginal]) -> Carried:
-    """Take z through g = F^-1 . Phi . R . Phi^-1 . F and keep every stage.
+    """Apply g = F^-1 . Phi . R . Phi^-1 . F to z and keep every stage.
 
     With a = Phi^-1(F(z)) and b = R a, the Jacobian is diag(phi(b) / p(g(z))) R diag(p(z) / phi(a)), so
 
         log |det J_g(z)| = sum_i log p_i(z_i) - log phi(a_i) + log phi(b_i) - log p_i(g(z)_i)
 
-    and since |b| = |a|, log p(z) = log p(g(z)) + log |det J_g(z)|: the density is kept (the tests compare log_det with
-    finite differences of g, too). Pointwise p(z) = p(g(z)) holds
-    for Gaussian and uniform marginals only; otherwise mean log p is equal, within sampling error.
+    and since |b| = |a|, log p(z) = log p(g(z)) + log |det J_g(z)|: the density is preserved (the tests also compare
+    log_det with finite differences of g). Pointwise p(z) = p(g(z)) holds only for Gaussian and uniform marginals. For
+    others the mean log p is equal, within sampling error.
 
     Args:
         z: Points inside the marginals' supports.
         R: Orthogonal; det may be -1.
-        marginals: One a column, by name (see MARGINALS) or made by `empirical`.
+        marginals: One per column, by name (see MARGINALS) or made by `empirical`.
 
     Raises:
-        ValueError: If there is one column only, R is not orthogonal, counts differ, or z lies outside a support.
+        ValueError: If there is only one column, R is not orthogonal, counts differ, or z lies outside a support.
     """
     d = z.shape[1]
     if d < 2:
@@ -147,13 +147,13 @@ def carry(z: Float[np.ndarray, "n d"], R: Float[np.ndarray, "r c"], marginals: S
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What an observer of the latents could notice (nothing), and what has changed all the same.
+    """The tests that an observer of the latents could make (they find nothing), and the change that they miss.
 
     Attributes:
-        ks: Each component of g(z) against its marginal. For an empirical marginal too: F is then the smoothed one.
-        independence: Of the components of g(z).
-        independence_before: Of z, the same rows.
-        mcc: Of z and g(z): 1 if g only relabels, flips and scales.
+        ks: Test of each component of g(z) against its marginal. For an empirical marginal, F is the smoothed one.
+        independence: Test of the components of g(z).
+        independence_before: The same test of z, on the same rows.
+        mcc: MCC between z and g(z), which is 1 if g only relabels, flips and scales.
         mean_log_p: Mean log p(z) and its standard error, nats.
         mean_log_p_back: Mean log p(g(z)).
         identity_error: See `Carried`.
@@ -169,16 +169,16 @@ class Verdict:
 
 
 def judge(carried: Carried, marginals: Sequence[str | Marginal], *, seed: int = 0, rows: int = 1000) -> Verdict:
-    """Test whether g(z) has the marginals and the independence of z, and score how mixed it is.
+    """Test whether g(z) has the marginals and the independence of z, and measure how much it mixes the components.
 
-    The p-values are uniform if z was drawn from this prior: each is below 0.05 once in 20 draws. Of a run's own
-    latents (not drawn from the prior) they judge those latents, too.
+    The p-values are uniform if z was drawn from this prior: each is below 0.05 once in 20 draws. If z is a run's own
+    latents, which are not drawn from the prior, the p-values also reflect how well those fit it.
 
     Args:
-        carried: What `carry` returned.
-        marginals: The same as there.
-        seed: Of the permutations.
-        rows: Rows behind the test of independence.
+        carried: The result of `carry`.
+        marginals: The marginals that were passed to `carry`.
+        seed: Seed for the permutations.
+        rows: Number of rows used in the test of independence.
 
     Raises:
         ValueError: If there are fewer than 8 points.

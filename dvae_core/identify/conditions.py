@@ -1,4 +1,4 @@
-"""The theorem's conditions on a run, each with the number behind it: arrays in, lights out. No torch.
+"""Checks of the theorem's conditions on a run: functions from arrays to lights, each with its number. No torch.
 
 Theorem 1 (Khemakhem et al. 2020) needs (1) additive noise, independent of z, (2) an injective generator, (3) linearly
 independent statistics T, and (4) n k + 1 values of u for which L = (lambda(u^1) - lambda(u^0), ...) is invertible.
@@ -19,18 +19,18 @@ from dvae_core.identify.effect import LEVEL, RANK_LEVEL, Effect
 
 State = Literal["met", "unsure", "broken"]
 
-ILL_CONDITIONED = 100.0  # of L: one direction moves a hundredth as much as another
+ILL_CONDITIONED = 100.0  # condition of L: u changes one direction a hundredth as much as another
 KINKED = ("relu", "leaky")  # activations without a derivative everywhere
-FLAT = 1e-3  # of a Jacobian's smallest singular value against its largest
+FLAT = 1e-3  # ratio of a Jacobian's smallest singular value to its largest
 KINKS = "f has kinks, where it has no derivative: theorems 2 and 3 do not apply as stated; theorem 1 does."
 FAR, CLOSE = 1.0, 1.0  # pairs: far in z (standard deviations of the latents), close in x (those of the noise)
 REPEATS_U = 0.99  # share of a latent's variance that u explains
-FEW_POINTS = 30  # per value of u, below which its two moments are guesses (std known to 13 %)
+FEW_POINTS = 30  # per value of u; with fewer, its two moments are imprecise (std known to 13 %)
 
 
 @dataclass(frozen=True)
 class Light:
-    """One condition: its state, the number behind it, and a sentence."""
+    """One condition: its state, the number that decides it, and a sentence."""
 
     name: str
     state: State
@@ -40,15 +40,15 @@ class Light:
 
 @dataclass(frozen=True)
 class TheoremMatrix:
-    """L and what its invertibility hangs on.
+    """L and the numbers that decide whether it is invertible.
 
     Attributes:
-        L: The best-conditioned L found, [n k, n k], a column for each chosen u; None where its rank falls short.
-        chosen: Rows of lambda that make it: u^0 first.
+        L: The best-conditioned L found, [n k, n k], a column for each chosen u; None if the rank is too small.
+        chosen: Rows of lambda from which it is built, u^0 first.
         singular: Singular values of all differences lambda(u) - lambda(u^0), largest first, in lambda's units.
-        rank: How many of them count.
+        rank: Number of singular values that count as non-zero.
         needed: n k.
-        condition: Of L; infinite without one.
+        condition: Condition number of L; infinite if there is no L.
     """
 
     L: Float[np.ndarray, "nk nk"] | None
@@ -62,16 +62,16 @@ class TheoremMatrix:
 def theorem_matrix(
     lam: Float[np.ndarray, "m d k"], *, spread: Float[np.ndarray, "d k"] | None = None, floor: float | int = 0.0
 ) -> TheoremMatrix:
-    """L = (lambda(u^1) - lambda(u^0), ..., lambda(u^nk) - lambda(u^0)) of the values of u at hand.
+    """L = (lambda(u^1) - lambda(u^0), ..., lambda(u^nk) - lambda(u^0)) of the available values of u.
 
-    Some nk + 1 of them give an invertible L if and only if all m span nk dimensions; then the nk are chosen by a
-    pivoted QR from each u^0, and the best-conditioned L is kept (greedy: a better one may exist).
+    Some nk + 1 of them give an invertible L if and only if all m span nk dimensions. In that case, a pivoted QR chooses
+    nk of them for each u^0, and the best-conditioned L is kept (the choice is greedy: a better one may exist).
 
     Args:
         lam: lambda_ij(u), a row for each distinct u.
         spread: Standard deviation of each T_ij over the latents. Rows of L are multiplied by it, so that a singular
             value is a difference of log p(z|u) in nats; None leaves lambda as it is.
-        floor: Singular values up to it count as 0, beside those below rounding.
+        floor: Singular values up to this count as 0, as do those below rounding error.
 
     Raises:
         ValueError: If lambda is not finite.
@@ -86,7 +86,7 @@ def theorem_matrix(
         raise ValueError("lambda(u) has values that are not finite: the member diverged; pick another one.")
     m, needed = len(lam), lam.shape[1] * lam.shape[2]
     points = (lam if spread is None else lam * spread).reshape(m, needed).astype(float)
-    # Centred, the points span what their differences from any u^0 span.
+    # Centred points span the same space as their differences from any u^0.
     singular = np.linalg.svd(points - points.mean(0), compute_uv=False) if m else np.zeros(0)
     smallest = max(float(floor), max(points.shape) * np.finfo(float).eps * float(np.abs(points).max(initial=0.0)))
     rank = int((singular > smallest).sum())
@@ -108,8 +108,8 @@ def theorem_matrix(
 def statistics_rank(T: Float[np.ndarray, "n d k"]) -> tuple[Float[np.ndarray, "d k"], Int[np.ndarray, " d"]]:
     """Eigenvalues of each latent's centred, scaled Gram matrix of T_i1 .. T_ik (their correlations), and its rank.
 
-    Centred, because a constant counts as a statistic (it hides in Z). A T_ij that is constant has no correlation: its
-    row is 0. Blind to what T does where no latent lies.
+    The matrix is centred because a constant would count as a statistic (Z absorbs it). A constant T_ij has no
+    correlation, so its row is 0. This is blind to T in regions without latents.
     """
     centred = T - T.mean(0)
     std = centred.std(0)
@@ -123,15 +123,15 @@ def statistics_rank(T: Float[np.ndarray, "n d k"]) -> tuple[Float[np.ndarray, "d
 def twins(
     x_hat: Float[np.ndarray, "n d_x"], z: Float[np.ndarray, "n d_z"]
 ) -> tuple[int, int, float, tuple[int, int] | None]:
-    """Pairs of latents far apart whose data no one could tell apart: the global side of injectivity.
+    """Count pairs of distant latents with indistinguishable data, which tests global injectivity.
 
     Args:
         x_hat: f(z) in units of the noise's standard deviation.
         z: Latents.
 
     Returns:
-        Far pairs (more than 1 standard deviation of the latents apart), those of them that are close in x (less than 1
-        of the noise), the smallest distance in x among far pairs, and the pair that has it.
+        The number of far pairs (more than 1 standard deviation of the latents apart), the number of those close in x
+        (less than 1 of the noise), the smallest distance in x among far pairs, and the pair that has it.
     """
     scaled = (z - z.mean(0)) / np.maximum(z.std(0), 1e-12)
     far = _distances(scaled) > FAR
@@ -150,10 +150,11 @@ def _distances(a: np.ndarray) -> np.ndarray:
 
 
 def explained_by_u(z: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, " d"]:
-    """Var(E[z|u]) / Var(z) of each column: 1 for a code that only repeats u, 0 where u moves no mean.
+    """Var(E[z|u]) / Var(z) of each column: 1 for a code that only repeats u, 0 if u changes no mean.
 
-    Labels: adjusted for their number (a label a row explains nothing). Numbers: 15 nearest neighbours in standardised
-    u, the row itself left out, so it is a lower bound. At least 0; 0 for a constant column.
+    For labels it is adjusted for their number, so that one label per row explains nothing. For numbers it uses the 15
+    nearest neighbours in standardised u without the row itself, so it is a lower bound. It is at least 0, and 0 for a
+    constant column.
     """
     total = z.astype(float).var(0)
     alive = total > 1e-12 * np.maximum((z.astype(float) ** 2).mean(0), 1e-300)
@@ -170,16 +171,16 @@ def explained_by_u(z: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) 
         columns = (columns - columns.mean(0)) / np.maximum(columns.std(0), 1e-12)
         k = min(15, len(z) - 1)
         near = NearestNeighbors(n_neighbors=k).fit(columns).kneighbors(return_distance=False)
-        left, factor = ((z - z[near].mean(1)) ** 2).mean(0) * k / (k + 1), 1.0  # the mean's own variance is 1/k of it
+        left, factor = ((z - z[near].mean(1)) ** 2).mean(0) * k / (k + 1), 1.0  # a mean of k has 1/k of the variance
     return np.where(alive, np.clip(1 - factor * left / np.where(alive, total, 1.0), 0, 1), 0.0)
 
 
 def true_lambda(data: Data, u: Shaped[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "m d k"] | None, str]:
-    """lambda(u) of the world that drew the data, where it is known and an exponential family; else why not.
+    """True lambda(u) of the generator of the data, or None and the reason if unknown or not an exponential family.
 
     Args:
         data: Where the data comes from.
-        u: Codes of the segments, or the numbers.
+        u: Codes of the segments, or numbers.
     """
     if not isinstance(data, SourcesData | NeuronsData):
         return None, "The true factors of this data have no known distribution."
@@ -208,7 +209,7 @@ def true_lambda(data: Data, u: Shaped[np.ndarray, " m"]) -> tuple[Float[np.ndarr
 
 
 def noise_light(config: Config, std: float | None) -> Light:
-    """Condition 1. `std`: of the learned noise, in units of preprocessed x; None where there is none."""
+    """Condition 1. `std`: std of the learned noise, in units of preprocessed x, or None if there is none."""
     likelihood, name = config.model.likelihood, "Noise"
     if isinstance(likelihood, GaussianLikelihood):
         if likelihood.noise == "network":
@@ -226,7 +227,7 @@ def noise_light(config: Config, std: float | None) -> Light:
 def injective_light(
     d_x: int, d_z: int, singular: Float[np.ndarray, "n s"], pairs: tuple[int, int, float], activation: str
 ) -> Light:
-    """Condition 2. `singular`: of the Jacobian at samples; `pairs`: far ones, close ones of them, smallest distance."""
+    """Condition 2. `singular`: singular values of the Jacobian at samples. `pairs`: far, close ones, least distance."""
     name = "Injective generator"
     if d_x < d_z:
         why = "x has fewer dimensions than z: f cannot be injective."
@@ -259,13 +260,13 @@ def statistics_light(values: Float[np.ndarray, "d k"], rank: Int[np.ndarray, " d
 
 
 def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMatrix, effect: Effect | None) -> Light:
-    """Condition 4: met only if L's rank and the effect of u exceed what noise gives on rows that training did not see.
+    """Condition 4: met only if L's rank and the effect of u exceed the level of noise on rows not used in training.
 
     Args:
-        values_of_u: Distinct u in the data.
-        is_continuous: Whether u is numbers.
+        values_of_u: Number of distinct u in the data.
+        is_continuous: Whether u is numeric.
         learned: The learned lambda's matrix, scaled to nats.
-        effect: What u does to the held-out latents; None where too few rows share a u.
+        effect: The effect of u on the held-out latents, or None if too few rows share a u.
     """
     name, needed = "Enough u: L invertible", learned.needed
     seen = "continuous u" if is_continuous else f"{values_of_u} values of u"
@@ -299,31 +300,31 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
 
 
 def _lesser_family(effect: Effect) -> Literal["means", "variances"] | None:
-    """Return the moment that u moves in all directions, where the two together do not show."""
+    """Return the moment that u demonstrably changes in all directions, if both together do not pass the test."""
     if effect.p_means < LEVEL:
         return "means"
     return "variances" if effect.p_variances < LEVEL else None
 
 
 def without_u(name: str) -> Light:
-    """Conditions 3 and 4 for a prior that knows no u."""
+    """Conditions 3 and 4 for a prior that does not depend on u."""
     return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no λ(u), and nothing to vary.")
 
 
 def what_follows(
     config: Config, lights: Sequence[Light], monotonic: Bool[np.ndarray, " d"] | None, effect: Effect | None
 ) -> str:
-    """Say how large the effect of u is, and what the theorems would say of this run if the lights allow any of them.
+    """Describe the size of the effect of u and, if the lights allow a theorem, its consequences for this run.
 
-    No light sees whether the data came from a model of this family, or whether training found p(x|u): the sentence is
-    conditional on both. With an amber light no theorem is named, but for two that leave theorem 1: a generator with
-    kinks, and u that moves means alone.
+    No light can tell whether the data came from a model of this family, or whether training found p(x|u). The sentence
+    is conditional on both. With an amber light no theorem is named, except in two cases that theorem 1 alone still
+    covers: a generator with kinks, and u that changes only means.
 
     Args:
-        config: The run's.
+        config: The run's config.
         lights: The four, in the theorem's order.
-        monotonic: Whether a k = 1 prior's T rises or falls only.
-        effect: What u does to the held-out latents.
+        monotonic: Whether T of a k = 1 prior is monotonic.
+        effect: The effect of u on the held-out latents.
     """
     if not config.is_conditional:
         return "Nothing is promised: a rotation of z explains the data as well (see Rotate)."
@@ -384,14 +385,14 @@ def lights_of(
 
 
 def effect_to(effect: Effect | None) -> dict[str, np.ndarray]:
-    """Return an effect as arrays for a file; None as an empty number of values."""
+    """Return an effect as arrays for a file. None is stored as an empty number of values."""
     if effect is None:
         return {"effect_values": np.array(0)}
     return {f"effect_{field.name}": np.asarray(getattr(effect, field.name)) for field in dataclasses.fields(effect)}
 
 
 def effect_from(found: Mapping[str, np.ndarray]) -> Effect | None:
-    """Return what `effect_to` wrote."""
+    """Return the effect that `effect_to` stored."""
     if not int(found["effect_values"]):
         return None
     values: dict[str, Any] = {f.name: found[f"effect_{f.name}"] for f in dataclasses.fields(Effect)}
@@ -399,11 +400,11 @@ def effect_from(found: Mapping[str, np.ndarray]) -> Effect | None:
 
 
 def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[str]:
-    """Say before training what u cannot give: fewer than nk + 1 values, or few points each.
+    """Return warnings before training about a u that has fewer than nk + 1 values, or few points for each.
 
     Args:
         u: Labels `[n]` (integers) or numbers of the data set.
-        needed: n k of the model about to be trained.
+        needed: n k of the model to be trained.
     """
     if u is None:
         return []
@@ -425,5 +426,5 @@ def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[
 
 
 def needed_values(config: Config) -> int:
-    """Return n k of a model: how many differences of lambda L is made of; 0 without a conditional prior."""
+    """Return n k of a model, the number of differences of lambda that form L, or 0 without a conditional prior."""
     return config.model.latents * config.prior.k

@@ -1,4 +1,4 @@
-"""The Darmois construction: two independent variables made of any two, still mixed."""
+"""The Darmois construction: turns any two variables into two independent ones that are still mixed."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from dvae_core.identify.independence import Independence, Ks, hsic, ks_test
 from dvae_core.identify.marginals import empirical
 from dvae_core.metrics import Score, mcc
 
-FITTED = 8000  # at most this many rows behind the estimate
-HELD_OUT = 500  # at most this many, and a fifth: the estimate's own error must stay below what they can detect
-CHECKED = 300  # left-out rows that choose the bandwidths
+FITTED = 8000  # largest number of rows used for the estimate
+HELD_OUT = 500  # largest number, and at most a fifth: they must be too few to detect the estimate's own error
+CHECKED = 300  # left-out rows on which the bandwidths are chosen
 WIDTHS = (0.02, 0.035, 0.06, 0.1, 0.17, 0.3, 0.5)  # bandwidths tried, in standard deviations of normal scores
 
 
 @dataclass(frozen=True, eq=False)
 class Darmois:
-    """Two independent uniforms made from any two variables, on rows the estimate has not seen.
+    """Two independent uniforms made from any two variables, on rows not used for the estimate.
 
     Attributes:
         y: y1 = F(x1), y2 = F(x2|x1), m by 2.
-        rows: Which rows of x these are.
-        independence: Of y1 and y2: nothing left to find.
-        independence_before: Of x1 and x2, the same rows.
-        ks: Of y1 and y2 against the uniform distribution. F is estimated: these p-values run low.
-        mcc: Of the true factors and y, where factors are given: independent, and still mixed. None otherwise.
-        method: How F was estimated, as a sentence.
+        rows: Row numbers of x.
+        independence: Test of y1 and y2, which finds no dependence.
+        independence_before: The same test of x1 and x2, on the same rows.
+        ks: Tests of y1 and y2 against the uniform distribution. These p-values are too low, because F is estimated.
+        mcc: MCC of the true factors and y: y is independent but still mixed. None if no factors are given.
+        method: A sentence on how F was estimated.
     """
 
     y: np.ndarray
@@ -45,22 +45,23 @@ def darmois(
     seed: int = 0,
     rows: Int[np.ndarray, " m"] | None = None,
 ) -> Darmois:
-    """Make two independent variables of any two: y1 = F(x1), y2 = F(x2|x1), both uniform.
+    """Turn any two variables into two independent ones: y1 = F(x1), y2 = F(x2|x1), both uniform.
 
-    That y1 and y2 are independent says nothing about what x was mixed from: y1 is a function of x1 alone, whatever x1
-    is. Exact for the true F; here F is estimated on some rows and applied to others (a fifth, at most 500):
+    The independence of y1 and y2 says nothing about the factors that x was mixed from: y1 is a function of x1 alone,
+    for any x1. The construction is exact for the true F. Here F is estimated on some rows and applied to others (a
+    fifth, at most 500):
 
         F(x1)    = the smoothed marginal of `empirical`
         F(x2|x1) = sum_k w_k Phi((x2 - x2_k) / b) / sum_k w_k,   w_k = exp(-(x1 - x1_k)^2 / (2 h^2))
 
-    on normal scores of both columns, after x2's straight-line trend near x1 is moved along (each x2_k is shifted by the
-    slope there times x1 - x1_k). h and b are chosen by the likelihood of left-out training points.
+    on normal scores of both columns, corrected for the linear trend of x2 near x1 (each x2_k is shifted by the slope
+    there times x1 - x1_k). h and b are chosen by the likelihood of left-out training points.
 
     Args:
-        x: Data, two continuous columns; rows independent.
-        factors: What x was mixed from, where known: scored against y.
-        seed: Of the held-out rows and of the permutations.
-        rows: Use these rows as held-out instead of a random choice.
+        x: Data, two continuous columns with independent rows.
+        factors: The factors that x was mixed from, if known. They are scored against y.
+        seed: Seed for the held-out rows and the permutations.
+        rows: Hold out these rows instead of a random choice.
 
     Raises:
         ValueError: If x does not have two varying columns, or has fewer than 100 rows.
@@ -109,7 +110,7 @@ def _conditional_cdf(fit: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, floa
         away = check[:, 1:] - centres
         for b in WIDTHS:
             density = (weights * np.exp(-0.5 * (away / b) ** 2)).sum(1) / b
-            scored[h, b] = float(np.log(density + 1e-12).mean())  # a point far from all others must not decide alone
+            scored[h, b] = float(np.log(density + 1e-12).mean())  # a single point far from all others must not decide
     h, b = max(scored, key=scored.__getitem__)
     weights, centres = _local(a, c, h)
     y2 = (weights * ndtr((c[:, 1:] - centres) / b)).sum(1)
@@ -117,10 +118,10 @@ def _conditional_cdf(fit: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, floa
 
 
 def _local(fit: np.ndarray, new: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [m, k] of the fitted points near each new x1, and their x2 moved along the local slope."""
+    """Weights [m, k] of the fitted points near each new x1, and their x2 shifted along the local slope."""
     away = fit[:, 0] - new[:, :1]
     log_weights = -0.5 * (away / h) ** 2
-    weights = np.exp(log_weights - log_weights.max(1, keepdims=True))  # the nearest point counts, however far it is
+    weights = np.exp(log_weights - log_weights.max(1, keepdims=True))  # the nearest point always counts
     weights /= weights.sum(1, keepdims=True)
     mean1, mean2 = (weights * away).sum(1), weights @ fit[:, 1]
     var1 = (weights * away**2).sum(1) - mean1**2

@@ -1,7 +1,8 @@
-"""What u does to the latents, on rows that no training saw: lambda fitted anew, with its error. Arrays in, no torch.
+"""The effect of u on latents of held-out rows, by a new fit of lambda with its error. Uses arrays only, no torch.
 
-A learned lambda(u) always differs between values of u, and where u does nothing its differences are those of noise:
-all directions alike, with the best condition number there is. So here every number has the size that noise gives it.
+A learned lambda(u) always differs between values of u. If u has no effect, these differences are pure noise, which is
+alike in all directions and so has the best possible condition number. So every number here is reported together with
+the value that noise alone would give.
 """
 
 from collections.abc import Callable
@@ -11,25 +12,25 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-LEVEL = 0.05  # of every test
-RANK_LEVEL = 0.1  # of the rank test: where L lacks more than one direction it hardly ever errs
-ONE_SIDED = 1.645  # standard errors that a gain must exceed, the same level
-FEWEST_ROWS = 8  # of a value of u, for two moments and their errors
-CELL_ROWS = 40  # of continuous u, at least
+LEVEL = 0.05  # significance level of every test but the rank test
+RANK_LEVEL = 0.1  # level of the rank test, which hardly ever errs if L lacks more than one direction
+ONE_SIDED = 1.645  # standard errors that a gain must exceed, at the same level
+FEWEST_ROWS = 8  # per value of u, for two moments and their errors
+CELL_ROWS = 40  # at least, per cell of continuous u
 PERMUTATIONS = 200
-FOLDS = 5  # of the gains: lambda is fitted to four fifths of each value's rows and scored on the last
-AT_ONCE = 20_000  # values of lambda that Newton's method looks for at once
-OUTSIDE = 0.25  # share of u's effect that a wider family may add before the data count as outside the prior's
+FOLDS = 5  # for the gains: lambda is fitted to four fifths of each value's rows and scored on the other fifth
+AT_ONCE = 20_000  # values of lambda for which Newton's method solves at once
+OUTSIDE = 0.25  # if a wider family adds this share of u's effect, the data count as outside the prior's
 
 
-# A family of one latent, each latent with its own: log p(z) = log Q(z) + T(z) lambda - log Z(lambda). Each class has
-# `statistics` (T), `natural` (the lambda with E T = mean, and its derivative in the mean), `log_norm` (log Z) and
-# `base` (log Q), the last two up to a constant that the Gaussian ones share.
+# Families for a single latent (each latent has its own): log p(z) = log Q(z) + T(z) lambda - log Z(lambda). Each class
+# has `statistics` (T), `natural` (the lambda with E T = mean, and its derivative in the mean), `log_norm` (log Z) and
+# `base` (log Q). The last two are up to a constant that the Gaussian ones share.
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """T = (z, z^2): u moves means and variances."""
+    """T = (z, z^2): u changes means and variances."""
 
     k: int = 2
 
@@ -57,7 +58,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Means:
-    """T = z, with a variance that u leaves alone: the common one within u."""
+    """T = z, with a variance that does not depend on u: the pooled variance within u."""
 
     variance: Float[np.ndarray, " d"]
     k: int = 1
@@ -82,7 +83,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Power:
-    """T = |z - c|^power about a centre that u leaves alone: the Gaussian's variance (2), or Laplace's scale (1)."""
+    """T = |z - c|^power about a centre independent of u: a Gaussian's variance (2), or a Laplace's scale (1)."""
 
     centre: Float[np.ndarray, " d"]
     power: int
@@ -108,13 +109,13 @@ class Power:
 
 @dataclass(frozen=True)
 class OnGrid:
-    """Any T, known on a grid: lambda by Newton's method.
+    """Any T that is known on a grid, with lambda found by Newton's method.
 
     Attributes:
         of: T as a function of z.
         nodes: T at the grid's nodes, [g, d, k].
         log_weight: Log of Q's mass at each node, [g, d].
-        start: A lambda to begin from, [d, k].
+        start: The initial lambda, [d, k].
     """
 
     of: Callable[[np.ndarray], np.ndarray]
@@ -124,7 +125,7 @@ class OnGrid:
 
     @property
     def k(self) -> int:
-        """Statistics a latent."""
+        """Number of statistics per latent."""
         return self.nodes.shape[-1]
 
     def statistics(self, z: np.ndarray) -> np.ndarray:
@@ -143,7 +144,7 @@ class OnGrid:
         return (np.log(total) + top)[..., 0, :], mean, second - mean[..., :, None] * mean[..., None, :]
 
     def natural(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Maximise lambda E T - log Z(lambda), which is concave, by Newton steps that are halved until it grows."""
+        """Maximise lambda E T - log Z(lambda), which is concave, by Newton steps that are halved until it increases."""
         lam = np.broadcast_to(self.start, mean.shape).copy()
         ridge = 1e-9 * np.eye(self.k)
         log_z, now, cov = self._moments(lam)
@@ -166,7 +167,7 @@ class OnGrid:
         return lam, np.linalg.inv(self._moments(lam)[2] + ridge)
 
     def log_norm(self, lam: np.ndarray) -> np.ndarray:
-        """Log Z by the grid's sum."""
+        """Log Z, as a sum over the grid."""
         return self._moments(lam)[0]
 
     def base(self, z: np.ndarray) -> float:
@@ -179,23 +180,23 @@ Family = Gaussian | Means | Power | OnGrid
 
 @dataclass(frozen=True)
 class Effect:
-    """What u does to latents that have not seen it.
+    """The effect of u on latents that were computed without it.
 
     Attributes:
-        gain: Nats a row that p(z|u) gains over one prior for all u, cross-fitted: fitted on one half of the rows and
-            scored on the other. Below 0 where u does nothing.
+        gain: Gain of p(z|u) over one prior for all u, in nats per row. It is cross-fitted: each row is scored by a fit
+            to other rows (see FOLDS). Below 0 if u has no effect.
         gain_error: Its standard error.
-        second: The same of k = 2 over means alone (T = z); NaN for other families.
+        second: The gain of k = 2 over means alone (T = z); NaN for other families.
         second_error: Its standard error.
-        beyond: What a Gaussian with both moments gains over a prior that moves one of them; NaN for other families.
+        beyond: The gain of a Gaussian with both moments over a prior that varies one of them; NaN for other families.
         beyond_error: Its standard error.
         singular: Singular values of the fitted lambda's differences in nats, largest first.
-        chance: What noise alone gives each of them: the 95 % quantile over permutations of u.
-        p_singular: That a smallest direction like this, or larger, is sampling error: the p value of "L is singular"
-            (NaN with fewer than nk + 2 values of u: nothing to test with).
+        chance: Each singular value under noise alone: the 95 % quantile over permutations of u.
+        p_singular: The p value of "L is singular": the probability that sampling error gives a smallest direction at
+            least this large (NaN with fewer than nk + 2 values of u, which are too few for a test).
         p_means, p_variances: The same for T = z and for -1 / (2 var) alone, of a family with both; NaN otherwise.
-        rows, step, values: Rows used; every how many of the held-out rows (time series are thinned to one row in two
-            autocorrelation times); distinct u with enough rows, or cells of continuous u.
+        rows, step, values: Number of rows used; the spacing of these among the held-out rows (time series are thinned
+            to one row in two autocorrelation times); number of distinct u with enough rows, or cells of continuous u.
     """
 
     gain: float
@@ -220,17 +221,17 @@ class Effect:
 
     @property
     def moves_second(self) -> bool:
-        """Whether k = 2 gains over means alone; True where that is not asked."""
+        """Whether k = 2 gains over means alone; True if this does not apply."""
         return bool(np.isnan(self.second) or self.second > ONE_SIDED * self.second_error)
 
     @property
     def is_outside(self) -> bool:
-        """Whether u moves a moment that this prior leaves alone, by a quarter of what it moves the other and more."""
+        """Whether u changes a moment that this prior keeps fixed, by at least a quarter of its effect on the other."""
         return bool(self.beyond > max(ONE_SIDED * self.beyond_error, OUTSIDE * self.gain))
 
 
 class Fit(NamedTuple):
-    """Lambda [m, d, k] of each value of u, and its covariance [m, dk, dk]."""
+    """Lambda [m, d, k] for each value of u, and its covariance [m, dk, dk]."""
 
     lam: np.ndarray
     cov: np.ndarray
@@ -245,26 +246,27 @@ def effect_of(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Effect | None:
-    """Measure what u does to latents, each number with what noise alone would give.
+    """Measure the effect of u on latents, and for each number the value that noise alone would give.
 
-    Lambda is fitted to the latents of each value of u by maximum likelihood. *Is L invertible?* is a rank test
-    (Cragg & Donald 1997): the smallest weighted sum of squares of (lambda(u) - mean) v over all directions v, each
-    lambda with its own sampling covariance, is chi-square with m - nk degrees of freedom where L is singular, and
-    smaller where it lacks more than one dimension. Assumes rows independent given u (see `step`) and latents that have
-    not seen u: a q(z|x,u) pulls latents towards what the prior learned, noise included. Blind to whether the latents
-    are the factors, and to posterior noise that changes with z (variances then seem to move where only means do).
+    Lambda is fitted to the latents of each value of u by maximum likelihood. *Is L invertible?* is decided by a rank
+    test (Cragg & Donald 1997). Its statistic is the smallest weighted sum of squares of (lambda(u) - mean) v over all
+    directions v, where each lambda has its own sampling covariance. If L is singular, the statistic is chi-square with
+    m - nk degrees of freedom, and smaller if L lacks more than one dimension. The test assumes that rows are
+    independent given u (see `step`) and that latents were computed without u: a q(z|x,u) pulls latents towards what the
+    prior learned, including its noise. It is blind to whether the latents are the factors, and to posterior noise that
+    changes with z (variances then seem to change although only means do).
 
     Args:
         z: Latents from x alone, in the prior's units.
-        u: Labels `[n]` (integers) or numbers `[n, d_u]`: cut into cells of equal size, latents less their slope on u
-            within a cell.
-        family: From the standardised latents and the codes of u to the prior's family.
-        step: Already taken: one row in so many. Only noted.
-        permutations: Of u, behind `chance`.
-        seed: Of the permutations.
+        u: Labels `[n]` (integers) or numbers `[n, d_u]`. Numbers are cut into cells of equal size, and the slope of the
+            latents on u within a cell is removed.
+        family: Function from the standardised latents and the codes of u to the prior's family.
+        step: The thinning already applied: one row in `step`. It is only recorded.
+        permutations: Number of permutations of u for `chance`.
+        seed: Seed for the permutations.
 
     Returns:
-        The effect; None where fewer than two values of u have 8 rows.
+        The effect, or None if fewer than two values of u have 8 rows.
 
     References:
         Cragg & Donald 1997, Inferring the rank of a matrix. Journal of Econometrics 76.
@@ -307,7 +309,8 @@ def effect_of(
 def p_singular(fit: Fit, spread: Float[np.ndarray, "d k"]) -> float:
     """P value of "the nk columns of lambda's differences are linearly dependent"; NaN with no more than nk values.
 
-    A limit law: the smallest of `effect_of`'s sums of squares is compared with chi-square of m - nk degrees of freedom.
+    It is asymptotic: it compares the smallest of `effect_of`'s sums of squares with chi-square of m - nk degrees of
+    freedom.
     """
     from scipy.optimize import minimize
     from scipy.stats import chi2
@@ -317,7 +320,7 @@ def p_singular(fit: Fit, spread: Float[np.ndarray, "d k"]) -> float:
         return float("nan")
     points = (fit.lam * spread).reshape(m, nk)
     cov = fit.cov * spread.reshape(-1, 1) * spread.reshape(-1)
-    # In coordinates where the average error is round, the search is well scaled.
+    # In coordinates where the average error is isotropic, the search is well scaled.
     values, axes = np.linalg.eigh(cov.mean(0))
     white = axes / np.sqrt(np.maximum(values, 1e-12 * values.max()))
     points, cov = points @ white, np.einsum("ia,mij,jb->mab", white, cov, white)
@@ -336,7 +339,7 @@ def p_singular(fit: Fit, spread: Float[np.ndarray, "d k"]) -> float:
 
 
 def gaussian_family(modulate: str) -> Callable[[np.ndarray, np.ndarray], Family]:
-    """Return how a Gaussian prior that moves "mean", "variance" or "both" reads latents."""
+    """Return a function of latents and codes that gives a Gaussian prior's family ("mean", "variance" or "both")."""
 
     def family(z: np.ndarray, codes: np.ndarray) -> Family:
         if modulate == "mean":
@@ -347,7 +350,7 @@ def gaussian_family(modulate: str) -> Callable[[np.ndarray, np.ndarray], Family]
 
 
 def laplace_family(z: Float[np.ndarray, "n d"], codes: Int[np.ndarray, " n"]) -> Family:
-    """Return how a Laplace prior reads latents: scales about a common centre."""
+    """Return the family of a Laplace prior for these latents: scales about a common centre."""
     return Power(np.median(z, axis=0), 1)
 
 
@@ -377,7 +380,7 @@ def _grouped(z: np.ndarray, u: np.ndarray, most_needed: int) -> tuple[np.ndarray
 
 
 def _cells(columns: np.ndarray, wanted: int) -> np.ndarray:
-    """Halve the rows at the median of their widest column until there are enough cells, or few rows in each."""
+    """Split the rows at the median of their widest column until there are enough cells, or few rows in each."""
     cells = [np.arange(len(columns))]
     while len(cells) < wanted and len(columns) // (2 * len(cells)) >= CELL_ROWS:
         halves = []
@@ -399,7 +402,7 @@ def _within_variance(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _fitted(kind: Family, T: np.ndarray, codes: np.ndarray, m: int) -> Fit:
-    """Fit lambda to each value of u; its covariance by the delta method from that of T, latents together."""
+    """Fit lambda to each value of u. Its covariance, joint over latents, follows from that of T by the delta method."""
     d, k = T.shape[1:]
     groups = [T[codes == c] for c in range(m)]
     lam, slope = kind.natural(np.stack([group.mean(0) for group in groups]))
@@ -413,7 +416,7 @@ def _fitted(kind: Family, T: np.ndarray, codes: np.ndarray, m: int) -> Fit:
 def _gain(
     z: np.ndarray, codes: np.ndarray, kind: Family, rival: Family, rng: np.random.Generator, *, shared: bool
 ) -> tuple[float, float]:
-    """Return mean and standard error, over rows, of log p(z|u) less a rival's, each row scored by the other folds' fit.
+    """Return mean and standard error, over rows, of log p(z|u) minus a rival's, with a fit to the other folds.
 
     `shared`: whether the rival has one lambda for all u.
     """
@@ -429,7 +432,7 @@ def _gain(
 
 
 def _log_prob(kind: Family, z: np.ndarray, codes: np.ndarray, fold: np.ndarray, f: int, *, shared: bool) -> np.ndarray:
-    """Return log p(z|u) of fold f, less what all Gaussian families share, under lambda fitted to the other folds."""
+    """Return log p(z|u) of fold f, up to the shared Gaussian constant, under lambda fitted to the other folds."""
     T, m, test = kind.statistics(z), int(codes.max()) + 1, fold == f
     if shared:
         means, at = T[~test].mean(0)[None], np.zeros(int(test.sum()), int)

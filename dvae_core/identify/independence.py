@@ -1,4 +1,4 @@
-"""Are these columns independent? HSIC with a permutation p-value; and is this column uniform? Kolmogorov-Smirnov."""
+"""Tests whether columns are independent (HSIC with a permutation p-value) or uniform (Kolmogorov-Smirnov)."""
 
 import itertools
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-INDUCING = 24  # grid points behind each kernel: with the median width the 24th eigenvalue is rounding
+INDUCING = 24  # grid points for each kernel: with the median width the 24th eigenvalue is at rounding error
 
 
 @dataclass(frozen=True, eq=False)
 class Independence:
-    """Dependence between columns, and how often chance alone gives as much.
+    """Dependence between columns, and how often chance alone gives at least as much.
 
     Attributes:
-        statistic: Sum of HSIC over the pairs of columns; 0 when independent, in the limit.
-        p_value: Share of permutations (the one observed among them) with a statistic at least as large; in (0, 1].
+        statistic: Sum of HSIC over the pairs of columns. It tends to 0 if they are independent.
+        p_value: Share of permutations (including the observed order) with a statistic at least as large; in (0, 1].
         null: The statistic of each permutation.
-        rows: Rows used.
-        method: What was computed, as a sentence.
+        rows: Number of rows used.
+        method: A sentence on what was computed.
     """
 
     statistic: float
@@ -45,7 +45,7 @@ def ks_test(v: Float[np.ndarray, " n"]) -> Ks:
 
 
 def normal_scores(z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Return each column's ranks, carried to a standard normal: Phi^-1((rank - 1/2) / n)."""
+    """Return each column's ranks, mapped to a standard normal: Phi^-1((rank - 1/2) / n)."""
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
@@ -57,15 +57,15 @@ def hsic(z: Float[np.ndarray, "n d"], *, permutations: int = 199, seed: int = 0,
 
         HSIC_ij = 1/n^2 tr(K_i H K_j H),  K_i(a, b) = exp(-(a - b)^2 / (2 w^2)),  H = I - 1/n,  summed over pairs i < j
 
-    Columns become normal scores of their ranks first, so that the test is blind to the marginals; w is the median
-    distance. Every column but the first is permuted on its own. For more than two columns it looks at pairs: blind to
-    dependence that no pair shows. Assumes that rows are independent (not a time series).
+    Columns are first replaced by normal scores of their ranks, so that the test is blind to the marginals. w is the
+    median distance. Every column except the first is permuted on its own. With more than two columns the test considers
+    pairs, so it is blind to dependence that no pair shows. It assumes that rows are independent (not a time series).
 
     Args:
         z: Examples in rows, at least two columns.
         permutations: B; the p-value is a multiple of 1 / (B + 1).
-        seed: Of the permutations and of the rows used.
-        rows: At most this many rows are used (drawn at random).
+        seed: Seed for the permutations and the choice of rows.
+        rows: Largest number of rows used (drawn at random).
 
     Raises:
         ValueError: If there is one column, fewer than 8 rows, or a constant column.

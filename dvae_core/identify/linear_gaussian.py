@@ -1,6 +1,7 @@
 """The exact model x = W z + b + noise, z ~ N(0, I): every curve against the angle of rotation in closed form.
 
-No training, no sampling, nothing approximate: what a trained run's curves are compared with. Nats per example.
+It needs no training, sampling or approximation, so it is the reference for a trained run's curves. Values are in nats
+per example.
 """
 
 from collections.abc import Sequence
@@ -69,11 +70,11 @@ class LinearGaussian:
         return recon - kl
 
     def elbo_full(self, x: Float[np.ndarray, "n d_x"]) -> Float[np.ndarray, " n"]:
-        """The ELBO of the exact posterior: log p(x), reached from the other side."""
+        """The ELBO of the exact posterior, which equals log p(x) but is computed independently."""
         return self.elbo(x, self.posterior_mean(x), self.posterior_cov)
 
     def elbo_diagonal(self, x: Float[np.ndarray, "n d_x"]) -> Float[np.ndarray, " n"]:
-        """The ELBO of the best diagonal q: the exact mean, precisions diag(S^-1)."""
+        """The ELBO of the best diagonal q, which has the exact mean and precisions diag(S^-1)."""
         precision = np.diag(np.linalg.inv(self.posterior_cov))
         return self.elbo(x, self.posterior_mean(x), np.diag(1 / precision))
 
@@ -87,7 +88,7 @@ class LinearGaussian:
         return LinearGaussian(self.W @ M.T, self.b, self.noise_std)
 
     def sample(self, n: int, seed: int = 0) -> tuple[Float[np.ndarray, "n d_x"], Float[np.ndarray, "n d_z"]]:
-        """Draw n examples: x, and the z they came from."""
+        """Draw n examples: x, and the z that generated them."""
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((n, self.d_z))
         return z @ self.W.T + self.b + self.noise_std * rng.standard_normal((n, len(self.b))), z
@@ -97,7 +98,7 @@ def from_posterior(variances: Sequence[float | int] | Float[np.ndarray, " d"]) -
     """Return a model with posterior covariance S = diag(variances): unit noise, W_ii = sqrt(1 / s_i - 1).
 
     Raises:
-        ValueError: If a variance is not above 0 and at most 1 (the prior's: data can only narrow it).
+        ValueError: If a variance is not above 0 and at most 1 (the prior variance, which data can only reduce).
     """
     s = np.asarray(variances, float)
     if not (len(s) and ((s > 0) & (s <= 1)).all()):
@@ -106,9 +107,9 @@ def from_posterior(variances: Sequence[float | int] | Float[np.ndarray, " d"]) -
 
 
 def diagonal_gap(S: Float[np.ndarray, "d d"]) -> float:
-    """What the best diagonal q loses against the posterior N(m, S): 1/2 [ sum_i log (S^-1)_ii + log det S ] nats.
+    """Loss of the best diagonal q against the posterior N(m, S): 1/2 [ sum_i log (S^-1)_ii + log det S ] nats.
 
-    The KL divergence of N(m, diag(1 / (S^-1)_ii)) from N(m, S). At least 0; 0 where S is diagonal.
+    This is the KL divergence of N(m, diag(1 / (S^-1)_ii)) from N(m, S). It is at least 0, and 0 if S is diagonal.
     """
     return float(_diagonal_gaps(S))
 
@@ -118,7 +119,8 @@ def diagonal_gap_curve(
 ) -> Float[np.ndarray, "t ..."]:
     """Return `diagonal_gap` of M S M^T at each angle (degrees). For S = diag(1, .05): 0, .378, .739, .854 nats.
 
-    (At 0, 15, 30 and 45 degrees.) This is why VAEs do not rotate at random: a diagonal encoder prefers the axes of S.
+    (Those are at 0, 15, 30 and 45 degrees.) This is why VAEs do not rotate at random: a diagonal encoder prefers the
+    axes of S.
 
     References:
         Rolinek, Zietlow & Martius 2019, Variational autoencoders pursue PCA directions (by accident).
@@ -130,19 +132,20 @@ def diagonal_gap_curve(
 def refitted_gap(
     prior_var: Float[np.ndarray, "m d"], angles: Angles, plane: tuple[int, int] = (0, 1)
 ) -> Float[np.ndarray, " t"]:
-    """What the best factorial prior p(z~|u) in turned axes loses against the one in the model's own axes.
+    """Loss of the best factorial prior p(z~|u) in rotated axes against the one in the model's own axes.
 
         mean over u of 1/2 [ sum_i log (M V_u M^T)_ii - log det V_u ]
 
-    Nats per example, without observation noise, Gaussian family (means refit without loss). 0 at every angle where all
-    V_u are multiples of I; with variances that u modulates differently, 0 only at multiples of 90 degrees, the
-    permutations and signs that the theorem leaves free. *Constant* but unequal variances bend it too, though such a
-    model is free up to an affine map: rotate in coordinates whitened within u instead (`log_pxu_curve`).
+    It is in nats per example, for a Gaussian family without observation noise (means can be refitted without loss). It
+    is 0 at every angle if all V_u are multiples of I. If u modulates the variances differently, it is 0 only at
+    multiples of 90 degrees, which are the permutations and signs that the theorem leaves free. *Constant* but unequal
+    variances also bend the curve, although such a model is free up to an affine map: in that case rotate in
+    coordinates whitened within u (`log_pxu_curve`).
 
     Args:
         prior_var: Variances of p(z|u), a row for each u.
         angles: Degrees.
-        plane: The two latents that turn.
+        plane: The two latents that are rotated.
     """
     squared = [rotation_matrix(prior_var.shape[1], angle, plane) ** 2 for angle in angles]
     # (M diag(v) M^T)_ii = sum_j M_ij^2 v_j
@@ -159,23 +162,23 @@ def log_pxu_curve(
     plane: tuple[int, int] = (0, 1),
     within_u_whitened: bool = False,
 ) -> Float[np.ndarray, " t"]:
-    """Mean log p(x|u) of the model turned by each angle, for data from the unturned one with prior N(mu_u, V_u).
+    """Mean log p(x|u) of the model rotated by each angle, for data from the original with prior N(mu_u, V_u).
 
         E_{x|u} log N(x; W M^T m~ + b, W M^T V~ M W^T + noise),   averaged over u, in closed form
 
-    "fixed": m~ = mu_u, V~ = V_u stay what they were: peaks at 0 (and at 180 degrees if all means are 0), and bends even
-    where nothing is identified. "refitted": m~ = M mu_u, V~ = diag(M V_u M^T), the best factorial prior in the turned
-    axes (exactly so without noise): flat unless u modulates the variances.
+    "fixed" keeps m~ = mu_u, V~ = V_u. The curve peaks at 0 (and at 180 degrees if all means are 0), and bends even if
+    nothing is identified. "refitted" uses m~ = M mu_u, V~ = diag(M V_u M^T), the best factorial prior in the rotated
+    axes (exactly so without noise). The curve is flat unless u modulates the variances.
 
     Args:
         model: W, b and the noise.
         prior_mu: Means of p(z|u), a row for each u, all equally probable.
         prior_var: Its variances.
         angles: Degrees.
-        how: Whether the prior follows.
-        plane: The two latents that turn.
-        within_u_whitened: Turn z / sqrt(mean_u V_u) instead of z. Means-only priors with constant unequal variances
-            are then flat: they are free up to an affine map, of which rotations of z alone are the wrong slice.
+        how: Whether the prior is kept or refitted.
+        plane: The two latents that are rotated.
+        within_u_whitened: Rotate z / sqrt(mean_u V_u) instead of z. The curve is then flat for means-only priors with
+            constant unequal variances. These are free up to an affine map, but not under rotations of z itself.
 
     Raises:
         ValueError: If the moments do not fit the model.
@@ -214,16 +217,16 @@ def curves(
     prior_mu: Float[np.ndarray, "m d"] | None = None,
     prior_var: Float[np.ndarray, "m d"] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return "the curve that says it all" for 0..90 degrees, under the names of a run's rotation analysis.
+    """Return "the curve that says it all" for 0..90 degrees, with the names used in a run's rotation analysis.
 
     angle, log_px, elbo, elbo_full, elbo_diagonal, gap_closed_form, mcc [t]; with prior moments also log_pxu_fixed and
-    log_pxu_refitted. Expectations over the model's own data: E log p(x) is minus the entropy of x. `mcc` is that of
-    white latents, max(|cos|, |sin|) in the plane and 1 elsewhere.
+    log_pxu_refitted. Expectations are over the model's own data, so E log p(x) is minus the entropy of x. `mcc` is
+    that of white latents: max(|cos|, |sin|) in the plane and 1 elsewhere.
 
     Args:
         model: The exact model.
         step: Degrees between angles.
-        plane: The two latents that turn.
+        plane: The two latents that are rotated.
         prior_mu: Means of p(z|u), a row for each u; zeros if only the variances are given.
         prior_var: Variances of p(z|u); ones if only the means are given.
 
@@ -253,18 +256,18 @@ def curves(
 
 @dataclass(frozen=True, eq=False)
 class WrongAxes:
-    """Seeds that agree and are wrong: a diagonal q on the exact model, see `diagonal_seeds`.
+    """Seeds that agree but are wrong: a diagonal q on the exact model, see `diagonal_seeds`.
 
     Attributes:
         angle: Degrees, 0..90.
-        elbo: The bound of the best diagonal q with the latents' axes at each angle, less log p(x): minus its gap.
+        elbo: The bound of the best diagonal q with the latents' axes at each angle, minus log p(x): minus its gap.
         starts: Angle at which each seed started.
         ends: Angle at which its bound stopped rising.
         at_starts: The bound there.
         at_ends: The bound there.
-        pairs: MCC of the seeds' posterior means, every pair.
+        pairs: MCC of the seeds' posterior means, for every pair.
         with_truth: MCC of each seed's posterior means with the true factors.
-        at_truth: What it would be along the true axes (noise keeps it below 1).
+        at_truth: The same along the true axes (noise keeps it below 1).
     """
 
     angle: np.ndarray
@@ -283,15 +286,15 @@ def diagonal_seeds(
 ) -> WrongAxes:
     """Let seeds climb a diagonal q's ELBO from random axes, on data whose true factors lie along other axes.
 
-    x = W z + noise with N(0, I) factors; every turned model explains x equally well, so the data cannot choose. The
-    bound can: E ELBO = E log p(x) - gap(angle), largest along the posterior's own axes. All seeds end there, which the
-    pairwise MCC calls agreement, and the true axes are where `truth` puts them.
+    The model is x = W z + noise with N(0, I) factors. Every rotated model explains x equally well, so the data cannot
+    choose between them. The bound can: E ELBO = E log p(x) - gap(angle) is largest along the posterior's own axes. All
+    seeds end there, so the pairwise MCC shows agreement, although the true axes are at the angle `truth`.
 
     Args:
-        variances: Of the posterior along its axes.
+        variances: Variances of the posterior along its axes.
         truth: Angle of the true factors' axes, degrees.
-        seeds: How many.
-        seed: Of their random first angles.
+        seeds: Number of seeds.
+        seed: Seed for their random initial angles.
 
     Returns:
         The curve, the climbs, and both MCCs in closed form: for posterior means R(a) m with Cov(m) = Cov(m, z) = I - S.
@@ -302,7 +305,7 @@ def diagonal_seeds(
     at = np.random.default_rng(seed).integers(1, len(angle) - 1, seeds)
     ends = at.copy()
     for k in range(seeds):
-        while True:  # to the better neighbour, a tenth of a degree away, while there is one
+        while True:  # step to a better neighbour, a tenth of a degree away, as long as there is one
             near = np.clip([ends[k] - 1, ends[k], ends[k] + 1], 0, len(angle) - 1)
             best = near[elbo[near].argmax()]
             if elbo[best] <= elbo[ends[k]]:
@@ -318,7 +321,7 @@ def diagonal_seeds(
 
 
 def _plane_mcc(cross: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
-    """Return the MCC of two pairs of variables from their covariances: the better of the two matchings."""
+    """Return the MCC of two pairs of variables from their covariances, for the better of the two matchings."""
     r = np.abs(cross) / np.sqrt(np.outer(np.diag(one), np.diag(other)))
     return float(max(r[0, 0] + r[1, 1], r[0, 1] + r[1, 0]) / 2)
 

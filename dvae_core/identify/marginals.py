@@ -1,7 +1,7 @@
-"""Continuous marginals p(z_i), carried to a Gaussian and back without losing their tails.
+"""Continuous marginals p(z_i), mapped to a Gaussian and back without losing precision in the tails.
 
-`score` is Phi^-1(F(z)) and `unscore` its inverse. Both work on log F or log(1 - F), whichever is smaller, so that a
-point eight standard deviations out comes back as itself; through F alone everything beyond 8.2 would be infinity.
+`score` is Phi^-1(F(z)) and `unscore` its inverse. Both work on log F or log(1 - F), whichever is smaller, so that even
+a point eight standard deviations out is recovered. With F alone, everything beyond 8.2 would become infinite.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 Values = Float[np.ndarray, "*shape"]
-CENTRES = 100  # behind a smoothed empirical marginal: its CDF is within 1/200 of that with all points
+CENTRES = 100  # in a smoothed empirical marginal: its CDF is within 1/200 of that with all points
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +18,8 @@ class Marginal:
     """A continuous distribution of one number with a strictly increasing CDF.
 
     Attributes:
-        name: What menus and errors call it.
-        method: In words: the density, or how it was estimated.
+        name: The name shown in menus and errors.
+        method: A description of the density, or of how it was estimated.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Marginal:
 
     @property
     def middle(self) -> float:
-        """Where `score` changes from the lower tail to the upper: near the median."""
+        """The point near the median at which `score` changes from the lower tail to the upper."""
         return 0.0
 
     def log_pdf(self, z: Values) -> Values:
@@ -66,7 +66,7 @@ class Marginal:
         raise NotImplementedError
 
     def cdf(self, z: Values) -> Values:
-        """F(z), by `score`'s way."""
+        """F(z), computed from `score`."""
         return np.exp(self.log_cdf(z))
 
     def sample(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, " n"]:
@@ -88,7 +88,7 @@ class Uniform(Marginal):
         outside = int((np.abs(z) > self.edge).sum())
         if outside:
             raise ValueError(f"The uniform marginal lives on +-{self.edge:.4f}; {outside} values lie outside.")
-        inside = np.nextafter(self.edge, 0)  # the edges themselves would be at infinity
+        inside = np.nextafter(self.edge, 0)  # the edges themselves would map to infinity
         return np.log((np.clip(z, -inside, inside) + self.edge) / (2 * self.edge))
 
     def lower_quantile(self, log_p: Values) -> Values:
@@ -153,7 +153,7 @@ class StudentT(Marginal):
         return np.log(stdtr(self.df, z / self.scale))  # power tails: no underflow before |z| of 1e60
 
     def lower_quantile(self, log_p: Values) -> Values:
-        """F^-1, to float64 by Newton steps on log F."""
+        """F^-1, to float64 precision by Newton steps on log F."""
         from scipy.special import stdtrit
 
         z = self.scale * stdtrit(self.df, np.exp(log_p))
@@ -164,7 +164,7 @@ class StudentT(Marginal):
 
 
 class Mixture(Marginal):
-    """A mixture of Gaussians of one width: the bimodal marginal, and the smoothed empirical ones."""
+    """A mixture of Gaussians of equal width, used for the bimodal marginal and the smoothed empirical ones."""
 
     def __init__(self, name: str, method: str, centres: Float[np.ndarray, " k"], width: float | int) -> None:
         super().__init__(name, method)
@@ -185,7 +185,7 @@ class Mixture(Marginal):
         return _log_mean_exp(-0.5 * t**2) - np.log(self.width * np.sqrt(2 * np.pi))
 
     def log_cdf(self, z: Values) -> Values:
-        """Log F(z), a mean of Gaussian CDFs: strictly increasing on the whole line."""
+        """Log F(z), a mean of Gaussian CDFs, which is strictly increasing on the whole line."""
         from scipy.special import log_ndtr
 
         return _log_mean_exp(log_ndtr((z[..., None] - self.centres) / self.width))
@@ -200,7 +200,7 @@ class Mixture(Marginal):
         """F^-1(Phi(a)): linear interpolation in a table of scores, then safeguarded Newton steps on the score."""
         reach = self.width * (
             2 + np.abs(a).max(initial=0.0)
-        )  # beyond its outermost centre the score is steeper than this
+        )  # beyond the outermost centre the score is steeper than this
         table = np.linspace(self.centres[0] - reach, self.centres[-1] + reach, 2048)
         scores = self.score(table)
         at = np.clip(np.searchsorted(scores, a), 1, len(table) - 1)
@@ -213,7 +213,7 @@ class Mixture(Marginal):
             slope = np.exp(self.log_pdf(z) + 0.5 * (error + a) ** 2 + 0.5 * np.log(2 * np.pi))
             moved = z - error / slope
             moved = np.where((moved >= low) & (moved <= high), moved, 0.5 * (low + high))
-            done = np.abs(moved - z) <= 1e-9 * (1 + np.abs(z))  # quadratic: the step just taken leaves 1e-15
+            done = np.abs(moved - z) <= 1e-9 * (1 + np.abs(z))  # quadratic convergence: this step leaves 1e-15
             z = moved
             if done.all():
                 break
@@ -246,7 +246,7 @@ def marginal(name: str) -> Marginal:
     """Return a marginal of mean 0 and variance 1 by its key in MARGINALS.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If none has that name.
     """
     if name not in NAMED:
         raise ValueError(f"There is no marginal called {name!r}; known are {', '.join(MARGINALS)}.")
@@ -258,12 +258,12 @@ def empirical(values: Float[np.ndarray, " n"], name: str = "empirical") -> Margi
 
         F(z) = mean_k Phi((z - c_k) / h),   c_k: 100 evenly spaced quantiles (or all values, if fewer)
 
-    h is Silverman's rule, 0.9 min(std, IQR / 1.34) n^(-1/5). It is smoother than the sample: its variance is larger by
-    h^2, and its tails are Gaussian.
+    h follows Silverman's rule, 0.9 min(std, IQR / 1.34) n^(-1/5). The result is smoother than the sample: its variance
+    is larger by h^2, and its tails are Gaussian.
 
     Args:
-        values: The sample, any scale.
-        name: What to call it, for example "z1 of my run".
+        values: The sample, on any scale.
+        name: Its name, for example "z1 of my run".
 
     Raises:
         ValueError: If there are fewer than 20 values, or all are equal.
@@ -284,5 +284,5 @@ def empirical(values: Float[np.ndarray, " n"], name: str = "empirical") -> Margi
 
 
 def empirical_marginals(z: Float[np.ndarray, "n d"], name: str = "z") -> list[Marginal]:
-    """Return `empirical` of every column, called name1, name2, ..."""
+    """Return `empirical` of every column, named name1, name2, ..."""
     return [empirical(column, f"{name}{i + 1}") for i, column in enumerate(z.T)]

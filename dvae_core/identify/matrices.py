@@ -1,11 +1,11 @@
-"""Orthogonal matrices: made, combined, undone, and refused with the size of their defect. Rows of z: z~ = z M^T."""
+"""Creating, composing, inverting and validating orthogonal matrices. For rows of z, z~ = z M^T."""
 
 import functools
 
 import numpy as np
 from jaxtyping import Float
 
-TOLERANCE = 1e-6  # largest ||M^T M - I|| taken for orthogonal: float32 entries leave about 1e-7
+TOLERANCE = 1e-6  # largest ||M^T M - I|| accepted as orthogonal: float32 entries give about 1e-7
 
 
 def rotation_matrix(d: int, degrees: float | int, plane: tuple[int, int] = (0, 1)) -> Float[np.ndarray, "d d"]:
@@ -38,7 +38,7 @@ def reflection(d: int, axis: int = 0) -> Float[np.ndarray, "d d"]:
 
 
 def random_orthogonal(d: int, seed: int = 0) -> Float[np.ndarray, "d d"]:
-    """Return an orthogonal matrix drawn uniformly (Haar), det +1 or -1: QR of Gaussian noise, signs made unique.
+    """Return an orthogonal matrix drawn uniformly (Haar), with det +1 or -1, by QR of Gaussian noise with unique signs.
 
     Raises:
         ValueError: If d is below 1.
@@ -53,7 +53,7 @@ def random_orthogonal(d: int, seed: int = 0) -> Float[np.ndarray, "d d"]:
 
 
 def compose(*maps: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
-    """Return the product of maps, the first given applied first: of A and B it is B A.
+    """Return the composition of maps, applied in the order given: B A for A and B.
 
     Raises:
         ValueError: If there is nothing to compose.
@@ -64,7 +64,7 @@ def compose(*maps: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
 
 
 def undo(M: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
-    """Return the map that takes M back: M^T, the inverse of an orthogonal matrix."""
+    """Return the map that undoes M: M^T, the inverse of an orthogonal matrix."""
     return M.T.copy()
 
 
@@ -74,22 +74,22 @@ def orthogonality_defect(M: Float[np.ndarray, "d d"]) -> float:
 
 
 def require_orthogonal(M: Float[np.ndarray, "r c"], d: int | None = None, tolerance: float = TOLERANCE) -> None:
-    """Refuse a matrix that is not orthogonal, naming how far it is.
+    """Raise an error if a matrix is not orthogonal, with the size of its defect.
 
     Raises:
-        ValueError: If M is not square (of size d, where given), or ||M^T M - I|| exceeds the tolerance.
+        ValueError: If M is not square (of size d, if given), or ||M^T M - I|| exceeds the tolerance.
     """
     size = d if d is not None else len(M)
     if M.shape != (size, size):
         what = f"{d} x {d} for a model with {d} latents" if d is not None else "square"
         raise ValueError(f"M must be {what}; got {M.shape[0]} x {M.shape[-1]}.")
     defect = orthogonality_defect(M)
-    if not defect <= tolerance:  # so that NaN is refused too
+    if not defect <= tolerance:  # so that NaN also fails
         raise ValueError(f"M is not orthogonal: ||M^T M - I|| = {defect:.3g}; only orthogonal maps keep N(0, I).")
 
 
 def from_text(text: str, d: int | None = None) -> Float[np.ndarray, "d d"]:
-    """Read an orthogonal matrix as people paste it: a row a line (or a semicolon), numbers apart by blanks or commas.
+    """Read an orthogonal matrix from pasted text, with rows on lines (or between semicolons), blanks or commas in rows.
 
     Raises:
         ValueError: If it holds something other than numbers, is not square (of size d), or not orthogonal.
@@ -105,14 +105,14 @@ def from_text(text: str, d: int | None = None) -> Float[np.ndarray, "d d"]:
         M = np.array([[float(v) for v in row] for row in rows])
     except ValueError:
         raise ValueError("A matrix needs plain numbers, such as 0.6 -0.8; got something else.") from None
-    require_orthogonal(M, d, tolerance=1e-4)  # people paste four or five digits
+    require_orthogonal(M, d, tolerance=1e-4)  # pasted numbers often have four or five digits
     U, _, Vt = np.linalg.svd(M)
-    return U @ Vt  # the nearest orthogonal matrix: rounding is repaired, nothing else is
+    return U @ Vt  # the nearest orthogonal matrix, which only repairs rounding
 
 
 def entangles(M: Float[np.ndarray, "d d"]) -> bool:
-    """Whether every new latent depends on every old one: all entries non-zero, as Locatello's theorem asks.
+    """Whether every new latent depends on every old one: all entries are non-zero, as Locatello's theorem requires.
 
-    False at 0 and 90 degrees, which only relabel and flip the axes.
+    It is False at 0 and 90 degrees, which only relabel and flip the axes.
     """
     return bool((np.abs(M) > 1e-9).all())  # cos 90 degrees is 6e-17 in float64

@@ -1,4 +1,4 @@
-"""A two-sample test: could z and M z' come from one distribution?"""
+"""A two-sample test of whether z and M z' have the same distribution."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ NULL_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class TwoSample:
-    """The energy distance of two samples and how often chance alone gives one as large.
+    """The energy distance of two samples, and how often chance alone gives one at least as large.
 
     Attributes:
         statistic: Squared energy distance, 0 for equal samples, in the data's units.
-        p_value: Share of relabellings (the one observed among them) with a statistic at least as large; in (0, 1].
+        p_value: Share of relabellings (including the observed one) with a statistic at least as large; in (0, 1].
         null: The statistic of each relabelling.
-        rows: Points used of each sample.
-        method: What was computed, as a sentence.
+        rows: Number of points used from each sample.
+        method: A sentence on what was computed.
     """
 
     statistic: float
@@ -35,20 +35,20 @@ class TwoSample:
 def energy_test(
     a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m k"], *, permutations: int = 199, seed: int = 0, rows: int = 500
 ) -> TwoSample:
-    """Test whether two independent samples have one distribution, by the energy distance and random relabelling.
+    """Test whether two independent samples have the same distribution, by energy distance and random relabelling.
 
         E = 2 mean |a - b| - mean |a - a'| - mean |b - b'|
 
-    Under the null (one distribution, all n + m points exchangeable) the p-value is uniform on 1/(B+1), ..., 1. It needs
-    *independent* samples: z against M z of the very same points are not exchangeable, and the p-value crowds near 1.
-    Sees every difference between distributions given enough points; with few points it is blind to small ones.
+    Under the null (one distribution, all n + m points exchangeable) the p-value is uniform on 1/(B+1), ..., 1. The test
+    needs *independent* samples: z and M z of the same points are not exchangeable, and the p-value is then mostly near
+    1. Given enough points it detects every difference between distributions; with few points it misses small ones.
 
     Args:
         a: One sample.
         b: The other.
-        permutations: B, relabellings of the pooled points.
-        seed: Of the relabelling and of the rows used.
-        rows: At most this many of each sample are used (drawn at random): the work grows with their square.
+        permutations: B, the number of relabellings of the pooled points.
+        seed: Seed for the relabelling and the choice of rows.
+        rows: Largest number of rows used from each sample (drawn at random); the work grows with its square.
 
     Raises:
         ValueError: If dimensions differ, a sample has fewer than 2 rows, or values are not finite.
@@ -69,7 +69,7 @@ def energy_test(
     n, m = len(a), len(b)
     pooled = np.concatenate([a, b]).astype(float)
     distance = cdist(pooled, pooled)
-    first = np.zeros((n + m, permutations + 1))  # one relabelling a column; the first is the one observed
+    first = np.zeros((n + m, permutations + 1))  # one relabelling per column; the first is the observed one
     first[:n, 0] = 1.0
     for k in range(1, permutations + 1):
         first[rng.permutation(n + m)[:n], k] = 1.0
@@ -79,7 +79,7 @@ def energy_test(
     ab = to_first.sum(0) - aa
     bb = total - aa - 2 * ab
     statistic = 2 * ab / (n * m) - aa / n**2 - bb / m**2
-    # Relabellings are ties only by rounding: distinct points give distinct statistics.
+    # Relabellings tie only up to rounding: distinct points give distinct statistics.
     p_value = float((statistic >= statistic[0]).mean())
     method = f"energy distance, {permutations} random relabellings, {n} and {m} points"
     return TwoSample(float(statistic[0]), p_value, statistic[1:], (n, m), method)
@@ -88,13 +88,13 @@ def energy_test(
 def rotated_prior_test(
     M: Float[np.ndarray, "d d"], *, n: int = 500, seed: int = 0, permutations: int = 199
 ) -> TwoSample:
-    """Test z against M z', both drawn from N(0, I), z' independent of z: nothing to find if M is orthogonal.
+    """Test z against M z' for independent z and z' from N(0, I). There is no difference if M is orthogonal.
 
     Args:
         M: Orthogonal.
-        n: Points in each cloud.
-        seed: Of both draws and of the relabelling: press again for another p-value.
-        permutations: Relabellings.
+        n: Number of points in each sample.
+        seed: Seed for both draws and the relabelling. A new seed gives another p-value.
+        permutations: Number of relabellings.
 
     Raises:
         ValueError: If M is not orthogonal.
