@@ -1,8 +1,8 @@
-"""Files and folders to Datasets: `read`, and `inspect` for what can be chosen.
+"""Read files and folders into Datasets (`read`), and list what can be chosen from them (`inspect`).
 
-Every reader keeps the same promises: no pickle is ever opened, nothing is loaded that would exceed the memory budget,
-and whatever is wrong with a file becomes a DataError of one sentence. Axis order, sampling rate, units and licence
-found with the data are kept in the Dataset (`rate_hz`, `meta`).
+All readers keep the same promises: they never open a pickle, they load nothing that would exceed the memory budget, and
+they report any fault of a file as a one-sentence DataError. The axis order, sampling rate, units and licence found with
+the data are kept in the Dataset (`rate_hz`, `meta`).
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _HDF5 = (".h5", ".hdf5", ".nwb")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = {".npz": _ZIP, ".zip": _ZIP, ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",), ".gz": (b"\x1f\x8b",),
           **dict.fromkeys(_HDF5, (b"\x89HDF\r\n\x1a\n",))}  # fmt: skip
-_NO_DATA = ("readme", "license", "licence", "requirements")  # texts that lie beside data
+_NO_DATA = ("readme", "license", "licence", "requirements")  # text files that often lie beside the data
 
 
 def read(
@@ -62,37 +62,38 @@ def read(
 ) -> Dataset:
     """Read a data file or folder; rows are examples.
 
-    Variables or columns are chosen by name; several names are put side by side. Without names, what the format or a
-    usual name says is taken, and `meta["notes"]` says so; where several variables could be x, or rows could be either
-    axis, it is asked (`Undecided`): the size of a variable is no reason. What MATLAB keeps in structs has dotted names
-    (beh.pupil.area), and NAME[:3] stands for the first three columns. Event times (spikes) become counts in bins, with
-    behaviour brought to the same bins; `meta["bins"]` records how, `Dataset.reading` what was read and left out.
+    Variables or columns are chosen by name; several names are joined side by side. Without names, the reader follows
+    the format's convention or a usual name, and `meta["notes"]` says so. If several variables could be x, or if the
+    rows could be on either axis, it raises `Undecided`: the size of a variable never decides. Fields of MATLAB structs
+    have dotted names (beh.pupil.area), and NAME[:3] stands for the first three columns. Event times (spikes) are
+    counted in bins, and behaviour is resampled to the same bins; `meta["bins"]` records how. `Dataset.reading` records
+    what was read and what was left out.
 
     Args:
         path: The file, whose suffix decides the reader, or a folder that holds one data file or one known layout.
         x: Names for the data.
-        u: Names for the auxiliary variable. One column of whole numbers or text is labels.
+        u: Names for the auxiliary variable. A single column of whole numbers or text is read as labels.
         z: Names for the true factors.
         budget_bytes: Memory that the arrays may take; checked before they are read.
-        rate_hz: Sampling rate, which also says that rows are in time order.
-        x_shape: (H, W) or (H, W, 3) where rows of x are flattened pictures; () where columns of bytes are no pixels.
-        rows: Read so many rows at most: the first ones; of pictures, drawn at random with a fixed seed.
-        bin_s: Width of bins for event times in seconds (0.1 unless given). With it, any x is taken for event times.
-        smooth_s: Rates instead of counts, smoothed with a Gaussian of this standard deviation in seconds.
-        min_speed: Keep only rows where the animal moves at least so fast, in the recording's unit.
-        time: Name of the variable with the times of u, where it is not called t, time or timestamps.
-        rows_are: Whether the rows or the columns of a matrix are the examples, where nothing in the file says so.
-        axes: What each axis of x is, in order, such as "trial,time,unit" or "row,height,width".
-        circular: Names of those u that are angles, in degrees or radians, where their units do not say so.
-        u_from: Another file, whose variables can be u and factors, brought to the rows of x by its own clock.
+        rate_hz: Sampling rate. Giving it also states that the rows are in time order.
+        x_shape: (H, W) or (H, W, 3) if rows of x are flattened pictures; () if columns of bytes are not pixels.
+        rows: The most rows to read: the first ones, or for pictures a random draw with a fixed seed.
+        bin_s: Width of bins for event times in seconds (default 0.1). If it is given, x is always read as event times.
+        smooth_s: Return rates instead of counts, smoothed with a Gaussian of this standard deviation in seconds.
+        min_speed: Keep only rows where the animal moves at least this fast, in the recording's unit.
+        time: Name of the variable with the times of u, if it is not called t, time or timestamps.
+        rows_are: Whether the rows or the columns of a matrix are the examples, if nothing in the file says so.
+        axes: The meaning of each axis of x, in order, such as "trial,time,unit" or "row,height,width".
+        circular: Names of the columns of u that are angles, in degrees or radians, if their units do not say so.
+        u_from: Another file whose variables can be u and factors; its own clock aligns them with the rows of x.
 
     Returns:
         The data, with the file's name as source.
 
     Raises:
         Undecided: If x or its axes are not clear from the file; `question` has the candidates and the option.
-        DataError: If the file is missing, damaged, of another kind than its name says, unsafe (pickles), too large, or
-            does not hold what was asked for.
+        DataError: If the file is missing, damaged, not of the kind that its name says, unsafe (pickles) or too large,
+            or does not contain what was requested.
 
     Example:
         >>> read("s1_data.mat", x="spikes", u="vel")  # doctest: +SKIP
@@ -113,9 +114,9 @@ def read(
 
 
 def inspect(path: str | Path) -> list[Variable]:
-    """List all variables or columns, also those that cannot be read, from headers and a first look; errors as `read`.
+    """List all variables or columns, unreadable ones included, from headers and a first look. Raises as `read` does.
 
-    Each has the names of its axes and its clock as far as the file says so.
+    Each entry has the names of its axes and its clock, as far as the file states them.
     """
     with _opened(Path(path), Ask()) as recording:
         return with_axes(recording)
@@ -127,7 +128,7 @@ def _opened(path: Path, ask: Ask) -> Recording:
 
 
 def within(root: str | Path, path: str | Path) -> Path:
-    """Return the path, absolute and free of links, if it lies in the folder `root`; a relative one starts there.
+    """Return the path, absolute and without links, if it lies in the folder `root`; relative paths start there.
 
     Raises:
         DataError: If it leads out of the folder.
@@ -135,7 +136,7 @@ def within(root: str | Path, path: str | Path) -> Path:
     root = Path(root).resolve()
     try:
         found = (root / path).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a zero byte
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, or a zero byte
         raise DataError("That is no path; give a file or folder in the data folder.") from error
     if not found.is_relative_to(root):
         raise DataError(f"{Path(path).name or 'That path'} is outside the data folder; copy it there, or drop it here.")
@@ -147,7 +148,7 @@ def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _reader(path: Path) -> tuple[ModuleType, Path]:
-    """Return the module for this file or folder, and the file itself if it is the only one in a folder."""
+    """Return the module for this file or folder, and the file itself if it is the only one in the folder."""
     try:
         return _folder_reader(path) if path.is_dir() else (_file_reader(path), path)
     except (OSError, ValueError) as error:
@@ -157,7 +158,7 @@ def _reader(path: Path) -> tuple[ModuleType, Path]:
 
 
 def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
-    from dvae_core.data.readers import celeba, images, suite2p  # Pillow is not for every start of the app
+    from dvae_core.data.readers import celeba, images, suite2p  # Pillow is not loaded at every start
 
     if tracking.files(path):
         return tracking, path
@@ -172,7 +173,7 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
     data = [f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) or idx.is_idx(f)]
     data = sorted(f for f in data if f.is_file() and f.stem.lower() not in _NO_DATA)
     holds_pictures = images.holds_any(path)
-    if holds_pictures or len(data) > 1:  # then texts are notes
+    if holds_pictures or len(data) > 1:  # then text files are notes
         data = [f for f in data if f.suffix.lower() != ".txt"]
     pictures = idx.pictures_in(path)
     if len(pictures) == 1 and set(data) <= {pictures[0], idx.labels_of(pictures[0])}:
@@ -186,7 +187,7 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
 
 
 def _file_reader(path: Path) -> ModuleType:
-    """Return the module for this file, once its first bytes look like what its name says."""
+    """Return the module for this file, after checking that its first bytes match what its name says."""
     suffix = path.suffix.lower()
     try:
         with open(path, "rb") as file:
@@ -223,7 +224,7 @@ def _file_reader(path: Path) -> ModuleType:
         return _pictures(path)
     if suffix == tracking.SUFFIX:
         return tracking
-    from dvae_core.data.readers import tables  # not at the top: pandas and pyarrow take their time to import
+    from dvae_core.data.readers import tables  # not at the top: pandas and pyarrow are slow to import
 
     return tables
 

@@ -1,7 +1,8 @@
-"""From a recording and a choice to a Dataset: rows, clocks, bins, trials, labels; every step kept in the record.
+"""Make a Dataset from a recording and a choice: rows, clocks, bins, trials and labels, with every step recorded.
 
-x leads: its rows are the rows, its clock is the clock. What describes it is brought there: as it is where it has as
-many rows, repeated where it has one entry a trial, by its own clock (means in bins, circular for angles, nearest for
+x leads: its rows are the Dataset's rows, and its clock is the Dataset's clock. Everything that describes x is aligned
+with those rows. If it has as many rows as x, it is used as it is. If it has one entry per trial, the entries are
+repeated. Otherwise it is aligned by its own clock (means in bins, circular means for angles, nearest sample for
 labels), or by the interval that contains the row.
 """
 
@@ -30,33 +31,33 @@ from dvae_core.data.readers.model import (
     Variable,
 )
 
-BIN_S = 0.1  # where event times come and no width is asked for
-FEW_EVENTS = 0.01  # events a bin and unit: with fewer, times are likely in another unit than seconds
-MAX_LABELS = 500  # more distinct whole numbers than this in u are read as numbers: they count something
-WHOLE_LABELS = 64  # MATLAB makes every number a double: this many different whole ones at most are taken for labels
+BIN_S = 0.1  # default bin width for event times
+FEW_EVENTS = 0.01  # events per bin and unit: with fewer, the times are probably not in seconds
+MAX_LABELS = 500  # if u has more distinct whole numbers than this, they are read as numbers: they count something
+WHOLE_LABELS = 64  # MATLAB makes every number a double: at most this many distinct whole ones are read as labels
 
 
 _ANGLES = re.compile(r"(?i)angle|heading|head_?dir|azimuth|orientation|phase|theta|compass")
 
 
 class _Rows(NamedTuple):
-    """The rows of x before anything is brought to them."""
+    """The rows of x before anything is aligned with them."""
 
     x: np.ndarray  # [n, ...]
-    times: np.ndarray | None  # [n] seconds, where x has a clock
+    times: np.ndarray | None  # [n] seconds, if x has a clock
     edges: list[np.ndarray]  # of the bins around the times, in stretches without a gap
     trial: np.ndarray | None  # [n]
     trials: int
-    n: int  # of rows, or of bins, before any was left out
-    at: np.ndarray  # where each row comes from: its row in the file, or the time of its bin
+    n: int  # number of rows, or of bins, before any was left out
+    at: np.ndarray  # origin of each row: its row in the file, or the time of its bin
 
 
 def dataset(recording: Recording, ask: Ask) -> Dataset:
-    """Return the Dataset that was asked for, with the record of how it was read.
+    """Return the requested Dataset, with a record of how it was read.
 
     Raises:
-        Undecided: If something has to be asked; its `record` says what was found so far.
-        DataError: If the data cannot be read as asked.
+        Undecided: If the user has to decide something; its `record` holds what was found so far.
+        DataError: If the data cannot be read as requested.
     """
     record = ReadingRecord(variables=with_axes(recording))
     try:
@@ -175,7 +176,7 @@ def _rows(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord)
 
 
 def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int, record: ReadingRecord) -> None:
-    """Ask where a table is wider than long, and nothing in it describes its rows."""
+    """Ask which axis is rows if a table is wider than long and nothing in it describes its rows."""
     described = choice.u or choice.z or ask.x or ask.x_shape or any(v.role for v in recording.variables)
     width = sum(v.shape[1] if len(v.shape) > 1 else 1 for v in map(recording.variable, choice.x))
     if ask.rows_are == "auto" and width > n and not described:
@@ -190,7 +191,7 @@ def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int, record:
 
 
 def _clock_of_x(recording: Recording, name: str, ask: Ask) -> str | None:
-    """Return the variable with the times of x's rows; `ask.time` says that of u, and of x where it is as long."""
+    """Return the variable with the times of x's rows; `ask.time` names that of u, and that of x if it is as long."""
     found = clock_of(recording, name)
     if ask.time:
         asked = resolved(recording, ask.time)
@@ -205,10 +206,10 @@ def _clock_of_x(recording: Recording, name: str, ask: Ask) -> str | None:
 def _evidence(
     recording: Recording, by_name: Mapping[str, Variable], behaviour: Sequence[str], lead: Variable, clock: str | None
 ) -> list[tuple[str, int]]:
-    """Return what describes the rows of x, and its length."""
+    """Return the names and lengths of the variables that describe the rows of x."""
     found = []
     for name in (*behaviour, *([clock] if clock else [])):
-        if name == clock and found:  # what was chosen says more than what is called t
+        if name == clock and found:  # the chosen variable is better evidence than one that is called t
             break
         shape = by_name[name].shape
         if name in behaviour and (in_table(recording, name) or _other_clock(recording, name, clock, None)):
@@ -234,7 +235,7 @@ def _axis_of(recording: Recording, variable: Variable, n: int) -> int:
 
 
 def _other_clock(recording: Recording, name: str, x_clock: str | None, ask: Ask | None) -> bool:
-    """Whether a variable has a clock of its own, other than that of x."""
+    """Whether a variable has its own clock, different from that of x."""
     own = clock_of(recording, name)
     return bool(own and x_clock and own != x_clock and recording.layout != "table")
 
@@ -260,14 +261,14 @@ def _check_size(path: Path, by_name: Mapping[str, Variable], wanted: Mapping[str
 def _item_bytes(variable: Variable) -> int:
     try:
         return np.dtype(variable.dtype).itemsize or 8
-    except TypeError:  # "logical" and other words of MATLAB's
+    except TypeError:  # "logical" and other type names of MATLAB
         return 8
 
 
 def _as_rows(
     recording: Recording, ask: Ask, choice: Choice, arrays: dict[str, Any], layout: Layout, lead: Variable
 ) -> tuple[np.ndarray, np.ndarray | None, int]:
-    """Return x with rows first, and for bins of trials the trial of each row and the number of trials."""
+    """Return x with rows first; for bins of trials also the trial of each row and the number of trials."""
     if len(lead.shape) > 2:
         values = arrays[lead.name]
         if "height" in layout.axes:
@@ -312,7 +313,7 @@ def _as_rows(
 
 
 def _are_pictures(values: np.ndarray) -> bool:
-    """Whether values are those of grey scales: bytes that use their range, or numbers from 0 to 1."""
+    """Whether values look like grey levels: bytes that use their range, or numbers from 0 to 1."""
     if values.dtype.kind == "b":
         return True
     low, high = values.min(initial=0), values.max(initial=0)
@@ -327,7 +328,7 @@ def _joined(ragged: Ragged) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _standing(values: Any, n: int, columns: int | None) -> Any:
-    """Return what describes n rows with its rows first."""
+    """Return a variable that describes n rows, with its rows first."""
     if isinstance(values, Labels):
         return values
     values = np.asarray(values)
@@ -338,7 +339,7 @@ def _standing(values: Any, n: int, columns: int | None) -> Any:
 
 
 def _per_trial(values: Any, trial: np.ndarray, trials: int, columns: int | None) -> Any | None:
-    """Return what has an entry a trial, repeated for the trial's rows; None where it has not."""
+    """Return a variable with one entry per trial, repeated for the trial's rows; None if it has another length."""
     if isinstance(values, Labels):
         return values[trial] if len(values) == trials else None
     values = np.asarray(values)
@@ -366,7 +367,7 @@ def _other_rows(recording: Recording, lead: Variable, other: Variable, n: int, t
 def _rate(
     recording: Recording, lead: Variable, times: np.ndarray | None, ask: Ask, record: ReadingRecord, clock: str | None
 ) -> float | None:
-    """Return the rate of x: stated for it, or that of even times in seconds; of other even times, a note."""
+    """Return the rate of x: stated, or from even times in seconds. Even times in another unit only add a note."""
     if lead.rate_hz or recording.rate_hz:
         return lead.rate_hz or recording.rate_hz
     if times is None or len(times) < 3:
@@ -427,7 +428,7 @@ def _binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecor
         if not stretches:
             raise DataError(f"{path.name} has no bin of {width:g} s inside {what}; choose another width.")
     bins = sum(b - a for a, b in stretches) / width
-    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # otherwise refused below, with a sentence of its own
+    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # otherwise refused below with its own message
         check_budget(path, int(size + bins * (10 * len(times) + 64 * (1 + len(behaviour)))), ask.budget_bytes)
     try:
         edges = [spikes.bin_edges(a, b, width) for a, b in stretches]
@@ -474,7 +475,7 @@ def _binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecor
 def _units(
     recording: Recording, arrays: dict[str, Any], x: tuple[str, ...]
 ) -> tuple[list[np.ndarray], tuple[str, ...], int]:
-    """Return the times of every unit that has any, its name by its place in the file, and how many have none."""
+    """Return the times of every unit that has events, its name by its place in the file, and how many have none."""
     times, names, silent = [], [], 0
     for name in x:
         units = arrays[name] if isinstance(arrays[name], list) else [arrays[name]]
@@ -493,7 +494,7 @@ def _units(
 def _samples(
     path: Path, name: str, values: Any, clock: np.ndarray, columns: Mapping[str, int]
 ) -> tuple[np.ndarray, Any]:
-    """Return times and samples of behaviour, one row a time, without those that are not finite."""
+    """Return times and samples of behaviour, one row per time, without values that are not finite."""
     clock = np.asarray(clock).ravel()
     if isinstance(values, Labels):
         good = np.isfinite(clock) & (values.codes >= 0) if len(clock) == len(values) else np.zeros(0, bool)
@@ -524,7 +525,7 @@ def _samples(
 
 
 class _Brought:
-    """x and what was brought to its rows, with the rows that all of it is known for."""
+    """x and the variables aligned with its rows, restricted to rows where all of them are known."""
 
     def __init__(self, rows: _Rows, *, untyped: bool) -> None:
         self.rows, self.untyped = rows, untyped
@@ -534,7 +535,7 @@ class _Brought:
         self.trial = rows.trial
 
     def keep(self, good: np.ndarray, what: str, why: str, record: ReadingRecord) -> None:
-        """Leave rows out, and count them."""
+        """Drop rows and count them."""
         record.leave_out(what, int((self.known & ~good).sum()), len(good), why)
         self.known &= good
 
@@ -563,7 +564,7 @@ class _Brought:
         self, path: Path, name: str, values: Any, clock: Any, variable: Variable, times: np.ndarray, ask: Ask,
         choice: Choice, record: ReadingRecord,
     ) -> None:  # fmt: skip
-        """Bring behaviour with a clock of its own to the times of x."""
+        """Align behaviour that has its own clock with the times of x."""
         own, samples = _samples(path, name, values, clock, choice.columns)
         finite = np.isfinite(times)
         order = np.argsort(times[finite], kind="stable")
@@ -593,7 +594,7 @@ class _Brought:
         self, path: Path, name: str, clock: np.ndarray, values: Any, variable: Variable, ask: Ask, choice: Choice,
         recording: Recording, edges: list[np.ndarray], record: ReadingRecord,
     ) -> None:  # fmt: skip
-        """Bring behaviour to the bins of event times."""
+        """Align behaviour with the bins of event times."""
         found, known = _at(clock, values, edges, variable, ask, record, name, self)
         self.values[name] = found
         self.keep(known, "bins", "where behaviour was not sampled", record)
@@ -631,7 +632,7 @@ def _unsorted(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndar
 
 
 def _period(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingRecord) -> float:
-    """Return the full circle of an angle, 0 of what is none: by its unit, by its kind, or said by the user."""
+    """Return the full circle of an angle, or 0 if it is none: from its unit, its kind, or the user's choice."""
     ends = {variable.name, variable.name.split("/")[-1], variable.name.split(".")[-1]}
     if not (variable.period or ends & {*ask.circular}):
         looks = _ANGLES.search(variable.name) and values.dtype.kind == "f" and np.nanmax(np.abs(values)) <= 360
@@ -641,7 +642,7 @@ def _period(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingRec
     if values.dtype.kind not in "iuf":
         raise DataError(f"{variable.name} is no number, so it is no angle; choose another for --circular.")
     period = variable.period
-    if not period or not np.isfinite(period):  # known to be an angle, in a unit that its values tell
+    if not period or not np.isfinite(period):  # known to be an angle; its values tell the unit
         period = 360.0 if np.nanmax(np.abs(values)) > 2 * np.pi + 1e-3 else 2 * np.pi
     unit = "degrees" if period == 360 else "radians"
     record.notes.append(f"{variable.name} is an angle in {unit}: its means are circular, models see sine and cosine")
@@ -652,7 +653,7 @@ def _at(
     clock: np.ndarray, values: Any, edges: list[np.ndarray], variable: Variable, ask: Ask, record: ReadingRecord,
     name: str, out: _Brought,
 ) -> tuple[Any, np.ndarray]:  # fmt: skip
-    """Return samples at the bins of all stretches, and for which bins they are known."""
+    """Return samples at the bins of all stretches, and a mask of the bins where they are known."""
     if isinstance(values, Labels):
         parts = [spikes.at_bins(clock, values.codes[:, None], e, nearest=True) for e in edges]
         return Labels(np.concatenate([v[:, 0] for v, _ in parts]), values.names), np.concatenate([k for _, k in parts])
@@ -675,7 +676,7 @@ def _finish(
     recording: Recording, ask: Ask, choice: Choice, out: _Brought, record: ReadingRecord, *, rate: float | None,
     layout: Layout | None = None, x_names: tuple[str, ...] = (), meta: Mapping[str, str] | None = None,
 ) -> Dataset:  # fmt: skip
-    """Make the Dataset of what was brought together: pictures flattened, labels encoded, the record completed."""
+    """Build the Dataset from the aligned parts: flatten pictures, encode labels, complete the record."""
     path, known = recording.path, out.known
     everything = bool(known.all())
     x = out.rows.x if everything else out.rows.x[known]
@@ -724,7 +725,7 @@ def _finish(
 
 
 def _gaps(path: Path, given: Mapping[str, Any]) -> str:
-    """Say which column has gaps, and where the first is, in the words of the file."""
+    """Report which column has gaps and where the first one is, in the file's own terms."""
     index = given["index"]
     for key in ("x", "u", "z"):
         values = given[key]
@@ -760,7 +761,7 @@ def _gaps(path: Path, given: Mapping[str, Any]) -> str:
 
 
 def _ask_for_pixels(recording: Recording, x: np.ndarray) -> None:
-    """Ask whether columns are the pixels of square pictures, where they are bytes and as many as such pictures have."""
+    """Ask whether columns are pixels of square pictures, if they are bytes and their number fits such pictures."""
     side = round(x.shape[1] ** 0.5)
     if side < 8 or side * side != x.shape[1] or x.dtype.kind not in "iu" or x.min() < 0 or not 128 <= x.max() <= 255:
         return
@@ -774,7 +775,7 @@ def _ask_for_pixels(recording: Recording, x: np.ndarray) -> None:
 def _reading(
     record: ReadingRecord, choice: Choice, given: Mapping[str, Any], x: np.ndarray, rate: float | None
 ) -> dict[str, Any]:
-    """Complete the record with what x, u and z became, and return it as plain values."""
+    """Complete the record with the final form of x, u and z, and return it as plain values."""
     names = list(given["x_names"])
     record.x = {"name": ", ".join(choice.x[:20]), "shape": list(x.shape), "names": names[:1000]}
     record.x |= {"picture": list(given["x_shape"])} if given.get("x_shape") else {}
@@ -801,7 +802,7 @@ def _two(values: np.ndarray) -> np.ndarray:
 def _titles(
     recording: Recording, names: tuple[str, ...], columns: Mapping[str, int], width: int, shape: Any
 ) -> tuple[str, ...]:
-    """Return a name for every column of the named variables side by side; none for pixels."""
+    """Return a name for every column of the joined variables; no names for pixels."""
     if shape is not None:
         return ()
     if len(names) == width:
@@ -823,7 +824,7 @@ def _titles(
 def _auxiliary(
     recording: Recording, ask: Ask, choice: Choice, out: _Brought, record: ReadingRecord, known_labels: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return u as codes and labels, or as numbers; one column of whole numbers or text, and one-hot, are labels."""
+    """Return u as codes and labels, or as numbers; one-hot columns, or one of whole numbers or text, are labels."""
     path, names = recording.path, choice.u
     parts = {n: (v if out.known.all() else v[out.known]) for n, v in out.values.items() if n in names}
     if len(names) == 1:
@@ -897,11 +898,11 @@ def _few(path: Path, name: str, labels: Labels) -> dict[str, Any]:
 def auxiliary(
     path: Path, name: str, values: np.ndarray, labels: tuple[str, ...] = (), *, untyped: bool
 ) -> tuple[np.ndarray, tuple[str, ...], list[str]]:
-    """Return u as codes and labels, or as numbers and no labels, and a note where that may surprise.
+    """Return u as codes and labels, or as numbers without labels, with a note if that may surprise.
 
     One column of whole numbers or text, and one-hot columns, are labels; everything else is numbers. Floats that are
-    all whole are labels where the format has no other way to write them: where some are missing (code -1), or, from
-    `untyped` formats (MATLAB, text), always.
+    all whole are read as labels if the format cannot write labels in another way: if some are missing (code -1), or
+    always for `untyped` formats (MATLAB, text).
     """
     if values.shape[1] >= 2 and _is_one_hot(values):
         values = values.argmax(axis=1)[:, None] + 1
@@ -921,7 +922,7 @@ def auxiliary(
         codes[finite], labels = encode_labels(whole.astype(np.int64))
         return codes, labels, [f"{name} holds whole numbers and is read as {len(labels)} labels"]
     if labels:
-        return column, labels, []  # codes already, as `data.save` writes them
+        return column, labels, []  # already codes, as `data.save` writes them
     codes, labels = encode_labels(column)
     if len(labels) <= MAX_LABELS:
         return codes, labels, []
@@ -934,7 +935,7 @@ def auxiliary(
 
 
 def _factors(recording: Recording, choice: Choice, out: _Brought, record: ReadingRecord) -> dict[str, Any]:
-    """Return the true factors side by side; those that never change are left out of known sets."""
+    """Return the true factors side by side; for known sets, factors that never change are left out."""
     parts, titles = [], []
     for name in choice.z:
         values = out.values[name]
@@ -963,7 +964,7 @@ def _is_whole(array: np.ndarray) -> bool:
 
 
 def merged(first: Recording, second: Recording, **more: Any) -> Recording:
-    """Return two recordings as one: names of the second that the first has too get its file's name in front."""
+    """Return two recordings as one; a name of the second that the first also has gets its file's name as a prefix."""
     ours = {v.name for v in first.variables}
     renamed = {v.name: f"{second.path.stem}/{v.name}" if v.name in ours else v.name for v in second.variables}
     back = {new: old for old, new in renamed.items()}

@@ -1,4 +1,4 @@
-"""NumPy files: .npz and .npy, the part of the rows that is wanted streamed out of a compressed member."""
+"""NumPy files: .npz and .npy. Only the wanted rows are kept while a compressed member is streamed."""
 
 import json
 import zipfile
@@ -18,7 +18,7 @@ from dvae_core.data.readers.model import Part, Recording, Variable, describe, un
 from dvae_core.parsing import PARSING
 
 MAX_MEMBERS = 10_000
-BLOCK = 2**22  # bytes read at a time where only part of the rows is kept
+BLOCK = 2**22  # bytes read at a time if only some of the rows are kept
 
 
 def _words(array: np.ndarray) -> tuple[Any, ...]:
@@ -28,11 +28,11 @@ def _words(array: np.ndarray) -> tuple[Any, ...]:
 def _meta(text: np.ndarray) -> dict[str, str]:
     try:
         return dict(json.loads(str(text)))
-    except (ValueError, TypeError):  # a note in another program's words
+    except (ValueError, TypeError):  # a note in another program's format
         return {"notes in the file": str(text)}
 
 
-# What `data.save` writes beside x, u and z: kinds and rank of array to accept, and how to read it.
+# What `data.save` writes beside x, u and z: the accepted kinds and ranks of array, and how to read it.
 _EXTRAS: dict[str, tuple[str, int, Callable[[np.ndarray], Any]]] = {
     **dict.fromkeys(("x_names", "u_names", "z_names", "u_labels"), ("U", 1, _words)),
     "x_shape": ("iu", 1, _words),
@@ -50,15 +50,15 @@ class _Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype
     by_columns: bool
-    stored: int  # bytes after the header, as the archive or the file system says
+    stored: int  # bytes after the header, according to the archive or the file system
 
     @property
     def size(self) -> int:
-        # itemsize 0 exists (empty text) and must not make any number of rows free
+        # an itemsize of 0 exists (empty text); it must not make an unlimited number of rows free
         return prod(self.shape) * max(1, self.dtype.itemsize)
 
     def size_of(self, n: int, kept: np.ndarray | None) -> int:
-        """Bytes that reading takes if only these of n rows are kept."""
+        """Bytes needed if only these of n rows are kept."""
         part = kept is not None and self.shape[0] == n and not self.by_columns
         return self.size // n * len(kept) if part else self.size  # type: ignore[arg-type]
 
@@ -136,7 +136,7 @@ def _is_extra(name: str, header: "_Header") -> bool:
 def _factors(
     path: Path, headers: Mapping[str, "_Header"], shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the names of the factors of a picture set, in the file or as everybody knows them, and its licence."""
+    """Return the factor names of a picture set, from the file or as commonly known, and its licence."""
     columns: dict[str, tuple[str, ...]] = {}
     licence = ""
     pictures = next((shapes[name] for name in X_NAMES if name in shapes), ())
@@ -171,7 +171,7 @@ def _headers(path: Path) -> dict[str, _Header]:
 
 
 def header_of(path: Path) -> _Header:
-    """Return what a .npy says of itself; refused where it is a pickle or holds less than it says."""
+    """Return what the header of a .npy states; refuse pickles and files that hold less than the header says."""
     header = _headers(path)["x"]
     if header.dtype.kind not in "biuf" or header.size > header.stored:
         raise DataError(f"{path.name} does not hold the plain numbers that its header says; save it again.")
@@ -179,14 +179,14 @@ def header_of(path: Path) -> _Header:
 
 
 def count_members(path: Path) -> int:
-    """Return how many members a zip says it has, without the half kilobyte that zipfile keeps of each."""
+    """Return the number of members that a zip states, without the half kilobyte that zipfile keeps for each."""
     end, listed = _end_of_zip(path)
-    # the list takes at least 46 bytes a member, whatever the counter (16 bits, it may wrap) says
+    # the list takes at least 46 bytes per member, whatever the counter says (it has 16 bits and may wrap)
     return max(int.from_bytes(end[10:12], "little"), listed // 70)
 
 
 def member_list(path: Path) -> bytes:
-    """Return the part of a zip in which all names stand, unparsed: looking for a word takes far less than zipfile."""
+    """Return the part of a zip that holds all names, unparsed: searching it for a word is much faster than zipfile."""
     end, listed = _end_of_zip(path)
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - len(end) - listed))
@@ -194,7 +194,7 @@ def member_list(path: Path) -> bytes:
 
 
 def _end_of_zip(path: Path) -> tuple[bytes, int]:
-    """Return the record at a zip's end, with what follows it, and the length of the list of members in front of it."""
+    """Return the record at a zip's end, with what follows it, and the length of the member list in front of it."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         file.seek(max(0, size - 2**16 - 22))
@@ -227,7 +227,7 @@ def _open(path: Path, name: str) -> Iterator[Any]:
 
 
 def _load(path: Path, name: str, header: _Header, n: int = 0, kept: np.ndarray | None = None) -> np.ndarray:
-    """Read an array, or of an array with n rows only some; never more than a block beside them in memory."""
+    """Read an array, or only some of its n rows; memory use exceeds the result by one block at most."""
     with _open(path, name) as file:
         if kept is None or header.shape[0] != n:
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -250,7 +250,7 @@ def _load(path: Path, name: str, header: _Header, n: int = 0, kept: np.ndarray |
 def _known(
     arrays: Mapping[str, np.ndarray], x: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return what the file says of x, u and z, where those are the variables chosen."""
+    """Return what the file states about x, u and z, if the chosen variables are its x, u and z."""
     chosen = {"x": x, "u": u, "z": z}
     known = {}
     for key, (_, _, convert) in _EXTRAS.items():

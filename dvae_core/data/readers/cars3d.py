@@ -1,7 +1,8 @@
-"""Cars3D: 183 car models seen from 24 sides and 4 heights, one MATLAB file a car, in a folder or the tar as published.
+"""Cars3D: 183 car models seen from 24 sides and 4 heights, one MATLAB file per car, in a folder or the published tar.
 
-Every file has `im`, pictures as (height, width, colour, azimuth, elevation); the files in order of their names make a
-full grid of three factors. Nothing is ever unpacked to disk. Origin: Reed et al. 2015, "Deep visual analogy-making".
+Every file has `im`, an array of pictures with axes (height, width, colour, azimuth, elevation). The files, ordered by
+name, form a full grid of three factors. Nothing is ever unpacked to disk. Origin: Reed et al. 2015, "Deep visual
+analogy-making".
 """
 
 import gzip
@@ -21,17 +22,17 @@ from dvae_core.data.readers.model import Part, Recording, Variable
 
 FACTORS = ("object_type", "azimuth", "elevation")
 LICENCE = "Cars3D: none stated"
-SIDE = 64  # pictures come as 128 x 128; whole numbers of pixels are averaged into one
+SIDE = 64  # pictures are stored at 128 x 128; a whole number of pixels is averaged into one
 END = "_mesh.mat"
 
 MAX_CARS = 2_000
 MAX_CAR_BYTES = 2**26
-MAX_MEMBERS = 20_000  # of the tar, which has other data too
-MAX_RATIO = 100  # what is in the tar is compressed already: more than this is no honest file
+MAX_MEMBERS = 20_000  # of the tar, which also holds other data
+MAX_RATIO = 100  # the content of the tar is already compressed: no honest file expands more than this
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the files of cars in a folder, its cars or its data/cars."""
+    """Return the car files in a folder, or in its subfolder cars or data/cars."""
     for inner in ("", "cars", "data/cars"):
         place = folder / inner
         found = sorted(f for f in place.glob(f"*{END}") if f.is_file() and not f.is_symlink())
@@ -41,12 +42,12 @@ def files(folder: Path) -> list[Path]:
 
 
 def is_tar(start: bytes) -> bool:
-    """Whether the first bytes of a file, once unzipped, are those of a tar."""
+    """Whether the first bytes of a file, after decompression, are those of a tar."""
     return start[257:262] == b"ustar"
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return pictures and factors of a folder of cars, or of the tar as published."""
+    """Return pictures and factors of a folder of cars, or of the published tar."""
     with reading(path):
         names, shape = _look(path)
     high, wide, colours, *views = shape
@@ -105,7 +106,7 @@ def _pictures(
 
 
 def _look(path: Path) -> tuple[list[str], tuple[int, ...]]:
-    """Return the names of the cars in order, and the shape of the pictures of one of them."""
+    """Return the names of the cars in order, and the shape of one car's pictures."""
     names, shape = [], ()
     for name, file in _cars(path, None):
         names.append(name)
@@ -133,7 +134,7 @@ def _im(path: Path, name: str, file: BufferedIOBase) -> mat.Entry:
 
 
 def _cars(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, BufferedIOBase]]:
-    """Give the files of cars by name, each to be read before the next is asked for."""
+    """Yield the car files by name; each must be read before the next is requested."""
     if path.is_dir():
         for found in files(path):
             if wanted is None or found.name in wanted:
@@ -145,7 +146,7 @@ def _cars(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, BufferedIO
     limit = path.stat().st_size * (MAX_RATIO if zipped else 1) + 2**20
     with (gzip.open if zipped else open)(path, "rb") as file:
         try:
-            # a tar is a stream: members are read as they come, and links and paths in it mean nothing here
+            # a tar is a stream: members are read in order, and links and paths in it are ignored
             with tarfile.open(fileobj=_Limited(file, limit), mode="r|") as tar:
                 for count, member in enumerate(tar):
                     if count >= MAX_MEMBERS:
@@ -163,7 +164,7 @@ def _cars(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, BufferedIO
 
 
 class _Limited(BufferedIOBase):
-    """A stream that ends with an error where more comes out of it than an honest file of its size holds."""
+    """A stream that raises an error if it yields more than an honest file of its size can hold."""
 
     def __init__(self, file: Any, limit: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""CelebA in the layouts people have it: torchvision's folder, Kaggle's, and the zip with its list of attributes.
+"""CelebA in its common layouts: torchvision's folder, Kaggle's, and the zip with its list of attributes.
 
-Each picture's middle of 148 pixels is brought to 64 x 64, as is usual. For non-commercial research only.
+The central 148 pixels of each picture are resized to 64 x 64, as is usual. For non-commercial research only.
 """
 
 import csv
@@ -19,13 +19,13 @@ CROP, SHAPE = 148, (64, 64, 3)
 FOLDER, ATTRIBUTES = "img_align_celeba", "list_attr_celeba"
 LICENCE = "CelebA: non-commercial research only"
 
-_MAX_TABLE = 2**27  # bytes of a list; that of CelebA has 24 MB
+_MAX_TABLE = 2**27  # bytes of an attribute list; CelebA's has 24 MB
 
 
 def files(path: Path) -> tuple[Path, Path] | None:
-    """Return the pictures (a folder or a zip) and the list of attributes that belong together, if `path` has them.
+    """Return the pictures (a folder or a zip) and the attribute list that belongs to them, if `path` has both.
 
-    Either may lie in `path`, in its celeba or kaggle folder, or beside it.
+    Each may lie in `path`, in its celeba or kaggle subfolder, or beside it.
     """
     folder = path if path.is_dir() else path.parent
     near = [folder, folder / "celeba", folder / "kaggle"]
@@ -46,7 +46,7 @@ def files(path: Path) -> tuple[Path, Path] | None:
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return pictures and, for u or z, their attributes, one by one; `attributes` stands for all 40."""
+    """Return pictures and their attributes for u or z, by single names; `attributes` stands for all 40."""
     pictures = images.Pictures.of(_files(path)[0])
     try:
         return _recording(path, pictures, ask)
@@ -108,12 +108,12 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
 
 
 def licence_near(path: Path) -> str:
-    """Return the licence stated one folder up, where a README often lies, else that of CelebA."""
+    """Return the licence stated one folder up, where a README often lies, or that of CelebA."""
     return licence_beside(path.parent).get("licence", LICENCE)
 
 
 def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Return the attributes' names, the pictures' and the values 0 or 1 of a list, in the order of the pictures."""
+    """Return attribute names, picture names and the values (0 or 1) of a list, in the order of the pictures."""
     with reading(path):
         if path.stat().st_size > _MAX_TABLE:
             raise ValueError("it is too large for a list of attributes")
@@ -122,7 +122,7 @@ def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
                 lines = list(csv.reader(file))
                 names, body = lines[0][1:], lines[1:]
             else:
-                file.readline()  # the count
+                file.readline()  # the number of pictures
                 names, body = file.readline().split(), [line.split() for line in file]
         body = sorted(line for line in body if line)
         if not names or len(names) > 1000 or not body or any(len(line) != len(names) + 1 for line in body):

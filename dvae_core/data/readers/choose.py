@@ -1,4 +1,4 @@
-"""Which variables are x, u and the factors, and which axis is rows: by what was asked, by convention, or a question.
+"""Decide which variables are x, u and the factors, and which axis is rows: by request, convention, or a question.
 
 The size of a variable is never a reason: what the user meant may be the one that could not be read.
 """
@@ -20,7 +20,7 @@ Z_NAMES = ("z", "s", "latents_values")
 CLOCKS = ("t", "time", "times", "timestamps", "timestamp")
 AXES = ("trial", "time", "unit", "row", "height", "width", "channel")
 
-# What can be no x, readable or not: a table or a cell that cannot be read might have been the data, a text might not.
+# Kinds that cannot be x, readable or not: an unreadable table or cell might have been the data, a text could not.
 TEXTS = ("str", "bytes", "string", "char", "text", "categorical", "datetime", "function handle", "empty", "value")
 
 _FIRST_COLUMNS = re.compile(r"(.+)\[:(\d{1,9})\]")
@@ -29,7 +29,7 @@ _NEURAL = re.compile(r"(?i)trial|spike|count|rate|neur|unit|dff|fluor|trace|psth
 
 
 class Choice(NamedTuple):
-    """The variables for x, u and z, and of some of them only the first so many columns."""
+    """The variables for x, u and z; of some of them only the first few columns."""
 
     x: tuple[str, ...]
     u: tuple[str, ...]
@@ -38,11 +38,11 @@ class Choice(NamedTuple):
 
 
 def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
-    """Return what was asked for, completed by the format's conventions and the usual names.
+    """Return the requested variables, completed by the format's conventions and the usual names.
 
     Raises:
-        Undecided: If several variables could be x, or something that could not be read might be it.
-        DataError: If a name does not exist or cannot be read, or nothing could be x.
+        Undecided: If several variables could be x, or if an unreadable variable might be x.
+        DataError: If a name does not exist or cannot be read, or if nothing could be x.
     """
     columns: dict[str, int] = {}
     known = {v.name: v for v in recording.variables}
@@ -69,7 +69,7 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
     if not x and recording.refused_x:
         raise DataError(recording.refused_x)
     format_x = named(recording.x)
-    # what a format has for u belongs to what it has for x
+    # the format's convention for u belongs to its convention for x
     format_u = named(recording.u) if not x or x == format_x else ()
     if not z and recording.z:
         z = named(recording.z)
@@ -79,7 +79,7 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
         z = ()
     taken |= {*z}  # the labels of 3dshapes are its factors
     chosen_by_name = () if x or format_x else usual(X_NAMES)
-    if chosen_by_name == ("X",) and known["X"].kind != "matrix":  # a column called X is rather a position
+    if chosen_by_name == ("X",) and known["X"].kind != "matrix":  # a column called X is more likely a position
         chosen_by_name = ()
     events = () if x or format_x or chosen_by_name else _events(recording)
     if not u and format_u:
@@ -106,10 +106,10 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
 
 
 def resolved(recording: Recording, name: str) -> str:
-    """Return the variable of this name, or the only one whose path ends in it.
+    """Return the variable with this name, or the only one whose path ends in it.
 
     Raises:
-        DataError: If there is none, or it cannot be read.
+        DataError: If there is none, or if it cannot be read.
     """
     known = {v.name: v for v in recording.variables}
     path = recording.path
@@ -136,10 +136,10 @@ def in_table(recording: Recording, name: str) -> bool:
 
 
 def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | None:
-    """Return the variable with the times of `name`: as asked, as the format says, or one beside it by name and length.
+    """Return the variable with the times of `name`: as requested, as the format says, or by name and length.
 
-    Beside it are, in this order: NAME_t, NAME_time and the like; t, time, timestamps of the same group; those of the
-    whole file. An axis of `name` has as many entries as the clock.
+    Candidates by name are, in this order: NAME_t, NAME_time and the like; then t, time and timestamps in the same
+    group; then those of the whole file. One axis of `name` must be as long as the clock.
     """
     shapes = {v.name: v.shape for v in recording.variables if v.readable and v.kind != "events"}
     if ask is not None and ask.time:
@@ -148,7 +148,7 @@ def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | N
         return recording.clocks[name]
     if recording.layout == "table":
         return next((v.name for v in recording.variables if v.role == "clock"), None)
-    if name not in shapes or "{}" in name:  # what each part of a cell or struct array holds is not sampled together
+    if name not in shapes or "{}" in name:  # the parts of a cell or struct array are not sampled together
         return None
     group = re.split(r"[/.][^/.]*$", name)[0] if re.search("[/.]", name) else ""
     separator = "/" if "/" in name else "."
@@ -162,7 +162,7 @@ def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | N
 
 
 def _events(recording: Recording) -> tuple[str, ...]:
-    """Return event times as the default for x, where every other variable could only be behaviour beside them."""
+    """Return event times as the default for x, if every other variable could only be behaviour."""
     events = [v.name for v in recording.variables if v.kind == "events" and v.readable]
     if len(events) > 1 and not all(re.search("(?i)spike", name) and "{}" not in name for name in events):
         return ()
@@ -172,7 +172,7 @@ def _events(recording: Recording) -> tuple[str, ...]:
 def _found(
     recording: Recording, events: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]
 ) -> tuple[tuple[str, ...], str]:
-    """Return the only variable that could be x and why it is, or ask."""
+    """Return the only variable that could be x and the reason, or ask."""
     path = recording.path
     rest = [
         v for v in recording.variables
@@ -208,19 +208,19 @@ def _found(
 
 
 class Layout(NamedTuple):
-    """How a stored array becomes rows: the name of each of its axes.
+    """How a stored array becomes rows, as a name for each of its axes.
 
-    A matrix has one axis called row or time; pictures have row, height, width (and channel); trials have trial, time
-    and unit. `turned` says that rows were not the first axis.
+    A matrix has one axis called row or time. Pictures have row, height, width (and channel). Trials have trial, time
+    and unit. `turned` means that rows were not the first axis.
     """
 
     axes: tuple[str, ...]
     turned: bool = False
-    sure: bool = True  # False: pictures by shape and type, to be confirmed by the values
+    sure: bool = True  # False: recognised as pictures by shape and type, to be confirmed by the values
 
     @property
     def rows(self) -> int:
-        """The axis whose entries are rows, or trials."""
+        """The axis whose entries are rows or trials."""
         return next(i for i, name in enumerate(self.axes) if name in ("row", "trial")) if len(self.axes) > 1 else 0
 
     @property
@@ -230,16 +230,16 @@ class Layout(NamedTuple):
 
 
 def orient(recording: Recording, variable: Variable, ask: Ask, evidence: Sequence[tuple[str, int]]) -> Layout:
-    """Name the axes of x, by what was asked, what the format knows, and which lengths others have.
+    """Name the axes of x from the request, the format's knowledge, and the lengths of other variables.
 
     Args:
         recording: For the format's conventions.
         variable: x.
-        ask: `axes` and `rows_are` decide before anything else, `x_shape` says which axes are pixels.
-        evidence: What describes the rows, by name, and its length: u, factors, clocks.
+        ask: `axes` and `rows_are` take precedence over everything else; `x_shape` says which axes are pixels.
+        evidence: The variables that describe the rows (u, factors, clocks) by name, with their lengths.
 
     Raises:
-        Undecided: If rows could be either axis.
+        Undecided: If rows could be on either axis.
     """
     shape, name = variable.shape, variable.name
     lengths = {n for _, n in evidence}
@@ -261,7 +261,7 @@ def orient(recording: Recording, variable: Variable, ask: Ask, evidence: Sequenc
     elif lengths & {*shape}:
         at = 0 if long in lengths and (wide not in lengths or lengths <= {long}) else 1
     elif lengths or wide <= long:
-        at = 0  # a length that fits no axis is refused where the rows are counted
+        at = 0  # a length that fits no axis is refused when the rows are counted
     else:
         pixels = _square(wide) if variable.dtype == "uint8" else None
         option = "--rows-are rows or --rows-are columns"
@@ -296,7 +296,7 @@ def _as_asked(recording: Recording, variable: Variable, axes: tuple[str, ...]) -
 
 
 def _many_axes(recording: Recording, variable: Variable, ask: Ask, lengths: set[int]) -> Layout:
-    """Name the axes of an array of three or more: pictures or trials, where names, u, shape and type agree."""
+    """Name the axes of an array of rank 3 or more: pictures or trials, if names, u, shape and type agree."""
     shape, name = variable.shape, variable.name
     if name in recording.axes or "height" in variable.axes:
         return Layout(variable.axes or _picture_axes(len(shape), 0, shape))
@@ -330,7 +330,7 @@ def _many_axes(recording: Recording, variable: Variable, ask: Ask, lengths: set[
 
 
 def _pictures(recording: Recording, variable: Variable, ask: Ask, lengths: set[int]) -> Layout | None:
-    """Return the layout of pictures, where shape, type and name allow no other reading; None otherwise."""
+    """Return the layout of pictures if shape, type and name allow no other reading; None otherwise."""
     shape, n = variable.shape, len(variable.shape)
     by_name = bool(_PICTURES.search(variable.name)) and variable.name not in ("x", "X")
     channels = [i for i in range(n) if shape[i] in (1, 3)] if n == 4 else []
@@ -368,7 +368,7 @@ def _picture_axes(n: int, rows: int, shape: tuple[int, ...], channel: int | None
 
 
 def with_axes(recording: Recording) -> list[Variable]:
-    """Return the variables with axes named as far as anything says so, for the list that is shown."""
+    """Return the variables with their axes named as far as they are known, for the list shown to the user."""
     out = []
     for v in recording.variables:
         axes = v.axes

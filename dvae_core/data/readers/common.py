@@ -1,4 +1,4 @@
-"""What all readers share: what was asked for, budgets, damaged files as one sentence, licences beside the data."""
+"""Shared by all readers: read options, memory budgets, errors on damaged files, and licences beside the data."""
 
 import difflib
 import re
@@ -18,7 +18,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Ask:
-    """What `readers.read` was asked for; see there for the meaning of each."""
+    """The options passed to `readers.read`, which documents each of them."""
 
     x: tuple[str, ...] = ()
     u: tuple[str, ...] = ()
@@ -34,12 +34,12 @@ class Ask:
     rows_are: Literal["auto", "rows", "columns"] = "auto"
     axes: tuple[str, ...] = ()
     circular: tuple[str, ...] = ()
-    no_picture: bool = False  # x_shape () says that rows are no pictures
+    no_picture: bool = False  # x_shape=(): rows are not pictures
 
 
 @contextmanager
 def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
-    """Turn what libraries raise on damaged files into one DataError."""
+    """Turn the exceptions that libraries raise on damaged files into a DataError."""
     try:
         yield
     except DataError:
@@ -54,15 +54,15 @@ def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Return what an exception of a library says, as part of a sentence."""
+    """Return the message of a library's exception as part of a sentence."""
     text = (str(error) or type(error).__name__).splitlines()[0]
-    if text.startswith("cannot identify image file"):  # Pillow goes on with an address in memory
+    if text.startswith("cannot identify image file"):  # Pillow appends a memory address
         text = "it is none that can be read"
     return text.replace(". ", ": ").rstrip(".")[:160]
 
 
 def check_budget(path: Path, size: int, budget_bytes: int) -> None:
-    """Refuse what would not fit, before it is read."""
+    """Refuse data that would not fit into memory, before reading it."""
     if size > budget_bytes:
         raise DataError(
             f"{path.name} would take {size / 2**20:,.0f} MiB of memory; {budget_bytes / 2**20:,.0f} MiB are allowed, "
@@ -71,21 +71,21 @@ def check_budget(path: Path, size: int, budget_bytes: int) -> None:
 
 
 def pick_rows(n: int, rows: int | None, *, at_random: bool = False) -> np.ndarray | None:
-    """Return the sorted rows to read, None for all: the first ones, or drawn with a fixed seed."""
+    """Return the sorted rows to read, or None for all: the first ones, or a random draw with a fixed seed."""
     if rows is None or rows >= n:
         return None
     return np.sort(np.random.default_rng(0).choice(n, rows, replace=False)) if at_random else np.arange(rows)
 
 
 def rows_note(n: int, kept: np.ndarray | None, *, at_random: bool = False) -> list[str]:
-    """Return what to tell about a part of the rows."""
+    """Return a note that only some of the rows were read."""
     if kept is None:
         return []
     return [f"{len(kept):,} of {n:,} rows, {'drawn at random (seed 0)' if at_random else 'the first ones'}"]
 
 
 def licence_beside(path: Path) -> dict[str, str]:
-    """Return the licence that a README or LICENSE beside the data states, as meta; {} where none does."""
+    """Return the licence stated in a README or LICENSE beside the data, as meta; {} if there is none."""
     folder = path if path.is_dir() else path.parent
     found = (
         (folder / "README.md", re.compile(r"(?im)^\W*licen[cs]e\W*:\s*(.{2,200})")),
@@ -106,7 +106,7 @@ def licence_beside(path: Path) -> dict[str, str]:
 
 
 def check_names(path: Path, names: Iterable[str], available: Sequence[str]) -> None:
-    """Refuse a name that the file does not have, suggesting the nearest."""
+    """Refuse a name that the file does not have, and suggest the nearest one."""
     for name in names:
         if name not in available:
             near = difflib.get_close_matches(name, available, 1, 0.5)

@@ -1,6 +1,6 @@
-"""HDF5 files (.h5, .hdf5): any arrays, and what MATLAB 7.3 and NWB files are made of.
+"""HDF5 files (.h5, .hdf5) with any arrays; also the basis of the MATLAB 7.3 and NWB readers.
 
-Files are opened by h5py in a process of their own (`hdf5_child.py`): damaged ones end that process, not the app.
+h5py opens each file in a separate process (`hdf5_child.py`): a damaged file ends that process, not the app.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from dvae_core.data.readers import grids, hdf5_child
 from dvae_core.data.readers.common import Ask, check_budget
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, describe, unreadable
 
-PATIENCE_S = 30.0  # for one answer, or one part of an array; honest files take a fraction of a second
-MEMORY = 3 * 2**29  # address space of the child; the arrays of an honest file pass through it in blocks
+PATIENCE_S = 30.0  # for one answer, or one part of an array; honest files need a fraction of a second
+MEMORY = 3 * 2**29  # address space of the child; arrays of an honest file pass through it in blocks
 ALL = Part()
-MAX_RATIO = 2000  # HDF5's compression reaches 1,032 to 1: more is a claim, not data
+MAX_RATIO = 2000  # HDF5's compression reaches 1,032 to 1: a file that claims more is damaged
 
 
 class File:
-    """An HDF5 file, opened in a process of its own; to be used in a `with`."""
+    """An HDF5 file, opened in a separate process; use it in a `with` statement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class File:
         self._process.wait()
 
     def tree(self, *, matlab: bool = False) -> dict[str, dict[str, Any]]:
-        """Return what the file holds, by path: shape, dtype, stored bytes and a few attributes."""
+        """Return the content of the file by path: shape, dtype, stored bytes and a few attributes."""
         found = self._ask(ask="tree", matlab=matlab)["found"]
         for name, item in found.items():
             shape = item.get("shape")
@@ -74,7 +74,7 @@ class File:
         part: Part = ALL,
         field: str = "",
     ) -> np.ndarray:
-        """Return the numbers of a dataset (or a field of it) whose shape the tree said; the budget was checked."""
+        """Return the numbers of a dataset (or a field of it), with the shape from the tree and the budget checked."""
         kept = None if part.kept is None else part.kept.tolist()
         expected = list(shape)
         if kept is not None:
@@ -107,7 +107,7 @@ class File:
                 self._process.stdin.write(json.dumps(question).encode() + b"\n")  # type: ignore[union-attr]
                 self._process.stdin.flush()  # type: ignore[union-attr]
                 line = self._process.stdout.readline(2**26)  # type: ignore[union-attr]
-            except OSError:  # it ended without a word: so did the file's chance
+            except OSError:  # the process ended without an answer: the file cannot be read
                 pass
         try:
             answer = json.loads(line)
@@ -133,7 +133,7 @@ class File:
 
 
 class _InTime:
-    """Ends the process of a file if what is done within takes longer than PATIENCE_S."""
+    """End the file's process if the body takes longer than PATIENCE_S."""
 
     def __init__(self, file: File) -> None:
         self.timer = threading.Timer(PATIENCE_S, file.end_late)
@@ -147,7 +147,7 @@ class _InTime:
 
 
 def check_claim(path: Path, name: str, item: Mapping[str, Any]) -> None:
-    """Refuse a dataset that says it holds far more than the file does."""
+    """Refuse a dataset that claims to hold far more than the file does."""
     size = prod(item["shape"]) * max(1, np.dtype(item["dtype"]).itemsize)
     if size > 2**26 and size > MAX_RATIO * max(1, item["stored"]):
         raise DataError(
@@ -157,10 +157,10 @@ def check_claim(path: Path, name: str, item: Mapping[str, Any]) -> None:
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return the arrays of a file by their paths (group/name): by convention x, u and z, AnnData's and 10x's matrix.
+    """Return the arrays of a file by path (group/name). By convention: x, u and z, and AnnData's and 10x's matrix.
 
-    What other tools write in several pieces is one variable: sparse matrices (CSR, CSC), frames of pandas, categories,
-    packed numbers (scale_factor, add_offset, _FillValue), the columns of tables.
+    Data that other tools store in several pieces becomes one variable: sparse matrices (CSR, CSC), pandas data frames,
+    categories, packed numbers (scale_factor, add_offset, _FillValue) and the columns of tables.
     """
     file = File(path).__enter__()
     try:
@@ -195,7 +195,7 @@ def _recording(file: File, ask: Ask) -> Recording:
 
 
 class _Made:
-    """The variables of a file as they are put together, and how each is loaded."""
+    """The variables of a file as they are assembled, and how each is loaded."""
 
     def __init__(self, file: File, found: Mapping[str, dict[str, Any]], ask: Ask) -> None:
         self.file, self.found, self.ask = file, found, ask
@@ -274,7 +274,7 @@ class _Made:
         return values if part.axis == 0 or part.kept is None else values.take(part.kept, part.axis)
 
     def group(self, name: str, item: Mapping[str, Any]) -> None:
-        """Add what a group stands for, where it is one thing in several pieces."""
+        """Add the variable that a group represents, if its pieces form one."""
         pieces = ("data", "indices", "indptr", "shape", "barcodes", "codes", "categories", "axis0", "axis1")
         inside = {k: self.found.get(f"{name}/{k}", {}) for k in pieces}
         if all(inside[k].get("shape") for k in ("data", "indices", "indptr")):
@@ -353,7 +353,7 @@ class _Made:
         return matrix.toarray()
 
     def _frame(self, name: str, inside: Mapping[str, Any]) -> None:
-        """Add a frame that pandas wrote in its fixed format: blocks of columns of one type, named together."""
+        """Add a data frame in pandas' fixed format: blocks of columns of one type, with their names stored together."""
         blocks = []
         for i in range(1000):
             items, values = (self.found.get(f"{name}/block{i}_{k}") for k in ("items", "values"))
@@ -402,7 +402,7 @@ class _Made:
 
 
 def load_one(file: File, name: str, item: Mapping[str, Any], part: Part) -> np.ndarray:
-    """Return one dataset of the tree, or its rows `kept`."""
+    """Return one dataset of the tree, or only its rows `kept`."""
     if item["dtype"] == "str":
         texts = file.texts(item.get("at", name))
         return texts if part.kept is None else texts[part.kept]

@@ -1,7 +1,8 @@
 """A short-lived process that opens one HDF5 file and answers questions about it: `python hdf5_child.py PATH BYTES`.
 
-The HDF5 library is C, and damaged files can crash it, make it loop, or have it ask for any amount of memory. Here that
-ends this process and not the app. It imports nothing of this package, so that it starts in a fraction of a second.
+The HDF5 library is written in C. Damaged files can crash it, make it loop, or make it allocate any amount of memory.
+Here that ends this process and not the app. It imports nothing from this package, so it starts in a fraction of a
+second.
 
 Questions come as lines of JSON on stdin; answers are lines of JSON on stdout, followed by the raw numbers of an array.
 Nothing outside the file is ever opened: files with external links, external storage or virtual datasets are refused.
@@ -26,11 +27,11 @@ ATTRIBUTES = ("neurodata_type", "unit", "units", "rate", "conversion", "offset",
 
 
 class Refused(Exception):
-    """The file asks for something that is refused; the message says what."""
+    """The file requires something that is refused; the message says what."""
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer questions until stdin ends."""
     path, memory = sys.argv[1], int(sys.argv[2])
     limit(memory)
     try:
@@ -42,12 +43,12 @@ def main() -> None:
                 except Refused as refusal:
                     say(refused=str(refusal))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
-        # another kind ends the process without a word, which is an answer too
+        # any other exception ends the process without an answer, which the parent notices
         say(error=(str(error) or type(error).__name__).splitlines()[0][:200])
 
 
 def limit(memory: int) -> None:
-    """Ask the system to let this process have so much memory, and half a minute beyond any honest file's need."""
+    """Limit this process to this much memory, and to half a minute, which no honest file needs."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
@@ -63,7 +64,7 @@ def say(**answer: Any) -> None:
 
 
 def tree(file: h5py.File, matlab: bool) -> None:
-    """Say what the file holds: hard links only, and soft links that lead to a dataset of this file."""
+    """List what the file holds: hard links, and only those soft links that lead to a dataset of this file."""
     found: dict[str, dict[str, Any]] = {}
     soft: list[tuple[str, str]] = []
     seen, count = set(), 0
@@ -71,16 +72,16 @@ def tree(file: h5py.File, matlab: bool) -> None:
     while stack:
         prefix, group, depth = stack.pop()
         address = h5py.h5o.get_info(group.id).addr  # pyright: ignore[reportAttributeAccessIssue]
-        if address in seen:  # a group that holds itself
+        if address in seen:  # a group that contains itself
             continue
         seen.add(address)
         if depth > MAX_DEPTH:
             raise Refused(f"it is nested more than {MAX_DEPTH} deep")
-        count += len(group)  # known before any of them is looked at
+        count += len(group)  # known before the members are inspected
         if count > MAX_OBJECTS:
             raise Refused(f"it holds more than {MAX_OBJECTS:,} objects")
         for name in group:
-            if matlab and not prefix and name in ("#refs#", "#subsystem#"):  # what cells and objects hold
+            if matlab and not prefix and name in ("#refs#", "#subsystem#"):  # the contents of cells and objects
                 continue
             where = f"{prefix}/{name}" if prefix else name
             link = group.get(name, getlink=True)
@@ -107,7 +108,7 @@ def tree(file: h5py.File, matlab: bool) -> None:
 
 
 def leaves(file: h5py.File, cell: Any, name: str, depth: int, count: list[int]) -> Iterator[dict[str, Any]]:
-    """Yield what a MATLAB cell or struct array holds, with `{}` for all its elements."""
+    """Yield the content of a MATLAB cell or struct array, with `{}` for all its elements."""
     if depth > MAX_DEPTH:
         raise Refused(f"it is nested more than {MAX_DEPTH} deep")
     name = name if name.endswith("{}") else name + "{}"
@@ -116,7 +117,7 @@ def leaves(file: h5py.File, cell: Any, name: str, depth: int, count: list[int]) 
         return
     for reference in cell[()].ravel():
         count[0] += 1
-        if count[0] > 4 * MAX_PARTS:  # also those that yield nothing
+        if count[0] > 4 * MAX_PARTS:  # counts those that yield nothing, too
             raise Refused(f"{name} has more than {MAX_PARTS:,} parts")
         item = file[reference] if reference else None
         if isinstance(item, h5py.Group):
@@ -129,7 +130,7 @@ def leaves(file: h5py.File, cell: Any, name: str, depth: int, count: list[int]) 
 
 
 def leaf(file: h5py.File, item: Any, name: str, depth: int, count: list[int]) -> Iterator[dict[str, Any]]:
-    """Yield a dataset, or what is in it if it is a cell."""
+    """Yield a dataset, or its content if it is a cell."""
     if not isinstance(item, h5py.Dataset):
         return
     entry = dataset(item)
@@ -140,7 +141,7 @@ def leaf(file: h5py.File, item: Any, name: str, depth: int, count: list[int]) ->
 
 
 def dataset(item: h5py.Dataset) -> dict[str, Any]:
-    """Return shape, type and attributes of a dataset, unless its numbers lie elsewhere."""
+    """Return shape, type and attributes of a dataset, unless its numbers are stored in another file."""
     if item.external:
         raise Refused("its numbers lie in another file, which is not opened")
     if item.is_virtual:
@@ -165,7 +166,7 @@ def dataset(item: h5py.Dataset) -> dict[str, Any]:
 
 
 def attributes_of(item: Any) -> dict[str, Any]:
-    """Return those attributes that readers use, if they are single numbers or texts."""
+    """Return the attributes that readers use, if they are single numbers or texts."""
     found = {}
     for name in ATTRIBUTES:
         if name not in item.attrs:
@@ -214,7 +215,7 @@ def numbers(file: h5py.File, name: str, axis: int, kept: list[int] | None, field
 
 
 def blocks(item: h5py.Dataset, axis: int, chosen: np.ndarray | None) -> Iterator[np.ndarray]:
-    """Yield the rows of a dataset in order: whole chunks, as many as make a block, and none that nobody wants."""
+    """Yield the rows of a dataset in order: whole chunks, as many as fill a block, and no chunk without wanted rows."""
     if item.ndim == 0:
         yield item[()]
         return
@@ -223,7 +224,7 @@ def blocks(item: h5py.Dataset, axis: int, chosen: np.ndarray | None) -> Iterator
     span = max(1, BLOCK // max(1, row_bytes * chunk)) * chunk
     starts: Any = range(0, item.shape[0], span)
     if chosen is not None and axis == 0:
-        if len(chosen) * chunk * 4 < item.shape[0]:  # few and far between: only the chunks they lie in
+        if len(chosen) * chunk * 4 < item.shape[0]:  # sparse selection: read only the chunks that contain chosen rows
             span = chunk
         starts = np.unique(chosen // span) * span
     for start in starts:

@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST and its kin: big-endian arrays, mostly gzipped, labels in a file beside the pictures."""
+"""IDX, the format of MNIST and its relatives: big-endian arrays, mostly gzipped, with labels in a separate file."""
 
 import gzip
 import re
@@ -25,12 +25,12 @@ def is_idx(path: Path) -> bool:
 
 
 def begins(start: bytes) -> bool:
-    """Whether the first bytes of a file, once unzipped, are those of IDX."""
+    """Whether the first bytes of a file, after decompression, are those of IDX."""
     return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in _TYPES
 
 
 def unzipped_start(path: Path) -> bytes:
-    """Return the first bytes in a gzip, whatever it is called; b"" if it is none."""
+    """Return the first decompressed bytes of a gzip, whatever its name; b"" if it is not a gzip."""
     try:
         with gzip.open(path) as file:
             return file.read(512)
@@ -39,19 +39,19 @@ def unzipped_start(path: Path) -> bytes:
 
 
 def labels_of(path: Path) -> Path | None:
-    """Return the file of labels beside the pictures, by MNIST's names."""
+    """Return the label file beside the pictures, by MNIST's names."""
     name = path.name.replace("images", "labels").replace("idx3", "idx1")
     other = path.with_name(name)
     return other if name != path.name and other.is_file() and not other.is_symlink() else None
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the files of pictures in a folder."""
+    """Return the picture files in a folder."""
     return sorted(f for f in folder.iterdir() if is_idx(f) and "labels" not in f.name)
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return pictures, with u = the labels of the file beside them (images -> labels, idx3 -> idx1)."""
+    """Return pictures, with u = the labels in the file beside them (images -> labels, idx3 -> idx1)."""
     files = {"pictures": path}
     beside = labels_of(path)
     if beside:
@@ -73,7 +73,7 @@ def recording(path: Path, ask: Ask) -> Recording:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Give a file, unzipped where its name says it is zipped; what goes wrong with it is a DataError."""
+    """Yield an open file, decompressed if its name ends in .gz; turn any fault of it into a DataError."""
     with reading(path), (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
         yield file
 
@@ -94,7 +94,7 @@ def _head(path: Path) -> tuple[tuple[int, ...], np.dtype]:
 def check_claim(path: Path, shape: tuple[int, ...], kind: np.dtype) -> None:
     """Refuse a header that claims more than the file can hold.
 
-    Gzip reaches 1,032 to 1: what claims more is wrong, and nobody has to inflate a bomb to see it.
+    Gzip reaches 1,032 to 1 at most. A larger claim is wrong, so a zip bomb is detected without inflating it.
     """
     stored = path.stat().st_size * (1032 if path.suffix.lower() == ".gz" else 1)
     if prod(shape) * kind.itemsize > stored:
@@ -113,9 +113,9 @@ def rows(
     *,
     inner: int | None = None,
 ) -> np.ndarray:
-    """Read the rows `kept` (all if None) of an array that starts at byte `begin` and ends the file, block by block.
+    """Read the rows `kept` (all if None) of an array that extends from byte `begin` to the end, block by block.
 
-    With `inner`, only that index of the second axis is kept of each row.
+    With `inner`, only that index of the second axis of each row is kept.
     """
     row = prod(shape[1:]) * kind.itemsize
     inside = shape[1:] if inner is None else shape[2:]

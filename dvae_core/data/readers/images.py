@@ -1,4 +1,4 @@
-"""Pictures: a folder of them, a zip of them, or the frames of a GIF or TIFF; one row each, one size, one scale."""
+"""Pictures from a folder, a zip, or the frames of a GIF or TIFF: one row each, all of one size and one scale."""
 
 import re
 import struct
@@ -20,13 +20,13 @@ from dvae_core.data.readers.model import Part, Recording, Variable
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 
-SIDE = 64  # to which larger pictures are brought where no size is asked for
-KEEP_UP_TO = 128  # pixels a side: pictures of up to this size stay as they are
-MAX_PIXELS = 2**24  # of one picture, before it is made smaller
-MAX_FRAME = 2**23  # pixels of a frame: Pillow keeps four copies of it at once, of four bytes a pixel
+SIDE = 64  # larger pictures are resized to this if no size is requested
+KEEP_UP_TO = 128  # pixels per side: pictures up to this size keep their size
+MAX_PIXELS = 2**24  # of one picture, before it is reduced
+MAX_FRAME = 2**23  # pixels of a frame: Pillow keeps four copies of it at once, with four bytes per pixel
 MAX_BYTES = 2**26  # of one picture's file
 MAX_PICTURES = 300_000  # CelebA has 202,599
-MANY = 10_000  # members of a zip that are not read through without a look for a picture's name
+MANY = 10_000  # a zip with more members than this is searched for a picture's name before it is read through
 _NAMED = re.compile(b"|".join(re.escape(suffix.encode()) for suffix in SUFFIXES), re.IGNORECASE)
 
 _BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, struct.error,
@@ -35,7 +35,7 @@ _BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image
 
 @dataclass(frozen=True)
 class Pictures:
-    """Names of pictures, how to get at the bytes of one, and the end of it."""
+    """The names of pictures, access to the bytes of each, and a way to close the source."""
 
     path: Path
     names: list[str]
@@ -70,7 +70,7 @@ def by_number(name: str) -> list[tuple[int, int, str]]:
 
 
 def holds_any(folder: Path) -> bool:
-    """Whether a folder has a picture, or a subfolder of it has."""
+    """Whether a folder or one of its subfolders contains a picture."""
     return next(_walk(folder), None) is not None
 
 
@@ -107,7 +107,7 @@ def _limited(content: bytes) -> bytes:
 
 
 def open_picture(content: bytes, at_most: int = MAX_PIXELS) -> Image.Image:
-    """Return a picture, upright, whose size was looked at before any pixel is decoded.
+    """Return a picture, upright, after checking its size and before decoding any pixel.
 
     Raises:
         ValueError: If it would be too large.
@@ -127,16 +127,16 @@ def _check_size(picture: Image.Image, at_most: int) -> None:
 
 
 def depth(picture: Image.Image) -> str:
-    """Return the type that keeps a picture's levels: uint8, uint16 or float32."""
+    """Return the dtype that preserves a picture's levels: uint8, uint16 or float32."""
     if picture.mode == "F":
         return "float32"
     return "uint16" if picture.mode.startswith("I") else "uint8"
 
 
 def fitted(picture: Image.Image, shape: tuple[int, ...], crop: int | None = None) -> np.ndarray:
-    """Return a picture as `shape` (H, W) or (H, W, 3): its middle, `crop` pixels a side or all that fits.
+    """Return a picture as `shape` (H, W) or (H, W, 3), cut to its middle: `crop` pixels per side or all that fits.
 
-    16-bit and floating pictures keep their levels; transparent parts show black.
+    16-bit and floating-point pictures keep their levels; transparent parts become black.
     """
     kept = depth(picture)
     picture = ImageOps.exif_transpose(picture) or picture
@@ -145,7 +145,7 @@ def fitted(picture: Image.Image, shape: tuple[int, ...], crop: int | None = None
             clear = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
         mode = "L" if len(shape) == 2 else "RGB"
-        picture = picture if picture.mode == mode else picture.convert(mode)  # convert() copies, needed or not
+        picture = picture if picture.mode == mode else picture.convert(mode)  # convert() always copies
     else:
         picture = picture if picture.mode == "F" else Image.fromarray(np.asarray(picture, np.float32))
     height, width = shape[:2]
@@ -176,10 +176,10 @@ def _is_clear(picture: Image.Image) -> bool:
 def stack(
     pictures: Pictures, names: list[str], shape: tuple[int, ...], crop: int | None = None, kind: str = "uint8"
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return the pictures that can be read, which of `names` they are, and a note on those that cannot.
+    """Return the readable pictures, their indices in `names`, and a note on the unreadable ones.
 
     Raises:
-        DataError: If none can, or some have more levels than the others: one scale would be wrong for the set.
+        DataError: If none can be read, or if some have more levels than others, so that no single scale fits the set.
     """
     out = np.empty((len(names), *shape), kind)
     good = np.zeros(len(names), bool)
@@ -207,13 +207,13 @@ def stack(
 
 
 class _Scale:
-    """The one number that a set of pictures is multiplied by, known once it was read, and the words for it."""
+    """The factor that scales a set of pictures (known once it is read), and the text that describes it."""
 
     def __init__(self) -> None:
         self.value: float | None = None
 
     def of(self, pictures: np.ndarray) -> list[str]:
-        """Take the scale of a set of pictures, and return a note on it where it is not that of bytes."""
+        """Set the scale of a set of pictures, and return a note if it differs from that of bytes."""
         if pictures.dtype == np.uint8:
             return []
         top = float(pictures.max(initial=0))
@@ -226,10 +226,11 @@ class _Scale:
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return a folder, a zip or the frames of a GIF or TIFF as pictures; folders in it are the labels u.
+    """Return a folder, a zip or the frames of a GIF or TIFF as pictures; subfolders are the labels u.
 
-    The first picture says the size and whether there is colour, unless `x_shape` does: up to 128 pixels a side it is
-    kept, larger ones become 64 x 64. Others are cropped to their middle and resized to it. One scale holds for all.
+    Unless `x_shape` is given, the first picture decides the size and whether there is colour: a size of up to 128
+    pixels per side is kept, larger pictures become 64 x 64. The others are cropped to their middle and resized to
+    match. One scale holds for all.
     """
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
         return _frames(path, ask)
@@ -283,7 +284,7 @@ def _shape_of(pictures: Pictures, ask: Ask) -> tuple[tuple[int, ...], str, str]:
                 return _size(picture, ask), depth(picture), f"{picture.width} x {picture.height} {picture.mode}"
         except _BAD:
             continue
-    stack(pictures, pictures.names[:100], (1, 1))  # says what is wrong with the first of them
+    stack(pictures, pictures.names[:100], (1, 1))  # reports what is wrong with the first of them
     raise DataError(f"{pictures.path.name} has no picture that can be read; copy it again.")
 
 
@@ -292,7 +293,7 @@ def _size(picture: Image.Image, ask: Ask) -> tuple[int, ...]:
         return ask.x_shape
     small = max(picture.size) <= KEEP_UP_TO
     sides = (picture.height, picture.width) if small else (SIDE, SIDE)
-    if picture.getexif().get(0x0112, 1) >= 5:  # lies on its side
+    if picture.getexif().get(0x0112, 1) >= 5:  # stored lying on its side
         sides = sides[::-1]
     return sides if picture.mode in ("1", "L", "LA", "I", "F") or picture.mode.startswith("I;16") else (*sides, 3)
 
@@ -318,7 +319,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
             with open_picture(_file_bytes(path), MAX_FRAME) as picture:
                 for i, row in enumerate(rows.tolist()):
                     picture.seek(row)
-                    _check_size(picture, MAX_FRAME)  # a frame may say that it is larger than the first
+                    _check_size(picture, MAX_FRAME)  # a frame may claim to be larger than the first
                     if depth(picture) != kind:
                         raise ValueError(f"frame {row + 1} is {depth(picture)} and the first is {kind}")
                     out[i] = fitted(picture, shape)

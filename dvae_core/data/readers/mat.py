@@ -1,8 +1,8 @@
-"""MATLAB files up to version 7: plain arrays, and what structs and cells hold, by names such as beh.pupil.area.
+"""MATLAB files up to version 7: plain arrays, and the contents of structs and cells under names like beh.pupil.area.
 
-The format is read here rather than by scipy, whose reader crashes the whole process on some damaged files (a changed
-byte in a type tag, scipy 1.17.1), which an app that opens other people's files cannot have. Version 7.3 is another
-format (HDF5) under the same suffix. The format: MathWorks, "MAT-File Format", version 5.
+The format is parsed here rather than by scipy: scipy's reader crashes the whole process on some damaged files (a
+changed byte in a type tag, scipy 1.17.1), which is not acceptable in an app that opens other people's files. Version
+7.3 is a different format (HDF5) with the same suffix. Specification: MathWorks, "MAT-File Format", version 5.
 """
 
 import re
@@ -22,7 +22,7 @@ from dvae_core.data.readers import stringer
 from dvae_core.data.readers.common import Ask, reading
 from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, unreadable
 
-# Codes of the format: how numbers are stored, and what class an array has in MATLAB (a double may be stored as bytes).
+# Codes of the format: how numbers are stored, and the array's class in MATLAB (a double may be stored as bytes).
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
@@ -37,7 +37,7 @@ MAX_VARIABLES = 10_000
 MAX_PARTS = 20_000  # of one struct or cell; a Stringer file has a struct for each of 12,000 neurons
 MAX_DEPTH = 16
 BLOCK = 2**22
-LOOKED_AT = 200  # parts of a cell of which it is looked whether their values rise
+LOOKED_AT = 200  # parts of a cell that are checked for rising values
 
 _TIMED = re.compile(r"(?i)time(?!course|range)|spike(?!s?{})|event|stamp")
 _CURES = {
@@ -51,16 +51,16 @@ _CURES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One array of a file, whatever it lies in."""
+    """One array of a file, at any depth."""
 
-    name: str  # cells and struct arrays add {} for all their elements: spikes{}.time
+    name: str  # cells and struct arrays add {} to mean all their elements: spikes{}.time
     shape: tuple[int, ...]
     kind: str
-    load: Callable[..., Any]  # to be called before the next entry is asked for
+    load: Callable[..., Any]  # must be called before the next entry is requested
 
 
 class _Group:
-    """All entries of one name, and whether the values of those looked at rise, as times do."""
+    """All entries of one name, and whether the values checked so far rise, as times do."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -77,9 +77,9 @@ class _Group:
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return what a file holds: numeric arrays, fields of structs by dotted names, cells of vectors as event times.
+    """List the content of a file: numeric arrays, struct fields by dotted names, cells of vectors as event times.
 
-    MATLAB's own classes (tables, strings, datetimes) are listed with what to save instead.
+    MATLAB's own classes (tables, strings, datetimes) are listed with advice on what to save instead.
     """
     with reading(path), open(path, "rb") as file:
         variables, groups, texts = collect(entries_of(path, file))
@@ -99,10 +99,10 @@ def made(path: Path, variables: list[Variable], load: Callable[[Mapping[str, Par
 
 
 def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], set[str]]:
-    """Return what all arrays of a file are, what only holds others, and the names of single texts."""
+    """Return a description of all arrays of a file, of their containers, and the names of single texts."""
     groups: dict[str, _Group] = {}
     for entry in entries:
-        if entry.load is _too_many:  # what was seen of it is not all
+        if entry.load is _too_many:  # the parts seen are not all of them
             groups = {name: found for name, found in groups.items() if re.split(r"[.{]", name)[0] != entry.name}
         groups.setdefault(entry.name, _Group()).add(entry)
     variables, holders, texts = [], {}, set()
@@ -118,7 +118,7 @@ def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], s
 
 
 def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
-    """Return what a name stands for: a variable, readable or not, or a note on what it holds ("" for nothing)."""
+    """Return what a name stands for: a variable, readable or not, or a note on its content ("" if it is empty)."""
     entries, first = group.entries, group.entries[0]
     if "{}" not in name:
         if first.kind in PLAIN and not prod(first.shape):
@@ -164,7 +164,7 @@ def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
         if len(set(full)) == 1 and len(full) == len(entries) > 1:
             note = f"a cell of {len(full)} matrices"
             return describe(name, (len(full), *full[0]), kind, note=note, axes=("trial", "unknown", "unknown"))
-        for axis in (0, 1):  # the axis that differs from piece to piece is time
+        for axis in (0, 1):  # the axis whose length differs between pieces is time
             if len({shape[1 - axis] for shape in full}) == 1:
                 rows = sum(shape[axis] for shape in full)
                 note = f"{len(full)} pieces, one below another" + (", each turned" if axis else "")
@@ -174,7 +174,7 @@ def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
 
 
 def _object(name: str, entry: Entry) -> Variable:
-    """Return an object of MATLAB's own classes as unreadable, with what to save instead."""
+    """Return an object of MATLAB's own classes as unreadable, with advice on what to save instead."""
     kind = entry.kind
     if entry.load is _too_many:
         return unreadable(name, f"is a MATLAB {kind}; save the numbers in it", entry.shape, "struct")
@@ -188,7 +188,7 @@ def _load(path: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
 
 
 def combine(entries: Iterable[Entry], parts: Mapping[str, Part]) -> dict[str, Any]:
-    """Return the named variables of all arrays in a file: arrays, or lists of vectors where a name is events."""
+    """Return the named variables from all arrays in a file: arrays, or lists of vectors if a name is events."""
     pieces: dict[str, list[Any]] = {name: [] for name in parts}
     for entry in entries:
         if entry.name in parts:
@@ -246,7 +246,7 @@ def _load_texts(path: Path, names: set[str]) -> dict[str, str]:
 
 
 class _Stream:
-    """A file, or a compressed element of it, that is read forward; never holds more than what was asked for."""
+    """A file, or a compressed element of it, that is read forward and never holds more than the requested bytes."""
 
     def __init__(self, file: BufferedIOBase, length: int, compressed: bool) -> None:
         self.file, self.left, self.position = file, length, 0
@@ -282,7 +282,7 @@ class _Stream:
 
 
 def entries_of(path: Path, file: BufferedIOBase, names: set[str] | None = None) -> Iterator[Entry]:
-    """Walk through the arrays of a file, of the named variables only; numbers are read only where `load` is called."""
+    """Iterate over the arrays of a file, or only the named variables; numbers are read only when `load` is called."""
     head = file.read(128)
     if head[124:128] not in (b"\x00\x01IM", b"\x01\x00MI"):
         raise DataError(f"{path.name} is not a MATLAB 5 to 7 file; in MATLAB, save it with save(..., '-v7').")
@@ -327,9 +327,9 @@ def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] 
 
 
 def _header(stream: _Stream, order: str) -> tuple[int, tuple[int, ...], str, str]:
-    """Return flags, shape and name of an array, and its class where it is an object of MATLAB's own."""
+    """Return flags, shape and name of an array, and its class if it is an object of MATLAB's own."""
     flags = int(_numbers(stream, order, exactly=2)[0])
-    if flags & 0xFF == _OPAQUE:  # an object has its name where other arrays have their shape
+    if flags & 0xFF == _OPAQUE:  # an object has its name in the place of other arrays' shape
         words = [_numbers(stream, order, at_most=1024).tobytes().decode("latin-1") for _ in range(3)]
         return flags, (1, 1), words[0], words[2] or "object"
     shape = tuple(int(side) for side in _numbers(stream, order, at_most=32))
@@ -342,7 +342,7 @@ def _header(stream: _Stream, order: str) -> tuple[int, tuple[int, ...], str, str
 def _walk(
     stream: _Stream, order: str, flags: int, shape: tuple[int, ...], name: str, end: int, depth: int
 ) -> Iterator[Entry]:
-    """Yield the arrays in one whose header was read, and which ends at the position `end` of the stream."""
+    """Yield the arrays within one whose header has been read and which ends at position `end` of the stream."""
     number = flags & 0xFF
     if number in _NUMERIC:
         kind = "complex" if flags & _COMPLEX else "logical" if flags & _LOGICAL else _NUMERIC[number]
@@ -365,7 +365,7 @@ def _walk(
                 f".{letters[i : i + width].split(bytes(1))[0].decode('ascii')}" for i in range(0, len(letters), width)
             ]
         many = "" if number == _STRUCT and prod(shape) == 1 else "{}"
-        # a cell in a cell is still one level of "all elements"
+        # a cell in a cell still counts as one level of "all elements"
         base = name if name.endswith(many) and many else name + many
         for _ in range(prod(shape)):
             for field in fields:
@@ -379,7 +379,7 @@ def _walk(
                         yield Entry(base + field, inner_shape, own, _nothing)
                     else:
                         yield from _walk(stream, order, inner_flags, inner_shape, base + field, after, depth + 1)
-                else:  # how MATLAB writes []
+                else:  # MATLAB's encoding of []
                     yield Entry(base + field, (0, 0), "float64", lambda *_: np.zeros((0, 0)))
                 stream.skip_to(after)
     else:
@@ -400,7 +400,7 @@ def _too_many(*_: Any) -> np.ndarray:
 
 
 def _tag(stream: _Stream, order: str) -> tuple[int, int, bytes | None]:
-    """Return the type, the length, and the content where it is short enough to be kept in the tag itself."""
+    """Return the type, the length, and the content if it is short enough to be stored in the tag itself."""
     tag = stream.read(8)
     kind, length = np.frombuffer(tag, f"{order}u4").tolist()
     small = kind >> 16
@@ -412,7 +412,7 @@ def _tag(stream: _Stream, order: str) -> tuple[int, int, bytes | None]:
 
 
 def _numbers(stream: _Stream, order: str, *, at_most: int | None = None, exactly: int | None = None) -> np.ndarray:
-    """Read one element, of a count that was agreed on before: a wrong length never decides how much is read."""
+    """Read one element of a known count: a wrong length in the file never decides how much is read."""
     kind, length, body = _tag(stream, order)
     if kind not in _STORED:
         raise ValueError("a tag is not one of the format")
@@ -431,7 +431,7 @@ def _numbers(stream: _Stream, order: str, *, at_most: int | None = None, exactly
 def _array(
     stream: _Stream, order: str, shape: tuple[int, ...], kind: str, axis: int = 0, kept: np.ndarray | None = None
 ) -> np.ndarray:
-    """Read the numbers of an array, or only some along its first or last axis, a block at a time."""
+    """Read the numbers of an array, or only some along its first or last axis, block by block."""
     if kept is None:
         values = _numbers(stream, order, exactly=prod(shape)).reshape(shape, order="F")
     else:
@@ -447,7 +447,7 @@ def _array(
 
 
 def _picked(stream: _Stream, shape: tuple[int, ...], dtype: np.dtype, axis: int, kept: np.ndarray) -> np.ndarray:
-    column, columns = shape[:-1], shape[-1]  # numbers come column by column
+    column, columns = shape[:-1], shape[-1]  # numbers are stored column by column
     size = prod(column) * dtype.itemsize
     by_column = axis == len(shape) - 1
     out = np.empty((*column, len(kept)) if by_column else (len(kept), *shape[1:]), dtype, order="F")
@@ -467,7 +467,7 @@ def _picked(stream: _Stream, shape: tuple[int, ...], dtype: np.dtype, axis: int,
 def _sparse(
     stream: _Stream, order: str, shape: tuple[int, ...], axis: int = 0, kept: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return a sparse matrix with its zeros: row numbers, where each column begins, and the numbers."""
+    """Return a sparse matrix as a dense one, from its row numbers, the start of each column, and the numbers."""
     rows = _numbers(stream, order, at_most=2**31)
     begins = _numbers(stream, order, exactly=shape[1] + 1)
     values = _numbers(stream, order, at_most=2**31)
@@ -477,7 +477,7 @@ def _sparse(
 def dense(
     shape: tuple[int, ...], rows: np.ndarray, begins: np.ndarray, values: np.ndarray, axis: int, kept: np.ndarray | None
 ) -> np.ndarray:
-    """Return a matrix of its columns' row numbers and values, refused where they do not fit its shape."""
+    """Return a dense matrix from its columns' row numbers and values; refuse those that do not fit its shape."""
     begins, count = begins.astype(np.int64), int(begins[-1]) if len(begins) else 0
     fits = begins[0] == 0 and (np.diff(begins) >= 0).all() and count <= min(len(rows), len(values))
     rows = rows[:count].astype(np.int64)

@@ -1,4 +1,4 @@
-"""MATLAB files of version 7.3, which are HDF5: names as in older versions, arrays turned back to MATLAB's axes."""
+"""MATLAB files of version 7.3, which are HDF5: names as in older versions, arrays in MATLAB's axis order."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ from dvae_core.data.readers.model import Part, Recording
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return what a file holds, as for older MATLAB files."""
+    """List the content of a file, in the same form as for older MATLAB files."""
     file = hdf5.File(path).__enter__()
     try:
         return _recording(file)
@@ -59,7 +59,7 @@ def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
 
 
 def _sparse_entry(file: hdf5.File, where: str, item: Mapping[str, Any], tree: Mapping[str, Any]) -> mat.Entry:
-    """Return a sparse matrix: the number of rows is an attribute, columns are those of jc."""
+    """Return a sparse matrix: its number of rows is an attribute, its columns are delimited by jc."""
     ends = tree.get(f"{where}/jc", {}).get("shape")
     name, rows = where.replace("/", "."), int(item["MATLAB_sparse"])
     if not ends or ends[0] < 1 or rows < 1:
@@ -90,9 +90,9 @@ def _dense(
 
 def _entry(file: hdf5.File, name: str, where: str, item: Mapping[str, Any]) -> mat.Entry:
     shape, kind = (item["shape"] or ())[::-1], item.get("MATLAB_class", item["dtype"])
-    if item.get("MATLAB_object_decode"):  # the numbers are a reference to what the object holds
+    if item.get("MATLAB_object_decode"):  # the numbers are a reference to the object's content
         return mat.Entry(name, (1, 1), str(kind).replace("_", " "), _nothing)
-    if item.get("MATLAB_empty"):  # the numbers are the shape of nothing
+    if item.get("MATLAB_empty"):  # an empty array: the numbers are its shape
         return mat.Entry(name, (0, 0), "float64", _nothing)
     if kind == "char":
         return mat.Entry(name, shape, "char", partial(_text, file, where, item))
@@ -116,7 +116,7 @@ def _text(file: hdf5.File, where: str, item: Mapping[str, Any], *_: Any) -> str 
         return ""
     values = file.numbers(where, item["shape"], item["dtype"])
     encoding = "utf-16-le" if item["dtype"] == "uint16" else "latin-1"
-    if values.ndim == 2 and values.shape[1] > 1:  # a text a row
+    if values.ndim == 2 and values.shape[1] > 1:  # one text per row
         return [np.ascontiguousarray(row).tobytes().decode(encoding, "replace").strip() for row in values.T]
     return values.tobytes().decode(encoding, "replace").strip()
 

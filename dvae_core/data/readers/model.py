@@ -1,7 +1,7 @@
-"""What a file says before anything is concluded from it: variables with named axes and clocks, intervals, questions.
+"""The facts that a file states, before any conclusion: variables with named axes and clocks, intervals, questions.
 
-Every format fills a `Recording` with these; `choose` and `align` make a Dataset of it; the `ReadingRecord` keeps what
-was read, what was left out and why, and what had to be asked.
+Every format fills a `Recording` with these facts. `choose` and `align` turn it into a Dataset. The `ReadingRecord`
+keeps what was read, what was left out and why, and what the user was asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,21 +22,21 @@ FULL_CIRCLE = {"degrees": 360.0, "degree": 360.0, "deg": 360.0, "°": 360.0, "ra
 
 @dataclass(frozen=True)
 class Variable:
-    """Something in a file: what it is called, and what is known of its axes before anything is read.
+    """A variable of a file: its name, and what is known of its axes before anything is read.
 
     Attributes:
-        name: As it is chosen.
-        shape: As stored; of event times, the number of units.
-        dtype: Of its values.
+        name: The name by which it is chosen.
+        shape: As stored; for event times, the number of units.
+        dtype: Type of its values.
         kind: A matrix, a column of numbers, a column that can be labels, event times, or something unreadable.
-        note: What it counts, how it lies in the file; shown to the user.
+        note: What it counts or how it is stored in the file; shown to the user.
         axes: A name for each axis: time, unit, trial, height, width, channel, row or unknown.
-        clock: The variable that holds its times in seconds, "" where there is none.
-        rate_hz: Samples a second, where the file states it.
-        unit: As the file states it.
-        reason: Why it cannot be read, and what to do; "" where it can.
-        role: "index", "clock" or "trial" for columns that number or time the rows and are no data.
-        period: Of an angle, its full circle in its unit.
+        clock: The variable that holds its times in seconds, "" if there is none.
+        rate_hz: Samples per second, if the file states it.
+        unit: As stated in the file.
+        reason: Why it cannot be read, and what to do about it; "" if it can.
+        role: "index", "clock" or "trial" for columns that number or time the rows and are not data.
+        period: For an angle, its full circle in its own unit.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Variable:
         return not self.reason
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what `inspect --json` prints of it."""
+        """Return its description as `inspect --json` prints it."""
         return {
             "name": self.name, "kind": self.kind, "axes": list(self.axes) or ["unknown"] * len(self.shape),
             "shape": list(self.shape), "dtype": self.dtype, "rate": self.rate_hz, "clock": self.clock or None,
@@ -75,12 +75,12 @@ def describe(name: str, shape: tuple[int, ...], dtype: str, **more: Any) -> Vari
 
 
 def unreadable(name: str, reason: str, shape: tuple[int, ...] = (), dtype: str = "other") -> Variable:
-    """Return a variable that is listed with the reason why it cannot be read."""
+    """Return a variable that is listed but cannot be read, with the reason."""
     return Variable(name, shape, dtype, "other", reason=reason)
 
 
 class Labels:
-    """A column of labels: codes 0..K-1, -1 where a row has none, and their texts in order."""
+    """A column of labels: codes 0..K-1, -1 if a row has none, and their texts in order."""
 
     ndim = 1
 
@@ -95,12 +95,12 @@ class Labels:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One code a row."""
+        """One code per row."""
         return self.codes.shape
 
 
 class Ragged(NamedTuple):
-    """Trials of different lengths: one array [time, unit] each."""
+    """Trials of different lengths, as one array [time, unit] per trial."""
 
     pieces: list[np.ndarray]
 
@@ -113,12 +113,12 @@ class Intervals:
     start: str
     stop: str
     columns: tuple[str, ...] = ()
-    own_rows: bool = False  # the table itself is the data: its rows are rows
+    own_rows: bool = False  # the table itself is the data: its rows are the examples
 
 
 @dataclass(frozen=True)
 class Question:
-    """What cannot be concluded from the file: what it is about, what may be answered, and the option that answers."""
+    """A question that the file does not settle: its subject, the possible answers, and the option that answers it."""
 
     about: str
     candidates: tuple[str, ...]
@@ -131,7 +131,7 @@ class Question:
 
 
 class Undecided(DataError):
-    """A question has to be answered before the file can be read; `question` has the candidates and the option."""
+    """A question must be answered before the file can be read; `question` has the candidates and the option."""
 
     def __init__(self, path: Path, question: Question) -> None:
         shown = ", ".join(question.candidates[:12]) + (" ..." if len(question.candidates) > 12 else "")
@@ -142,7 +142,7 @@ class Undecided(DataError):
 
 @dataclass
 class ReadingRecord:
-    """What was read of a file: kept by the Dataset and by every run on it, so that it can always be looked up."""
+    """What was read of a file. The Dataset and every run on it keep this record, so it can always be looked up."""
 
     variables: list[Variable] = field(default_factory=list)
     x: dict[str, Any] | None = None
@@ -155,7 +155,7 @@ class ReadingRecord:
     questions: list[Question] = field(default_factory=list)
 
     def leave_out(self, what: str, rows: int, total: int, why: str) -> None:
-        """Count rows or bins that are not in the data."""
+        """Count rows or bins that were left out of the data."""
         if rows:
             self.left_out.append({"what": what, "rows": int(rows), "why": why})
             self.notes.append(f"{int(rows):,} of {int(total):,} {what} left out, {why}")
@@ -170,7 +170,7 @@ class ReadingRecord:
 
 
 class Part(NamedTuple):
-    """What of a variable to load: all, or the rows `kept` along `axis`; or lists of event times."""
+    """The part of a variable to load: all of it, or the rows `kept` along `axis`; or lists of event times."""
 
     axis: int = 0
     kept: np.ndarray | None = None
@@ -179,36 +179,36 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """What a file or folder holds, before anything of it is read.
+    """The content of a file or folder, before any of it is read.
 
     Attributes:
-        path: For messages.
-        variables: All that the file holds, unreadable ones with the reason.
-        load: Reads some of them: arrays as stored, Labels, or lists of times.
-        groups: What only holds others (structs, groups), by name, and what it is.
-        x: What the format has for x; likewise u and z. `NAME[:3]` stands for the first three columns.
+        path: Used in messages.
+        variables: All variables in the file; unreadable ones carry the reason.
+        load: Reads some of the variables, as stored arrays, Labels, or lists of times.
+        groups: Containers (structs, groups) by name, with what each one is.
+        x: The format's choice for x; likewise u and z. `NAME[:3]` stands for the first three columns.
         u: See x.
         z: See x.
-        why_x: Says why the format's x is taken, where that may surprise.
-        refused_x: Why nothing can be x unless it is named; "" where something can.
-        notes: What may surprise about the file as a whole.
-        rate_hz: Of the rows, where the format knows one for all of them.
-        axes: Which axis of an array is rows, where the format knows it.
-        n: Number of rows of x, where `axes` says that.
-        clocks: For a variable, the one that holds its times in seconds.
+        why_x: Explains the format's choice of x, if it may surprise.
+        refused_x: Why nothing can be x unless it is named; "" if something can.
+        notes: Facts about the whole file that may surprise.
+        rate_hz: Sampling rate of the rows, if the format has one for all of them.
+        axes: Which axis of an array is rows, if the format says so.
+        n: Number of rows of x, if `axes` determines it.
+        clocks: For each variable, the one that holds its times in seconds.
         seconds: Whether clocks are in seconds by the format's standard.
         intervals: Tables of trials and epochs.
-        gaps: Reads the intervals outside of which event times say nothing, and what they are called.
-        speed: The variable that says how fast the animal moves.
-        layout: "C": rows first, as numpy writes; "F": any axis may be rows, as MATLAB's users have it; "table": columns
-            of one table, rows are rows.
-        untyped: Whether the format makes floats of whole numbers (MATLAB, text).
+        gaps: Reads the intervals outside of which event times say nothing, and the name of their source.
+        speed: The variable that holds the animal's speed.
+        layout: "C": rows first, as numpy writes; "F": any axis may be rows, as MATLAB's users store them; "table":
+            columns of one table, whose rows are the examples.
+        untyped: Whether the format stores whole numbers as floats (MATLAB, text).
         meta: Source, licence, units.
-        licence: That the format is known to have, where nothing in or beside it says another.
-        columns: Names of the columns of a variable (of events: of the units), where it has any; factors among them.
-        known: More that the format knows of the Dataset.
-        scale: Says what stored x is multiplied by, in the units of the model, once pictures are read.
-        close: Ends what was opened for it.
+        licence: The licence known for this format, if nothing in or beside the file states another.
+        columns: Names of a variable's columns (for events: of its units), if it has any; factors included.
+        known: Other fields of the Dataset that the format knows.
+        scale: Returns the factor from stored x to the model's units, once pictures have been read.
+        close: Closes what was opened for the recording.
     """
 
     path: Path
@@ -245,5 +245,5 @@ class Recording:
         self.close()
 
     def variable(self, name: str) -> Variable:
-        """Return the variable of this name."""
+        """Return the variable with this name."""
         return next(v for v in self.variables if v.name == name)

@@ -1,4 +1,4 @@
-"""SmallNORB: toys seen from all sides, in files called .mat that are not MATLAB's; five known factors.
+"""SmallNORB: toys seen from all sides, in files with the suffix .mat that are not MATLAB's; five known factors.
 
 Three files belong together: -dat (pictures of two cameras), -cat (the category), -info (instance, elevation, azimuth,
 lighting). The format is IDX's little-endian sibling: magic, number of axes, at least three lengths, numbers.
@@ -24,17 +24,17 @@ _PICTURES = re.compile(r"(?i)^(.*-)dat(\.mat(?:\.gz)?)$")
 
 
 def begins(start: bytes) -> bool:
-    """Whether the first bytes of a file, once unzipped, are those of this format."""
+    """Whether the first bytes of a file, after decompression, are those of this format."""
     return int.from_bytes(start[:4], "little") in _TYPES
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the files of pictures in a folder, by their names: training and testing are one set of toys."""
+    """Return the picture files in a folder, by their names: training and testing form one set of toys."""
     return sorted(f for f in folder.iterdir() if _PICTURES.match(f.name) and f.is_file())
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return the pictures of the first camera, with the factors in the files beside them."""
+    """Return the pictures of the first camera, with the factors from the files beside them."""
     files = pictures_in(path) if path.is_dir() else [path]
     heads = {file: _head(file) for file in files}
     shapes = {shape[1:] for _, shape, _ in heads.values()}
@@ -79,7 +79,7 @@ def recording(path: Path, ask: Ask) -> Recording:
 
 
 def _beside(path: Path) -> tuple[Path, ...]:
-    """Return the files of categories and of the other factors that belong to one of pictures, () if not both are."""
+    """Return the files with the categories and the other factors of a picture file; () unless both exist."""
     match = _PICTURES.match(path.name)
     ends = [] if match is None else [match[2], match[2].removesuffix(".gz"), match[2].removesuffix(".gz") + ".gz"]
     found = []
@@ -100,7 +100,7 @@ def _factors(files: tuple[Path, ...], n: int) -> np.ndarray:
 
 
 def _head(path: Path) -> tuple[int, tuple[int, ...], np.dtype]:
-    """Return where numbers begin, their shape and type."""
+    """Return the offset of the numbers, their shape and their type."""
     with idx.opened(path) as file:
         kind = _TYPES.get(int.from_bytes(file.read(4), "little"))
         axes = int.from_bytes(file.read(4), "little")

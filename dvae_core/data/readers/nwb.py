@@ -1,6 +1,6 @@
 """NWB files (neurophysiology, HDF5): units, calcium traces, behaviour and trials, found by their neurodata_type.
 
-Read with h5py alone; pynwb is not needed. Times are in seconds, by the standard.
+The reader uses only h5py; pynwb is not needed. Times are in seconds, as the standard requires.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ INVALID = "intervals/invalid_times"
 def recording(path: Path, ask: Ask) -> Recording:
     """Return units (as event times), every series with its clock, and the columns of trials and epochs.
 
-    By default x is the spikes in bins, or the only RoiResponseSeries, and u the first position or other spatial series.
-    The axis of a series that is as long as its clock is time. A series counts time by its timestamps, or from
-    starting_time at its rate; numbers are in the unit the file states (data x conversion + offset). Bins outside
-    obs_intervals or in invalid_times are left out.
+    By default x is the spikes in bins, or the only RoiResponseSeries, and u is the first position or other spatial
+    series. An axis that is as long as the series' clock is time. The times of a series come from its timestamps, or
+    from starting_time and its rate. Numbers are converted to the unit that the file states (data x conversion +
+    offset). Bins outside obs_intervals or inside invalid_times are left out.
     """
     file = hdf5.File(path).__enter__()
     try:
@@ -44,7 +44,7 @@ def recording(path: Path, ask: Ask) -> Recording:
 
 
 class _Nwb:
-    """What the tree of a file says, as variables."""
+    """The tree of a file, translated to variables."""
 
     def __init__(self, file: hdf5.File, ask: Ask) -> None:
         self.file, self.ask, self.tree = file, ask, file.tree()
@@ -133,7 +133,7 @@ class _Nwb:
             )
 
     def _time_axis(self, name: str, shape: tuple[int, ...], stamps: int | None) -> int | None:
-        """Return the axis that is as long as the clock; or the one that is not as long as the list of regions."""
+        """Return the axis that is as long as the clock, or the one that is not as long as the list of regions."""
         if len(shape) == 1:
             return 0
         if stamps is not None:
@@ -173,7 +173,7 @@ class _Nwb:
             self.tables.append(Intervals(name, start, stop, tuple(c for c in columns if c not in (start, stop))))
 
     def _rest(self) -> None:
-        """List what else the file holds: it can be chosen, and is no candidate for x."""
+        """List everything else in the file: it can be chosen, but it is not a candidate for x."""
         seen = {v.name for v in self.variables}
         hidden = tuple(f"{name}/" for name in self.kinds)
         for name, item in self.tree.items():
@@ -196,7 +196,7 @@ class _Nwb:
                 self.variables.append(describe(name, item["shape"], item["dtype"], role="other"))
 
     def _gaps(self) -> tuple[np.ndarray, str] | None:
-        """Return the times when every unit was observed and nothing was invalid, and what says so."""
+        """Return the times when every unit was observed and nothing was invalid, and the names of their sources."""
         found, what = [], []
         obs, ends = self.tree.get("units/obs_intervals", {}), self.tree.get("units/obs_intervals_index", {})
         if len(obs.get("shape") or ()) == 2 and obs["shape"][1] == 2 and prod(obs["shape"]) and ends.get("shape"):
@@ -248,7 +248,7 @@ def _plain(item: Mapping[str, Any]) -> bool:
 
 
 def _words(file: hdf5.File, tree: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Return what the file says of itself."""
+    """Return the file's own description of itself."""
     found = {}
     for name, title in (("session_description", "session"), ("general/subject/species", "species"),
                         ("general/data_collection", "collection"), ("general/institution", "institution")):  # fmt: skip

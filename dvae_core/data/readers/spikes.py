@@ -1,4 +1,4 @@
-"""Spike times to counts in bins, rates smoothed on request, behaviour brought to the same bins."""
+"""Count spike times in bins, smooth counts to rates on request, and align behaviour with the same bins."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ MAX_BINS = 10_000_000
 
 
 def bin_edges(start: float | int, stop: float | int, width_s: float | int) -> Float64[np.ndarray, " edges"]:
-    """Return the edges of whole bins of equal width from `start` on; what is left before `stop` makes no bin.
+    """Return the edges of whole bins of equal width from `start` on; a remainder before `stop` is dropped.
 
     Raises:
         ValueError: If no bin, or more than 10 million, would fit, or the width is not above 0.
@@ -33,7 +33,7 @@ def bin_spikes(
     """Count spikes in bins of equal width: column i counts the times of unit i with edge <= time < next edge.
 
     Args:
-        times: For each unit its times, in any order; those outside the edges are not counted.
+        times: The times of each unit, in any order; times outside the edges are not counted.
         edges: As from `bin_edges`.
     """
     bins = len(edges) - 1
@@ -48,11 +48,11 @@ def bin_spikes(
 def smooth_rates(
     counts: Integer[np.ndarray, "n units"], width_s: float | int, sigma_s: float | int
 ) -> Float64[np.ndarray, "n units"]:
-    """Return firing rates in spikes a second: counts convolved with a Gaussian of standard deviation `sigma_s`.
+    """Return firing rates in spikes per second: counts convolved with a Gaussian of standard deviation `sigma_s`.
 
-    The kernel is cut at 4 standard deviations and divided by what of it lies inside the recording, so that a constant
-    rate stays constant up to the ends. Smoothing looks into the future as much as into the past, and makes neighbouring
-    rows more alike: hold out blocks.
+    The kernel is cut at 4 standard deviations and divided by its mass inside the recording, so a constant rate stays
+    constant up to the ends. Smoothing uses the future as much as the past and makes neighbouring rows more alike, so
+    hold out blocks.
 
     Raises:
         ValueError: If a width is not above 0.
@@ -76,21 +76,21 @@ def at_bins(
     nearest: bool = False,
     periods: Sequence[float | None] = (),
 ) -> tuple[Shaped[np.ndarray, "n d"], Bool[np.ndarray, " n"]]:
-    """Bring samples of behaviour to the bins: their mean in each bin, or the sample nearest to its middle.
+    """Align samples of behaviour with the bins: their mean in each bin, or the sample nearest to its middle.
 
-    A column with a period is an angle: its mean is the direction of the mean of its unit vectors, so that of 355 and 5
-    degrees is 0. Bins without a sample are interpolated linearly between the samples around them, unless these are
-    further apart than both 5 bins and 5 typical sampling steps: then nobody was watching.
+    A column with a period is an angle. Its mean is the direction of the mean of its unit vectors, so the mean of 355
+    and 5 degrees is 0. Bins without a sample are interpolated linearly between the surrounding samples, unless these
+    are further apart than both 5 bins and 5 typical sampling steps: such a gap means that nothing was recorded.
 
     Args:
         clock: Times of the samples, in seconds.
         values: The samples.
         edges: As from `bin_edges`, or the edges of neighbouring bins of any widths.
-        nearest: For labels, whose mean means nothing.
-        periods: Full circle of each column that is an angle, None or 0 for the others.
+        nearest: Take the nearest sample; for labels, which have no meaningful mean.
+        periods: Full circle of each column that is an angle; None or 0 for the others.
 
     Returns:
-        Values at the bins, and for which bins they are known.
+        Values at the bins, and a mask of the bins where they are known.
     """
     order = np.argsort(clock, kind="stable")
     clock, values = np.asarray(clock, np.float64)[order], values[order]
@@ -125,13 +125,13 @@ def at_bins(
 def in_intervals(
     centres: Float64[np.ndarray, " n"], start: Real[np.ndarray, " k"], stop: Real[np.ndarray, " k"]
 ) -> Int64[np.ndarray, " n"]:
-    """Return the interval that contains each time (start <= time <= stop), -1 where none does.
+    """Return the interval that contains each time (start <= time <= stop), -1 if none does.
 
-    Where intervals overlap, it is the one that began last.
+    If intervals overlap, the one that began last is returned.
     """
     order = np.argsort(start, kind="stable")
     which = np.full(len(centres), -1, np.int64)
-    for k in order:  # later ones write over earlier ones
+    for k in order:  # later intervals overwrite earlier ones
         which[np.searchsorted(centres, start[k], side="left") : np.searchsorted(centres, stop[k], side="right")] = k
     return which
 

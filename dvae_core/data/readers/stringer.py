@@ -1,4 +1,4 @@
-"""The layout of Stringer & Pachitariu's recordings (2019): spontaneous activity with the behaviour beside it.
+"""The layout of Stringer & Pachitariu's recordings (2019): spontaneous activity with simultaneous behaviour.
 
 Keys: Fsp (neurons, frames), beh.runSpeed, beh.pupil.area, beh.face.motionSVD (frames, components), db.nplanes.
 """
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from dvae_core.data.readers.model import Part, Recording
 
-FRAMES_HZ = 30.0  # of the microscope, shared by the planes: 10 planes give 3 Hz, 12 give 2.5 Hz
-FACE = 3  # components of the face's motion that are taken for u beside running and pupil
+FRAMES_HZ = 30.0  # frame rate of the microscope, shared by the planes: 10 planes give 3 Hz, 12 give 2.5 Hz
+FACE = 3  # components of the face's motion that are used in u, beside running and pupil
 
 _WORDS = {"db.mouse_name": "mouse", "db.date": "date", "db.stimulus": "stimulus"}
 
 
 def known(recording: Recording, texts: Callable[[set[str]], dict[str, str]]) -> Recording:
-    """Return the recording with what the layout says of axes, rate and u, or as it is where the layout is another."""
+    """Return the recording with this layout's axes, rate and u added, or unchanged if the layout is another."""
     have = {variable.name: variable for variable in recording.variables}
     if "Fsp" not in have or not any(name.startswith("beh.") for name in have):
         return recording

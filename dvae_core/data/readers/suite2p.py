@@ -1,4 +1,4 @@
-"""Folders of Suite2p: F.npy, Fneu.npy and spks.npy (regions x frames), and iscell.npy that says which are cells."""
+"""Folders of Suite2p: F.npy, Fneu.npy and spks.npy (regions x frames), and iscell.npy, which marks the cells."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def folder_of(path: Path) -> Path | None:
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return traces; rows are frames, columns the regions that iscell.npy calls cells. By default x is spks.
+    """Return traces: rows are frames, columns are the regions that iscell.npy marks as cells. By default x is spks.
 
     NAME of all has every region. ops.npy, which knows the rate, is a pickle and stays closed: state the rate.
     """

@@ -1,8 +1,8 @@
 """Tables with named columns: .csv, .tsv, .txt, .arff and .parquet.
 
-How a text file is laid out is found once, from its beginning (`layout_of`): what separates values, whether commas are
-decimals, which lines come before the rows. Columns of fractions are then read as numbers and all others as the text
-that they are, so that a label stays what was written: 01 and 1 differ, and NA is a label like any other.
+The layout of a text file is determined once, from its beginning (`layout_of`): the separator, whether commas are
+decimals, and which lines precede the rows. Columns of fractions are then read as numbers and all others as text, so
+that a label stays as it was written: 01 and 1 differ, and NA is a label like any other.
 """
 
 import csv
@@ -25,11 +25,11 @@ from dvae_core.data.readers.common import Ask, check_budget, reading, rows_note
 from dvae_core.data.readers.model import FULL_CIRCLE, Intervals, Labels, Part, Recording, Variable, unreadable
 
 MAX_COLUMNS = 20_000
-SAMPLE_LINES, SAMPLE_BYTES = 200, 2**22  # the beginning, from which the layout is found
-LOOK = 1000  # rows from which `inspect` tells types
+SAMPLE_LINES, SAMPLE_BYTES = 200, 2**22  # the beginning, from which the layout is determined
+LOOK = 1000  # rows from which `inspect` infers types
 GAPS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "-nan", "NAN", "null", "NULL", "None", "?", "<NA>")  # beside numbers
 
-# Columns taken for u and for the true factors where none are chosen; one of the first group, or all of the second.
+# Default columns for u and for the true factors: one of the first group, or all of the second.
 _U_ONE, _U_MANY, _Z = re.compile("u|labels?|segment"), re.compile(r"u\d+"), re.compile(r"z|s|[zs]\d+")
 _CLOCK = re.compile(r"(?i)t|times?|timestamps?|date|date_?time|seconds|time[ _]?\(?(s|ms|sec|seconds)?\)?")
 _INDEX = re.compile(
@@ -47,18 +47,18 @@ _ATTRIBUTE = re.compile(r"""@attribute\s+(?:'([^']*)'|"([^"]*)"|(\S+))\s*(.*)"""
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file is laid out.
+    """The layout of a text file.
 
     Attributes:
-        separator: Between values; a regular expression for blanks.
+        separator: What separates values; a regular expression for blanks.
         fields: Names of the columns.
         skip: Physical lines before the rows.
         decimal: "." or ",".
-        units: Of the columns, where a line of them follows the names.
-        extra: Columns without a name: "row names" in front, or an empty one after a separator at every line's end.
-        nominal: Columns that are labels by the file's own word.
-        has_header: Whether names came from the file.
-        notes: What may surprise about it.
+        units: Units of the columns, if a line of them follows the names.
+        extra: Columns without a name: "row names" at the start, or an empty one if every line ends in a separator.
+        nominal: Columns that the file declares to be labels.
+        has_header: Whether the names came from the file.
+        notes: Facts about the layout that may surprise.
     """
 
     separator: str
@@ -77,9 +77,9 @@ class Layout:
 def recording(path: Path, ask: Ask) -> Recording:
     """Return the columns of a table.
 
-    By default a column called u, label or segment (or u1, u2, ...) is u, z1.. or s1.. are the true factors, and the
-    other columns of numbers are x; in an ARFF whose last attribute is nominal, that one is u. Columns that number or
-    time the rows (id, frame, trial, time, or any that rises evenly) are no data, and are named as such.
+    By default, a column called u, label or segment (or u1, u2, ...) is u, z1.. or s1.. are the true factors, and the
+    other columns of numbers are x. In an ARFF file whose last attribute is nominal, that attribute is u. Columns that
+    number or time the rows (id, frame, trial, time, or any that rises evenly) are not data and are listed as such.
     """
     return _parquet(path, ask) if path.suffix.lower() == ".parquet" else _text(path, ask)
 
@@ -118,7 +118,7 @@ def _table(
 
 
 def _role(name: str, numbers: np.ndarray | None, whole: bool) -> str:
-    """Return what a column is for, if it is no data: by its name, or because it rises evenly from row to row."""
+    """Return a column's role if it is not data, judged by its name or because it rises evenly from row to row."""
     if _TRIAL.fullmatch(name):
         return "trial"
     if _SESSION.fullmatch(name):
@@ -180,9 +180,9 @@ def _text(path: Path, ask: Ask) -> Recording:
 def _column(
     path: Path, name: str, column: pd.Series, layout: Layout, rows: int
 ) -> tuple[Variable, np.ndarray | pd.Series | None, str]:
-    """Return what a column of the file is, its values, and a note on how text became numbers.
+    """Return a description of a column, its values, and a note on how text became numbers.
 
-    Fractions come as an array; whole numbers and texts stay a Series of texts, since they may be labels.
+    Fractions are returned as an array; whole numbers and texts stay a Series of texts, since they may be labels.
     """
     unit = layout.units.get(name, "")
     axes = ("row",)
@@ -227,9 +227,9 @@ def _column(
 
 
 def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None, str, int]:
-    """Return texts as numbers, a note where more than plain digits were understood, and how many are no numbers.
+    """Return texts as numbers, a note if this took more than plain digits, and how many are not numbers.
 
-    Understood are decimal commas where the table has them, thousands (1,234.5), per cent, and one unit that all share.
+    It understands decimal commas (if the table uses them), thousands (1,234.5), per cent, and one unit shared by all.
     """
     plain = [str(t).strip() for t in texts]
     pattern = _COMMA if decimal == "," else _NUMBER
@@ -238,7 +238,7 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
     if strays and decimal == ",":
         mixed = sum(_COMMA.fullmatch(t) is None and _NUMBER.fullmatch(t) is None for t in plain)
         if not mixed:
-            return None, "", strays  # dots and commas in one column: which is which is not clear
+            return None, "", strays  # dots and commas in one column: their meaning is not clear
     if strays:
         ends = Counter(re.sub(r"^[\s+-]*[\d.,\s'eE+-]*\d[.,]?\s*", "", t) for t in plain)
         (end, count), *_ = ends.most_common(1)
@@ -265,7 +265,7 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
 
 
 def _labels(column: pd.Series, nominal: bool) -> Labels:
-    """Return a column of texts as labels: whatever is written is one, and only an empty field (in ARFF ?) is a gap."""
+    """Return a column of texts as labels: any text is a label, and only an empty field (in ARFF ?) is a gap."""
     texts = column.astype(object).to_numpy()
     gap = np.array([not isinstance(t, str) or not t or (nominal and t == "?") for t in texts], bool)
     codes = np.full(len(texts), -1, np.int64)
@@ -286,12 +286,12 @@ def _labels(column: pd.Series, nominal: bool) -> Labels:
 
 
 def _may_be_labels(found: Labels) -> bool:
-    """Whether whole numbers are labels: not so many that they count something, nor written with decimals (1.0)."""
+    """Whether whole numbers are labels: few enough that they do not count something, and written without decimals."""
     return len(found.names) <= MAX_LABELS and not any(re.search(r"\.|[eE][+-]\d", name) for name in found.names)
 
 
 def _whole(column: pd.Series) -> np.ndarray:
-    """Return a column of whole numbers, as floats where some are missing."""
+    """Return a column of whole numbers, as floats if some are missing."""
     texts = column.to_numpy(dtype=object)
     gap = np.isin(texts, GAPS)
     if gap.any():
@@ -303,10 +303,10 @@ def _whole(column: pd.Series) -> np.ndarray:
 
 
 def layout_of(path: Path) -> Layout:
-    """Return how a text file is laid out, from its beginning.
+    """Determine the layout of a text file from its beginning.
 
     Raises:
-        DataError: If its lines do not have the same number of values, whatever separates them.
+        DataError: If its lines do not have the same number of values with any separator.
     """
     if path.suffix.lower() == ".arff":
         return _arff_layout(path)
@@ -389,13 +389,13 @@ def layout_of(path: Path) -> Layout:
 
 
 def _physical(head: str, more: bool) -> Iterator[str]:
-    """Yield the lines of a beginning, without a last one that is not whole."""
+    """Yield the lines of a beginning, without an incomplete last one."""
     lines = head.splitlines()
     yield from lines[: max(1, len(lines) - 1)] if more else lines
 
 
 def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """Return the values of the first lines, none of blank ones; a line break in quotes does not end a row."""
+    """Return the values of the first lines, skipping blank ones; a line break in quotes does not end a row."""
     full = [line for line in lines if line.strip()]
     if separator == r"\s+":
         return [line.split() for line in full[:SAMPLE_LINES]]
@@ -410,7 +410,7 @@ def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
 
 
 def _consumed(lines: Sequence[str], rows: int, separator: str) -> Iterator[str]:
-    """Yield the physical lines that the first rows take."""
+    """Yield the physical lines that make up the first rows."""
     taken: list[str] = []
 
     def feed() -> Iterator[str]:
@@ -429,7 +429,7 @@ def _consumed(lines: Sequence[str], rows: int, separator: str) -> Iterator[str]:
 
 
 def _separator(path: Path, body: Sequence[str]) -> str:
-    """Return what separates values: what gives the same count in every line and the most numbers."""
+    """Return the separator: the one that gives the same count in every line and the most numbers."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     best, score = "", (-1.0, -1.0)
@@ -457,7 +457,7 @@ def _like_number(text: str) -> bool:
 
 
 def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
-    """Return what marks decimals: commas, where numbers have them and none has a point."""
+    """Return the decimal mark: a comma if numbers contain commas and none contains a point."""
     if separator == ",":
         return "."
     values = [t.strip() for row in rows for t in row]
@@ -479,7 +479,7 @@ def _numbers_as_names(first: Sequence[str], rows: Sequence[Sequence[str]], decim
 
 
 def _are_values(first: Sequence[str], rows: Sequence[Sequence[str]], number: Any) -> bool:
-    """Whether a first line with a number above numbers is the first row: names are no numbers, unless they count."""
+    """Whether a first line with a number above numbers is a row: names are not numbers, unless they are 0, 1, 2, ..."""
     numbers = [j for j, t in enumerate(first) if t.strip() not in GAPS and number(t)]
     if not numbers or not all(number(row[j]) for row in rows for j in numbers if j < len(row)):
         return False
@@ -489,7 +489,7 @@ def _are_values(first: Sequence[str], rows: Sequence[Sequence[str]], number: Any
 
 
 def _is_units(rows: Sequence[Sequence[str]], number: Any) -> bool:
-    """Whether the first of these rows is units: texts above columns that hold numbers from there on."""
+    """Whether the first of these rows is units: texts above columns that hold numbers in all later rows."""
     if len(rows) < 2:
         return False
     texts = [j for j, t in enumerate(rows[0]) if t.strip()]
@@ -499,14 +499,14 @@ def _is_units(rows: Sequence[Sequence[str]], number: Any) -> bool:
 
 
 def _are_row_names(values: Sequence[str]) -> bool:
-    """Whether values name rows, as R writes them without a name above: 1, 2, 3, ... or texts that do not repeat."""
+    """Whether values are row names, as R writes them without a header: 1, 2, 3, ... or texts that do not repeat."""
     if [v.strip() for v in values] == [str(i + 1) for i in range(len(values))]:
         return True
     return len(set(values)) == len(values) and not any(map(_like_number, values))
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return names without repeats, as pandas writes them: a, a.1; the nameless first column is an index."""
+    """Return names made unique as pandas does (a, a.1); a nameless first column is an index."""
     seen: Counter[str] = Counter()
     out = []
     for i, name in enumerate(names):
@@ -539,7 +539,7 @@ def _arff_layout(path: Path) -> Layout:
 
 
 def _read_text(path: Path, layout: Layout, rows: int | None) -> pd.DataFrame:
-    """Return the columns: those of fractions as numbers, all others as the texts that are written."""
+    """Return the columns: those of fractions as numbers, all others as the original text."""
     names = [*(["row names"] if layout.extra == "row names" else []), *layout.fields]
     names += [""] if layout.extra == "empty" else []
     how: dict[str, Any] = {
@@ -564,7 +564,7 @@ def _read_text(path: Path, layout: Layout, rows: int | None) -> pd.DataFrame:
         except (ValueError, TypeError) as error:
             if isinstance(error, pd.errors.ParserError):
                 raise
-            frame = _csv(path, dtype=str, **how)  # some value further down is no number: it is named later
+            frame = _csv(path, dtype=str, **how)  # a later value is not a number: it is named below
     _check_rows(path, frame, layout)
     if frame.empty:
         raise DataError(f"{path.name} has a header but no rows; save it again with its data.")
@@ -582,8 +582,8 @@ def _csv(path: Path, **how: Any) -> pd.DataFrame:
 
 
 def _check_rows(path: Path, frame: pd.DataFrame, layout: Layout) -> None:
-    """Refuse rows that have more or fewer values than there are columns: what is in which column is not known."""
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of what has no name
+    """Refuse rows with more or fewer values than there are columns, since their assignment is unknown."""
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas made an index of an unnamed column
         raise DataError(
             f"{path.name} has rows with more values than its {len(layout.fields)} columns; check the separators."
         )
@@ -601,7 +601,7 @@ def _check_rows(path: Path, frame: pd.DataFrame, layout: Layout) -> None:
 
 
 def _fractions(column: pd.Series) -> bool:
-    """Whether a column holds numbers of which some have decimals."""
+    """Whether a column holds numbers, some of them with decimals."""
     texts = [t.strip() for t in column if isinstance(t, str) and t.strip() not in GAPS]
     if not texts or not all(_NUMBER.fullmatch(t) for t in texts):
         return False
@@ -609,7 +609,7 @@ def _fractions(column: pd.Series) -> bool:
 
 
 def _count_rows(path: Path, layout: Layout) -> int:
-    """Return how many rows a text file has, line breaks in quotes not counted."""
+    """Return the number of rows of a text file; line breaks in quotes do not count."""
     with reading(path), open(path, "rb") as file:
         quote = b"'" if layout.is_arff else b'"'
         lines, quoted, rest = 0, False, b""
@@ -675,7 +675,7 @@ def _schema(path: Path) -> tuple[int, Any, set[str]]:
 
 
 def _parquet_variable(column: Any, rows: int, index: set[str]) -> tuple[Variable, int]:
-    """Return what a column of the schema is, and its width where each row is a list."""
+    """Return a description of a schema column, and its width if each row is a list."""
     name, kind = column.name, column.type
     axes = ("row",)
     labelled = pa.types.is_dictionary(kind)

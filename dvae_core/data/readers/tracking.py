@@ -1,4 +1,4 @@
-"""Where the animal was: SpikeGadgets' .videoPositionTracking, alone or with the spikes.mat of the same folder."""
+"""The animal's position: SpikeGadgets' .videoPositionTracking, alone or with the spikes.mat in the same folder."""
 
 import dataclasses
 import re
@@ -14,20 +14,20 @@ from dvae_core.data.readers.common import Ask, check_budget, reading
 from dvae_core.data.readers.model import Recording, Variable
 
 SUFFIX = ".videopositiontracking"
-SPAN = 8  # samples to either side over which speed is measured: a pixel is too coarse for neighbouring ones
+SPAN = 8  # samples on either side over which speed is measured: a pixel is too coarse for adjacent samples
 
 _END = b"<End settings>\n"
 _TYPES = {"uint8": "<u1", "uint16": "<u2", "uint32": "<u4", "int16": "<i2", "int32": "<i4"}
 
 
 def files(folder: Path) -> tuple[Path, Path] | None:
-    """Return the .mat and the tracker's file of a folder, if it has one of each."""
+    """Return the .mat and the tracker file of a folder, if it has exactly one of each."""
     found = [sorted(f for f in folder.iterdir() if f.suffix.lower() == suffix) for suffix in (".mat", SUFFIX)]
     return (found[0][0], found[1][0]) if [len(f) for f in found] == [1, 1] else None
 
 
 def recording(path: Path, ask: Ask) -> Recording:
-    """Return a tracker's file (x is the position), or its folder (x is spike counts in bins, u the position)."""
+    """Return a tracker file (x is the position), or its folder (x is spike counts in bins, u the position)."""
     if not path.is_dir():
         check_budget(path, 10 * path.stat().st_size, ask.budget_bytes)
         return _tracker(path)
@@ -85,7 +85,7 @@ def _rows(path: Path, record: np.dtype, start: int, clock: float) -> dict[str, n
     rows = np.frombuffer(body[: len(body) // record.itemsize * record.itemsize], record)
     time = rows["time"] / clock
     position = np.column_stack([rows["xloc"], rows["yloc"]]).astype(np.float64)
-    position[~position.any(axis=1)] = np.nan  # how the tracker writes that it lost the animal
+    position[~position.any(axis=1)] = np.nan  # the tracker writes zeros when it has lost the animal
     at = np.arange(len(rows))
     before, after = np.maximum(at - SPAN, 0), np.minimum(at + SPAN, len(rows) - 1)
     took = time[after] - time[before]
