@@ -41,7 +41,7 @@ from dvae_core.data.worlds import WORLDS
 from dvae_core.runs import Run, RunError, files
 from dvae_core.work import jobs
 
-# The settings that the command line offers, by their names in the Config; `_add` makes the options.
+# The settings that the command line offers, by their names in the Config; `_add` creates the options.
 MODEL_OPTIONS = ("latents", "posterior", "encoder")
 TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
 SWEEP_OPTIONS = ("epochs", "batch", "lr", "device")
@@ -63,12 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
-    run.config  # noqa: B018  a folder that is no run is refused before torch is loaded
+    run.config  # noqa: B018  a folder that is not a run is refused before torch is loaded
     (run.path / "STOP").unlink(missing_ok=True)
     _stop_on_signals(run.path)
     if options.scheduler:
         return _train_there(run, options.scheduler)
-    from dvae_core.training.train import train  # torch: after the options are known to be right
+    from dvae_core.training.train import train  # loads torch: only after the options are checked
 
     with tqdm(unit="step", desc=run.id, disable=None) as bar:
         for progress in train(run):
@@ -84,7 +84,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _train_there(run: Run, scheduler: str) -> int:
-    """Train on a Dask cluster and follow the run folder, which it shares with us."""
+    """Train on a Dask cluster and follow the run folder, which the cluster and this process share."""
     future = jobs.submit(jobs.dask_executor(scheduler), run)
     with tqdm(unit="step", desc=run.id, disable=None) as bar:
         while not future.done():
@@ -126,7 +126,7 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
-    """Return how a file is to be read: the settings of `FileData` that were given."""
+    """Return the read settings of a file: those of `FileData` that were given."""
     given = {name: getattr(options, name) for name in READING_OPTIONS}
     given |= {"axes": _split_names([options.axes])} if options.axes else {}
     given |= {"circular": _split_names(options.circular)} if options.circular else {}
@@ -135,13 +135,13 @@ def _reading(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _file_of(path: Path, options: argparse.Namespace) -> FileData:
-    """Return a file and how it is read, as the options say."""
+    """Return a file and its read settings, from the options."""
     x, u, z = (_names_in(path, given) for given in (options.x, options.u, options.z))
     return FileData(path=str(path.absolute()), x=x, u=u, z=z, **_reading(options))
 
 
 def _names_in(path: Path, given: list[str] | None) -> tuple[str, ...]:
-    """Return names that have commas between them; a name that has one itself is one if the file knows it."""
+    """Return names separated by commas; a name that contains a comma stays whole if the file has it."""
     if not any("," in part for part in given or ()):
         return tuple(given or ())
     known = {v.name for v in readers.inspect(path)}
@@ -149,7 +149,7 @@ def _names_in(path: Path, given: list[str] | None) -> tuple[str, ...]:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    """Say what a file or folder holds, what of it is the data and what is not, and what has to be asked."""
+    """Report what a file or folder holds, which parts are the data, and which questions remain."""
     record, problem = examine(_file_of(Path(options.path), options))
     if options.json:
         print(json.dumps(record, indent=1, default=str))
@@ -161,7 +161,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _print_record(record: dict[str, Any], name: str) -> None:
-    """Print a record of reading: every variable, then x, u and the factors, what was left out, notes, questions."""
+    """Print a reading record: every variable, then x, u and the factors, what was left out, notes, questions."""
     for v in record["variables"]:
         sides = v["shape"]
         axes = " x ".join(f"{side:,} {axis}" if axis != "unknown" else f"{side:,}"
@@ -190,7 +190,7 @@ def _print_record(record: dict[str, Any], name: str) -> None:
                 kind = "labels" if what.get("labels") else "numbers" if key == "u" else "true factors"
                 print(f"  {key}     {len(names) if kind == 'labels' else columns} {kind}: {shown}")
     for key, text in (record.get("meta") or {}).items():
-        if key != "notes":  # below, one by one
+        if key != "notes":  # printed below, one by one
             print(f"  {key}: {text}")
     for left in record["left_out"]:
         print(f"  left out: {left['rows']:,} {left['what']}, {left['why']}")
@@ -205,7 +205,7 @@ def _split_names(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _prior(options: argparse.Namespace) -> Prior:
-    """Return p(z|u) as the options describe it; an option of another family is refused."""
+    """Return p(z|u) from the options; refuse an option of another family."""
     family, modulate, k = options.prior or "gaussian", options.modulate, options.k
     if options.model != "ivae" and (options.prior or modulate or k is not None):
         raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
@@ -220,7 +220,7 @@ def _prior(options: argparse.Namespace) -> Prior:
 
 
 def _stop_on_signals(folder: Path) -> None:
-    """The first Ctrl-C or TERM asks for a checkpoint and a clean end; a second one ends at once."""
+    """Let the first Ctrl-C or TERM request a checkpoint and a clean end; a second one ends at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -231,7 +231,7 @@ def _stop_on_signals(folder: Path) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    """Train a study, or go on with it, and write its table."""
+    """Train a study, or resume it, and write its table."""
     from dvae_core.work import jobs
     from dvae_core.work import study as studies
 
@@ -271,7 +271,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:
-    """Return built-in data as it is written, or a file with its columns; and the split."""
+    """Return the data source (built-in data by its text, or a file with its columns) and the split."""
     if text.partition(",")[0] in WORLDS and not Path(text).exists():
         data, split = data_from_text(text)
         return data, options.split or split
@@ -316,7 +316,7 @@ def _encode(options: argparse.Namespace) -> int:
     other = read_file(how, Path(options.data))
     latents = encode_only(run, other)
     at = other.row_index
-    name = "time" if at.dtype.kind == "f" else "row"  # bins have times, rows of a file their number
+    name = "time" if at.dtype.kind == "f" else "row"  # bins have times, rows of a file have numbers
     if out.suffix == ".npz":
         np.savez_compressed(out, allow_pickle=False, **latents, **{name: at})
     else:
@@ -340,8 +340,8 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _perform(run: Run, name: str, settings: dict[str, Any]) -> Mapping[str, Any]:
-    """Compute an analysis in this process, as a worker of the app would, and return its record."""
-    from dvae_core.work import worker  # torch: after the options are known to be right
+    """Compute an analysis in this process, as a worker of the app does, and return its record."""
+    from dvae_core.work import worker  # loads torch: only after the options are checked
 
     with tqdm(total=100, unit="%", desc=name, disable=None) as bar:
         record = worker.perform(
@@ -352,7 +352,7 @@ def _perform(run: Run, name: str, settings: dict[str, Any]) -> Mapping[str, Any]
 
 
 class _AnalysesHelp(argparse.Action):
-    """The help of `analyse`, which lists the analyses with their settings: loaded only when somebody asks."""
+    """The help of `analyse`, which lists the analyses with their settings; they are loaded only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from dvae_core.analysis.table import described
@@ -407,7 +407,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _examples(options: argparse.Namespace) -> int:
-    """Train every shipped run anew, as the app would, and keep only what a reader needs."""
+    """Retrain every shipped run as the app would, and keep only the files that readers need."""
     from dvae_core.analysis.agreement.compute import agreement
     from dvae_core.analysis.common import best_member
     from dvae_core.analysis.disentanglement.compute import disentanglement
@@ -429,7 +429,7 @@ def _examples(options: argparse.Namespace) -> int:
         if run.about["x_shape"] and run.about["z_names"]:
             for _ in disentanglement(run, member_index=best_member(run)):
                 pass
-        for _ in rotation(run, member_index=best_member(run)):  # the member that pages open with
+        for _ in rotation(run, member_index=best_member(run)):  # the member shown when a page opens
             pass
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
@@ -448,7 +448,7 @@ def _examples(options: argparse.Namespace) -> int:
 
 
 def _existing(name: str) -> Run:
-    """Return the run in this folder; where there is no such folder, the app's run or the shipped one of this id."""
+    """Return the run in this folder; if there is no such folder, the app's or the shipped run with this id."""
     run = Run(Path(name).absolute())
     if not run.path.exists() and Path(name).name == name:
         try:
@@ -461,9 +461,9 @@ def _existing(name: str) -> Run:
 
 
 def _add(parser: argparse.ArgumentParser, of: type, names: Iterable[str], **more: Any) -> None:
-    """Add an option for each of these settings: its choices, type and help are those of the field.
+    """Add an option for each of these settings, with the choices, type and help of its field.
 
-    An option that is not given is None, so that the default is the setting's own or, where the data decides, a rule's.
+    An option that is not given is None: the setting's own default applies or, if the data decides, a rule's.
     """
     fields, hints = {f.name: f for f in dataclasses.fields(of)}, get_type_hints(of)
     for name in names:

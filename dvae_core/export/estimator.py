@@ -1,6 +1,6 @@
 """A population behind scikit-learn's interface, for pipelines, grid searches and notebooks that already use it.
 
-`fit` trains as everywhere else in the library (a run folder, p members, an 80/20 split); `transform` gives the
+`fit` trains as the rest of the library does (a run folder, p members, an 80/20 split). `transform` returns the
 posterior means of the member with the best held-out bound.
 """
 
@@ -30,9 +30,9 @@ PARTS = 1_000_000  # values of x encoded at once
 class VaeEstimator(TransformerMixin, BaseEstimator):
     """VAE, beta-VAE or iVAE as a scikit-learn transformer: x in, posterior means of z out.
 
-    Which axes the latents have is *not* identified by a VAE (any rotation of z explains x equally well); with an
-    iVAE, and enough variety in u, they are, up to order, sign and a pointwise map. Choosing the member by its held-out
-    bound rejects gross failures only.
+    A VAE does *not* identify the axes of its latents: any rotation of z explains x equally well. An iVAE does, given
+    enough variety in u, up to order, sign and a pointwise map. Choosing the member by its held-out bound rejects gross
+    failures only.
 
     Args:
         model: "vae", "beta-vae" or "ivae". An iVAE takes u as `y` of `fit`: whole numbers or text are labels, floats
@@ -43,7 +43,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         likelihood: "gaussian", "bernoulli", "poisson" or "negative-binomial" (counts that vary more than Poisson's);
             None chooses by the data (whole numbers from 0 up: Poisson).
         posterior: "diagonal", "full" or "gauss-newton" (refined on the decoder; under an iVAE it needs u to encode).
-        epochs, batch, lr: Of training; None takes the defaults of `recipes.for_dataset`.
+        epochs, batch, lr: Training settings; None takes the defaults of `recipes.for_dataset`.
         split: How the held-out fifth is chosen: "random", or "blocks" for rows in time order.
         random_state: First seed, a whole number; members take this one and the next ones.
         folder: Where to keep the run, for the app to open; None keeps nothing on disk.
@@ -101,7 +101,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
             y: The auxiliary variable u, `[n]` or `[n d_u]`; needed by an iVAE, ignored by the others.
 
         Returns:
-            Itself.
+            The estimator itself.
 
         Raises:
             ValueError: If X or u cannot be used, a setting is unknown, or every member diverged.
@@ -137,7 +137,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
 
         Args:
             X: Data `[n d_x]`.
-            u: Only for an iVAE with a gauss-newton posterior, which is refined with u.
+            u: Needed only for an iVAE with a gauss-newton posterior, which is refined with u.
 
         Raises:
             ValueError: If the model is not fitted, X has other columns, or u is needed and absent.
@@ -155,9 +155,9 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
             return self.vae_.decoder(z[None]).mean[0].numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean ELBO of X, nats per example: higher is better, and blind to the latents' axes.
+        """Return the mean ELBO of X, nats per example: higher is better; it does not depend on the latents' axes.
 
-        One sample of z a row, from noise that depends on `random_state` only.
+        It uses one sample of z per row, from noise that depends only on `random_state`.
         """
         total, count = 0.0, 0
         for x, u in self._parts(X, y, needs_u=self.model == "ivae"):
@@ -169,7 +169,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         return total / count
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return z1, z2, ... `input_features` is scikit-learn's and not used."""
+        """Return z1, z2, ... `input_features` is part of scikit-learn's interface and is not used."""
         check_is_fitted(self)
         return np.array([f"z{i + 1}" for i in range(self.config_.model.latents)], dtype=object)
 

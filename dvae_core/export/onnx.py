@@ -1,7 +1,7 @@
 """Decoders for other programs: one member's E[x|z] as an ONNX graph.
 
-Written from the same plan that the browser follows, so torch is not needed. The `onnx` package is: `pip install
-"dvae-core[export]"`.
+The graph is written from the same plan that the browser follows, so torch is not needed. The `onnx` package is needed:
+`pip install "dvae-core[export]"`.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ OPSET = 20  # the first with Gelu
 def decoder_onnx(plan: Plan, member: int = 0, *, name: str = "decoder") -> bytes:
     """Return E[x|z] of one member as an ONNX model: input `z [n d_z]`, output `x [n d_x]`, both float32.
 
-    x is in the model's units (pictures 0..1, counts a bin); picture rows are flattened in C order, with `x_shape` in
-    the model's metadata. A rotated twin's graph begins with M^T.
+    x is in the model's units (pictures 0..1, counts per bin). Picture rows are flattened in C order, and `x_shape` is
+    stored in the model's metadata. The graph of a rotated twin begins with M^T.
 
     Args:
-        plan: What `plan.decoder_plan` returned.
+        plan: The result of `plan.decoder_plan`.
         member: Index in the population.
-        name: Of the graph; shown by viewers.
+        name: Name of the graph, shown by viewers.
 
     Raises:
         ValueError: If there is no such member.
@@ -93,7 +93,7 @@ def decoder_onnx(plan: Plan, member: int = 0, *, name: str = "decoder") -> bytes
         list(constants.values()),
     )
     model = helper.make_model(graph, producer_name="dvae_core", opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = 10  # what runtimes of 2024 and later read
+    model.ir_version = 10  # readable by runtimes of 2024 and later
     shape = plan.tree["x_shape"]
     helper.set_model_props(
         model, {"member": str(member), "x_shape": " ".join(map(str, shape or ())), "id": plan.tree["id"]}

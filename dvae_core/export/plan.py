@@ -1,7 +1,7 @@
 """From latents back to data, without torch: the decoder as a plan that a browser (or numpy) can follow.
 
-`decoder_plan` writes the generator of a run as a short list of operations over named arrays. The browser components
-decode it while a slider is dragged; `decode` follows it in numpy, slowly, for tests and single pictures.
+`decoder_plan` writes the generator of a run as a short list of operations on named arrays. The browser components run
+the plan while a slider is dragged; `decode` runs it in numpy, slowly, for tests and single pictures.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def decoder_plan(run: Run) -> Plan:
 
 
 def decode(plan: Plan, member: int, z: Float[np.ndarray, "n d_z"]) -> Float[np.ndarray, "n d_x"]:
-    """Follow the plan in numpy for one member: E[x|z] in the model's units."""
+    """Run the plan in numpy for one member: E[x|z] in the model's units."""
     h = start = np.asarray(z, np.float32)
     for op in plan.tree["ops"]:
         if op["op"] == "start":

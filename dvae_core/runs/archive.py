@@ -1,8 +1,8 @@
-"""A run as a zip file: export, and import of nothing but a run.
+"""A run as a zip file: export it, and import a zip only if it holds a run.
 
-An incoming zip is hostile until shown otherwise: its names are compared with the files a run has, nothing is written
-outside one new folder, sizes are counted while unpacking (whatever the zip says they are), every array is read without
-pickle and every setting checked before the folder is moved into the store under a generated name.
+An incoming zip is treated as hostile. Its names are compared with the files that a run can have. Nothing is written
+outside one new folder. Sizes are counted while unpacking, whatever the zip claims. Every array is read without pickle
+and every setting is checked before the folder is moved into the store under a generated name.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from dvae_core.runs import Run, RunError, clean_title, new_path, sums
 from dvae_core.runs.files import os_error_message
 from dvae_core.runs.run import FILES
 
-MAX_BYTES = 2 * 2**30  # unpacked
+MAX_BYTES = 2 * 2**30  # of the unpacked files
 MAX_FILES = 500
 CHUNK = 2**20
 _TOP = (*FILES, "status.json", sums.NAME, "resume.safetensors", "log.txt")
@@ -29,7 +29,7 @@ _ANALYSIS = re.compile(r"analysis/[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.(npz|json)")
 
 
 def pack(run: Run, *, resumable: bool = False) -> bytes:
-    """Return the run as a zip file, with the checkpoint that resuming needs only where asked."""
+    """Return the run as a zip file; the checkpoint, which only resuming needs, is included on request."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         packed = set()
@@ -46,18 +46,18 @@ def pack(run: Run, *, resumable: bool = False) -> bytes:
 
 
 def unpack(data: bytes, store: Path, *, max_bytes: int = MAX_BYTES) -> Run:
-    """Make a run of a zip file that `pack` wrote, under a generated name.
+    """Create a run from a zip file that `pack` wrote, under a generated name.
 
     Args:
         data: The zip file.
         store: The folder of runs.
-        max_bytes: The most that all files may take, unpacked.
+        max_bytes: The largest total size of all files, unpacked.
 
     Returns:
         The new run: finished if it was, otherwise stopped.
 
     Raises:
-        RunError: If it is no such zip, holds anything that is not a file of a run, is too large, or is damaged.
+        RunError: If it is not such a zip, contains a file that no run has, is too large, or is damaged.
     """
     folder = store / f".new-{secrets.token_hex(6)}"
     try:
@@ -83,7 +83,7 @@ def _is_known(name: str) -> bool:
 
 
 def _checked(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the members by their name inside the run; a RunError if one is not a run's."""
+    """Return the members by their name inside the run; raise a RunError if one is not a run's file."""
     members: dict[str, zipfile.ZipInfo] = {}
     folders = set()
     infos = archive.infolist()
@@ -130,7 +130,7 @@ def _write(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder
 
 
 def _unpacked_size(path: Path) -> int:
-    """Return what the arrays of an npz take, counted by unpacking them piece by piece."""
+    """Return the size of the arrays of an npz, counted by unpacking them piece by piece."""
     total = 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
@@ -143,13 +143,13 @@ def _unpacked_size(path: Path) -> int:
 
 
 def _settle(run: Run, store: Path) -> None:
-    """Check every file, and replace what belongs to the machine the run came from."""
+    """Check every file, and replace settings that belong to the machine the run came from."""
     config = run.config
     run.check()
     about: dict[str, Any] = run.about
     run.write_json("about.json", {**about, "title": clean_title(str(about.get("title", ""))) or "Imported run"})
     if isinstance(config.data, FileData):
-        # Only a file of the same name among this store's own data: an imported run cannot read elsewhere.
+        # Only a file of the same name among this store's own data: an imported run cannot read any other file.
         name = PurePosixPath(config.data.path.replace("\\", "/")).name
         local = dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(store / "data" / name)))
         if local != config:

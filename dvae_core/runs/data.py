@@ -1,4 +1,4 @@
-"""The data of a run: what it was trained on, unchanged, and other data matched to it by name."""
+"""The data of a run: the unchanged data it was trained on, and other data matched to it by name."""
 
 import dataclasses
 from typing import Any
@@ -14,11 +14,11 @@ SHOWN = 6  # names in a message
 
 
 def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
-    """Return the data that a run was made with: every training and every analysis has it from here.
+    """Return the data that a run was made with. Every training and every analysis gets its data from here.
 
     Args:
         run: The run.
-        dataset: The data, where it is at hand already.
+        dataset: The data, if it is already loaded.
 
     Raises:
         RunError: If the data has changed since the run was trained on it.
@@ -31,18 +31,18 @@ def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
 
 
 def matched(run: Run, data: Dataset, *, needs_u: bool) -> Dataset:
-    """Return other data as the run reads it: columns in its order, labels by their names, offsets and scale its own.
+    """Return other data as the run reads it: columns in its order, labels by name, and its own offsets and scale.
 
     Args:
-        run: The run, trained.
+        run: A trained run.
         data: Other data.
-        needs_u: Whether u is read too.
+        needs_u: Whether to read u too.
 
     Returns:
         The data with its columns in the run's order, and u as its networks read it (None unless needed).
 
     Raises:
-        DataError: If columns or labels are missing or new, by name, or pictures have another shape or scale.
+        DataError: If columns or labels are missing or new, by name, or if pictures have another shape or scale.
     """
     about = run.about
     data = _pictures(about, data) if about.get("x_shape") else _columns(about, data)
@@ -71,7 +71,7 @@ def _pictures(about: dict[str, Any], data: Dataset) -> Dataset:
         )
     scale, ends = about.get("x_scale"), about.get("x_range")
     if scale and data.x_scale not in (scale, 1.0) and data.x.dtype.kind in "iu" and data.x.dtype.itemsize > 1:
-        data = dataclasses.replace(data, x_scale=scale)  # of a set of 16-bit pictures, the run's
+        data = dataclasses.replace(data, x_scale=scale)  # for a set of 16-bit pictures: the run's scale
     high = float(data.x[:].max()) * data.x_scale
     low = float(data.x[:].min()) * data.x_scale
     if ends and (high > max(2 * ends[1], 1.0 + 1e-6) or low < min(2 * ends[0], 0.0) - 1e-6):
@@ -96,7 +96,7 @@ def _columns(about: dict[str, Any], data: Dataset) -> Dataset:
 
 
 def _order(what: str, wanted: list[str], came: list[str], name: str) -> list[int]:
-    """Return where each wanted name is; names that are missing or new are refused."""
+    """Return the position of each wanted name; refuse missing or new names."""
     lacks, new = [n for n in wanted if n not in came], [n for n in came if n not in wanted]
     if lacks or new or len(came) != len(wanted):
         parts = [f"lacks {_listed(lacks)}"] if lacks else []
@@ -107,7 +107,7 @@ def _order(what: str, wanted: list[str], came: list[str], name: str) -> list[int
 
 
 def _auxiliary(about: dict[str, Any], data: Dataset) -> Features:
-    """Return u as the run's networks read it: labels and columns by name."""
+    """Return u as the run's networks read it, with labels and columns matched by name."""
     named = ", ".join(about.get("u_names") or ["u"])
     if data.u is None:
         raise DataError(f"This run's posterior needs u ({named}), and {data.name} does not have it.")

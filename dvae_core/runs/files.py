@@ -1,4 +1,4 @@
-"""Atomic writes, remembered reads, the file formats of a run, and OS errors turned into readable messages."""
+"""Atomic writes, cached reads, the file formats of a run, and OS errors turned into readable messages."""
 
 import errno
 import functools
@@ -35,16 +35,16 @@ _MESSAGES = {
     errno.ENOSYS: _NO_LOCKS,
     errno.EOPNOTSUPP: _NO_LOCKS,
 }
-# What numpy, zipfile and zlib raise on bytes that are not an npz file, or on one whose headers were changed.
+# Exceptions of numpy, zipfile and zlib on bytes that are not an npz file, or on one whose headers were changed.
 _BAD_NPZ = (
     OSError, ValueError, EOFError, KeyError, AttributeError, SyntaxError, TypeError, RuntimeError, MemoryError,
     OverflowError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-_FRESH_NS = 200_000_000  # a file younger than this may change again within the clock's grain; it is not remembered
+_FRESH_NS = 200_000_000  # a younger file may change again within the clock's resolution, so it is not cached
 
 
 def os_error_message(error: OSError) -> str:
-    """Return what the operating system refused and what to do about it, as the end of a sentence."""
+    """Return which operation the system refused and what to do about it, as the end of a sentence."""
     return _MESSAGES.get(error.errno or 0, f"{error.strerror or error}.")
 
 
@@ -67,16 +67,16 @@ def prepared(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a file whole or not at all: to a temporary name beside `path`, flushed to disk, then renamed."""
+    """Write a file atomically: to a temporary name beside `path`, flushed to disk, then renamed."""
     with prepared(path, data.encode() if isinstance(data, str) else data) as temporary:
         os.replace(temporary, path)
 
 
 def parsed(path: str | Path, parse: Callable[[bytes], T]) -> T:
-    """Return parse(contents of the file), remembered as long as the file stays the same: lists and polls read it often.
+    """Return parse(contents of the file), cached while the file stays the same: lists and polls read it often.
 
-    Every write here is a rename, so a new version differs in inode or time. Do not change what you get, and pass a
-    named function: the memory is kept by file and function.
+    Every write here is a rename, so a new version differs in inode or time. Do not modify the returned object, and pass
+    a named function: the cache is keyed by file and function.
     """
     stat = os.stat(path)
     if time.time_ns() - stat.st_mtime_ns < _FRESH_NS:
@@ -102,7 +102,7 @@ def json_to(tree: Mapping[str, Any]) -> str:
 def json_from(data: bytes) -> dict[str, Any]:
     """Return the JSON object.
 
-    Files written before SHA256SUMS listed them end with a "crc32" of their own, which is dropped and not checked.
+    Files written before SHA256SUMS listed them end with a "crc32" of their own, which is dropped without a check.
 
     Raises:
         ValueError: If it is not UTF-8, not JSON, or not an object.
@@ -115,7 +115,7 @@ def json_from(data: bytes) -> dict[str, Any]:
 
 
 def tensors_from(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file; a ValueError if it is damaged."""
+    """Return the arrays of a safetensors file; raise a ValueError if it is damaged."""
     try:
         return load(data)
     except (SafetensorError, ValueError, AttributeError, KeyError, RecursionError) as error:
@@ -135,7 +135,7 @@ def arrays_to(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def arrays_from(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file, never objects; a ValueError if it is damaged (zip has a CRC for each)."""
+    """Return the arrays of an npz file, never objects; raise a ValueError if it is damaged (zip has CRCs)."""
     try:
         with PARSING, np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
@@ -148,7 +148,7 @@ def _first_line(error: Exception) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn arrays and numpy numbers into what JSON has; NaN and infinities become None."""
+    """Convert arrays and numpy numbers to JSON types; NaN and infinities become None."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
@@ -173,5 +173,5 @@ def process_is_alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return True  # no /proc here: only the signal can be asked
+        return True  # there is no /proc: only the signal tells
     return stat.rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""File locks that the operating system releases when their holder ends, however it ends."""
+"""File locks that the operating system releases when their holder ends, for whatever reason."""
 
 import errno
 import os
@@ -29,11 +29,11 @@ else:
 
 @contextmanager
 def locked(path: Path, *, wait: float | int = 1.0) -> Iterator[None]:
-    """Hold the lock file at `path` (made if absent, never removed: removing it would let two in).
+    """Hold the lock file at `path` (created if absent, never removed: removing it could let two holders in).
 
     Raises:
         LockedError: If another holder still has it after `wait` seconds.
-        OSError: If the file cannot be made, or its file system has no locks (Lustre: mount it with -o flock).
+        OSError: If the file cannot be created, or if its file system has no locks (Lustre: mount it with -o flock).
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -54,7 +54,7 @@ def locked(path: Path, *, wait: float | int = 1.0) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether the lock is held now. Asking takes a shared lock for a moment."""
+    """Whether the lock is held now. The check takes a shared lock for a moment."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -1,18 +1,18 @@
-"""A run is a folder: the one thing that training writes and everything else reads.
+"""A run is a folder: training writes only this folder, and everything else reads it.
 
     config.json           all settings              weights.safetensors   every member's weights
     about.json            title, facts of the data  resume.safetensors    the checkpoint, until the run is finished
     history.csv           append-only rows          latents.npz           held-out posterior means, all members
     status.json           state, step, device       analysis/             scores and curves computed from the run
-    log.txt               the worker's output       STOP                  present when somebody asked it to stop
+    log.txt               the worker's output       STOP                  present when a stop was requested
     SHA256SUMS            digests of these files    .lock                 held by the process that trains it
 
-Files are written under a temporary name and renamed, so a reader never sees half of one. SHA256SUMS lists the digest
-of each file from when it is written, and a listed file that has changed is reported when it is read. Three files are
+Files are written under a temporary name and renamed, so a reader never sees half of one. SHA256SUMS lists each file's
+digest from the moment it is written, and a listed file that has changed is reported when it is read. Three files are
 rewritten or appended to many times a minute during training and are listed only afterwards: status.json while no
 process works on the run, history.csv and latents.npz once it has finished. The process that trains a run holds its
-lock; the system releases it when that process ends, and a run that still says "running" is then lost. No torch here:
-the app's server reads runs without it.
+lock. The system releases the lock when that process ends; if the run still says "running" then, it is lost. This module
+does not import torch: the app's server reads runs without it.
 """
 
 import contextlib
@@ -37,13 +37,13 @@ from dvae_core.runs.files import os_error_message, process_is_alive
 from dvae_core.runs.locks import LockedError, is_locked, locked
 
 T = TypeVar("T")
-FORMAT = 2  # of the folder; raised when an older reader could not read a newer run (2: weights have other names)
+FORMAT = 2  # of the folder; incremented when older readers cannot read newer runs (2: weights have other names)
 ACTIVE = ("queued", "warming", "running")
 STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
 FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz")
-GROWING = ("history.csv", "latents.npz")  # written all through training, so listed in SHA256SUMS after it only
+GROWING = ("history.csv", "latents.npz")  # written throughout training, so listed in SHA256SUMS only after it
 EXAMPLES = Path(__file__).parents[1] / "examples"
-RENAMED = {  # parts of the model, by the names that weights had in older runs
+RENAMED = {  # parts of the model, by their weights' names in older runs
     "log_std_x": "likelihood.log_std",
     "encoder": "encoder_net",
     "generator": "decoder_net",
@@ -54,7 +54,7 @@ LOST = "The process that worked on it ended without a message"
 
 
 class RunError(ValueError):
-    """A run that cannot be read or used, in one sentence."""
+    """A run that cannot be read or used; the message is one sentence."""
 
 
 class BusyError(RunError):
@@ -63,7 +63,7 @@ class BusyError(RunError):
 
 @dataclass(frozen=True)
 class Status:
-    """What a run is doing. `state`: new, queued, warming, running, stopped, failed, lost or finished."""
+    """The state of a run. `state`: new, queued, warming, running, stopped, failed, lost or finished."""
 
     state: str = "new"
     step: int = 0
@@ -80,12 +80,12 @@ class Status:
 
     @property
     def is_active(self) -> bool:
-        """Whether a process is (or will be) working on the run."""
+        """Whether a process is working on the run or will be."""
         return self.state in ACTIVE
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the pace so far; None before there is one."""
+        """Estimate the time left from the pace so far; None before there is a pace."""
         return self.seconds * (self.steps - self.step) / self.step if self.step > 0 else None
 
 
@@ -94,23 +94,23 @@ KINDS = {f.name: f.type for f in dataclasses.fields(Status)}
 
 @dataclass(frozen=True)
 class Run:
-    """A handle on a run folder; it holds the path only, everything is read when asked."""
+    """A handle on a run folder; it holds only the path, and everything is read on request."""
 
     path: Path
 
     @property
     def id(self) -> str:
-        """The folder's name: what links and the command line use."""
+        """The folder's name, which links and the command line use."""
         return self.path.name
 
     @property
     def is_shipped(self) -> bool:
-        """Whether the run came with the software (it can be opened and copied, not changed)."""
+        """Whether the run came with the software (it can be opened and copied, but not changed)."""
         return self.path.parent == EXAMPLES
 
     @property
     def config(self) -> Config:
-        """The settings; a RunError if the file is missing or damaged, or a newer version wrote it."""
+        """The settings; raises a RunError if the file is missing or damaged, or if a newer version wrote it."""
         if (made := self.about.get("format", 0)) > FORMAT:
             raise RunError(f"Run {self.id} has format {made}, this version reads up to {FORMAT}; update the software.")
         config = self._parsed("config.json", _config)
@@ -125,15 +125,15 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What a person called the run."""
+        """The name that the user gave the run."""
         return str(self.about.get("title") or self.id)
 
     def status(self) -> Status:
-        """Return the state, corrected where the process that should be working is gone."""
+        """Return the state, corrected if the process that should be working is gone."""
         status = self.written_status()
         if not status.is_active or status.pid is None or self.is_locked():
             return status
-        # Nobody is writing to it: either a worker is starting (its process exists), or no one is at work.
+        # Nobody is writing to it: either a worker is starting (its process exists), or no process works on it.
         here = status.host == socket.gethostname()
         starting = process_is_alive(status.pid) if here else status.state == "queued"
         if starting and status.state != "running":
@@ -144,7 +144,7 @@ class Run:
         return dataclasses.replace(status, state="lost", message=f"{self._why_lost()}; nothing saved is lost.")
 
     def written_status(self) -> Status:
-        """Return status.json as it stands, without fields that only a newer version knows."""
+        """Return status.json as written, without fields that only a newer version knows."""
         raw = self._json("status.json")
         if raw is None:
             return Status(message="Nothing has happened to this run yet.")
@@ -167,10 +167,10 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only process that trains the run.
+        """Hold the run's lock, so that no other process trains it.
 
         Raises:
-            RunError: If another process is, or the folder cannot be written to.
+            RunError: If another process trains it, or if the folder cannot be written to.
         """
         with contextlib.ExitStack() as held:
             with os_errors_as_run_errors(self, "lock"):
@@ -180,7 +180,7 @@ class Run:
     def history(self) -> Table:
         """Return the rows written so far: one per logged step, member and split, in nats per example.
 
-        Where members differ in their learning rate, there is a column lr.
+        If members differ in their learning rate, there is a column lr.
         """
         import pandas as pd
 
@@ -196,7 +196,7 @@ class Run:
         return rows.assign(lr=lrs[rows["member"]]) if len(lrs) and len(rows) else rows
 
     def latents(self) -> dict[str, np.ndarray] | None:
-        """Return latents.npz as arrays (see `write_latents` for names and shapes), None before the first."""
+        """Return latents.npz as arrays (see `write_latents` for names and shapes), or None before the first write."""
         return self._npz("latents.npz")
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -207,7 +207,7 @@ class Run:
         return {_current_name(name): tensor for name, tensor in tensors.items()}
 
     def tensors(self, name: str) -> dict[str, np.ndarray] | None:
-        """Return a safetensors file as arrays, None where there is no such file."""
+        """Return a safetensors file as arrays, or None if there is no such file."""
         data = self._bytes(name)
         if data is None:
             return None
@@ -217,21 +217,21 @@ class Run:
             raise self._damaged(name, error) from error
 
     def score(self) -> dict[str, Any] | None:
-        """Return the held-out scores (analysis/score.json), None where they are not computed yet."""
+        """Return the held-out scores (analysis/score.json), or None if they are not computed yet."""
         return self._json("analysis/score.json")
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """Return analysis/<name>.json, None where it is not computed yet."""
+        """Return analysis/<name>.json, or None if it is not computed yet."""
         return self._json(f"analysis/{name}.json")
 
     def analysis(self, name: str) -> dict[str, np.ndarray] | None:
-        """Return analysis/<name>.npz as arrays, None where it is not computed yet."""
+        """Return analysis/<name>.npz as arrays, or None if it is not computed yet."""
         return self._npz(f"analysis/{name}.npz")
 
     # --- writing ---
 
     def write(self, name: str, data: bytes | str) -> None:
-        """Write a file of the run whole or not at all, and list its digest unless training keeps rewriting it."""
+        """Write a file of the run atomically, and list its digest unless training keeps rewriting the file."""
         listed = name not in GROWING and not name.endswith(".progress")
         self._write(name, data.encode() if isinstance(data, str) else data, listed=listed)
 
@@ -248,11 +248,11 @@ class Run:
         self.write(name, files.tensors_to(tensors))
 
     def set_status(self, **changes: Any) -> None:
-        """Update status.json, keeping what is not named; a run that becomes finished is sealed first."""
+        """Update status.json and keep fields that are not named; a run that becomes finished is sealed first."""
         self.replace_status(**{**(self._json("status.json") or {}), **changes})
 
     def replace_status(self, **fields: Any) -> None:
-        """Write status.json anew, without reading what it held."""
+        """Write a new status.json without reading the old one."""
         if fields.get("state") == "finished":
             self.seal()
         tree = {**fields, "updated": time.time()}
@@ -264,14 +264,14 @@ class Run:
             self.set_status(state="failed", message=message)
 
     def seal(self) -> None:
-        """List every file that is not listed yet: from now on a changed file is a damaged one."""
+        """List every file that is not listed yet: from now on, a change means damage."""
         found = [name for name in FILES if (self.path / name).is_file()]
         found += [p.relative_to(self.path).as_posix() for p in self.path.glob("analysis/[!.]*") if p.suffix in _RESULTS]
         with self._list_errors():
             sums.add(self.path, found)
 
     def unseal(self) -> None:
-        """Take the files that training appends to off the list, before it does."""
+        """Remove the files that training appends to from the list, before it appends."""
         with self._list_errors():
             sums.drop(self.path, GROWING)
 
@@ -299,7 +299,7 @@ class Run:
     # --- reading helpers ---
 
     def problem(self) -> str:
-        """Return what is wrong with the run's small files, which lists read; "" if nothing is."""
+        """Return the fault of the run's small files, which lists read; "" if there is none."""
         try:
             _ = self.config, self.about, self.status(), self.score()
         except RunError as error:
@@ -307,7 +307,7 @@ class Run:
         return ""
 
     def check(self) -> None:
-        """Read everything there is; a RunError names the first file that is damaged."""
+        """Read every file; a RunError names the first one that is damaged."""
         if problem := self.problem():
             raise RunError(problem)
         self.history()
@@ -318,7 +318,7 @@ class Run:
             self._bytes(name)
 
     def sums(self) -> Mapping[str, str]:
-        """Return the listed sha256 of each file by name; a RunError if the list is damaged."""
+        """Return the listed sha256 of each file by name; raise a RunError if the list is damaged."""
         try:
             return sums.read(self.path)
         except OSError as error:
@@ -340,7 +340,7 @@ class Run:
             raise self._damaged(name, error) from error
 
     def _parsed(self, name: str, parse: Callable[[bytes], tuple[str, T]]) -> T | None:
-        """Return a small file parsed, remembered as long as it stays the same; None if there is no such file."""
+        """Return a small file parsed, cached while it stays the same; None if there is no such file."""
         return self._compared(name, lambda: files.parsed(f"{self.path}/{name}", parse))
 
     def _bytes(self, name: str) -> bytes | None:
@@ -353,7 +353,7 @@ class Run:
         return self._compared(name, read)
 
     def _compared(self, name: str, read: Callable[[], tuple[str, T]]) -> T | None:
-        """Return what `read` returns beside the file's digest, once that is the listed one."""
+        """Return the result of `read` and the file's digest, once that matches the listed one."""
         while True:
             listed = self.sums()
             try:
@@ -391,7 +391,7 @@ def _config(data: bytes) -> tuple[str, Config]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value read from status.json is of the field's type."""
+    """Whether a value read from status.json has the field's type."""
     if isinstance(value, tuple) or value is None:
         return hint not in (str, int, float) and all(isinstance(v, int) for v in value or ())
     return isinstance(value, {str: str, float: int | float}.get(hint, int))

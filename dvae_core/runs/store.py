@@ -1,4 +1,4 @@
-"""The store: a folder of runs, the runs that ship with the software, and making, renaming and deleting a run."""
+"""The store: a folder of runs, the shipped runs, and the functions that make, rename and delete a run."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from dvae_core.runs.run import EXAMPLES, FORMAT, BusyError, Run, RunError, Statu
 
 
 def default_store() -> Path:
-    """Return where the app keeps runs: $DVAE_RUNS, or ./runs."""
+    """Return the folder in which the app keeps runs: $DVAE_RUNS, or ./runs."""
     return Path(os.environ.get("DVAE_RUNS") or "runs").absolute()
 
 
@@ -29,7 +29,7 @@ def examples() -> list[Run]:
 
 
 def list_runs(store: Path, *, newest_first: bool = True) -> list[Run]:
-    """Return the runs in a folder, broken ones too: any folder that holds a file that only runs have."""
+    """Return the runs in a folder, broken ones included: any folder with a file that only runs have."""
     dated: list[tuple[float, Run]] = []
     try:
         with os.scandir(store) as entries:
@@ -46,7 +46,7 @@ def list_runs(store: Path, *, newest_first: bool = True) -> list[Run]:
 
 
 def _made(folder: str) -> float | None:
-    """Return when a run folder was made, None if the folder is not a run."""
+    """Return when a run folder was created, or None if the folder is not a run."""
     for name in ("config.json", "about.json", "status.json", "weights.safetensors"):
         try:
             return os.stat(f"{folder}/{name}").st_mtime
@@ -69,7 +69,7 @@ def find(run_id: str, store: Path | None = None) -> Run:
 
 
 def create(path: Path, config: Config, *, title: str = "") -> Run:
-    """Make a run folder at `path` with its settings, ready to train.
+    """Create a run folder at `path` with its settings, ready to train.
 
     Raises:
         RunError: If the folder exists and is not empty.
@@ -85,8 +85,8 @@ def create(path: Path, config: Config, *, title: str = "") -> Run:
         new.write("config.json", config.to_json())
         new.replace_status(**dataclasses.asdict(Status()))
         if path.exists():
-            path.rmdir()  # empty, as seen above
-        new.path.rename(path)  # all of it or nothing: no list ever shows half a run
+            path.rmdir()  # empty, as checked above
+        new.path.rename(path)  # atomic: no list ever shows half a run
     except OSError as error:
         shutil.rmtree(new.path, ignore_errors=True)
         raise RunError(f"The run folder {path} cannot be written: {os_error_message(error)}") from error
@@ -94,18 +94,18 @@ def create(path: Path, config: Config, *, title: str = "") -> Run:
 
 
 def clean_title(text: str) -> str:
-    """Return a title without control characters and without what pages would take for links or pictures."""
+    """Return a title without control characters and without text that pages would render as links or pictures."""
     return re.sub(r"[\x00-\x1f\x7f\[\]<>`$\\]", "", text).strip()[:100]
 
 
 def new_path(store: Path, title: str) -> Path:
-    """Return a free folder for a new run: a slug of the title and six random characters, never the title itself."""
+    """Return an unused folder for a new run: a slug of the title and six random characters, never the title itself."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "run"
     return store / f"{slug}-{secrets.token_hex(3)}"
 
 
 def unlisted_run(path: Path) -> Run:
-    """Return the folder of an analysis that belongs to no run of the store, made if it is not there.
+    """Return the folder of an analysis that belongs to no run of the store; create it if it does not exist.
 
     It is stored as a run so that the same workers can process it, but nested so that it is not listed as one.
     """
@@ -113,7 +113,7 @@ def unlisted_run(path: Path) -> Run:
 
 
 def rename(run: Run, title: str) -> None:
-    """Change what a person calls the run; its id and links stay."""
+    """Change the run's title; its id and links stay the same."""
     if run.is_shipped:
         raise RunError("Runs that came with the software keep their names.")
     if not clean_title(title):
@@ -123,7 +123,7 @@ def rename(run: Run, title: str) -> None:
 
 
 def repair(run: Run) -> None:
-    """Write a new status.json where it is damaged: finished if everything sealed is sound, else lost (resumable)."""
+    """Write a new status.json if it is damaged: finished if all sealed files are sound, otherwise lost (resumable)."""
     if run.is_shipped:
         raise RunError("Runs that came with the software are not written to; install it again.")
     run.config  # noqa: B018  what to train must be known
@@ -136,7 +136,7 @@ def repair(run: Run) -> None:
 
 
 def delete(run: Run) -> None:
-    """Remove the run's folder for good, unless a process is writing to it."""
+    """Remove the run's folder permanently, unless a process is writing to it."""
     if run.is_shipped:
         raise RunError("Runs that came with the software cannot be deleted here.")
     if _made(str(run.path)) is None:
@@ -144,7 +144,7 @@ def delete(run: Run) -> None:
     try:
         busy = run.status().is_active
     except RunError:
-        busy = run.is_locked()  # a broken run can be deleted all the same
+        busy = run.is_locked()  # a broken run can still be deleted
     if busy:
         raise BusyError(f"{run.title} is at work; stop it first.")
     gone = run.path.with_name(f".gone-{secrets.token_hex(6)}")

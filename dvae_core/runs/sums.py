@@ -1,9 +1,9 @@
 """SHA256SUMS: the digests of a folder's files, so that damage is noticed on reading. `sha256sum -c` reads it too.
 
-The first line is a comment with the number of files, so that a list that was cut short is noticed as well. A file
-leaves the list before it is replaced and is listed again afterwards, both under a lock that is held for the two renames
-only. Whatever moment a process is killed in, the list therefore never speaks of contents that are not there; at worst
-a file is not listed until it is written again. A file that is not listed is read as it is.
+The first line is a comment with the number of files, so that a truncated list is noticed as well. A file leaves the
+list before it is replaced and is listed again afterwards, both under a lock that is held only for the two renames. Even
+if a process is killed at any moment, the list therefore never describes contents that do not exist; at worst, a file is
+not listed until it is written again. A file that is not listed is read without a check.
 """
 
 import errno
@@ -19,7 +19,7 @@ from dvae_core.runs.locks import LockedError, locked
 
 NAME = "SHA256SUMS"
 _LOCK = ".sums.lock"
-_PATIENCE_S = 10.0  # the lock is held for milliseconds
+_PATIENCE_S = 10.0  # the lock is normally held for milliseconds
 _NAME = r"(?:analysis/)?[^/\\\n]+"
 _LINE = re.compile(rf"([0-9a-f]{{64}})  ({_NAME})")
 _HEAD = re.compile(r"# ([0-9]+) files?")
@@ -32,7 +32,7 @@ def digest(data: bytes) -> str:
 
 
 def read(folder: Path) -> Mapping[str, str]:
-    """Return the digest of every listed file by its name inside the folder; {} where there is no list.
+    """Return the digest of every listed file by its name inside the folder; {} if there is no list.
 
     Raises:
         ValueError: If the list is damaged.
@@ -45,13 +45,13 @@ def read(folder: Path) -> Mapping[str, str]:
 
 
 def text(known: Mapping[str, str]) -> str:
-    """Return the list as it stands in the file."""
+    """Return the list as stored in the file."""
     lines = [f"{known[name]}  {name}\n" for name in sorted(known)]
     return f"# {len(lines)} file{'s' * (len(lines) != 1)}\n" + "".join(lines)
 
 
 def replace(folder: Path, name: str, data: bytes, *, listed: bool) -> None:
-    """Write a file whole or not at all, and list it, or take it off the list.
+    """Write a file atomically, and either list it or remove it from the list.
 
     Raises:
         ValueError: If the list is damaged.
@@ -66,14 +66,14 @@ def replace(folder: Path, name: str, data: bytes, *, listed: bool) -> None:
 
 
 def remove(folder: Path, name: str) -> None:
-    """Remove a file, if there is one, and take it off the list. Raises as `replace` does."""
+    """Remove a file, if it exists, and remove it from the list. Raises as `replace` does."""
     with _changing(folder) as known:
         _drop(folder, known, (name,))
         (folder / name).unlink(missing_ok=True)
 
 
 def add(folder: Path, names: Iterable[str]) -> None:
-    """List the files that are there and not listed yet, as they are now. Raises as `replace` does."""
+    """List the existing files that are not listed yet, as they are now. Raises as `replace` does."""
     with _changing(folder) as known:
         missing = [name for name in names if name not in known and re.fullmatch(_NAME, name)]
         new = {name: digest((folder / name).read_bytes()) for name in missing}
@@ -82,14 +82,14 @@ def add(folder: Path, names: Iterable[str]) -> None:
 
 
 def drop(folder: Path, names: Iterable[str]) -> None:
-    """Take files off the list, before something is written to them in place. Raises as `replace` does."""
+    """Remove files from the list before they are written to in place. Raises as `replace` does."""
     with _changing(folder) as known:
         _drop(folder, known, names)
 
 
 @contextmanager
 def _changing(folder: Path) -> Iterator[dict[str, str]]:
-    """Be the only one who changes the list; yield a copy of it."""
+    """Lock the list against other writers; yield a copy of it."""
     try:
         with locked(folder / _LOCK, wait=_PATIENCE_S):
             yield dict(read(folder))

@@ -1,11 +1,12 @@
-"""Where work on a run happens, through one interface: `Executor.submit(perform, folder, name, settings)`.
+"""The place where work on a run happens, behind one interface: `Executor.submit(perform, folder, name, settings)`.
 
     ThreadPoolExecutor(1)        this process: tests, notebooks
     Workers(2)                   warm local processes: what the app uses
     dask_executor("tcp://...")   a Dask cluster; DVAE_SCHEDULER=tcp://... makes the app use it
 
-The run folder is all that the sides share: state, curves and results are files, so a refresh, a second browser, a
-second server and a cluster worker see the same. No torch here: the server that submits stays light.
+The sides share nothing but the run folder: state, curves and results are files. A refresh, a second browser, a second
+server and a cluster worker therefore all see the same. This module does not import torch, so the server that submits
+stays light.
 """
 
 import collections
@@ -27,18 +28,18 @@ from dvae_core import runs
 from dvae_core.runs import Run, RunError, files
 from dvae_core.runs.locks import is_locked
 
-LIMIT = 2  # trainings at once: nets this small use one core each, and a laptop has few
+LIMIT = 2  # trainings at once: networks this small use one core each, and a laptop has few
 ROOT = Path(__file__).parents[2]
-_guard = threading.RLock()  # one decision about a run's state at a time
+_guard = threading.RLock()  # serialises decisions about a run's state
 
 
 def perform(folder: str, name: str, settings: dict[str, Any]) -> None:
     """Train (name "train") or analyse the run in this folder, in this process."""
-    importlib.import_module("dvae_core.work.worker").perform(folder, name, settings)  # by name: it brings torch
+    importlib.import_module("dvae_core.work.worker").perform(folder, name, settings)  # imported by name: it loads torch
 
 
 class Process:
-    """A worker process: spawned and warming, then idle or busy with one task."""
+    """A worker process: it is spawned and warms up, then it is idle or busy with one task."""
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -57,7 +58,7 @@ class Process:
                 self.is_warm = bool(self.popen.stdout and self.popen.stdout.readline())
 
     def do(self, task: dict) -> str | None:
-        """Do one task; return "" or what was wrong, None if the process ended on the way."""
+        """Do one task; return "" or the error message, or None if the process ended during the task."""
         self.wait_until_warm()
         assert self.popen.stdin is not None and self.popen.stdout is not None  # noqa: PT018  as started above
         try:
@@ -69,7 +70,7 @@ class Process:
         return json.loads(answer)["error"] if answer.endswith(b"\n") else None
 
     def end(self, *, wait: bool = True) -> int | None:
-        """Close its stdin, on which it writes a checkpoint and ends; return its exit code once it has."""
+        """Close its stdin, upon which it writes a checkpoint and ends; return its exit code once it has ended."""
         assert self.popen.stdin is not None and self.popen.stdout is not None  # noqa: PT018  as started above
         with contextlib.suppress(BrokenPipeError):
             self.popen.stdin.close()
@@ -81,7 +82,7 @@ class Process:
 
 
 class Workers(Executor):
-    """At most `limit` tasks at once, first come first served, each in a warm process that is kept for the next one."""
+    """Run at most `limit` tasks at once, first come first served, each in a warm process that is then reused."""
 
     _idle: ClassVar[collections.deque[Process]] = collections.deque()  # shared: a warm process does either kind of work
 
@@ -104,7 +105,7 @@ class Workers(Executor):
                 raise RuntimeError("These workers were shut down.")
             self._waiting.append((future, args))
             if self._free < len(self._waiting) and len(self._threads) < self.limit:
-                # daemon: the interpreter's exit does not wait for a training; the worker sees its stdin end
+                # daemon: the interpreter's exit does not wait for a training; the worker sees the end of its stdin
                 thread = threading.Thread(target=self._serve, daemon=True, name="dvae-worker")
                 self._threads.append(thread)
                 thread.start()
@@ -112,23 +113,23 @@ class Workers(Executor):
         return future
 
     def ahead(self, folder: Path) -> int | None:
-        """Return how many tasks will begin before the one on this run; None if none waits here."""
+        """Return how many tasks will begin before the one on this run; None if none on this run waits here."""
         with self._change:
             waiting = [args[0] for future, args in self._waiting if not future.cancelled()]
         return waiting.index(str(folder)) if str(folder) in waiting else None
 
     def process(self, folder: Path) -> Process | None:
-        """Return the process at work on this run."""
+        """Return the process that works on this run."""
         return self._busy.get(str(folder))
 
     @classmethod
     def warm(cls) -> None:
-        """Have one process ready before the first click."""
+        """Start one process ahead of the first click."""
         if not any(p.popen.poll() is None for p in cls._idle):
             cls._idle.append(Process())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes; what trains stops with a checkpoint."""
+        """End the processes; running trainings stop with a checkpoint."""
         with self._change:
             self._closed = True
             for future, _ in self._waiting:
@@ -169,7 +170,7 @@ class Workers(Executor):
             self._busy[folder] = process
         try:
             waits = name == "train" and run.status().state == "queued" and not process.is_warm
-            if waits and not run.is_locked():  # what another process has at work is not ours to describe
+            if waits and not run.is_locked():  # work of another process is not ours to describe
                 run.set_status(
                     state="warming", pid=process.popen.pid, host=socket.gethostname(), message="Loading torch"
                 )
@@ -208,7 +209,7 @@ def _how_it_ended(process: Process) -> str:
 
 
 def _settle(run: Run, queued_at: float, state: str, message: str) -> None:
-    """Record how a training ended that could not do so itself, unless it was queued again meanwhile."""
+    """Record how a training ended that could not record it itself, unless the run was queued again meanwhile."""
     with _guard:
         status = run.written_status()
         if not status.is_active or status.queued_at != queued_at or run.is_locked():
@@ -219,7 +220,7 @@ def _settle(run: Run, queued_at: float, state: str, message: str) -> None:
         run.set_status(state=state, message=message)
 
 
-# --- what pages and scripts ask for -----------------------------------------------------------------------------------
+# --- the interface for pages and scripts ------------------------------------------------------------------------------
 
 _tasks: dict[tuple[Path, str], Future] = {}
 
@@ -227,9 +228,9 @@ _places: dict[str, Executor] = {}
 
 
 def place(kind: str = "train") -> Executor:
-    """Return where tasks of this kind go: the cluster of DVAE_SCHEDULER, or local workers.
+    """Return the executor for tasks of this kind: the cluster of DVAE_SCHEDULER, or local workers.
 
-    Analyses have a worker of their own, so that a question in the lecture does not wait for a training.
+    Analyses have their own worker, so that a question in the lecture does not wait for a training.
     """
     scheduler = os.environ.get("DVAE_SCHEDULER", "")
     with _guard:
@@ -242,7 +243,7 @@ def place(kind: str = "train") -> Executor:
 def use(train: Executor | None = None, analyse: Executor | None = None) -> None:
     """Send this process's trainings and analyses to these executors, such as a thread pool in a notebook.
 
-    None stands for the default of `place`. Executors that were in use are not shut down.
+    None restores the default of `place`. Executors that were in use are not shut down.
     """
     with _guard:
         _places.clear()
@@ -252,15 +253,15 @@ def use(train: Executor | None = None, analyse: Executor | None = None) -> None:
 def dask_executor(scheduler: str, *, timeout: float | int = 10) -> Executor:
     """Return a Dask cluster's workers as an Executor.
 
-    The store must be a folder that all of them see under the same path. A worker lost on the way is retried elsewhere,
-    from the run's last checkpoint.
+    The store must be a folder that all workers see under the same path. If a worker is lost, its task is retried
+    elsewhere from the run's last checkpoint.
 
     Args:
-        scheduler: Its address, tcp://host:port (or tls://).
-        timeout: Seconds to wait for it.
+        scheduler: Address of the scheduler, tcp://host:port (or tls://).
+        timeout: Seconds to wait for the scheduler.
 
     Raises:
-        RunError: If `distributed` is not installed, or nobody answers there.
+        RunError: If `distributed` is not installed, or the scheduler does not answer.
     """
     try:
         from distributed import Client
@@ -274,14 +275,14 @@ def dask_executor(scheduler: str, *, timeout: float | int = 10) -> Executor:
 
 
 def start(run: Run, executor: Executor | None = None) -> Future:
-    """Queue the run for training, from its beginning or its last checkpoint.
+    """Queue the run for training, from its beginning or from its last checkpoint.
 
     Args:
         run: A run that is not finished.
-        executor: Where; None for `place()`.
+        executor: Where to train; None for `place()`.
 
     Raises:
-        RunError: If the run is finished or at work already, or the folder cannot be written to.
+        RunError: If the run is finished or already at work, or if the folder cannot be written to.
     """
     with _guard:
         status = run.status()
@@ -311,7 +312,7 @@ def stop(run: Run) -> None:
         if future is not None and future.cancel() and not run.is_locked():
             run.set_status(state="stopped", message="Taken out of the queue.")
         elif status.state == "warming" and not run.is_locked() and (process := _process(run)) is not None:
-            process.popen.kill()  # nothing is computed yet; its thread says stopped
+            process.popen.kill()  # nothing is computed yet; its thread reports "stopped"
 
 
 def _process(run: Run) -> Process | None:
@@ -320,14 +321,14 @@ def _process(run: Run) -> Process | None:
 
 
 def analyse(run: Run, name: str, **settings: str | int | float) -> None:
-    """Queue a computation on the run, unless one is at work on it."""
+    """Queue a computation on the run, unless one is already running on it."""
     with _guard:
         if not is_analysing(run):
             _tasks[run.path, name] = submit(place("analyse"), run, name, settings)
 
 
 def mend(run: Run) -> None:
-    """Have a finished run scored where the process that trained it ended before it could."""
+    """Score a finished run if the process that trained it ended before it could."""
     status = run.status()
     here = status.host == socket.gethostname()
     ended = status.pid is not None and not files.process_is_alive(status.pid)
@@ -344,7 +345,7 @@ def is_analysing(run: Run) -> bool:
 
 
 def ahead(run: Run) -> int | None:
-    """Return how many trainings will begin before this one; None where this process does not know."""
+    """Return how many trainings will begin before this one; None if this process does not know."""
     workers = _places.get("train")
     return workers.ahead(run.path) if isinstance(workers, Workers) else None
 
@@ -363,7 +364,7 @@ def warm() -> None:
 
 
 def resume_queue() -> None:
-    """Queue runs again, in order, whose server ended before they began; score finished runs that have no score."""
+    """Queue runs again, in order, if their server ended before they began; score finished runs that have no score."""
     left = []
     for run in runs.list_runs(runs.default_store()):
         try:
@@ -372,7 +373,7 @@ def resume_queue() -> None:
             if raw.state == "queued" and status.state == "lost" and raw.host == socket.gethostname():
                 left.append((raw.queued_at, run))
         except RunError:
-            continue  # a broken run waits for nobody
+            continue  # a broken run must not hold up the others
     for _, run in sorted(left, key=lambda item: item[0]):
         try:
             start(run)
@@ -381,7 +382,7 @@ def resume_queue() -> None:
 
 
 def log_tail(run: Run, lines: int = 20) -> str:
-    """Return the last lines the worker wrote, for a person to read when it failed."""
+    """Return the last lines of the worker's output, to show when it failed."""
     try:
         with open(run.path / "log.txt", "rb") as log:
             log.seek(0, os.SEEK_END)
@@ -392,13 +393,13 @@ def log_tail(run: Run, lines: int = 20) -> str:
 
 
 def why(run: Run, name: str) -> str:
-    """Return what was wrong with the last computation of this name, "" if nothing (or it is not known here)."""
+    """Return the error message of the last computation of this name, "" if it succeeded or is not known here."""
     future = _tasks.get((run.path, name))
     return "" if future is None or not future.done() or future.cancelled() else str(future.exception() or "")
 
 
 def submit(executor: Executor, run: Run, name: str = "train", settings: dict[str, Any] | None = None) -> Future:
-    """Give one task to a place; on a cluster, a run that asks for cuda goes to a worker with --resources GPU=1."""
+    """Submit one task to an executor; on a cluster, a run that needs cuda goes to a worker with --resources GPU=1."""
     on_gpu = not isinstance(executor, Workers | ThreadPoolExecutor) and run.config.train.device == "cuda"
     more = {"resources": {"GPU": 1}} if on_gpu else {}
     return executor.submit(perform, str(run.path), name, settings or {}, **more)

@@ -1,13 +1,14 @@
-"""A study: the product of data sets, models, betas and seeds, trained as populations, scored into one table.
+"""A study: the product of data sets, models, betas and seeds, trained as populations and scored into one table.
 
-    study.json       what belongs to it: for every population its data, model and whole Config
-    state.json       how long it has been at work, and what went wrong
-    table.parquet    one row a model: data, model, beta, seed, failed, stuck, and every score
-    STOP, .lock      present when it was asked to stop; held by the process that hands out the work
+    study.json       its definition: for every population its data, model and whole Config
+    state.json       how long it has been at work, and which errors occurred
+    table.parquet    one row per model: data, model, beta, seed, failed, stuck, and every score
+    STOP, .lock      STOP: present when a stop was requested; .lock: held by the process that hands out the work
 
-Betas and seeds of one data set and model are members of the same Run, so that they train in one program; a Run holds
-at most 16 of them, with all seeds of a beta together. Runs lie in a store under names made of their Config's key, so
-whatever is finished is skipped, whoever trained it. Where they train is the Executor's business (`jobs`). No torch.
+The betas and seeds of one data set and model are members of the same Run, so that they train in one program. A Run
+holds at most 16 of them, with all seeds of a beta together. Runs lie in a store under names made of their Config's key,
+so that a finished Run is skipped, no matter which study trained it. The Executor decides where they train (`jobs`).
+This module does not import torch.
 """
 
 import json
@@ -32,9 +33,9 @@ from dvae_core.runs.files import write_atomically
 from dvae_core.runs.locks import LockedError, is_locked, locked
 from dvae_core.work import jobs
 
-MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs something to share out
-LOOK_SECONDS = 0.1  # between two looks for STOP
-TRAINING = 0.9  # of a population's work, about; the rest is scoring
+MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs several populations to share out
+LOOK_SECONDS = 0.1  # between two checks for STOP
+TRAINING = 0.9  # approximate share of a population's work; the rest is scoring
 COLUMNS = ("data", "model", "beta", "seed", "state", "failed", "stuck", *NAMES, "run", "member", "problem")
 
 
@@ -62,15 +63,15 @@ def populations(
     dataset_of: Callable[[Data], Dataset] = dataset_of,
     **settings: Any,
 ) -> list[Population]:
-    """Return the populations of a study: every data set with every model, their members betas x seeds.
+    """Return the populations of a study: every data set with every model, with betas x seeds as members.
 
     Args:
-        data: Data sources, as `Data` or as links and the command line write them ("sprites,side=32").
-        models: "vae" or "ivae", with settings of `recipes.for_dataset` where wanted: "vae,posterior=diagonal".
+        data: Data sources, as `Data` objects or in the notation of links and the command line ("sprites,side=32").
+        models: "vae" or "ivae", optionally with settings of `recipes.for_dataset`: "vae,posterior=diagonal".
         betas: Weights of the KL; beta = 1 is the plain VAE or iVAE.
-        seeds: Per model and beta; seeds 0, 1, 2, ...
-        dataset_of: Loads the data, once a source.
-        settings: For every model, as `recipes.for_dataset` takes them.
+        seeds: Number of seeds per model and beta; they are 0, 1, 2, ...
+        dataset_of: Loads the data; called once per source.
+        settings: Settings for every model, as `recipes.for_dataset` takes them.
 
     Raises:
         ConfigError: If there is nothing to train, a model or setting does not exist, or an iVAE would have no u.
@@ -101,7 +102,7 @@ def _data_label(given: str | Data, dataset: Dataset) -> str:
 
 
 def _model(text: str) -> tuple[Any, dict[str, Any]]:
-    """Read "ivae,posterior=full,epochs=20" as a name and settings of `recipes.for_dataset`."""
+    """Parse "ivae,posterior=full,epochs=20" into a name and settings of `recipes.for_dataset`."""
     name, *pairs = text.split(",")
     names = [n for n in get_args(recipes.ModelName) if n != "beta-vae"]
     if name not in names:
@@ -125,9 +126,9 @@ def _model(text: str) -> tuple[Any, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a study stands. `state`: new, running, stopping, stopped or finished; `done` and `models` count members.
+    """The progress of a study. `state`: new, running, stopping, stopped or finished; `done`, `models` count members.
 
-    `share` counts what is half done as well, 0..1.
+    `share`, 0..1, also counts work that is half done.
     """
 
     state: str
@@ -143,7 +144,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Study:
-    """A handle on a study's folder and on the store where its runs lie; everything is read when asked."""
+    """A handle on a study's folder and on the store of its runs; everything is read on request."""
 
     path: Path
     store: Path
@@ -176,15 +177,15 @@ class Study:
             ) from error
 
     def run(self, population: Population) -> Run:
-        """Return the population's run, which may not have been made yet."""
+        """Return the population's run, which may not exist yet."""
         return Run(self.store / population.run_id)
 
     def is_running(self) -> bool:
-        """Whether a process hands out its work now."""
+        """Whether a process is handing out its work now."""
         return is_locked(self.path / ".lock")
 
     def status(self) -> Progress:
-        """Return how far the study is, from the runs' own folders; the time left is measured, so None at first."""
+        """Return the study's progress, from the runs' folders; the time left is measured, so it is None at first."""
         everything, state_file = self.populations, self._state()
         parts = [self._part(p) for p in everything]
         members = [p.config.members for p in everything]
@@ -215,7 +216,7 @@ class Study:
         )
 
     def _part(self, population: Population) -> tuple[float, float, bool]:
-        """Return the share done of a population, its seconds of training, and whether it is at work."""
+        """Return the share of a population that is done, its seconds of training, and whether it is at work."""
         run = self.run(population)
         if not (run.path / "config.json").is_file():
             return 0.0, 0.0, False
@@ -229,7 +230,7 @@ class Study:
     def _left(
         self, everything: list[Population], parts: list[tuple[float, float, bool]], state_file: dict, seconds: float
     ) -> float | None:
-        """Estimate from the populations that are through: a population takes as long as others of its kind did."""
+        """Estimate from the finished populations: a population takes as long as others of its kind did."""
         through = [(p, s) for p, (share, s, _) in zip(everything, parts, strict=True) if share == 1 and s > 0]
         if not through:
             return None
@@ -248,16 +249,16 @@ class Study:
         costs = [cost(p) for p in everything]
         whole = sum(costs)
         now = sum(c * share for c, (share, _, _) in zip(costs, parts, strict=True))
-        before = float(state_file.get("share", 0.0)) * whole  # of work that was there when this session began
+        before = float(state_file.get("share", 0.0)) * whole  # share of the work that was done when this session began
         spent = time.time() - float(state_file.get("began", time.time()))
         return spent * (whole - now) / (now - before) if now > before else None
 
     def table(self) -> Table:
-        """Return one row a model, in a fixed order, as far as there is anything; NaN where a score is unknown.
+        """Return the rows known so far, one per model in a fixed order; NaN if a score is unknown.
 
-        `failed`: its bound was not finite, or its run failed (`problem` says how). `stuck`: see `metrics.stuck`. Scores
-        are held-out, nats per example for ELBO and its parts; `agreement` and `udr` compare a member with the other
-        seeds of its beta.
+        `failed`: its bound was not finite, or its run failed (`problem` has the message). `stuck`: see `metrics.stuck`.
+        Scores are held-out; the ELBO and its parts are in nats per example. `agreement` and `udr` compare a member with
+        the other seeds of its beta.
         """
         import pandas as pd
 
@@ -296,7 +297,7 @@ class Study:
         try:
             return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}  # a clock and a message only: how far the work is, the runs themselves say
+            return {}  # only a clock and a message; the runs themselves record the progress
 
     def _write_state(self, **changes: Any) -> None:
         write_atomically(self.path / "state.json", json.dumps({**self._state(), **changes}))
@@ -305,17 +306,17 @@ class Study:
 def create(
     path: Path, everything: Sequence[Population], *, title: str = "", store: Path | None = None, full: bool = False
 ) -> Study:
-    """Write down a study at `path`, or open the same one if it is there already.
+    """Create a study at `path`, or open the same one if it already exists there.
 
     Args:
         path: Its folder.
-        everything: Its populations, from `populations` or of any other Configs.
+        everything: Its populations, from `populations` or built from any other Configs.
         title: Its title.
-        store: Where its runs go; None for the same folder.
-        full: Also compute the scores that take minutes a model (DCI and others).
+        store: Folder for its runs; None for the same folder.
+        full: Also compute the scores that take minutes per model (DCI and others).
 
     Raises:
-        RunError: If another study is there, or the folder cannot be written to.
+        RunError: If a different study exists there, or if the folder cannot be written to.
     """
     path = Path(path).absolute()
     study = Study(path, (store or path).absolute())
@@ -346,7 +347,7 @@ def list_studies(store: Path) -> list[Study]:
 
 
 def new_path(store: Path, title: str) -> Path:
-    """Return a free folder for a new study of a store."""
+    """Return an unused folder for a new study of a store."""
     return runs.new_path(store / "studies", title)
 
 
@@ -354,17 +355,17 @@ def new_path(store: Path, title: str) -> Path:
 
 
 def perform(study: Study, executor: Executor, *, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-    """Train and score what is not finished, on any Executor; write table.parquet. To resume, call it again.
+    """Train and score unfinished populations on any Executor; write table.parquet. To resume, call it again.
 
-    Local workers get no more at once than they can do, so that another training waits for one population at most; any
-    other Executor gets everything. A population that fails is a row that says so, and is tried again next
-    time.
+    Local workers are given no more at once than they can process, so another training waits for one population at most.
+    Any other Executor gets everything at once. A population that fails becomes a row that says so, and is tried again
+    next time.
 
     Yields:
         Progress, several times a second while work is under way.
 
     Raises:
-        RunError: If another process is at work on the study, or the folder cannot be written to.
+        RunError: If another process is working on the study, or if the folder cannot be written to.
     """
     try:
         with locked(study.path / ".lock"):
@@ -373,7 +374,7 @@ def perform(study: Study, executor: Executor, *, should_stop: Callable[[], bool]
         raise RunError(f"{study.title} is at work already.") from error
     except OSError as error:
         raise RunError(f"{study.title} cannot continue: {files.os_error_message(error)}") from error
-    yield study.status()  # now that nobody holds it: finished, or stopped
+    yield study.status()  # no process holds it now: finished or stopped
 
 
 def _perform(study: Study, executor: Executor, should_stop: Callable[[], bool]) -> Iterator[Progress]:
@@ -404,7 +405,7 @@ def _perform(study: Study, executor: Executor, should_stop: Callable[[], bool]) 
                 if (error := future.exception()) is not None:
                     _note(study, population, name, error)
                 elif name == "train" and study.run(population).status().state == "finished":
-                    waiting.insert(0, population)  # now to be scored
+                    waiting.insert(0, population)  # next it is to be scored
             if ended:
                 _write(study)
             yield study.status()
@@ -437,7 +438,7 @@ def _submit(study: Study, population: Population, executor: Executor, full: bool
 
 
 def _note(study: Study, population: Population, name: str, error: BaseException) -> None:
-    """Keep what went wrong: in the study's state, and in the run's where the run does not know (its worker died)."""
+    """Keep the error message in the study's state, and in the run's if the run does not know it (its worker died)."""
     run, message = study.run(population), str(error).split("\n", 1)[0] or type(error).__name__
     study._write_state(problem=f"{population.model} on {population.data}: {message}")
     if name == "train" and run.status().state not in ("failed", "stopped", "finished"):
@@ -445,7 +446,7 @@ def _note(study: Study, population: Population, name: str, error: BaseException)
 
 
 def _settled(study: Study, stopping: list[Population]) -> None:
-    """Wait a few seconds until the trainings that were asked to stop have written their checkpoints."""
+    """Wait a few seconds until the trainings that were told to stop have written their checkpoints."""
     deadline = time.monotonic() + 10
     while any(study.run(p).is_locked() for p in stopping) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
@@ -466,7 +467,7 @@ def start(study: Study) -> None:
     """Start or resume in a thread of this process, on the app's workers; it ends with the server and can be resumed.
 
     Raises:
-        RunError: If it is at work already.
+        RunError: If it is already running.
     """
     with _guard:
         if study.is_running():
@@ -487,6 +488,6 @@ def _drive(study: Study, begun: threading.Event) -> None:
 
 
 def stop(study: Study) -> None:
-    """Ask whoever is at work on the study to stop; trainings write their checkpoints first."""
+    """Ask the process that works on the study to stop; trainings write their checkpoints first."""
     if study.is_running():
         (study.path / "STOP").touch()

@@ -1,10 +1,10 @@
-"""The process that trains and analyses: torch is loaded and warmed, then tasks come in as lines on stdin.
+"""The process that trains and analyses: it loads and warms up torch, then reads tasks as lines from stdin.
 
     {"run": folder, "name": "train" or an analysis, "settings": {...}}   ->   {"error": ""} or {"error": sentence}
 
-The first line out is {"ready": true}. The end of stdin means that whoever started this process is gone, however it
-went (a clean end, a crash, kill -9): training then stops with a checkpoint, and the process ends. `perform` is the
-same work for any other place: this process, a notebook, a Dask worker.
+The first line of output is {"ready": true}. The end of stdin means that the parent process is gone, for whatever reason
+(a clean end, a crash, kill -9); training then stops with a checkpoint, and the process ends. `perform` does the same
+work in any other place: this process, a notebook, a Dask worker.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ from dvae_core.runs.locks import LockedError, locked
 from dvae_core.training.device import keep_memory
 from dvae_core.training.train import train
 
-GRACE_SECONDS = 8.0  # to write a checkpoint when the parent is gone; after that the process ends regardless
-NICENESS = 10  # the app answers first; with nobody else about, training is as fast as ever
+GRACE_SECONDS = 8.0  # time to write a checkpoint after the parent is gone; then the process ends regardless
+NICENESS = 10  # gives the app priority; on an idle machine, training is as fast as ever
 
 
 def perform(
@@ -44,17 +44,17 @@ def perform(
     """Train the run in this folder and score it (name "train"), or compute an analysis on it.
 
     Args:
-        folder: The run.
+        folder: The run's folder.
         name: "train", or one of `analysis.table.ANALYSES`.
-        settings: Of the analysis, typed or as text; a setting that it does not have is refused.
-        should_stop: Asked between steps; once true, what is done so far is kept and the work ends.
+        settings: Settings of the analysis, typed or as text; an unknown setting is refused.
+        should_stop: Called between steps; once it returns true, the work so far is kept and the work ends.
         on_progress: Called with the fraction of the analysis that is done, 0..1.
 
     Returns:
-        What the analysis wrote; None for a training, or where the analysis was stopped.
+        The analysis's output; None for a training, or if the analysis was stopped.
 
     Raises:
-        RunError, ValueError: What is wrong, in a sentence; for training also in the run's status.
+        RunError, ValueError: An error as one sentence; for training it is also stored in the run's status.
     """
     keep_memory()
     run = Run(Path(folder))
@@ -100,7 +100,7 @@ def _analyse(
 
 
 def warm() -> None:
-    """Compute one small gradient: the first one of a process sets autograd and its threads up."""
+    """Compute one small gradient: the first one in a process initialises autograd and its threads."""
     weight = torch.nn.Parameter(torch.zeros(2, 3))
     torch.nn.functional.softplus(weight @ weight.T).sum().backward()
 
@@ -129,13 +129,13 @@ def main() -> None:
 
 
 def _in_the_runs_log(task: dict, idle: int, should_stop: Callable[[], bool]) -> str:
-    """Do a task with stdout and stderr (crashes too) going to the run's log; return "" or what was wrong."""
+    """Do a task with stdout and stderr (crashes too) redirected to the run's log; return "" or the error message."""
     try:
         with open(Path(task["run"]) / "log.txt", "ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
     except OSError:
-        pass  # a full or read-only disk: `perform` says so
+        pass  # a full or read-only disk: `perform` reports it
     try:
         perform(task["run"], task["name"], task["settings"], should_stop)
     except (ValueError, RuntimeError, OSError, MemoryError, KeyError) as error:
@@ -153,7 +153,7 @@ def _in_the_runs_log(task: dict, idle: int, should_stop: Callable[[], bool]) -> 
 
 
 def _listen(gone: threading.Event, tasks: queue.SimpleQueue) -> None:
-    """Read lines from stdin without Python's buffer, whose lock a blocked read would hold for ever."""
+    """Read lines from stdin without Python's buffer, whose lock a blocked read would hold forever."""
     rest = b""
     while data := os.read(0, 65536):
         *lines, rest = (rest + data).split(b"\n")

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def limit(memory: int) -> None:
-    """Limit this process to this much memory, and to half a minute, which no honest file needs."""
+    """Limit this process to this much memory, where the system can; the parent process limits its time."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
