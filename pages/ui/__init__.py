@@ -1,1 +1,1 @@
-"""What pages are made of: their start and links, settings as widgets, jobs, shown code, components."""
+"""The parts of pages: page start and links, settings as widgets, jobs, code snippets, components."""

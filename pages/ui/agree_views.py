@@ -1,4 +1,4 @@
-"""What the Agree page shows: who agrees with whom, up to what, which latents come back, and what that leaves open."""
+"""The views of the Agree page: which seeds agree, up to which map, which latents recur, and what remains open."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ AGREE = {
 
 
 def verdict(found: Agreement, names: Sequence[str]) -> list[str]:
-    """Say for each model what most pairs of its seeds agree up to, and how many do; last, across the two models."""
+    """State for each model up to what most pairs of its seeds agree, and how many do; last, across both models."""
     lines = []
     for name, r2 in ladders(found, names).items():
         rung, reached, pairs = figures.typical_rung(r2)
@@ -29,7 +29,7 @@ def verdict(found: Agreement, names: Sequence[str]) -> list[str]:
 
 
 def ladders(found: Agreement, names: Sequence[str]) -> dict:
-    """Collect the R^2 of every pair by rung, for each model and across."""
+    """Collect the R^2 of every pair by rung, for each model and across models."""
     groups = {names[0]: found.pairs(0, 0)}
     if len(names) > 1:
         groups |= {names[1]: found.pairs(1, 1), "across": found.pairs(0, 1)}
@@ -92,7 +92,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
 
 
 def caution() -> None:
-    """Seeds that agree and are wrong, computed on the page in closed form."""
+    """Show seeds that agree and are wrong, computed on the page in closed form."""
     st.subheader("Agreeing is not being right", anchor=False, divider="gray")
     st.markdown(
         "Here 8 seeds of a VAE with a *diagonal* q climb their ELBO on x = W z + noise. Every rotation of z explains x "

@@ -1,4 +1,4 @@
-"""The Darmois construction on any two columns: two independent variables, and the sources still mixed."""
+"""The Darmois construction on any two columns: two independent variables, yet the sources are still mixed."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from pages.ui import page as ui
 
 
 def section() -> None:
-    """Show the construction on data of the visitor's choice."""
+    """Show the construction on data that the visitor chooses."""
     st.markdown(
         "**Darmois: independence alone is cheap.** y₁ = F(x₁) and y₂ = F(x₂|x₁) are independent and uniform, whatever "
         "x was mixed from."

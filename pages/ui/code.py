@@ -1,4 +1,4 @@
-"""Show the code: the few lines of Python or shell that make what is on the screen."""
+"""Show the code: the few lines of Python or shell that produce what is on the screen."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What must u be like? Small populations trained on worlds that differ in u, one point each, with progress and Stop."""
+"""Which u is enough? Small populations trained on worlds that differ in u, one point each, with progress and Stop."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from dvae_core.work import jobs
 from pages.ui import page as ui
 from pages.ui.run_panel import POLL_SECONDS
 
-POPULATIONS = 32  # in all: 6 numbers of segments and 2 weaker strengths, 4 modes each
+POPULATIONS = 32  # in total: 6 numbers of segments and 2 weaker strengths, 4 modes each
 ABOUT = (
     "Two factors, x in two dimensions, 2,000 rows; a population of three seeds for every point. The world's u moves "
     "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over "
@@ -20,7 +20,7 @@ ABOUT = (
 
 
 def begin(folder: Path) -> None:
-    """Queue the populations, from the first one or from where it stopped."""
+    """Queue the populations, from the first one or from the point where training stopped."""
     try:
         run = runs.unlisted_run(folder)
         (folder / "STOP").unlink(missing_ok=True)

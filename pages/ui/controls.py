@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any) -> Any:
-    """Show the widget that fits one field of a settings dataclass, starting at its value, and return the choice."""
+    """Show the widget for one field of a settings dataclass, starting at its value, and return the choice."""
     spec = next(f for f in dataclasses.fields(of) if f.name == name)
     hint, value = get_type_hints(type(of))[name], getattr(of, name)
     words = {"label": label or spec.metadata["title"], "help": spec.metadata["description"] or None, "key": key}
@@ -57,12 +57,12 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
 
 
 def _step(value: float | None) -> float:
-    """Return a step of the same size as the value: 0.005 moves by 0.001, 0.3 by 0.1."""
+    """Return a step of the value's order of magnitude: 0.005 moves by 0.001, 0.3 by 0.1."""
     return 0.1 if not value else float(f"1e{int(f'{value:e}'.split('e')[1])}")
 
 
 def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
-    """Show the named fields of a settings dataclass in columns and return it with the choices."""
+    """Show the named fields of a settings dataclass in columns and return it with the user's choices."""
     chosen = {}
     for i, name in enumerate(names):
         if i % columns == 0:
@@ -76,25 +76,25 @@ def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
 
 
 def data_folder() -> Path:
-    """Return where uploaded and prepared files live."""
+    """Return the folder of uploaded and prepared files."""
     return runs.default_store() / "data"
 
 
 def data_root() -> Path | None:
-    """Return the folder whose files may be named by path (the setting DVAE_DATA_ROOT), or None: off unless set."""
+    """Return the folder whose files a link may name by path (the setting DVAE_DATA_ROOT), or None if it is not set."""
     root = os.environ.get("DVAE_DATA_ROOT")
     return Path(root).resolve() if root else None  # as `readers.within` resolves what is in it
 
 
 def data_to_text(data: Data, split: Split = "auto") -> str:
-    """Write data as short text for a link: its kind and what differs from the defaults; files by name."""
+    """Write data as short text for a link: its kind and the settings that differ from the defaults; files by name."""
     if isinstance(data, FileData):
         data = dataclasses.replace(data, path=_short(Path(data.path)))
     return config.data_to_text(data, split)
 
 
 def data_from_text(text: str) -> tuple[Data, Split]:
-    """Read data from a link, and how it is split.
+    """Read data, and its split, from a link.
 
     Raises:
         ConfigError: If it names a kind, setting or file that does not exist. A link can name only files that were
@@ -114,7 +114,7 @@ def _places() -> dict[str, Path | None]:
 
 
 def _short(path: Path) -> str:
-    """Return a path as links write it: its place, and the path inside."""
+    """Return a path as links write it: its place, and the path inside that place."""
     for place, folder in _places().items():
         if folder is not None and path.is_relative_to(folder):
             return f"{place}/{path.relative_to(folder)}"
@@ -122,7 +122,7 @@ def _short(path: Path) -> str:
 
 
 def _long(name: str) -> Path | None:
-    """Return the path a link means; None if it points outside the data folders."""
+    """Return the path that a link means; None if it points outside the data folders."""
     place, _, rest = name.partition("/")
     folder = _places().get(place) if rest else data_folder()
     if folder is None:
@@ -134,12 +134,12 @@ def _long(name: str) -> Path | None:
 
 
 def chosen_data() -> Data:
-    """Return the data of the link, or the talk's sources with a warning if the link names none."""
+    """Return the link's data, or the talk's sources with a warning if the link names none."""
     return chosen()[0]
 
 
 def chosen() -> tuple[Data, Split]:
-    """Return the data of the link and how it is split, or the talk's sources with a warning if it names none."""
+    """Return the link's data and its split, or the talk's sources with a warning if the link names none."""
     try:
         return data_from_text(st.query_params.get("data", "sources"))
     except ConfigError as error:
@@ -148,7 +148,7 @@ def chosen() -> tuple[Data, Split]:
 
 
 def dataset_of(data: Data) -> Dataset:
-    """Draw or read the data, remembered for the last few sources.
+    """Draw or read the data; the last few sources are cached.
 
     Raises:
         DataError: If it cannot be read as requested.
@@ -183,7 +183,7 @@ LIKELIHOODS = {
 
 
 def prior_form(cell: DeltaGenerator, key: str) -> Prior:
-    """Show the family of an iVAE's p(z|u) and the one choice that goes with it."""
+    """Show the family of an iVAE's p(z|u) and the choice that belongs to it."""
     family = cell.selectbox(
         "Prior p(z|u)", list(PRIORS), format_func=PRIOR_NAMES.__getitem__, key=f"{key}.prior", persist_state="session",
         help="Exponential families, k statistics a latent. Learned: T and lambda are networks, Z is summed on a grid",
@@ -196,7 +196,7 @@ def prior_form(cell: DeltaGenerator, key: str) -> Prior:
 
 
 def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config:
-    """Show the settings of a model for some data, starting at what suits both, and return the Config.
+    """Show a model's settings for some data, starting from values that suit both, and return the Config.
 
     Raises:
         ConfigError: If the model does not fit the data (an iVAE needs u).

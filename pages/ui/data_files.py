@@ -1,4 +1,4 @@
-"""Data of the user's own: dropped, fetched, or found in an allowed folder; what is x, u and factors is clicked."""
+"""The user's own data: uploaded, fetched, or found in an allowed folder; the user chooses x, u and the factors."""
 
 import dataclasses
 import hashlib
@@ -16,13 +16,13 @@ from pages.ui import controls
 from pages.ui import page as ui
 
 WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
-QUESTIONS = 4  # of one file, one after the other
-CHIPS = 16  # more variables than these are chosen from a list
+QUESTIONS = 4  # about one file, asked one after the other
+CHIPS = 16  # with more variables than this, they are chosen from a list
 POLL_SECONDS = 0.5
 
 
 def choose() -> FileData | None:
-    """Let a file be brought and its parts be chosen; None until there is one.
+    """Let the user provide a file and choose its parts; return None until there is one.
 
     Raises:
         DataError: If it cannot be read.
@@ -38,12 +38,12 @@ def choose() -> FileData | None:
     if file is None:
         return None
     if now is not None and now.path == file.path:
-        file = now  # the link knows more of it
+        file = now  # the link has more settings for it
     return _parts(file)
 
 
 def _known() -> list[Path]:
-    """Return what was brought before: prepared files and uploads, files or folders of several."""
+    """Return the earlier files: prepared ones and uploads, as files or as folders of several."""
     folder = controls.data_folder()
     return sorted(folder.glob("*.npz")) + sorted(p for p in folder.glob("uploads/*") if not p.name.startswith("."))
 
@@ -94,7 +94,7 @@ def _fetched() -> FileData | None:
 
 
 def _fetch(wanted: catalogue.Entry) -> None:
-    """Offer a download; while one is under way show how far it is, and let it be cancelled."""
+    """Offer a download; during one, show its progress and a way to cancel it."""
     job = catalogue.download_of(wanted)
     if job is not None and job.state == "running":
 
@@ -138,7 +138,7 @@ def _again(known: Sequence[Path]) -> FileData | None:
 
 
 def _parts(file: FileData) -> FileData | None:
-    """Let x, u, factors, reading and cures be chosen."""
+    """Let the user choose x, u, factors, read options and cures."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
     variables = [v for v in variables if v.readable]
     variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is no data
@@ -158,7 +158,7 @@ def _parts(file: FileData) -> FileData | None:
 
 
 def _answered(file: FileData, key: str) -> FileData | None:
-    """Ask what the file does not say, as buttons; the answers become settings of the run. None until all are given."""
+    """Ask with buttons what the file leaves open; answers become settings of the run. None until all are given."""
     for _ in range(QUESTIONS):
         try:
             return _care(file, key)
@@ -177,14 +177,14 @@ def _answered(file: FileData, key: str) -> FileData | None:
 
 
 def _settings_of(about: str, answer: str) -> dict:
-    """Return the setting that an answer stands for."""
+    """Return the setting that corresponds to an answer."""
     if about == "axes":
         return {"axes": tuple(answer.split(","))}
     return {"x": {"x": (answer,)}, "rows": {"rows_are": answer}, "picture": {"picture": answer}}[about]
 
 
 def _listing(variables: Sequence[readers.Variable]) -> str:
-    """Say the variables in one line: name and shape."""
+    """Summarise the variables in one line: name and shape."""
     few = [f"{v.name} ({' × '.join(f'{s:,}' for s in v.shape)})" for v in variables[:8]]
     return "Found: " + ", ".join(few) + (f" and {len(variables) - 8} more." if len(variables) > 8 else ".")
 
@@ -195,7 +195,7 @@ def _variables(path: str, when: float) -> list[readers.Variable]:
 
 
 def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tuple[str, ...]:
-    """Let names be clicked, as chips while they are few."""
+    """Let the user choose names, as chips if there are only a few."""
     start: dict = {} if key in st.session_state else {"default": [n for n in now if n in names]}
     extra = [n for n in now if n not in names]  # NAME[:3] and the like, from a link
     if len(names) <= CHIPS:
@@ -206,7 +206,7 @@ def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tup
 
 
 def _care(file: FileData, key: str) -> FileData:
-    """Say what is wrong with the data and offer the cures; each becomes a setting of the run."""
+    """List the faults of the data and offer cures; each chosen cure becomes a setting of the run."""
     plain = dataclasses.replace(file, clip=None, constant="keep", duplicates="keep")
     try:
         found = _findings(controls.data_to_text(plain), Path(file.path).stat().st_mtime, plain)

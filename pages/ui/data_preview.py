@@ -1,4 +1,4 @@
-"""What the data looks like, as numbers and figures, before anything is trained."""
+"""The data as numbers and figures, before anything is trained."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ from pages.ui import page as ui
 
 VIEWS = {"look": "Look", "columns": "Columns", "tuning": "Against u", "shape": "Structure", "hard": "How hard?"}
 MANY_COLUMNS = (
-    10  # from this many columns on, rows are drawn in their order, whether or not they are known to be in time
+    10  # from this many columns on, rows are drawn in order, whether or not they are known to be in time order
 )
 
 
@@ -40,14 +40,14 @@ def facts(dataset: Dataset) -> None:
 
 
 def _numbers(numbers: dict[str, str]) -> None:
-    """Show numbers side by side, in several rows where the screen is narrow."""
+    """Show numbers side by side, wrapped into several rows on a narrow screen."""
     with st.container(horizontal=True, gap="medium"):
         for label, value in numbers.items():
             st.metric(label, value, width="content")
 
 
 def show(data: Data, dataset: Dataset) -> None:
-    """Show one view of the data, chosen in a row of buttons."""
+    """Show one view of the data, chosen with a row of buttons."""
     views = [v for v in VIEWS if _fits(v, dataset)]
     view = ui.choice(st.segmented_control, "View", views, param="data_view", show=VIEWS.__getitem__)
     if view == "look":
@@ -78,7 +78,7 @@ def _hue(dataset: Dataset) -> tuple:
 
 
 def preview(dataset: Dataset) -> None:
-    """Draw the data as what it is: pictures, a recording over time, or points; the factors beside them."""
+    """Draw the data in its own form: pictures, a recording over time, or points, with the factors beside them."""
     hue, names = _hue(dataset)
     if dataset.x_shape is not None:
         pictures = care.pictures(dataset, 40)
@@ -110,14 +110,14 @@ def preview(dataset: Dataset) -> None:
 
 
 def _tuning(dataset: Dataset) -> None:
-    """Draw what u does to the columns of x."""
+    """Draw the effect of u on the columns of x."""
     u, labels = dataset.u, dataset.u_labels
     name = dataset.u_names[0]
     if not dataset.has_labels:
         name = ui.choice(st.segmented_control, "Against", list(dataset.u_names[:6]), param="against")
         u = dataset.u[:, dataset.u_names.index(name)]  # type: ignore[index]
     unit = "count" if dataset.is_counts else "value"
-    assert u is not None  # the view is offered with u only
+    assert u is not None  # the view is offered only with u
     ui.plot(
         figures.tuning_curves(dataset.x_float(), u, name=name, labels=labels, names=dataset.x_names, unit=unit),
         key="data.tuning",
@@ -158,7 +158,7 @@ def difficulty(data: Data, dataset: Dataset) -> None:
 
 
 def advice(data: Data, dataset: Dataset) -> tuple[str, str]:
-    """Return the model that suits the data, and the reason."""
+    """Return the model that suits the data, with the reason."""
     if dataset.x_shape is not None:
         return "beta-vae", "Pictures: a beta-VAE, whose latents can be dragged."
     if dataset.u is not None:

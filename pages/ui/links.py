@@ -1,4 +1,4 @@
-"""Everything that a link can hold, in one list: what a parameter means, on which pages, and its value if absent."""
+"""Every parameter that a link can hold, in one list: its meaning, its pages, and its value if absent."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ class Parameter:
     """One query parameter.
 
     Attributes:
-        name: As it stands in the link.
-        kind: What its value is: "run", "data", "choice" (of a few words), "number" or "text".
+        name: Its name in the link.
+        kind: Type of its value: "run", "data", "choice" (one of a few words), "number" or "text".
         pages: The pages that read it.
-        about: What it means.
-        default: What the page assumes without it; "" where the data or the run decides.
+        about: Its meaning.
+        default: The value that the page assumes without it; "" if the data or the run decides.
         old: Its name in links of version 0.1.
     """
 
@@ -68,7 +68,7 @@ BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 def value(name: str, default: str = "") -> str:
-    """Return a parameter's text in the link, under its present name or its old one; the default without either.
+    """Return a parameter's text in the link, under its present or old name, or the default if it has neither.
 
     Raises:
         KeyError: If the list above has no such parameter.

@@ -1,4 +1,4 @@
-"""What all pages share: their list, the start and the foot of a page, choices kept in the link, and links."""
+"""Functions that all pages share: their list, the start and foot of a page, choices kept in the link, and links."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
 from pages.ui import links
 
-CARRIED = ("run", "member", "data")  # choices that go along from page to page
+CARRIED = ("run", "member", "data")  # choices that are carried from page to page
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ CHAPTERS: dict[str, list[Page]] = {
         Page("runs", "Runs", ":material/folder_open:", "Open, rename, download or delete trained runs."),
     ],
 }
-# The bar appears under the pointer, with one button: a vector file of what is on the screen, made in the browser.
+# The bar appears under the pointer, with one button: it saves what is on the screen as a vector file, in the browser.
 CAMERA = {
     "modeBarButtons": [["toImage"]],
     "displaylogo": False,
     "toImageButtonOptions": {"format": "svg", "filename": "figure"},
 }
-BACK_ROW = 20  # pixels of type: from here on it is a projector (`make talk` has 22)
+BACK_ROW = 20  # pixels of type: from this size on, the page is on a projector (`make talk` has 22)
 ORDER = [page for pages in CHAPTERS.values() for page in pages]
 
 
@@ -82,14 +82,15 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
     """Begin a page: route a cold deep link, keep the choices of the last page, show the headline."""
     context = get_script_run_ctx()
     if not st.session_state.get("routed") and context is not None and Path(context.main_script_path).name == "app.py":
-        # A server nobody has visited runs pages/<name>.py without app.py; go there, with everything in the link.
+        # On a server without earlier visitors, pages/<name>.py runs without app.py; switch to it and keep the link's
+        # parameters.
         st.switch_page("app.py", query_params={**st.query_params.to_dict(), "to": name})
     if name != "start":
-        # Whole, before a figure is drawn: plotly takes up a pandas that another visitor's thread is just loading.
+        # Import pandas fully before drawing a figure: plotly may pick it up half imported by another visitor's thread.
         importlib.import_module("pandas")
-    st.session_state["figures"] = {}  # what this page draws, by key: the foot offers them as a file
+    st.session_state["figures"] = {}  # figures drawn on this page, by key: the foot offers them as a file
     if name in ("data", "train", "study", "runs"):
-        jobs.warm()  # on the way to the Start button
+        jobs.warm()  # ready by the time of the Start button
     for key in CARRIED:
         if key in st.query_params:
             st.session_state[f"carried.{key}"] = st.query_params[key]
@@ -102,7 +103,7 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
             '<style>[data-testid="stBaseButton-primary"] *, [data-testid="stMultiSelect"] span[title] '
             "{ color: #0E1117; }</style>"
         )
-    if not headline:  # the page has a headline of its own
+    if not headline:  # the page has its own headline
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(headline, anchor=False, width="stretch")
@@ -136,7 +137,7 @@ def choice(
     show: Callable[[Any], str] = str,
     **more: Any,
 ) -> Any:
-    """Show a select widget whose value lives in the link: the link wins, and a choice rewrites it.
+    """Show a select widget whose value lives in the link: the link takes precedence, and a choice rewrites it.
 
     Values are distinguished by `str`, so options may be numbers, names or run ids.
     """
@@ -144,20 +145,20 @@ def choice(
     fallback = default if default in options else options[0]
     now = by_text.get(links.value(param), fallback)
     key = f"choice.{param}"
-    st.session_state[key] = now  # always: after a change of page the same key is another widget, without a value
+    st.session_state[key] = now  # always: after a change of page, the same key belongs to a new widget without a value
 
     def moved() -> None:
         value = st.session_state[key]
-        remember(param, str(now if value is None else value))  # a segmented control can be clicked empty
+        remember(param, str(now if value is None else value))  # clicking a segmented control's choice again empties it
 
     if widget is st.segmented_control:
-        more.setdefault("wrap", True)  # in a column Streamlit would rather scroll sideways
+        more.setdefault("wrap", True)  # in a column, Streamlit would scroll sideways instead
     value = widget(label, options, format_func=show, key=key, on_change=moved, **more)
     return now if value is None else value
 
 
 def all_runs() -> list[Run]:
-    """Return the shipped runs and then the user's, newest first."""
+    """Return the shipped runs, followed by the user's, newest first."""
     return [*runs.examples(), *runs.list_runs(runs.default_store())]
 
 
@@ -180,7 +181,7 @@ def run_label(run: Run) -> str:
 
 
 def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run") -> Run:
-    """Show a menu of the runs that have weights; without any, say so and stop the page."""
+    """Show a menu of the runs that have weights; if there are none, say so and stop the page."""
     known = usable_runs()
     wanted = st.query_params.get("run")
     if not known:
@@ -199,7 +200,7 @@ def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "
 def _explain_missing(run_id: str) -> None:
     try:
         run = runs.find(run_id)
-        if run.config:  # a damaged one says so itself
+        if run.config:  # a damaged one reports its fault itself
             st.info(
                 f"{run.title} has nothing to show yet ({run.status().state}); here is another.", icon=":material/info:"
             )
@@ -209,7 +210,7 @@ def _explain_missing(run_id: str) -> None:
 
 
 def pick_member(run: Run) -> int:
-    """Show a menu of the members, named by seed and, where they differ, by beta and learning rate."""
+    """Show a menu of the members, named by seed and, if they differ, by beta and learning rate."""
     failed, names = run.status().failed_members, member_names(run)
     what = dict.fromkeys(stuck_members(run), " (stuck)") | dict.fromkeys(failed, " (diverged)")
 
@@ -228,12 +229,12 @@ def link(
     kept = {key: st.query_params[key] for key in keep if key in st.query_params} | params
     if st.session_state.get("routed"):
         st.page_link(page.file, label=label or page.title, icon=icon or page.icon, query_params=kept)
-    else:  # a page run on its own, without the router, has nowhere to go
+    else:  # a page that runs alone, without the router, has no link target
         st.caption(f"{label or page.title} (open app.py for the other pages)")
 
 
 def go(name: str, **params: str) -> None:
-    """Go to another page with the choices of this one; a page run on its own has nowhere to go and stays."""
+    """Go to another page with the choices of this one; a page that runs alone, without the router, stays."""
     page = next(p for p in ORDER if p.name == name)
     kept = {key: st.query_params[key] for key in CARRIED if key in st.query_params} | params
     if st.session_state.get("routed"):
@@ -241,8 +242,8 @@ def go(name: str, **params: str) -> None:
 
 
 def foot(name: str) -> None:
-    """End a page: links to the previous and the next page, and its figures as a file."""
-    pages = [p for p in ORDER if p.name != "talk"]  # it has its own buttons
+    """End a page: links to the previous and the next page, and the page's figures as a file."""
+    pages = [p for p in ORDER if p.name != "talk"]  # the talk has its own buttons
     at = next(i for i, p in enumerate(pages) if p.name == name)
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -276,9 +277,9 @@ def _plan(path: str, version: int) -> Plan:
 
 
 def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
-    """Show a plotly figure the way all pages do: its title read out as alternative text, a camera that saves an SVG.
+    """Show a plotly figure as on all pages: with its title as alternative text, and a camera that saves an SVG.
 
-    In projector size lines are thicker.
+    Lines are thicker in projector size.
     """
     words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
@@ -292,7 +293,7 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
 
 
 def member_names(run: Run) -> list[str]:
-    """Name the members by what tells them apart: beta, learning rate, seed, each where it differs."""
+    """Name the members by what distinguishes them: beta, learning rate and seed, each if it differs."""
     train = run.config.train
     betas, rates, seeds = (len(set(values)) > 1 for values in (train.betas, train.rates, train.seeds))
     names = []
@@ -304,12 +305,12 @@ def member_names(run: Run) -> list[str]:
 
 
 def problem(error: Exception) -> None:
-    """Show an error of the library: its message is one sentence."""
+    """Show an error of the library, whose message is one sentence."""
     st.error(str(error), icon=":material/error:")
 
 
 def number(param: str, default: float, low: float, high: float) -> float:
-    """Read a number from the link, or the default where it is missing or out of bounds."""
+    """Read a number from the link, or return the default if it is missing or out of bounds."""
     try:
         value = float(links.value(param, str(default)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the Recover page shows under its four panels, one view at a time."""
+"""The views under the four panels of the Recover page, one at a time."""
 
 import json
 
@@ -51,14 +51,14 @@ def score_of(found: Recovery, method: str) -> Score:
 
 
 def seen_by(run: Run) -> str:
-    """Name what the latents were computed from: "x", or "x and u" where u refines them or enters the encoder."""
+    """Name the inputs of the latents: "x", or "x and u" if u refines them or enters the encoder."""
     config = run.config
     refined = config.is_conditional and config.model.posterior == "gauss-newton"
     return "x and u" if refined or config.model.encoder == "xu" else "x"
 
 
 def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
-    """Say the score of the member that is drawn, and beside it the mean over all seeds, each as what it is."""
+    """State the score of the member that is drawn, and the mean over all seeds, each labelled as what it is."""
     name, who = run.config.model_name, ui.member_names(run)[member]
     shown = f"**{name} {value:.2f}** ({who}"
     score = run.score()
@@ -73,12 +73,12 @@ def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
 
 
 def chosen_world() -> str:
-    """Say how the talk's data set was chosen."""
+    """State how the talk's data set was chosen."""
     return f"Data seed {TALK_DATA.seed}: one of 4 in 60 on which no reference line reaches 0.8."
 
 
 def other_worlds(run: Run) -> None:
-    """Show, for a run on the talk's data, how the same recipe does on data seeds that were not chosen."""
+    """Show, for a run on the talk's data, the results of the same recipe on data seeds that were not chosen."""
     if run.config.data != TALK_DATA:
         return
     worlds = json.loads((runs.examples_folder() / "other_worlds.json").read_text(encoding="utf-8"))["worlds"]
@@ -91,7 +91,7 @@ def other_worlds(run: Run) -> None:
 
 
 def scatter(run: Run, found: Recovery, method: str) -> None:
-    """The n x n scatter, matched and signed, with the monotone curves."""
+    """Draw the n x n scatter, matched and signed, with the monotone curves."""
     score = score_of(found, method)
     hue, names = hues(run)
     ui.plot(
@@ -114,7 +114,7 @@ def scatter(run: Run, found: Recovery, method: str) -> None:
 
 
 def maps(run: Run, found: Recovery) -> None:
-    """Which map remains between latents and factors: the ladder, and theorem 1's matrix A."""
+    """Show which map remains between latents and factors: the ladder, and theorem 1's matrix A."""
     if found.ladder is None or found.A is None:
         st.info("The maps are fitted when training has finished.", icon=":material/hourglass_top:")
         return
@@ -153,7 +153,7 @@ def maps(run: Run, found: Recovery) -> None:
 
 
 def scores(run: Run, others: list[Run], method: str) -> None:
-    """Every seed of every chosen run, beside the scores that need no model."""
+    """Show every seed of every chosen run, beside the scores that need no model."""
     by_id = {r.id: r for r in others}
     chosen = st.multiselect(
         "Side by side", list(by_id), default=list(by_id)[:4], format_func=lambda i: by_id[i].title, key="recover.with"
@@ -214,7 +214,7 @@ def _spread(score: dict, key: str, digits: int = 3) -> str:
 
 
 def _table(rows: list[dict]) -> None:
-    """Show rows as a table; in markdown, since st.dataframe would load pandas into the server."""
+    """Show rows as a table, in markdown: st.dataframe would load pandas into the server."""
     heads = list(rows[0])
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
@@ -224,7 +224,7 @@ def _table(rows: list[dict]) -> None:
 
 
 def features(run: Run, others: list[Run]) -> None:
-    """Latents as features of a plain classifier or regression, beside raw x, PCA and FastICA."""
+    """Show latents as features of a plain classifier or regression, beside raw x, PCA and FastICA."""
     about = run.about
     targets = {"u": f"u ({', '.join(about.get('u_names') or ())})"} if about.get("d_u") else {}
     if not about.get("has_labels") and (about.get("d_u") or 0) > 1:
@@ -281,7 +281,7 @@ def features(run: Run, others: list[Run]) -> None:
 
 
 def linear(run: Run) -> None:
-    """Disentanglement is nonlinear ICA: FastICA on linear and on nonlinear mixtures of the same factors."""
+    """Show that disentanglement is nonlinear ICA: FastICA on linear and nonlinear mixtures of the same factors."""
     st.markdown(
         "**Disentanglement is, roughly, nonlinear ICA.** If x = A z, linear ICA finds the factors. If x = f(z), it "
         "does not."

@@ -1,6 +1,6 @@
-"""Maps that are applied before the dial: reflections, random orthogonal matrices, pasted ones, earlier turns.
+"""Maps applied before the dial: reflections, random orthogonal matrices, pasted matrices, earlier turns.
 
-They live in the link as `before`, steps apart by "|": "reflect 0|random 3|turn 0 1 30|paste 0.6 -0.8;0.8 0.6".
+The link stores them as `before`, steps separated by "|": "reflect 0|random 3|turn 0 1 30|paste 0.6 -0.8;0.8 0.6".
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from pages.ui.components.rotor import set_angle
 
 
 def steps() -> list[str]:
-    """Return the steps of the link, first applied first."""
+    """Return the link's steps in the order of their application."""
     return [step for step in st.query_params.get("before", "").split("|") if step]
 
 
 def matrix(d: int) -> Any:
-    """Return the product of the steps [d d], or None without any; a step that is no map becomes a warning."""
+    """Return the product of the steps [d d], or None if there are none; an invalid step causes a warning."""
     maps = []
     for step in steps():
         try:
@@ -46,7 +46,7 @@ def _map(step: str, d: int) -> Any:
 
 
 def menu(d: int, plane: tuple[int, int], key: str) -> None:
-    """Show the popover that adds maps before the dial `key`, and removes them."""
+    """Show the popover that adds and removes maps before the dial `key`."""
     now = steps()
     with st.popover(f"Before the dial ({len(now)})" if now else "Before the dial", icon=":material/grid_on:"):
         st.caption(

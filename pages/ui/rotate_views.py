@@ -39,7 +39,7 @@ def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle
 
 
 def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
-    """Draw likelihood and bounds against the angle, where they are computed, and say what they mean."""
+    """Draw likelihood and bounds against the angle, if they are computed, and explain them."""
     found = run.analysis(file_name(member, plane))
     if found is None:
         return
@@ -53,10 +53,10 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
 
 
 def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
-    """Say what the measured curves mean.
+    """Explain the measured curves.
 
     Args:
-        found: Arrays of a rotation analysis: angle, log_px, and more of them, each with <name>_error beside it or not.
+        found: Arrays of a rotation analysis: angle, log_px and further ones, each optionally with a <name>_error.
         conditional: Whether the run's prior is p(z|u).
     """
 
@@ -109,7 +109,7 @@ def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
 
 
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
-    """Offer to compute the curve, or the parts that an older version did not compute."""
+    """Offer to compute the curve, or those parts that an older version did not compute."""
     where = {"member_index": member, "i": plane[0], "j": plane[1]}
     found = run.analysis(file_name(member, plane))
     if found is None:
@@ -197,7 +197,7 @@ def _answer(key: str, choice: str | None) -> None:
 
 
 def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
-    """Give both models' scores as measured, or the ELBO, which the twin shares exactly."""
+    """State both models' scores as measured, or the ELBO, which the twin shares exactly."""
     found = run.analysis(file_name(member, plane))
     if found is None:
         elbo = held_out(run)["elbo"][member]
@@ -208,7 +208,7 @@ def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
     if not figures.is_trusted(found):
         return f"{bounds} log p(x) is not estimated: too few importance samples count."
     a, b = (f"{found['log_px'][i]:.3f} ± {found['log_px_error'][i]:.3f}" for i in (0, k))
-    pair = sorted([a, b])  # in an order that gives nothing away
+    pair = sorted([a, b])  # an order that does not reveal the answer
     return (
         f"Held-out log p(x) of the two, in no order: **{pair[0]}** and **{pair[1]}** nats (lower bounds; ± is Monte "
         f"Carlo noise). {bounds}"

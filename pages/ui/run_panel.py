@@ -1,4 +1,4 @@
-"""Training as a page shows it: start a run, poll its folder, stop it, resume it."""
+"""Training on a page: start a run, poll its folder, stop it, resume it."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from dvae_core.work import jobs
 from pages.ui import page as ui
 
 POLL_SECONDS = 0.5
-SHOWN = 8  # of the queue
+SHOWN = 8  # entries of the queue
 RESUME_LABELS = {"new": "Start", "stopped": "Resume", "lost": "Resume", "failed": "Retry"}
 BADGES = {
     "new": ("Not started", ":material/draft:", "gray"),
@@ -29,7 +29,7 @@ BADGES = {
 
 
 def begin(config: Config, title: str) -> Run | None:
-    """Make a run, start its worker and put it into the link; None if that failed, with an error on the page."""
+    """Create a run, start its worker and put it into the link; return None after showing an error if that failed."""
     try:
         run = runs.create(runs.new_path(runs.default_store(), title), config, title=title)
         ui.remember("run", run.id)
@@ -41,20 +41,20 @@ def begin(config: Config, title: str) -> Run | None:
 
 
 def badge(state: str) -> None:
-    """Show a run's state as a coloured word."""
+    """Show a run's state as a coloured badge."""
     label, icon, colour = BADGES[state]
     st.badge(label, icon=icon, color=colour)  # type: ignore[arg-type]
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time as text."""
+    """Return a duration as text."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def live(run: Run) -> None:
-    """Show a run's state and curves, polled while it is at work; any tab on the same link sees the same."""
+    """Show a run's state and curves, polled while it is active; all tabs with the same link see the same."""
     try:
         active = run.config is not None and run.status().is_active
     except RunError as error:
@@ -67,7 +67,7 @@ def live(run: Run) -> None:
         try:
             status = run.status()
             if active != status.is_active:
-                st.rerun()  # in full, before anything is drawn: it ends or begins the polling, and no click is lost
+                st.rerun()  # a full rerun before drawing: it begins or ends the polling without losing a click
             header(run, status)
             if status.state == "finished":
                 with st.container(horizontal=True):
@@ -81,7 +81,7 @@ def live(run: Run) -> None:
 
 
 def nothing_yet() -> None:
-    """Show an empty frame where the curves will be."""
+    """Show an empty frame in the place of the curves."""
     with st.container(border=True):
         ui.plot(
             figures.sentence("Press Start training: the curves of all seeds appear here.", height=320), key="live.elbo"
@@ -90,7 +90,7 @@ def nothing_yet() -> None:
 
 
 def header(run: Run, status: Status) -> None:
-    """Show the run's state, its progress, and the buttons that apply."""
+    """Show the run's state, its progress, and the applicable buttons."""
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
         st.text(run.title, width="content")
@@ -116,7 +116,7 @@ def header(run: Run, status: Status) -> None:
 
 
 def _buttons(run: Run, status: Status) -> None:
-    """Offer Stop or Resume, whichever applies. The next run of the page shows what could not be done."""
+    """Offer Stop or Resume, whichever applies. The next run of the page shows any failure."""
     if status.is_active and not (status.state == "queued" and status.pid is None):
         is_stopping = (run.path / "STOP").exists()
         label = "Stopping ..." if is_stopping else "Leave the queue" if status.state == "queued" else "Stop"
@@ -163,7 +163,7 @@ def _log(run: Run) -> None:
 
 
 def queue(*, besides: Run | None = None) -> None:
-    """Show everything that runs or waits, in its order, each with progress, time left and a Stop; polled."""
+    """Show all running and waiting work in order, each with progress, time left and a Stop button; polled."""
     waiting = _active(besides)
     if not waiting:
         return
@@ -190,13 +190,13 @@ def queue(*, besides: Run | None = None) -> None:
 
 
 def _active(besides: Run | None) -> list[tuple[Run, Status]]:
-    """Return what runs, then what waits, in its order."""
+    """Return the running and then the waiting work, in order."""
     found = []
     for run in runs.list_runs(runs.default_store()):
         try:
             status = run.status()
         except RunError:
-            continue  # a broken run is shown by the Runs page
+            continue  # the Runs page shows broken runs
         if status.is_active and run != besides:
             found.append((run, status))
     return sorted(found, key=lambda item: (item[1].state == "queued", item[1].queued_at))
@@ -234,7 +234,7 @@ def _curves(run: Run, status: Status) -> None:
 def ask(run: Run, name: str, label: str, working: str, **settings: str | int | float) -> None:
     """Offer a computation on a run, show its progress, and report if it ended without a result.
 
-    Call it while there is no result yet. Each run has one computation at a time.
+    Call it while there is no result. A run has one computation at a time.
     """
     requested = f"asked.{run.id}.{name}"
     if jobs.is_analysing(run):

@@ -12,7 +12,7 @@ from pages.ui import page as ui
 
 
 def import_run() -> None:
-    """Import a zip that Export made, on this machine or another."""
+    """Import a zip made by Export, on this machine or another."""
     with st.popover("Import", icon=":material/upload:"):
         file = st.file_uploader(
             "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
@@ -22,7 +22,7 @@ def import_run() -> None:
 
 
 def export_run(run: Run) -> None:
-    """Offer the run as a zip, its decoder as ONNX, its latents and scores as tables."""
+    """Offer the run as a zip, its decoder as ONNX, and its latents and scores as tables."""
     with st.popover("Export", icon=":material/download:"):
         st.download_button(
             "The run (zip)", lambda: archive.pack(run), f"{run.id}.zip", "application/zip", on_click="ignore"
@@ -52,7 +52,7 @@ def table_bytes(run: Run, write: str) -> bytes:
 
 
 def attempt(what: Callable[[], None]) -> None:
-    """Do it and run the page again; a refusal becomes a message."""
+    """Call the action and rerun the page; a refusal becomes a message."""
     try:
         what()
     except RunError as error:

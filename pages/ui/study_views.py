@@ -1,4 +1,4 @@
-"""What a study found, drawn from its table, and the table for download."""
+"""The results of a study, drawn from its table, and the table as a download."""
 
 import io
 from typing import Any
@@ -14,7 +14,7 @@ from pages.ui import page as ui
 
 
 def results(study: Study) -> None:
-    """Draw the table so far: one data set and one score at a time."""
+    """Draw the table so far, one data set and one score at a time."""
     table: Any = study.table()
     sets = list(dict.fromkeys(table["data"]))
     chosen = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
@@ -48,7 +48,7 @@ def label(text: str) -> str:
     """Return a short name for a data set of a table."""
     try:
         return controls.data_label(controls.data_from_text(text)[0])
-    except ConfigError:  # a file that is not on this machine, or a name that the user gave
+    except ConfigError:  # a file that is not on this machine, or a name given by the user
         return text
 
 

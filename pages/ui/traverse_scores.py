@@ -1,4 +1,4 @@
-"""The literature's scores of one member beside its traversals, where the true factors are known."""
+"""Published disentanglement scores of one member beside its traversals, if the true factors are known."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ SHOWN = {
 
 
 def panel(run: Run, member: int) -> None:
-    """Show how each latent follows each true factor, with the scores of the literature; offer to compute them."""
+    """Show how each latent follows each true factor, with published scores; offer to compute them."""
     factors = run.about.get("z_names") or []
     if not factors or run.config.model.latents < 2:
         return

@@ -1,1 +1,1 @@
-"""Streamlit adapters of dvae_core.live: explorer, sheet, rotor and linked decode and draw in the browser."""
+"""Streamlit adapters of dvae_core.live: explorer, sheet, rotor and linked, which decode and draw in the browser."""

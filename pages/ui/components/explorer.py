@@ -1,4 +1,4 @@
-"""Sliders over latents whose picture follows every move, on a page: decoded in the browser, without a round trip."""
+"""Sliders over latents with a picture that follows every move, decoded in the browser without a round trip."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def set_latent(key: str, z: Sequence[float]) -> None:
 
     Args:
         key: The explorer's key.
-        z: [d_z], where to go.
+        z: [d_z], the target position.
 
     Example:
         st.button("Prior mean", on_click=set_latent, args=("traverse", [0.0] * plan["d_z"]))
@@ -33,19 +33,19 @@ def explorer(
     on_pick: Callable[[int], None] | None = None,
     fallback: Callable[[list[float]], Any] | None = None,
 ) -> list[float]:
-    """Draw what moves the latents and E[x|z], which follows while dragging; return the z that Python knows.
+    """Draw controls for the latents and E[x|z], which follows while dragging; return the z that Python knows.
 
-    The page hears of a move 200 ms after it ends, or at once on release: mount it in an `st.fragment`, below `ship`.
+    The page is notified 200 ms after a move ends, or at once on release. Mount it in an `st.fragment`, below `ship`.
 
     Args:
         plan: `tree` of dvae_core.export.plan.decoder_plan; ship it on the same page.
-        state: What it shows.
-        key: Unique on the page. Session keys "<key>.z" and others beginning with "<key>." belong to it.
+        state: What to show.
+        key: Unique on the page. The session keys "<key>.z" and others that begin with "<key>." belong to it.
         on_pick: Called with the row of the cloud that was clicked, before the next run.
-        fallback: z -> x [d_x], called where the browser cannot decode this plan: sliders and a picture from the server.
+        fallback: z -> x [d_x], called if the browser cannot decode this plan: the server draws sliders and a picture.
 
     Returns:
-        z [d_z], rounded to 0.001 where it was moved.
+        z [d_z], rounded to 0.001 if it was moved.
 
     Raises:
         ValueError: If a size does not fit the plan or a number is not finite.
@@ -87,7 +87,7 @@ def explorer(
 
 
 class _Side:
-    """What the browser moves beside z (an angle, a way, a beta): kept for the next visit, sent only at a new mount."""
+    """What the browser moves beside z (an angle, a path, a beta): kept for the next visit, sent only on a new mount."""
 
     def __init__(self, key: str, widget: str) -> None:
         self._now, self._sent = f"{key}.side", f"{key}.side_sent"
@@ -106,7 +106,7 @@ class _Side:
 def _draw_here(
     key: str, plan: dict[str, Any], data: dict[str, Any], value: LiveValue, decode: Callable[[list[float]], Any]
 ) -> None:
-    """Sliders and a picture made by the server, for a decoder that the browser cannot follow."""
+    """Draw sliders and a picture on the server, for a decoder that the browser cannot follow."""
     st.caption("Drawn by the server: the picture follows when a slider is released.")
     z = list(value.value)
     for row in data["latents"]:

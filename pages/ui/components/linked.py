@@ -13,13 +13,13 @@ _view = register("linked")
 def linked(
     panels: Sequence[Panel], *, key: str, hues: Any = None, hue_labels: Sequence[str] = (), name: str = "u"
 ) -> None:
-    """Draw the same rows in every panel; what is brushed in one is highlighted in all, in the browser.
+    """Draw the same rows in every panel; rows brushed in one are highlighted in all, in the browser.
 
-    Pointing highlights what is near, dragging draws a lasso, the legend picks values of u by click or key, Escape
-    clears. Nothing is sent to Python.
+    Pointing highlights nearby rows, dragging draws a lasso, the legend picks values of u by click or key, and Escape
+    clears the selection. Nothing is sent to Python.
 
     Args:
-        panels: What to draw; see dvae_core.live.linked.data for this and the last three.
+        panels: What to draw; dvae_core.live.linked.data documents this and the last three arguments.
         key: Unique on the page.
         hues: [n] u of every row.
         hue_labels: Names of the codes, or the one name of the numbers.

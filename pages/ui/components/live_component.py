@@ -1,4 +1,4 @@
-"""dvae_core.live in Streamlit: a component registered, and a value that both sides may move."""
+"""dvae_core.live in Streamlit: registers components, and holds a value that both sides may move."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,29 +18,30 @@ THEME = Path(__file__).with_name("streamlit.css").read_text(encoding="utf-8")
 
 
 def script(name: str) -> str:
-    """Return the JavaScript of a component of dvae_core.live as Streamlit wants it."""
+    """Return the JavaScript of a component of dvae_core.live in the form that Streamlit expects."""
     return modules.bundle(ENTRY.format(name=name, adapter=ADAPTER))
 
 
 def register(name: str) -> Callable[..., Any]:
     """Return the mounting function of a component of dvae_core.live.
 
-    Call it once, at import: inside a page the component would be registered again at every rerun. `data` of the
-    mounting function is a list of one dict: in a bare dict Streamlit looks for tables, and imports pandas (55 MB).
+    Call it once, at import: inside a page it would register the component again at every rerun. The `data` of the
+    mounting function is a list with one dict: Streamlit searches a bare dict for tables, which imports pandas (55 MB).
     """
     css = f"{THEME}\n{modules.style(name)}"
     return component(f"dvae_{name}", html='<div class="dv"></div>', css=css, js=script(name))
 
 
 class LiveValue:
-    """The value of one mount, kept in session state: it outlives a change of page, a component's own state does not.
+    """The value of one mount, in session state: it survives a change of page, which a component's own state does not.
 
-    Python pushes a value with a higher revision; the browser answers with the revision it moved from, so that an answer
-    to an older push is dropped. Between pushes the data of the mount stays the same, and a rerun re-sends nothing.
+    Python pushes a value with a higher revision. The browser's answer states the revision that it moved from, so an
+    answer to an older push is dropped. Between pushes the data of the mount stays the same, so a rerun re-sends
+    nothing.
 
     Args:
-        key: The mount's key as the page gave it.
-        name: What moves, also the name of the component's state: "z" or "angle".
+        key: The mount's key, as given by the page.
+        name: What moves ("z" or "angle"); also the name of the component's state.
     """
 
     def __init__(self, key: str, name: str) -> None:
@@ -50,39 +51,39 @@ class LiveValue:
 
     @property
     def value(self) -> Any:
-        """What the browser last reported, or Python pushed."""
+        """The last value that the browser reported or Python pushed."""
         return st.session_state[self._value]
 
     @property
     def sent(self) -> Any:
-        """What Python last sent to the browser."""
+        """The last value that Python sent to the browser."""
         return st.session_state[self._state]["sent"]
 
     @property
     def rev(self) -> int:
-        """How often Python has pushed."""
+        """The number of times that Python has pushed."""
         return st.session_state[self._state]["rev"]
 
     @property
     def touched(self) -> bool:
-        """Whether someone moved it, or Python did after the first time."""
+        """Whether the user has moved it, or Python has moved it after the first push."""
         return st.session_state[self._state]["touched"]
 
     def push(self, value: Any) -> None:
-        """Let the browser show this value at the next run."""
+        """Show this value in the browser at the next run."""
         state = st.session_state.get(self._state, {"rev": 0})
         st.session_state[self._value] = value
         st.session_state[self._state] = {**state, "sent": value, "rev": state["rev"] + 1, "touched": True}
 
     def follow(self, start: Any, *, fits: Callable[[Any], bool] = lambda value: True) -> None:
-        """Start here; push again where the caller's start has changed, or where the page was left and entered again.
+        """Start at `start`; push again if the caller's start has changed, or if the page was left and entered again.
 
-        A page may keep the value in its address and pass it back as the start: what the page got in the run before is
-        an echo, and never moves the value under the finger.
+        A page may keep the value in its address and pass it back as the start. A start that equals what the page
+        received in the previous run is an echo, and never moves the value during a drag.
 
         Args:
-            start: Where the caller wants it to begin.
-            fits: Whether a remembered value still makes sense (another decoder may have other latents).
+            start: The value that the caller wants to begin with.
+            fits: Whether a remembered value is still valid (another decoder may have other latents).
         """
         state = st.session_state.get(self._state)
         if state is None:
@@ -91,7 +92,7 @@ class LiveValue:
         elif not fits(self.value):
             self.push(start)
             state = {**st.session_state[self._state], "start": start}
-        elif "start" not in state:  # pushed before the first mount: that is where to begin
+        elif "start" not in state:  # pushed before the first mount: begin there
             state = {**state, "start": start}
         elif state["start"] != start:
             if not (_same(start, self.value) or _same(start, state["returned"])):
@@ -103,17 +104,17 @@ class LiveValue:
         st.session_state[self._state] = {**state, "returned": self.value}
 
     def remember(self) -> None:
-        """Take over what the browser reports, unless Python has pushed since. The callback of the mount."""
+        """Accept the browser's report, unless Python has pushed since. This is the mount's callback."""
         report = st.session_state[self.widget][self.name]
         if report is None or report["rev"] != self.rev:
             return
-        moved = report["value"]  # JSON has no floats: 2.0 arrives as 2
+        moved = report["value"]  # JavaScript's JSON writes 2.0 as 2
         st.session_state[self._value] = [float(v) for v in moved] if isinstance(moved, list) else float(moved)
         st.session_state[self._state] = {**st.session_state[self._state], "touched": True}
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two values (a number, or lists of numbers) agree to the digits that the browser sends."""
+    """Whether two values (a number, or lists of numbers) agree to the precision that the browser sends."""
     if isinstance(a, list):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
     return abs(a - b) < 1e-3

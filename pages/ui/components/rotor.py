@@ -24,17 +24,17 @@ def set_angle(key: str, angle: float) -> None:
 def rotor(plan: dict[str, Any] | None, state: RotorState, *, key: str) -> float:
     """Draw a dial and linked panels of z, z~ = M z and x = f(z) = f(M^T z~); return the angle that Python knows.
 
-    While turning, the strips along z~_i and z~_j and the examples are decoded anew in the browser through f(M^T z~);
-    the largest change of any example's x is written under them. The page hears of the angle on release, or 200 ms after
-    the last move: mount it in an `st.fragment`, below `ship`.
+    During a turn, the browser decodes the strips along z~_i and z~_j and the examples anew through f(M^T z~), and
+    writes the largest change of any example's x under them. The page is notified on release, or 200 ms after the last
+    move: mount it in an `st.fragment`, below `ship`.
 
     Args:
         plan: `tree` of dvae_core.export.plan.decoder_plan; ship it on the same page. None with twin=False.
-        state: What it shows.
-        key: Unique on the page. Session keys "<key>.angle" and others beginning with "<key>." belong to it.
+        state: What to show.
+        key: Unique on the page. The session keys "<key>.angle" and others that begin with "<key>." belong to it.
 
     Returns:
-        The angle in degrees, rounded to 0.01 where it was moved.
+        The angle in degrees, rounded to 0.01 if it was moved.
 
     Raises:
         ValueError: If a size does not fit the plan, a number is not finite, or base is not orthogonal.

@@ -23,21 +23,21 @@ def sheet(
     x_names: Sequence[str] = (),
     on_pick: Callable[[int, list[float]], None] | None = None,
 ) -> None:
-    """Show rows of examples under each other: pictures, small bars, or for 2-D data one scatter panel per row.
+    """Show rows of examples below each other: pictures, small bars, or for 2-D data one scatter panel per row.
 
     Args:
         plan: `tree` of dvae_core.export.plan.decoder_plan; ship it on the same page.
         key: Unique on the page.
-        rows: What to show; see dvae_core.live.sheet.data for this and the next four.
+        rows: What to show; dvae_core.live.sheet.data documents this and the next four arguments.
         member: The member of the population that decodes.
-        columns: Cells in a line.
-        paired: Whether examples stay over their reconstructions.
+        columns: Cells per line.
+        paired: Whether examples stay above their reconstructions.
         x_names: Names of the d_x dimensions.
-        on_pick: Called with the row's number and the latents of the example that was clicked (or chosen by arrow keys
-            and Enter), before the next run. Examples with known latents can also be dragged into an explorer.
+        on_pick: Called before the next run with the row's number and the latents of the example that was clicked (or
+            chosen by arrow keys and Enter). Examples with known latents can also be dragged into an explorer.
 
     Raises:
-        ValueError: If a row has not exactly one of x and z, or a size does not fit the plan.
+        ValueError: If a row does not have exactly one of x and z, or if a size does not fit the plan.
 
     Example:
         ship(plan, tensors)

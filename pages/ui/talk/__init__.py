@@ -1,1 +1,1 @@
-"""The talk: its slides, and the demonstration on each of them."""
+"""The talk: its slides, and the demonstration on each slide."""

@@ -1,4 +1,4 @@
-"""The sentence under each picture of the talk. What depends on a number is computed from the shipped runs."""
+"""The caption under each picture of the talk. Captions that contain numbers are computed from the shipped runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def none() -> str:
-    """No caption: the demo itself says what there is to see."""
+    """Return no caption: the demo itself explains what to see."""
     return ""
 
 
@@ -31,21 +31,21 @@ def generate() -> str:
 
 
 def encode() -> str:
-    """Say which rows are the data."""
+    """State which rows are the data."""
     return "Upper rows: data the model has never seen. Lower rows: the same digits after encoding and decoding."
 
 
 def beta() -> str:
-    """Say how much the latents say at each beta."""
+    """State how much information the latents carry at each beta."""
     run = shipped("digits-beta-vae")
     return fewer_nats(run.config.train.betas, held_out(run)["kl_latent"])
 
 
 def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
-    """Say what the latents carry at each beta, and how many are silent at the largest.
+    """State what the latents carry at each beta, and how many are silent at the largest.
 
     Args:
-        betas: One a member, ascending.
+        betas: One per member, ascending.
         kl_latent: Mean KL of each latent [p, d_z], nats per example.
     """
     total = ", ".join(f"{kl:.1f}" for kl in kl_latent.sum(1))
@@ -60,7 +60,7 @@ def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
 
 
 def faces() -> str:
-    """Say which factor each latent follows."""
+    """State which factor each latent follows."""
     run = shipped("faces-beta-vae")
     member = best_member(run)
     found = recovery(run, member)
@@ -71,10 +71,10 @@ def faces() -> str:
 
 
 def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
-    """Say for each factor whether one latent stands out, several share it, or none knows it.
+    """State for each factor whether one latent stands out, several share it, or none encodes it.
 
     Args:
-        names: Of the factors.
+        names: Names of the factors.
         matrix: Correlations [d_z, d_hat] of factors with latents.
     """
     alone, shared, missing = [], [], []
@@ -91,17 +91,17 @@ def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
 
 
 def seeds() -> str:
-    """Give the range of the bounds, and how many pairs of seeds agree up to what."""
+    """State the range of the bounds, and how many pairs of seeds agree up to which map."""
     run = shipped("talk-vae")
     return seeds_agree(held_out(run)["elbo"], agreement(run, member_names(run)))
 
 
 def seeds_agree(elbo: Any, found: Agreement | None) -> str:
-    """Say how far the bounds of the seeds differ, and up to what their latents agree.
+    """State how far the seeds' bounds differ, and up to which map their latents agree.
 
     Args:
         elbo: Held-out ELBO of each seed, nats per example.
-        found: The agreement of the seeds; None where it is not computed.
+        found: The agreement of the seeds; None if it is not computed.
     """
     bounds = f"Held-out ELBO of the {COUNTS[len(elbo)]} models: {number(elbo.min())} to {number(elbo.max())} nats."
     if found is None:
@@ -115,17 +115,17 @@ def seeds_agree(elbo: Any, found: Agreement | None) -> str:
 
 
 def turn() -> str:
-    """Say what to watch while the dial turns."""
+    """State what to watch while the dial turns."""
     return "Turn the dial. z̃ moves, its circles stay, and every x = f(Mᵀz̃) stays where it was."
 
 
 def flat() -> str:
-    """Say how far log p(x) moves with the angle."""
+    """State how far log p(x) moves with the angle."""
     return _verdict("talk-vae")
 
 
 def bent() -> str:
-    """Say how far log p(x|u) moves with the angle."""
+    """State how far log p(x|u) moves with the angle."""
     return _verdict("talk-ivae")
 
 
@@ -139,7 +139,7 @@ def _verdict(name: str) -> str:
 
 
 def diagonal() -> str:
-    """Say where the preference comes from."""
+    """State the source of the preference."""
     return (
         "The bound of a diagonal q bends; the likelihood does not. The preference comes from the approximation: with "
         "a full q it is gone."
@@ -147,17 +147,17 @@ def diagonal() -> str:
 
 
 def any_prior() -> str:
-    """Say what happens to the uniform prior."""
+    """State what happens to the uniform prior."""
     return "A uniform prior, carried to a Gaussian, turned there and carried back: uniform again, and other latents."
 
 
 def auxiliary() -> str:
-    """Say what u does to the factors."""
+    """State the effect of u on the factors."""
     return "Each colour is one value of u. Given u the factors are independent; their means and variances move with u."
 
 
 def rescue() -> str:
-    """Say what each panel has seen, and that this world was chosen."""
+    """State what each panel has seen, and that this world was chosen."""
     ivae, vae = shipped("talk-ivae").score(), shipped("talk-vae").score()
     if ivae is None or vae is None:
         return ""
@@ -175,7 +175,7 @@ def reference_lines() -> str:
 
 
 def close() -> str:
-    """Say what to do without true factors."""
+    """State what to do without true factors."""
     return (
         "A recording has no true factors. Compare seeds, check the conditions, and report up to which transformation "
         "the latents are determined."

@@ -26,7 +26,7 @@ from pages.ui.components.rotor import rotor
 from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
 
-HEIGHT = 400  # with the title above and a caption below: 720 pixels at the projector's font size
+HEIGHT = 400  # with the title above and a caption below, 720 pixels at the projector's font size
 ANGLES = (0, 15, 30, 45, 60, 75, 90)
 
 
@@ -49,12 +49,12 @@ def _mount(run: Run) -> Any:
 
 
 def _plot(figure: Any, key: str, *, height: int = HEIGHT, titled: bool = True, below: int = 90) -> None:
-    """Show a figure as one screen of a projector: its title on one line or none, no subtitle.
+    """Show a figure on one screen of a projector: its title on one line or omitted, no subtitle.
 
-    The legend stands `below` pixels under the axes.
+    The legend is `below` pixels under the axes.
     """
     title = figure.layout.title.text.replace("<br>", " ")
-    panels = any(note.yanchor == "bottom" for note in figure.layout.annotations)  # titles of panels stand on them
+    panels = any(note.yanchor == "bottom" for note in figure.layout.annotations)  # the titles of panels are annotations
     figure.update_layout(height=height, margin_t=(48 if titled else 12) + 30 * panels)
     figure.update_layout(title={"text": title if titled else "", "pad": {"t": 12}, "subtitle": {"text": ""}})
     figure.update_layout(legend_y=-below / (height - 160))
@@ -91,14 +91,14 @@ def reconstructions() -> None:
 
 
 def betas() -> None:
-    """One slider over the betas of a population."""
+    """Show one slider over the betas of a population."""
     run = shipped("digits-beta-vae")
     x, mu = held_out(run)["x"], held_out(run)["mu_z"][0]
     _drag(run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist())
 
 
 def faces() -> None:
-    """Sliders over the latents of a model of faces, whose factors everybody can name."""
+    """Show sliders over the latents of a model of faces, whose factors everybody can name."""
     run = shipped("faces-beta-vae")
     _drag(run, best_member(run), 4)
 
@@ -140,12 +140,12 @@ def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
 
 
 def flat_curve() -> None:
-    """The curve against the angle, of a VAE: without a diagonal q, which another slide is about."""
+    """Draw the curve against the angle for a VAE, without a diagonal q, which has its own slide."""
     _curve("talk-vae", leave_out=("elbo_diagonal", "gap_closed_form"))
 
 
 def bent_curve() -> None:
-    """The curve against the angle, of an iVAE: with the prior refitted at every angle, and no other."""
+    """Draw the curve against the angle for an iVAE, only with the prior refitted at every angle."""
     _curve("talk-ivae", leave_out=("log_pxu_fixed", "log_pxu_refitted_whitened"))
 
 
@@ -186,7 +186,7 @@ def any_prior() -> None:
 
 
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
-    # every other held-out row: 500 points a panel are clearer from the back row, and drawn in half the time
+    # every other held-out row: 500 points per panel are clearer from the back row and draw in half the time
     run = shipped("talk-ivae")
     found, (hue, names) = recovery(run, best_member(run)), hues(run)
     assert found is not None, "the talk's data have known factors"
@@ -206,7 +206,7 @@ def world() -> None:
 
 
 def four_panels() -> None:
-    """The talk's last figure."""
+    """Show the talk's last figure."""
     z_true, x, hue, names = _world()
     titles, aligned = ["(a) true factors: p(s|u)", "(b) data: p(x|u)"], []
     for letter, name in (("c", "talk-ivae"), ("d", "talk-vae")):
@@ -236,7 +236,7 @@ def reference_lines() -> None:
 
 
 def closing_table() -> None:
-    """What u changes, and what comes back."""
+    """Show what u changes, and what is recovered."""
     st.markdown(
         "| What u changes | The factors come back up to |\n|---|---|\n"
         "| nothing | any rotation, and worse |\n"

@@ -1,4 +1,4 @@
-"""The slides of the talk: what each claims, asks and shows, and what the presenter may say.
+"""The slides of the talk: each one's claim, question and picture, and notes for the presenter.
 
 `demos.py` draws the pictures, `captions.py` writes the sentences that depend on numbers, and `pages/talk.py` shows one
 slide at a time.
@@ -22,9 +22,9 @@ class Slide:
         title: The claim, in one sentence.
         demo: Draws the picture.
         caption: Returns the sentence under the picture; "" for none.
-        notes: For the presenter, on demand.
-        maths: The formula, on demand.
-        question: Asked before the picture is shown; "" asks nothing.
+        notes: Notes for the presenter, shown on demand.
+        maths: The formula, shown on demand.
+        question: Asked before the picture is shown; "" for none.
         options: The answers to choose from.
         more: The page to continue on, and its query parameters.
         live: Recipe that can be trained during the talk in less than 15 s, or "".
