@@ -1,4 +1,4 @@
-"""What every analysis shares: which members of a run count in a mean, and how far a job is. No torch."""
+"""Shared by all analyses: which members of a run count in a mean, and the progress of a job. No torch."""
 
 import json
 from collections.abc import Generator, Mapping
@@ -16,7 +16,7 @@ Computation: TypeAlias = Generator[float, None, Mapping[str, Any]]
 def stuck_members(run: Run) -> dict[int, str]:
     """Return the members of a run that are stuck, each with the reason.
 
-    Judged by `metrics.stuck` from the held-out bounds in latents.npz, as training itself does when it ends. A run that
+    The verdict is that of `metrics.stuck` on the held-out bounds in latents.npz, as at the end of training. A run that
     is still at work, or has no latents yet, has no stuck members. Members that failed are not judged.
     """
     status = run.status()
@@ -30,8 +30,8 @@ def stuck_members(run: Run) -> dict[int, str]:
 def good_members(run: Run) -> list[int]:
     """Return the members that count in a mean: those that did not fail, are not stuck, and have finite latents.
 
-    The one rule for every table and figure: the other members are shown, and are in no mean. The list is empty where
-    no member is left; whoever needs one then says so.
+    This one rule holds for every table and figure: the other members are shown, but do not enter any mean. The list is
+    empty if no member qualifies; code that needs one reports that.
     """
     failed, late, latents = run.status().failed_members, stuck_members(run), run.latents()
     members = [m for m in range(run.config.members) if m not in failed and m not in late]
@@ -41,8 +41,8 @@ def good_members(run: Run) -> list[int]:
 def rivals(run: Run) -> list[int]:
     """Return the good members whose held-out ELBO cannot be distinguished from the best one's, that one first.
 
-    Told by the paired difference over the held-out rows, which must exceed two standard errors of its mean. Only the
-    best member where its bound stands out, or where a run of an earlier version has no bound of each row.
+    The test is the paired difference over the held-out rows, which must exceed two standard errors of its mean. Only
+    the best member is returned if its bound stands out, or if a run of an earlier version has no bound for each row.
     """
     best, latents = best_member(run), run.latents()
     if latents is None or "elbo_rows" not in latents:
@@ -55,10 +55,10 @@ def rivals(run: Run) -> list[int]:
 
 
 def best_member(run: Run) -> int:
-    """Return the member with the best held-out ELBO (beta = 1) among the good ones; among all where none is good.
+    """Return the member with the best held-out ELBO (beta = 1) among the good ones, or among all if none is good.
 
-    Choosing so rejects gross failures only: it says little about which latents are the factors, and the next best is
-    often as good within the error (see `rivals`).
+    This choice rejects gross failures only: it says little about which latents are the factors, and the next best
+    member is often equally good within the error (see `rivals`).
     """
     latents = run.latents()
     if latents is None:
@@ -74,7 +74,7 @@ def capacity(run: Run) -> int:
 
 
 def progress(run: Run, analysis: str) -> float | None:
-    """Return how far a running analysis is, 0..1; None where none has begun or it has ended."""
+    """Return the progress of a running analysis, 0..1; None if none has begun or it has ended."""
     try:
         return json.loads((run.path / "analysis" / f"{analysis}.progress").read_text(encoding="utf-8"))["fraction"]
     except (OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Any rows of a data set under a run's encoder, a part at a time so that memory stays bounded."""
+"""Encode any rows of a data set with a run's encoder, in parts so that memory stays bounded."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ from dvae_core.runs import Run
 from dvae_core.runs.data import matched
 from dvae_core.training.checkpoint import load_vae
 
-SCORED_ROWS = 20_000  # held-out rows that scores look at, at most
-NUMBERS_AT_ONCE = 4_000_000  # of x times members: 16 MB as float32
+SCORED_ROWS = 20_000  # held-out rows used for scores, at most
+NUMBERS_AT_ONCE = 4_000_000  # values of x times members: 16 MB as float32
 
 
 def inputs(
@@ -23,7 +23,7 @@ def inputs(
 ) -> tuple[Float[Tensor, "p n d_x"], Tensor | None]:
     """Return x of some rows, and u [p, n, d_u] if the model and the data have one, in the model's precision.
 
-    Every member gets the same. `u_rows`: the rows whose u it is, if other ones.
+    Every member gets the same. `u_rows`: the rows whose u is used instead, if given.
     """
     dtype = vae.scaling.u_mean.dtype
     x = torch.from_numpy(dataset.x_float(rows)).to(dtype).expand(vae.p, -1, -1)
@@ -36,7 +36,7 @@ def inputs(
 def in_parts(
     vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """Go through the rows a part at a time: the position of its first row, and its `inputs`."""
+    """Iterate over the rows in parts: yield the position of a part's first row, and its `inputs`."""
     size = max(1, NUMBERS_AT_ONCE // (dataset.d_x * vae.p))
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
@@ -57,9 +57,9 @@ def encode(
 def encoder_means(
     vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
 ) -> Float[np.ndarray, "p n d_z"]:
-    """Return the encoder's own means, before any refinement: of e(x), or of e(x, u) if the encoder sees u.
+    """Return the encoder's own means, before any refinement: e(x), or e(x, u) if the encoder sees u.
 
-    `u_rows`: the rows whose u such an encoder is given, if other ones.
+    `u_rows`: the rows whose u such an encoder is given instead, if given.
     """
     sees_u = vae.config.model.encoder == "xu"
     parts = in_parts(vae, dataset, rows, u_rows=u_rows)
@@ -69,7 +69,7 @@ def encoder_means(
 def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n d_z"]]:
     """Return mu_z and std_z of all rows of a data set, which need not be the one that the run was trained on.
 
-    Columns and labels are matched by name, in whatever order they come.
+    Columns and labels are matched by name, in any order.
 
     Raises:
         DataError: If the data has other columns than the run was trained on, or lacks the u its posterior needs.
@@ -81,13 +81,13 @@ def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n 
 
 
 def needs_u(config: Config) -> bool:
-    """Whether the posterior of x cannot be found without u."""
+    """Whether the posterior of x cannot be computed without u."""
     refined = config.model.posterior == "gauss-newton" and config.is_conditional
     return config.model.encoder == "xu" or refined
 
 
 def describe_codes(config: Config) -> str:
-    """Return what the scored codes are, and what the encoder and the refinement have seen."""
+    """Describe the scored codes, and what the encoder and the refinement have seen."""
     seen = "x and u" if config.model.encoder == "xu" else "x"
     if config.model.posterior == "gauss-newton":
         by = "x and u" if config.is_conditional else "x"

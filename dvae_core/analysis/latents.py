@@ -11,7 +11,7 @@ from dvae_core.runs import Run, RunError
 
 
 def held_out(run: Run) -> dict[str, np.ndarray]:
-    """Return latents.npz (see train.write_latents), or say in a RunError that there is nothing yet."""
+    """Return latents.npz (see train.write_latents), or raise a RunError that there is nothing yet."""
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
@@ -19,7 +19,7 @@ def held_out(run: Run) -> dict[str, np.ndarray]:
 
 
 def latent_table(run: Run, member: int) -> list[dict[str, Any]]:
-    """Return the member's latents by falling KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01)."""
+    """Return the member's latents by decreasing KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01)."""
     kl = held_out(run)["kl_latent"][member]
     order = np.argsort(-np.nan_to_num(kl, nan=-1.0), kind="stable")
     return [{"index": int(i), "label": f"z{i + 1}", "kl": float(kl[i]), "dead": not kl[i] >= DEAD_NATS} for i in order]
@@ -29,7 +29,7 @@ def slider_range(run: Run, member: int, how: Literal["prior", "posterior", "data
     """Return (lo, hi), one number per latent by index.
 
     "prior": mean +- 3 std of p(z), or of p(z|u) averaged over u; "posterior": 1 and 99 % quantiles of the held-out
-    posterior means; "data": their smallest and largest.
+    posterior means; "data": their minimum and maximum.
     """
     latents = held_out(run)
     mu = latents["mu_z"][member]
@@ -71,7 +71,7 @@ def hues(run: Run) -> tuple[np.ndarray | None, tuple[str, ...]]:
 
 
 def prior_samples(run: Run, member: int, count: int, *, label: int | None = None, seed: int = 0) -> np.ndarray:
-    """Return `count` draws of z [count, d_z] from p(z), or from p(z|u): of one label, or over the held-out u."""
+    """Return `count` draws of z [count, d_z] from p(z), or from p(z|u): given one label, or over the held-out u."""
     latents = held_out(run)
     rng = np.random.default_rng(seed)
     rows = np.arange(len(latents["index"]))
@@ -79,7 +79,7 @@ def prior_samples(run: Run, member: int, count: int, *, label: int | None = None
         rows = rows[latents["u"] == label]
         if not len(rows):
             raise RunError(f"No held-out row has the label {label}; choose another.")
-    if "prior_z" in latents:  # no Gaussian: the worker drew one z at each held-out u
+    if "prior_z" in latents:  # not Gaussian: the worker drew one z at each held-out u
         return latents["prior_z"][member][rng.choice(rows, count, replace=count > len(rows))]
     rows = rng.choice(rows, count)
     mu, std = latents["prior_mu"][member][rows], np.exp(0.5 * latents["prior_logvar"][member][rows])

@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ArrayRecord:
-    """An npz file: one array a field. A field that is None is not in the file."""
+    """An npz file with one array per field. A field that is None is not in the file."""
 
     def save(self, run: Run, name: str) -> dict[str, np.ndarray]:
-        """Write analysis/<name>.npz, and return what it holds."""
+        """Write analysis/<name>.npz, and return its content."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         arrays = {
             key: np.array(value, dtype=str) if isinstance(value, tuple) else np.asarray(value)
@@ -27,7 +27,7 @@ class ArrayRecord:
 
     @classmethod
     def load(cls: type[T], run: Run, name: str) -> T | None:
-        """Return the record, None where it is not computed yet.
+        """Return the record, or None if it is not computed yet.
 
         Raises:
             RunError: If the file is damaged, or lacks a field that every version has written.
@@ -38,17 +38,17 @@ class ArrayRecord:
 
 @dataclass(frozen=True)
 class TreeRecord:
-    """A JSON file: one entry a field."""
+    """A JSON file with one entry per field."""
 
     def save(self, run: Run, name: str) -> dict[str, Any]:
-        """Write analysis/<name>.json, and return what it holds."""
+        """Write analysis/<name>.json, and return its content."""
         tree = {f.name: getattr(self, f.name) for f in fields(self)}
         run.write_json(f"analysis/{name}.json", tree)
         return tree
 
     @classmethod
     def load(cls: type[T], run: Run, name: str) -> T | None:
-        """Return the record, None where it is not computed yet.
+        """Return the record, or None if it is not computed yet.
 
         Raises:
             RunError: If the file is damaged, or lacks a field that every version has written.
@@ -58,7 +58,7 @@ class TreeRecord:
 
 
 def _known(cls: type, found: dict[str, Any], file: str) -> dict[str, Any]:
-    """Return the entries that are fields, as the fields' types; what a newer version added is left out."""
+    """Return the entries that are fields, as the fields' types; entries that a newer version added are left out."""
     known = fields(cls)
     missing = [f.name for f in known if f.name not in found and f.default is dataclasses.MISSING]
     if missing:

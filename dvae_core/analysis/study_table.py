@@ -1,4 +1,4 @@
-"""What a study's table says: which scores it has, what their variance is made of, what can be known without truth."""
+"""Results from a study's table: its scores, the components of their variance, and what can be known without truth."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ WITHOUT_TRUTH = {
     "agreement": "agreement of seeds", "udr": "UDR",
 }  # fmt: skip
 NAMES = WITH_TRUTH | WITHOUT_TRUTH
-FEW_MODELS = 5  # below it a rank correlation says nothing
+FEW_MODELS = 5  # with fewer, a rank correlation means nothing
 
 
 def column(table: Table, name: str) -> np.ndarray:
@@ -28,7 +28,7 @@ def column(table: Table, name: str) -> np.ndarray:
 
 
 def scores_of(table: Table) -> dict[str, str]:
-    """Return the scores that the table has numbers for, by column: what they are called; those with truth first."""
+    """Return the scores for which the table has numbers, as names by column; scores against the truth come first."""
     return {c: name for c, name in NAMES.items() if np.isfinite(column(table, c)).sum() >= 2}
 
 
@@ -44,9 +44,9 @@ def variance(table: Table, scores: Sequence[str]) -> dict[str, Shares | None]:
 
 
 def rank_correlations(table: Table) -> dict[str, dict[str, float]]:
-    """Return Spearman's rho between what needs no truth (rows) and what does (columns), over one data set's models.
+    """Return Spearman's rho of scores without (rows) and with truth (columns), over the models of one data set.
 
-    NaN below five models, or where one side does not vary.
+    NaN for fewer than five models, or if one side does not vary.
     """
     known = scores_of(table)
     return {
@@ -57,7 +57,7 @@ def rank_correlations(table: Table) -> dict[str, dict[str, float]]:
 
 
 def rank_correlation(table: Table, one: str, other: str) -> float:
-    """Return Spearman's rho of two scores over the models that have both; NaN where there are too few."""
+    """Return Spearman's rho of two scores over the models that have both; NaN if there are too few."""
     both = np.column_stack([column(table, one), column(table, other)])
     both = both[np.isfinite(both).all(1)]
     if len(both) < FEW_MODELS or not np.ptp(both, axis=0).all():

@@ -1,4 +1,4 @@
-"""The list of analyses, by the name that the command line and the app call them. Imported by the worker alone."""
+"""The list of analyses, by their names on the command line and in the app. Imported only by the worker."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -46,10 +46,10 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
 
 
 def begin(run: Run, name: str, settings: Mapping[str, Any]) -> Computation:
-    """Return the analysis of this name on a run, with its settings checked, ready to be iterated.
+    """Return the analysis with this name on a run, with its settings checked, ready to be iterated.
 
-    The settings of an analysis are its function's keyword arguments. They come typed from the app and as text from the
-    command line ("5", "true").
+    The settings of an analysis are its function's keyword arguments. The app passes them typed, the command line as
+    text ("5", "true").
 
     Raises:
         ConfigError: If there is no such analysis or setting, or a value is not of the setting's type.

@@ -9,9 +9,9 @@ from dvae_core.runs import Run, RunError
 
 
 def member_table(run: Run) -> Table:
-    """Return one row per member: member, seed, beta, failed, stuck, elbo, recon, kl, and mcc_* where there is truth.
+    """Return one row per member: member, seed, beta, failed, stuck, elbo, recon, kl, and mcc_* if there is truth.
 
-    ELBO and its parts are held-out, nats per example; columns are missing before there is anything to show.
+    The ELBO and its parts are held-out, in nats per example; a column is missing until there is something to show.
     """
     import pandas as pd
 
@@ -32,7 +32,7 @@ def member_table(run: Run) -> Table:
 
 
 def run_table(runs: Sequence[Run]) -> Table:
-    """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. A broken run says why."""
+    """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. Broken runs state why."""
     import pandas as pd
 
     return pd.DataFrame([_run_row(run) for run in runs])

@@ -1,1 +1,1 @@
-"""Whether the seeds of a run agree with each other, and with those of another run."""
+"""Whether the seeds of a run agree with each other, and with the seeds of another run."""

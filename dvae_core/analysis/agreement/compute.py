@@ -10,17 +10,17 @@ from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
 
 ROWS = 2000  # compared at most, evenly spaced
-MEMBERS = 16  # of each run, the first ones
+MEMBERS = 16  # of each run: the first ones
 UDR_ROWS = 1000
-CELLS = 60  # into which numbers in u are cut where two data sets share nothing but u
-FEW_CELLS = 20  # below it a correlation over cells says little
+CELLS = 60  # numbers in u are cut into at most this many cells if two data sets share only u
+FEW_CELLS = 20  # below this, a correlation over cells means little
 
 
 def agreement(run: Run, *, other: str = "") -> Computation:
     """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
 
-    Members that failed, are stuck or have no latent alive, and latents of a KL below 0.01 nats, are left out. P members
-    in all, those of `run` first:
+    Members that failed, are stuck or have no latent alive are left out, as are latents with a KL below 0.01 nats. There
+    are P members in total, those of `run` first:
 
         member [P], run [P]      which member, of which run (0 or 1)
         mcc, mcc_within [P, P]   pairwise MCC (`metrics.pair_mcc`), and of what labels of u leave over (NaN without)
@@ -30,11 +30,11 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         kl [P, d], rows, chance (of independent latents), rotation (of randomly rotated ones), notes
 
     Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
-    compared by their mean given u: one row for each label, or for each of at most 60 cells of u.
+    compared by their mean given u, with one row for each label, or for each of at most 60 cells of u.
 
     Args:
         run: A run with latents.
-        other: Id of another run; empty for none.
+        other: Id of another run; "" for none.
 
     Yields:
         The fraction done.
@@ -114,7 +114,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
 
 
 def _side(run: Run) -> dict:
-    """Return index, u, and the good members' latents [n, d], KL [d] and numbers."""
+    """Return the index, u, and the good members' latents [n, d], KL [d] and numbers."""
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
@@ -138,7 +138,7 @@ def _within(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray], str]:
-    """Return each member's mean latents given u, one row a label or cell that both data sets have."""
+    """Return each member's mean latents given u, with one row per label or cell that both data sets have."""
     one, two = run.about, other.about
     u = [side["u"] for side in sides]
     named = (one.get("u_names"), one.get("u_labels")) == (two.get("u_names"), two.get("u_labels"))

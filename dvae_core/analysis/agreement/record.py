@@ -1,4 +1,4 @@
-"""What the Agree page draws. No torch."""
+"""The data that the Agree page draws. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dvae_core.runs import Run
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the members of a run, and of another beside it, agree: analysis/agreement*.npz, see `agree.agreement`."""
+    """Agreement of the members of a run, and of another beside it: analysis/agreement*.npz, see `agree.agreement`."""
 
     names: tuple[str, ...]
     of: np.ndarray
@@ -33,7 +33,7 @@ class Agreement:
         return np.column_stack([i[here], j[here]])
 
     def rungs(self, one: int = 0, two: int = 0) -> dict[str, dict[str, int]]:
-        """Count the lowest rung that each pair reaches, by branch ("pointwise", "linear"); "none" where none does."""
+        """Count the pairs by their lowest rung reached, by branch ("pointwise", "linear"); "none" if they reach none."""
         out: dict[str, dict[str, int]] = {}
         for branch, names in (("pointwise", POINTWISE), ("linear", LINEAR)):
             counts: dict[str, int] = dict.fromkeys([*names, "none"], 0)
@@ -46,13 +46,13 @@ class Agreement:
 def agreement(
     run: Run, names: Sequence[str], other: Run | None = None, other_names: Sequence[str] = ()
 ) -> Agreement | None:
-    """Return the Agreement of a run's members (and another's), None where it is not computed yet.
+    """Return the Agreement of a run's members (and another's), or None if it is not computed yet.
 
     Args:
         run: The run.
-        names: What its members are called.
+        names: Names of its members.
         other: Another run to compare with.
-        other_names: What its members are called.
+        other_names: Names of the other run's members.
     """
     found = run.analysis("agreement" if other is None else f"agreement-{other.id}")
     if found is None:
@@ -81,7 +81,7 @@ def comparable(runs: Sequence[Run], run: Run) -> list[Run]:
 
 
 def shares_u(one: Run, other: Run) -> bool:
-    """Whether two runs of different data have the same u, by which their latents can be compared."""
+    """Whether two runs of different data have the same u, so that their latents can be compared by it."""
     a, b = one.about, other.about
     known = bool(a.get("u_names")) and a.get("fingerprint") != b.get("fingerprint")
     return known and all(a.get(key) == b.get(key) for key in ("u_names", "u_labels", "has_labels"))

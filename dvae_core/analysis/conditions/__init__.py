@@ -1,1 +1,1 @@
-"""What the theorem's conditions rest on in one member: T, lambda, Jacobians, the prior's shape."""
+"""The quantities behind the theorem's conditions in one member: T, lambda, Jacobians, the prior's shape."""

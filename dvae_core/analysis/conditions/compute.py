@@ -1,4 +1,4 @@
-"""What the Conditions page needs of a run and cannot read off its files: T, lambda, L, Jacobians, the prior's shape."""
+"""Quantities of the Conditions page that a run's files do not contain: T, lambda, L, Jacobians, the prior's shape."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
-EFFECT_ROWS = 20_000  # held-out rows for u's effect, neighbours kept
+EFFECT_ROWS = 20_000  # held-out rows for u's effect, with neighbouring rows kept together
 CURVE = 241  # points of a drawn density
 
 
@@ -37,7 +37,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
         lam [m, d, k]            learned lambda at the distinct u (of a continuous u: 200 of the held-out ones)
         spread [d, k]            standard deviation of T over posterior samples: lam * spread is in nats
-        lam_true [m, d, k]       that of the world, where known (`true_words` says which or why not), times spread_true
+        lam_true [m, d, k]       the same for the world, where known (`true_words` says which or why not), x spread_true
         gram [d, k], rank [d]    eigenvalues and ranks of the centred, scaled Gram matrices of T
         monotonic [d]            whether T_i1 rises or falls only, over the middle 99 % of the latents (k = 1)
         singular [n, s]          of the Jacobian: noise standard deviations of x a standard deviation of z
@@ -52,7 +52,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         The fraction done.
 
     Returns:
-        The lights, u's effect in nats with its error, and the verdict: what --json prints.
+        The lights, u's effect in nats with its error, and the verdict, as --json prints them.
 
     Raises:
         RunError: If there is no such member, or it diverged.
@@ -105,7 +105,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
 
 def _summary(config: Config, found: dict[str, np.ndarray], *, is_continuous: bool) -> dict[str, Any]:
-    """Return what --json prints: the four lights in the theorem's order, u's effect in nats, and the verdict."""
+    """Return the content of --json: the four lights in the theorem's order, u's effect in nats, and the verdict."""
     lights, _, effect = theorem.lights_of(config, found, is_continuous=is_continuous)
     return {
         "effect": None if effect is None else {"nats": effect.gain, "error": effect.gain_error},
@@ -115,7 +115,7 @@ def _summary(config: Config, found: dict[str, np.ndarray], *, is_continuous: boo
 
 
 def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of u that lambda is looked at (codes, or numbers [m, d_u]), and how many the data has."""
+    """Return the values of u at which lambda is evaluated (codes, or numbers [m, d_u]), and how many the data has."""
     u = dataset.u
     assert u is not None
     distinct = np.unique(u, axis=0)
@@ -126,10 +126,10 @@ def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 @torch.no_grad()
 def _singular_values(vae: Vae, x: Tensor, z: Tensor) -> np.ndarray:
-    """Of d f / d z at each z, x in units of the noise and z in those of its spread; [n, min(d_z, d_x)]."""
+    """Return singular values of d f / d z, x in units of the noise, z in units of its spread; [n, min(d_z, d_x)]."""
     scale = z.std(1).clamp_min(1e-12)  # [1, d]
     if isinstance(vae.config.model.net, ConvNet):
-        some = slice(None, None, max(1, z.shape[1] // 50))  # one pass a latent and example
+        some = slice(None, None, max(1, z.shape[1] // 50))  # one pass per latent and example
         x, z = x[:, some], z[:, some]
     px, jacobian = vae.decoder_with_jacobian(z)
     _, information = px.fisher(x)
@@ -169,9 +169,10 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
 
 @torch.no_grad()
 def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> Effect | None:
-    """Measure what u does to latents that have not seen it: e(x), which no refinement has drawn to the prior.
+    """Measure u's effect on latents that have not seen it: those of e(x), which no refinement has drawn to the prior.
 
-    An encoder that reads u is given the u of other rows, drawn at random. `start`: a lambda [d, k] to begin fits from.
+    An encoder that reads u is given the u of other rows, drawn at random. `start`: a lambda [d, k] from which fits
+    begin.
     """
     assert dataset.u is not None
     u_seen = np.random.default_rng(0).permutation(rows) if vae.config.model.encoder == "xu" else rows
@@ -181,13 +182,13 @@ def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> 
 
 
 def _family(vae: Vae, start: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Family]:
-    """Return how this prior's family reads latents."""
+    """Return this prior family's view of the latents."""
     prior = vae.prior
     if isinstance(prior, ConditionalNormal):
         return gaussian_family(prior.modulate)
     if not isinstance(prior, LearnedFamily):
         return laplace_family
-    # A grid twice as coarse as training's: lambda is fitted some thousand times.
+    # A grid twice as coarse as training's: lambda is fitted about a thousand times.
     grid, shape, T = prior.on_grid(torch.zeros(1, 1, len(start), dtype=torch.float64), 2 * GRID_STEP)
     nodes, log_weight = T[0].movedim(-1, 0).numpy(), (grid.log_weight + shape[0]).T.numpy()
 
@@ -199,7 +200,7 @@ def _family(vae: Vae, start: np.ndarray) -> Callable[[np.ndarray, np.ndarray], F
 
 
 def _true_spread(z: np.ndarray, k: int, data: object) -> np.ndarray:
-    """Standard deviation of the true T over the factors, [d, k]."""
+    """Return the standard deviation of the true T over the factors, [d, k]."""
     noise, modulate = getattr(data, "noise", "gaussian"), getattr(data, "modulate", "both")
     if noise == "laplace":
         return np.abs(z).std(0)[:, None]

@@ -1,7 +1,7 @@
-"""What must u be like? Small populations trained on one world after another, and what each recovered of it.
+"""Which u is enough? Small populations trained on one world after another, and what each recovered of it.
 
-Not a study (`work.study`): one population after the other is trained in this process and thrown away, and only its
-record is kept, in analysis/study.json of a folder that is no run of the store.
+This is not a study (`work.study`): the populations are trained one after the other in this process and then discarded.
+Only their records are kept, in analysis/study.json of a folder that is not a run of the store.
 """
 
 import json
@@ -32,9 +32,9 @@ MODES = ("none", "mean", "variance", "both")
 def configs(*, members: int = 3, steps: int = 400, seed: int = 45) -> dict[str, Config]:
     """Return the Configs by name, "both-10-1" for mode, segments and strength: 2 factors, 2-D x, 2,000 rows.
 
-    The default seed's mixing is one that no linear method undoes (see `recipes.TALK_DATA`); 400 refined steps of a
-    small net reach .9 of MCC there. The world's u moves what the prior's does; "none" is a plain VAE on the world in
-    which u moves both.
+    The default seed's mixing is one that no linear method undoes (see `recipes.TALK_DATA`). 400 refined steps of a
+    small network reach an MCC of 0.9 there. The world's u moves the same moments as the prior's u; "none" is a plain
+    VAE on the world in which u moves both.
     """
     cells = [(mode, n, 1.0) for n in SEGMENTS for mode in MODES]
     cells += [(mode, STRENGTH_SEGMENTS, s) for s in STRENGTHS if s != 1 for mode in MODES]
@@ -61,12 +61,12 @@ def _config(mode: str, segments: int, strength: float, members: int, steps: int,
 def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
     """Train and score every Config that analysis/study.json in `folder` does not hold yet, adding one record each.
 
-    A record: name, key (of the Config), mcc, mcc_within_u, elbo [p] (None for failed and stuck members), u_only, of the
-    median member the rank (directions of the learned lambda above chance) and the condition of L (None unless light 4
-    is green), and for sources segments, strength and modulate ("none" for a plain VAE).
+    A record has: name, key (of the Config), mcc, mcc_within_u, elbo [p] (None for failed and stuck members) and u_only.
+    For the median member it has the rank (directions of the learned lambda above chance) and the condition of L (None
+    unless light 4 is green). For sources it has segments, strength and modulate ("none" for a plain VAE).
 
     Yields:
-        The fraction done; a STOP file in the folder ends it after the population at work.
+        The fraction done. A STOP file in the folder ends the training after the current population.
     """
     path = folder / "analysis" / "study.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -105,7 +105,7 @@ def _record(run: runs.Run) -> dict[str, Any]:
 
 
 def _directions(run: runs.Run, m: int) -> tuple[int, float]:
-    """Return how many directions of the learned lambda exceed chance, and L's condition where light 4 is green."""
+    """Return how many directions of the learned lambda exceed chance, and L's condition number if light 4 is green."""
     for _ in conditions(run, member_index=m):
         pass
     found = run.analysis(f"conditions-{m}")
@@ -120,7 +120,7 @@ def _directions(run: runs.Run, m: int) -> tuple[int, float]:
 def kinds_of_u(run: runs.Run, *, seed: int = 45) -> Computation:
     """Train small populations on worlds that differ in u; write analysis/study.json.
 
-    See `configs` and `train_all`; what is there already is not trained again.
+    See `configs` and `train_all`; existing records are not trained again.
     """
     yield from train_all(configs(seed=seed), run.path)
     return {"populations": record.kinds_of_u(run.path)}

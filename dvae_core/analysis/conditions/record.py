@@ -1,4 +1,4 @@
-"""What the Conditions page shows. No torch."""
+"""The data that the Conditions page shows. No torch."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def kinds_of_u(folder: Path) -> list[dict[str, Any]]:
-    """Return one record a population so far (see `kinds_of_u.train_all`), oldest first; none before the first."""
+    """Return one record per population so far (see `kinds_of_u.train_all`), oldest first; none before the first."""
     try:
         return list(json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8")).values())
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What needs no model at all on a data set: the reference lines that a model has to beat."""
+"""Scores of a data set that need no model: the reference lines that a model has to beat."""

@@ -1,4 +1,4 @@
-"""Score what needs no model at all."""
+"""Compute the scores that need no model."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from dvae_core.runs.data import data_of
 
 
 def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
-    """Return so many of the rows that what needs no model takes seconds and 160 MB a copy, however wide x is."""
+    """Return few enough rows that these scores take seconds and 160 MB per copy, however wide x is."""
     most = int(min(SCORED_ROWS, max(500, 2e7 / columns)))
     return rows[:: max(1, -(-len(rows) // most))]
 
@@ -20,10 +20,10 @@ def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
 def floors_of(
     dataset: Dataset, train: np.ndarray, rows: np.ndarray, varies: np.ndarray
 ) -> dict[str, metrics.Score | None]:
-    """Score what needs no model on the factors that vary, fitted on training rows, on held-out rows."""
+    """Compute the scores that need no model on the factors that vary: fitted on training rows, held-out rows scored."""
     train, rows = _thinned(train, dataset.d_x), _thinned(rows, dataset.d_x)
     u, z = dataset.u, dataset.z
-    assert z is not None  # asked for only where the factors are known
+    assert z is not None  # called only if the factors are known
     return metrics.floors(
         dataset.x_float(train), dataset.x_float(rows), z[train][:, varies], z[rows][:, varies],
         None if u is None else u[train], None if u is None else u[rows],
@@ -33,7 +33,7 @@ def floors_of(
 def difficulty(run: Run) -> Computation:
     """Score what needs no model on a run's data (the run need not be trained); write analysis/difficulty.json.
 
-    Held-out MCCs of raw x, PCA, FastICA, u-only and a random rotation: what a model has to beat on this data.
+    The file holds held-out MCCs of raw x, PCA, FastICA, u-only and a random rotation: a model has to beat these.
 
     Yields:
         The fraction done.

@@ -1,1 +1,1 @@
-"""MIG, DCI, SAP and their kin for one member."""
+"""MIG, DCI, SAP and related scores of one member."""

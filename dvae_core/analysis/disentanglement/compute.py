@@ -1,4 +1,4 @@
-"""Score one member by MIG, DCI, SAP and their kin."""
+"""Compute MIG, DCI, SAP and related scores of one member."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from dvae_core.training.checkpoint import load_vae
 def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Computation:
     """Score one member by MIG, DCI, SAP and their kin (see `metrics.literature`), on held-out posterior means.
 
-    Writes analysis/disentanglement-<member>.json: for each score its value, matrix (factors by latents), matching,
-    notes, what it is blind to and its chance level.
+    Writes analysis/disentanglement-<member>.json, with the value, matrix (factors by latents), matching and notes of
+    each score, what it does not measure, and its chance level.
 
     Yields:
         The fraction done.

@@ -1,4 +1,4 @@
-"""MIG, DCI, SAP and their kin of one member, as pages show them. No torch."""
+"""MIG, DCI, SAP and related scores of one member, as pages show them. No torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from dvae_core.analysis.records import TreeRecord
 
 
 def file_name(member: int) -> str:
-    """Name the record of one member."""
+    """Return the name of one member's record."""
     return f"disentanglement-{member}"
 
 
@@ -23,7 +23,7 @@ class Disentanglement(TreeRecord):
         factors: Names of the true factors.
         rows: How many held-out rows are behind the scores.
         fast: Whether they were computed on fewer of them.
-        codes: What was scored, and what the encoder has seen.
+        codes: Which codes were scored, and what the encoder has seen.
     """
 
     scores: dict[str, dict[str, Any]]

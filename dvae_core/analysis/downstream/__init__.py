@@ -1,1 +1,1 @@
-"""What the latents are good for as features, beside raw x, PCA and FastICA."""
+"""How useful the latents are as features, beside raw x, PCA and FastICA."""

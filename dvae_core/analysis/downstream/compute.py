@@ -1,4 +1,4 @@
-"""Posterior means as features: what a plain classifier or regression makes of them, beside raw x, PCA and FastICA."""
+"""Posterior means as features of a plain classifier or regression, beside raw x, PCA and FastICA."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ NEIGHBOURS = 15
 
 @dataclass(frozen=True)
 class Decoding:
-    """A held-out score of one kind of features: mean over members, its 95 % interval over rows, and each member's."""
+    """A held-out score of one kind of features: mean over members, 95 % interval over rows, and each member's score."""
 
     value: float
     low: float
@@ -44,11 +44,11 @@ def decode(
 ) -> dict[str, Decoding]:
     """Predict a target from features, held-out, by scikit-learn.
 
-    Integers [n] are labels: accuracy of logistic regression (L2, C = 1), or of 15 nearest neighbours. Floats [n, d] are
-    numbers: R^2, mean over columns, of ridge regression (penalty by leave-one-out), or of 15 neighbours. Features are
-    standardised on the training rows. The interval resamples held-out rows, in blocks of three autocorrelation times,
-    with the fits left as they are: it is about these rows, not about other seeds, whose spread is in `members`. Without
-    25 independent stretches its ends are NaN.
+    Integers [n] are labels: the score is the accuracy of logistic regression (L2, C = 1), or of 15 nearest neighbours.
+    Floats [n, d] are numbers: the score is R^2, averaged over columns, of ridge regression (penalty by leave-one-out),
+    or of 15 neighbours. Features are standardised on the training rows. The interval resamples held-out rows in blocks
+    of three autocorrelation times and does not refit. It therefore describes these rows, not other seeds, whose spread
+    is in `members`. With fewer than 25 independent stretches its ends are NaN.
 
     Args:
         features: By name, (training, held-out) features of every member.
@@ -56,7 +56,7 @@ def decode(
         y_test: Target of the held-out rows.
         reader: "linear" or "neighbours".
         memory: Autocorrelation time of the held-out rows; 1 for independent rows.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         A Decoding by name, and "chance": the most frequent training label, or the training mean.
@@ -146,16 +146,17 @@ def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
 def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Computation:
     """Predict u or true factors from every member's latents; write analysis/downstream-<target>-<reader>.npz.
 
-    The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. Fitted on
-    at most 8,000 training rows, scored on at most 5,000 held-out ones. Members that failed or are stuck are left out.
+    The features are the encoder's own means of x alone: a posterior refined with the prior p(z|u) has seen u. The
+    predictors are fitted on at most 8,000 training rows and scored on at most 5,000 held-out ones. Members that failed
+    or are stuck are left out.
 
-    What the file holds: `record.Downstream`.
+    `record.Downstream` documents the content of the file.
 
     Yields:
         The fraction done.
 
     Raises:
-        RunError: If the data has no such target, the encoder sees the u that it should predict, or every member failed
+        RunError: If the data has no such target, the encoder sees the u that is to be predicted, or every member failed
             or is stuck.
     """
     if reader not in ("linear", "neighbours"):

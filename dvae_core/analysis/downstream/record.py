@@ -1,4 +1,4 @@
-"""What a plain classifier or regression makes of a run's latents. No torch."""
+"""Scores of a plain classifier or regression on a run's latents. No torch."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from dvae_core.analysis.records import ArrayRecord
 
 
 def file_name(target: str, reader: str) -> str:
-    """Name the record of one target ("u", "z:1") and reader ("linear", "neighbours")."""
+    """Return the name of the record of a target ("u", "z:1") and a reader ("linear", "neighbours")."""
     return f"downstream-{target.replace(':', '')}-{reader}"
 
 
@@ -18,13 +18,14 @@ class Downstream(ArrayRecord):
     """Held-out scores by kind of features.
 
     Attributes:
-        names: Of the kinds of features: the model, the baselines, "chance".
-        value: Accuracy or R^2, mean over the members that count.
+        names: Kinds of features: the model, the baselines, "chance".
+        value: Accuracy or R^2, averaged over the members that count.
         low: Lower end of the 95 % interval over rows.
         high: Its upper end.
-        members: Each member's score; NaN where it was left out, and beyond a baseline's single one.
+        members: Each member's score; NaN if it was left out, and after the first entry of a baseline, which has only
+        one.
         measure: "accuracy" or "R²".
-        target: What was predicted.
+        target: Name of the predicted variable.
         notes: Sentences about this computation.
     """
 

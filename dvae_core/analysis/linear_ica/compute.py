@@ -1,4 +1,4 @@
-"""Disentanglement is nonlinear ICA: linear ICA solves x = A z and fails on x = f(z). Real data, real FastICA."""
+"""Disentanglement is nonlinear ICA: linear ICA solves x = A z and fails on x = f(z). Data and FastICA are real."""
 
 import warnings
 
@@ -12,8 +12,8 @@ from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.data.worlds.sources import sources
 from dvae_core.runs import Run
 
-LAYERS = (1, 2, 3, 4)  # of the mixing; one is linear
-SEEDS = 8  # data sets for each
+LAYERS = (1, 2, 3, 4)  # of the mixing; one layer is linear
+SEEDS = 8  # data sets for each number of layers
 ROWS = 4000
 SHOWN = 600  # points of the first data set kept for drawing
 
@@ -21,10 +21,10 @@ SHOWN = 600  # points of the first data set kept for drawing
 def linear_ica(run: Run, *, factors: int = 4) -> Computation:
     """Score PCA and FastICA on independent Laplace factors, mixed by 1 (linear) to 4 layers; write linear_ica.npz.
 
-    Independent, non-Gaussian factors of equal variance are what linear ICA asks for (and PCA cannot use); u plays no
-    part. Nothing of the run is used; the result lies in its folder.
+    Independent, non-Gaussian factors of equal variance are what linear ICA requires (and PCA cannot use); u plays no
+    part. The analysis uses nothing of the run; only the result lies in its folder.
 
-    What the file holds: `record.LinearIca`.
+    `record.LinearIca` documents the content of the file.
 
     Yields:
         The fraction done.

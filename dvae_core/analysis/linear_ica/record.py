@@ -10,17 +10,17 @@ from dvae_core.analysis.records import ArrayRecord
 
 @dataclass(frozen=True)
 class LinearIca(ArrayRecord):
-    """MCCs by the number of mixing layers (1 is linear), and the first data set of each for drawing.
+    """MCCs by the number of mixing layers (1 is linear), and the first data set of each number for drawing.
 
     Attributes:
-        layers: Of the mixing.
+        layers: Numbers of layers of the mixing.
         fastica: MCC of FastICA on each data set.
         pca: MCC of PCA.
-        converged: Whether FastICA did.
+        converged: Whether FastICA converged.
         z: The factors that are drawn.
-        x: Their data, by layers.
+        x: Data of these factors, by layers.
         found: FastICA's components, matched to z.
-        chance: What a random rotation of the factors scores.
+        chance: The score of a random rotation of the factors.
     """
 
     layers: Int[np.ndarray, " layers"]

@@ -1,1 +1,1 @@
-"""What a study asks of a population, member by member."""
+"""The scores of a population's members that a study needs."""

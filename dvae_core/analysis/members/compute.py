@@ -1,4 +1,4 @@
-"""What a study asks of a population, member by member, from latents.npz alone: no torch."""
+"""The scores of a population's members that a study needs, from latents.npz alone: no torch."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from dvae_core.runs import Run, RunError
 
 ROWS = 2000  # for agreement with the other seeds
 UDR_ROWS = 1000
-AGREEMENT = ("agreement", "udr")  # what can be computed without truth, from several seeds
+AGREEMENT = ("agreement", "udr")  # computable without truth, from several seeds
 
 
 def member_scores(run: Run, *, full: bool = False) -> Computation:
@@ -25,12 +25,13 @@ def member_scores(run: Run, *, full: bool = False) -> Computation:
         mig, sap, modularity, and if `full` also dci_*, explicitness, factor_vae, beta_vae: where factors are known.
         DCI takes a minute a member where factors have tens of classes, SAP a second
 
-    Rows are those of latents.npz, at most 5,000 of the held-out ones. Stuck members are compared with the truth, and
-    with no other seed. null: a member that failed (or is stuck, for the first two), too few seeds, no truth.
+    The rows are those of latents.npz, at most 5,000 of the held-out ones. Stuck members are compared with the truth,
+    but not with other seeds. A value is null for a member that failed (for the first two also if it is stuck), for too
+    few seeds, or without truth.
 
     Args:
         run: A finished run.
-        full: Also the scores that take minutes.
+        full: Also compute the scores that take minutes.
 
     Yields:
         The fraction done.
@@ -59,7 +60,7 @@ def member_scores(run: Run, *, full: bool = False) -> Computation:
 
 
 def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]:
-    """Return agreement and UDR of members of equal beta."""
+    """Return agreement and UDR of the members of equal beta."""
     p, n = mu.shape[:2]
     if p < 2:
         return [dict.fromkeys(AGREEMENT)] * p
@@ -69,14 +70,14 @@ def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]
     for i in range(p):
         for j in range(i + 1, p):
             a, b = z[i][:, alive[i]], z[j][:, alive[j]]
-            none = not (alive[i].any() and alive[j].any())  # dead members agree on nothing
+            none = not (alive[i].any() and alive[j].any())  # dead members do not agree on anything
             pairs[i, j] = pairs[j, i] = 0.0 if none else metrics.pair_mcc(a, b).value
     ranking = metrics.udr(mu[:, evenly(n, UDR_ROWS)], kl)
     return [{"agreement": float(np.nanmean(row)), "udr": float(rank)} for row, rank in zip(pairs, ranking, strict=True)]
 
 
 def _varying(latents: dict[str, np.ndarray]) -> np.ndarray | None:
-    """Return the factors that vary on these rows, None where there is none."""
+    """Return the factors that vary on these rows, or None if there are none."""
     if "z_true" not in latents:
         return None
     z_true = latents["z_true"].astype(float)

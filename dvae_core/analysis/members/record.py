@@ -1,4 +1,4 @@
-"""What a study's table takes from a population, beside its score. No torch."""
+"""The columns of a study's table that come from a population, beside its score. No torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ from dvae_core.analysis.records import TreeRecord
 
 @dataclass(frozen=True)
 class Members(TreeRecord):
-    """One dict a member: member, agreement, udr, and scores against the truth; None where a score is unknown.
+    """Return one dict per member: member, agreement, udr, and scores against the truth; None if a score is unknown.
 
-    `full`: whether the scores that take minutes are among them.
+    `full`: whether the scores that take minutes are included.
     """
 
     members: list[dict[str, Any]]

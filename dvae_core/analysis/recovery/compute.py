@@ -1,4 +1,4 @@
-"""What one population recovered of the true factors, computed once for the pages: arrays in, arrays out, no torch."""
+"""The recovery of the true factors by one population, computed once for the pages: arrays in and out, no torch."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from dvae_core.metrics import autocorrelation_time, ladder, mcc, mcc_interval, m
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run
 
-CORNERS = 200  # of a monotone curve, kept for drawing
+CORNERS = 200  # corners of a monotone curve, kept for drawing
 RESAMPLES = 200  # of the bootstrap, fewer for large populations
 
 Statistics = Callable[[np.ndarray], np.ndarray]
@@ -45,20 +45,20 @@ def recover(
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Match every member's latents to the factors, and fit what the theorem leaves free between them.
 
-    For each of "pearson" and "spearman": matrix_* [p, d_z, d_hat] (signed), matching_*, signs_* [p, d_z], interval_*
-    [p, 3] (mean over resamples, low, high, 95 %; NaN where too few rows are independent), memory [p]: the rows'
-    autocorrelation time. curve_x, curve_y [p, d_z, 200]: the monotone curve from signed latent to factor, NaN where
-    there is none. ladder [p, 5]: held-out R^2 of the factors from the latents by the rungs of `RUNGS`. Theorem 1's
-    map T(z_true) = A T(z_hat) + c, both sides standardised, least squares on rows 1, 3, 5, ...: A [p, k d_z, k
-    d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z]: how much of a factor's
-    squared weights lies in the block of its own latent (1 = a block permutation, theorem 2). A diverged member has
+    For each of "pearson" and "spearman", it returns matrix_* [p, d_z, d_hat] (signed), matching_* and signs_* [p, d_z],
+    and interval_* [p, 3] (mean over resamples, low, high, 95 %; NaN if too few rows are independent). memory [p] is the
+    rows' autocorrelation time. curve_x, curve_y [p, d_z, 200] are the monotone curve from signed latent to factor, NaN
+    if there is none. ladder [p, 5] is the held-out R^2 of the factors from the latents by the rungs of `RUNGS`. Theorem
+    1's map T(z_true) = A T(z_hat) + c, with both sides standardised, is fitted by least squares on rows 1, 3, 5, ...: A
+    [p, k d_z, k d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z], the share of a
+    factor's squared weights in the block of its own latent (1 = a block permutation, theorem 2). A diverged member has
     NaN (matching -1).
 
     Args:
-        z_true: Factors, each varying.
+        z_true: Factors that each vary.
         z_hat: Posterior means of every member, same rows.
-        T: The statistics, all first ones side by side, then all second ones.
-        u: Labels, same rows: rows that come label by label are then no time series.
+        T: The statistics: all first ones side by side, then all second ones.
+        u: Labels of the same rows. Rows that are sorted by label are then not treated as a time series.
 
     Returns:
         Arrays by name.
@@ -114,8 +114,9 @@ def statistics_map(
 ) -> tuple[Float[np.ndarray, "k_true k_hat"], float, float]:
     """Fit theorem 1's map T(z_true) = A T(z_hat) + c on odd rows: A, its condition number, and R^2 on even rows.
 
-    Both sides are standardised, so that A has no units. The condition number is the ratio of A's largest and smallest
-    singular value: large where a direction of the statistics was lost. Mean R^2 over the true statistics.
+    Both sides are standardised, so that A has no units. The condition number is the ratio of A's largest to its
+    smallest singular value: it is large if a direction of the statistics was lost. R^2 is the mean over the true
+    statistics.
     """
     fit, test = slice(0, None, 2), slice(1, None, 2)
     sides = []
@@ -135,7 +136,7 @@ def statistics_map(
 def recovery(run: Run) -> None:
     """Match every member's latents to the factors on the rows of latents.npz; write analysis/recovery.npz.
 
-    What it holds: `recover`, and `factors`, the indices of the factors that vary on these rows.
+    The file holds the arrays of `recover`, and `factors`, the indices of the factors that vary on these rows.
     """
     latents, about = run.latents(), run.about
     if latents is None or "z_true" not in latents:

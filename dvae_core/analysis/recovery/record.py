@@ -1,4 +1,4 @@
-"""What the Recover page draws of one member. No torch."""
+"""The data that the Recover page draws of one member. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Recovery:
     """True factors beside one member's latents, matched and signed, held-out rows only.
 
     Factors that are constant on these rows are left out and named in `notes`. `intervals` (by method: mean, low, high)
-    and what follows it are None until training has ended and the run is scored.
+    and the fields after it are None until training has ended and the run is scored.
     """
 
     z_true: np.ndarray
@@ -51,9 +51,9 @@ class Recovery:
 
 
 def recovery(run: Run, member: int) -> Recovery | None:
-    """Return what the Recover page draws for a member; None where no true factor is known (or none varies).
+    """Return the data that the Recover page draws for a member; None if no true factor is known (or none varies).
 
-    Read from analysis/recovery.npz where the run is scored; before, matched here and now (which loads scipy).
+    It is read from analysis/recovery.npz if the run is scored; before that, it is matched on the spot (loads scipy).
     """
     latents = held_out(run)
     if "z_true" not in latents:
@@ -94,7 +94,7 @@ def _score(found: dict[str, np.ndarray], method: str, member: int, d: int) -> Sc
 
 
 def _aligned(z_hat: np.ndarray, score: Score) -> np.ndarray:
-    """Return the latents in the factors' order and sign, standardised; NaN where a factor has none."""
+    """Return the latents in the factors' order and sign, standardised; NaN if a factor has none."""
     out = np.full((len(z_hat), len(score.matching)), np.nan)
     for i, (k, sign) in enumerate(zip(score.matching, score.signs, strict=True)):
         if k >= 0:

@@ -1,4 +1,4 @@
-"""The curve that says it all: what rotating one member's latents changes, by the angle."""
+"""The curve that says it all: how quantities of one member change as its latents are rotated, by the angle."""
 
 import os
 
@@ -24,10 +24,10 @@ from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.device import choose_threads
 
-ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most so many held-out rows, and (beyond 100 rows) numbers in x
+ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most this many held-out rows and, beyond 100 rows, numbers in x
 SAMPLES = 64  # of the importance weights
 BOUND_SAMPLES = 16  # of the twin's own ELBO
-FEWEST_EFFECTIVE = 10  # of them, below which their bound is far from log p(x)
+FEWEST_EFFECTIVE = 10  # of them; with fewer, their bound is far from log p(x)
 
 
 def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Computation:
@@ -52,13 +52,13 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
                           log_pxu_refitted_whitened turns z / sqrt(mean_u V_u) instead of z
         mcc               where the factors are known
 
-    What is missing and why is in `notes`: the diagonal part needs the MLP's Jacobian and the prior N(0, I).
+    `notes` says what is missing and why: the diagonal part needs the MLP's Jacobian and the prior N(0, I).
 
     Yields:
         The fraction done.
 
     Raises:
-        RunError: If the run has one latent, no such member, or that member diverged.
+        RunError: If the run has only one latent, there is no such member, or that member diverged.
     """
     config = run.config
     d = config.model.latents
@@ -66,7 +66,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
         raise RunError("A rotation needs at least two latents; this run has one.")
     if not 0 <= member_index < config.members:
         raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
-    turn = rotation_matrix(d, 0.0, (i, j))  # refuses a bad plane before any work
+    turn = rotation_matrix(d, 0.0, (i, j))  # refuses an invalid plane before any work
     vae = member(load_vae(run), member_index).double().eval()
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
@@ -116,7 +116,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
             curves.values.setdefault("mcc", []).append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
     if not (conditional or conv):
-        # The full family holds every diagonal q: its fit starts no lower than any of them.
+        # The full family contains every diagonal q, so its fit starts no lower than any of them.
         start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
         best = posteriors.best_full(vae, start, x, fitting)
         for degrees in angles:
@@ -138,7 +138,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
 
 
 class _Curves:
-    """Collects a mean over rows, and its standard error, a point at a time."""
+    """Accumulates a mean over rows, and its standard error, for one point at a time."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = {}
@@ -178,7 +178,7 @@ def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
 def _log_px_in_parts(
     twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log p(x), its error and the effective number of samples of every example, by parts of the rows."""
+    """Return log p(x), its error and the effective number of samples of every example, for the rows in parts."""
     estimates, errors, effective = [], [], []
     for at in torch.arange(x.shape[1]).split(max(1, 4_000_000 // x.shape[2])):
         part = Posterior(q.mu[:, at], q.factor[:, at], q.log_det[:, at])

@@ -22,8 +22,8 @@ STEPS = 5  # five more gain 0.0002 nats on the talk's run, 0.04 on the digits (a
 def matched_noise(s: int, n: int, d: int, *key: int | str) -> Float[Tensor, "s 1 n d_z"]:
     """Draw s standard normal samples for each example, with mean exactly 0 and covariance exactly I over the s.
 
-    Expectations of quadratics are then exact, so a linear-Gaussian model's ELBO has no Monte Carlo error at all. s is
-    raised to 4 d where it is less.
+    Expectations of quadratics are then exact, so the ELBO of a linear-Gaussian model has no Monte Carlo error at all.
+    If s is less than 4 d, it is raised to 4 d.
     """
     s = max(s, 4 * d)
     eps = torch.randn(n, s // 2, d, generator=generator(*key), dtype=torch.float64)
@@ -39,8 +39,8 @@ def elbo(
 ) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:
     """Return the ELBO of any q per example and its standard error, nats.
 
-    The mean over `eps`'s samples, the KL in closed form. The error is that of independent antithetic pairs;
-    `matched_noise` does somewhat better.
+    It uses the mean over the samples in `eps` and the KL in closed form. The error is that of independent antithetic
+    pairs; `matched_noise` is somewhat better than that.
     """
     recon = torch.stack([vae.decoder(q.sample(noise)).log_prob(x) for noise in eps])
     half = len(eps) // 2
@@ -53,7 +53,7 @@ def elbo(
 def better(
     vae: Vae, candidates: Sequence[Posterior], x: Tensor, u: Tensor | None, eps: Float[Tensor, "s 1 n d_z"]
 ) -> Posterior:
-    """Return for each example the one of several full-covariance q that has the highest ELBO on these samples."""
+    """Return for each example the full-covariance q with the highest ELBO on these samples."""
     value = torch.stack([elbo(vae, q, x, u, eps)[0] for q in candidates])
     value = torch.where(value.isfinite(), value, -torch.inf)
     pick = value.argmax(0)  # [1, n]
@@ -82,19 +82,19 @@ def best_diagonal(
 
 
 def best_full(vae: Vae, q: Posterior, x: Tensor, eps: Float[Tensor, "s 1 n d_z"]) -> Posterior:
-    """Return the best full-covariance q(z|x) of each example, started at q: the fair rival of `best_diagonal`."""
+    """Return the best full-covariance q(z|x) of each example, started at q: a fair competitor of `best_diagonal`."""
     return _improve(vae, q, q.factor @ q.factor.mT, x, eps)
 
 
 def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Posterior:
-    """Raise each example's ELBO by a few Newton-like steps; an example that a step makes worse stays and halves it.
+    """Raise each example's ELBO by a few Newton-like steps; a step that makes one worse is rejected and halved.
 
-    With q = N(m, (F T)(F T)^T), F where it started, the quadratic model has curvature S^-1 in m, 1 in the entries of T
-    below the diagonal and 2 in their logs on it: these precondition the gradient. Prior N(0, I).
+    With q = N(m, (F T)(F T)^T), where F is the initial factor, the quadratic model has curvature S^-1 in m, 1 in the
+    entries of T below the diagonal and 2 in their logs on it: these precondition the gradient. The prior is N(0, I).
     """
     n, d = q.mu.shape[1:]
     x = x.expand(len(eps), -1, -1).reshape(1, -1, x.shape[-1])
-    kept = torch.zeros(1, n, d, d + 2, dtype=q.mu.dtype)  # columns: move of m, log T_ii, T below its diagonal
+    kept = torch.zeros(1, n, d, d + 2, dtype=q.mu.dtype)  # columns: step of m, log T_ii, T below its diagonal
     uphill, length = torch.zeros_like(kept), torch.ones_like(kept[..., :1, :1])
     best = torch.full((1, n), -torch.inf, dtype=q.mu.dtype)
     for _ in range(STEPS + 1):
@@ -106,7 +106,7 @@ def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Poste
             value = recon - kl(moved, vae.prior(None), z[0])[0]
             (gradient,) = torch.autograd.grad(value.sum(), [tried])
         step = torch.cat([S @ gradient[..., :1], 0.5 * gradient[..., 1:2], torch.tril(gradient[..., 2:], -1)], -1)
-        is_better = value.detach() > best  # False where the value is not finite
+        is_better = value.detach() > best  # False if the value is not finite
         best = torch.where(is_better, value.detach(), best)
         pick = is_better[..., None, None]
         kept, uphill = torch.where(pick, tried.detach(), kept), torch.where(pick, step, uphill)
@@ -123,9 +123,9 @@ def _moved(q: Posterior, by: Float[Tensor, "1 n d_z k"]) -> Posterior:
 
 
 class TurnedPriors:
-    """log p(x|u) of one member under priors turned by any M, from one set of samples of its own posterior.
+    """log p(x|u) of one member under priors rotated by any M, from one set of samples of its own posterior.
 
-    The generator is turned too, so p(x|z) at each sample stays what it is, and only the prior's term changes:
+    The generator is rotated too, so p(x|z) at each sample stays the same, and only the prior's term changes:
 
         log p_M(x|u) ~ log 1/S sum_s p(x|z_s) p~(M z_s|u) / q(z_s|x,u),   z_s ~ q
 

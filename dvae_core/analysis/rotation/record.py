@@ -2,5 +2,5 @@
 
 
 def file_name(member: int, plane: tuple[int, int]) -> str:
-    """Name the record of one member and plane of latents; its arrays are listed in `compute.rotation`."""
+    """Return the name of the record of a member and plane; `compute.rotation` lists its arrays."""
     return f"rotation-{member}-{plane[0]}-{plane[1]}"

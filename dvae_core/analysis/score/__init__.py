@@ -1,1 +1,1 @@
-"""How well each member of a run does on the held-out rows, beside what needs no model at all."""
+"""The held-out scores of each member of a run, beside scores that need no model."""

@@ -31,11 +31,11 @@ _NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "m
 def score(run: Run) -> dict[str, Any]:
     """Score every member on the held-out rows, write analysis/score.json and return it.
 
-    `members` has one record each; `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
-    others), and are null where none is left; `floors` are reference lines fitted on the training rows. MCCs are of
+    `members` has one record for each. `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
+    others), and are null if none is left. `floors` are reference lines fitted on the training rows. MCCs are those of
     posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
-    own mean (for the other posteriors the same number). ELBO, recon and kl: nats per example; `elbo_error` is its
-    standard error for these rows, of the samples of z. Without true factors the MCC fields are null.
+    own mean (for the other posteriors the same number). ELBO, recon and kl are in nats per example; `elbo_error` is the
+    ELBO's standard error on these rows, from the samples of z. Without true factors the MCC fields are null.
     """
     dataset = data_of(run)
     parts = split(dataset, run.config.split)
@@ -110,8 +110,8 @@ def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float 
 def bounds(vae: Vae, dataset: Dataset, rows: np.ndarray) -> Float[np.ndarray, "p k"]:
     """Return each member's ELBO, its standard error, KL and KL of every latent: means over rows, nats per example.
 
-    The ELBO is the mean of log p(x, z) - log q(z) over eight samples of z a row, of each member's own fixed noise; the
-    error is that of these samples, for these rows.
+    The ELBO is the mean of log p(x, z) - log q(z) over eight samples of z per row, from each member's own fixed noise.
+    The error is that of these samples on these rows.
     """
     parts, config = [], vae.config
     for start, x, u in in_parts(vae, dataset, rows):
