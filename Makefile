@@ -11,24 +11,24 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .PHONY: check-js help app talk test check slow docs examples bench browser-deps clean
 .DEFAULT_GOAL := help
 
-help:  ## this list
+help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 app: .venv/.run  ## start the app on http://127.0.0.1:8501 (PORT=... for another port)
 	@echo "Disentanglement Lab: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@$(STREAMLIT)
 
-talk: .venv/.run  ## the app with the larger type of a projector
+talk: .venv/.run  ## start the app in the larger font of a projector
 	@echo "Disentanglement Lab, for the back row: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@$(STREAMLIT) --theme.baseFontSize 22
 
-# In the order of tests/conftest.py. The default tests have three processes, since two of them mostly wait for a browser.
+# Tests run in the order of tests/conftest.py. The default tests use three processes, since two mostly wait for a browser.
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
-test: .venv/.dev  ## the default tests, under 4 minutes on 2 cores
+test: .venv/.dev  ## run the default tests, under 4 minutes on 2 cores
 	$(PYTEST) -n 3 $(PYTEST_ARGS)
 
-check: .venv/.dev  ## format, lint, types, import contracts, tests
+check: .venv/.dev  ## check format, lint, types and import contracts, and run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -36,26 +36,26 @@ check: .venv/.dev  ## format, lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory check-js
 	@$(MAKE) --no-print-directory test
 
-check-js:  ## format, lint and types of the JavaScript, where node and npm are here
+check-js:  ## check format, lint and types of the JavaScript, if node and npm are installed
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
 		$(MAKE) --silent --no-print-directory node_modules/.installed && npm run --silent check; \
 	elif [ "$${REQUIRE_BROWSER:-0}" != 0 ]; then \
 		echo "The JavaScript was not checked: node or npm was not found. \`make browser-deps\` installs them where it may."; exit 1; \
 	else echo "The JavaScript was not checked: node or npm was not found (\`make browser-deps\` installs them)."; fi
 
-slow: .venv/.dev  ## the long tests: more seeds, deeper fuzz, retraining of what is shipped
+slow: .venv/.dev  ## run the long tests: more seeds, deeper fuzzing, retraining of the shipped runs
 	HYPOTHESIS_PROFILE=slow $(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
 
 docs: .venv/.dev  ## build the documentation into artifacts/site, strictly and offline
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-examples: .venv/.run  ## train the shipped runs anew
+examples: .venv/.run  ## retrain the shipped runs
 	$(BIN)/python -m dvae_core examples
 
-bench: .venv/.dev  ## the measurements behind the claims (BENCH="recovery recordings learned_prior" for the long ones)
+bench: .venv/.dev  ## run the measurements behind the claims (BENCH="recovery recordings learned_prior" for the long ones)
 	@for name in $(BENCH); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
-browser-deps:  ## Chromium, node and npm for the browser tests, where apt-get may install them
+browser-deps:  ## install Chromium, node and npm for the browser tests, if apt-get may install them
 	@need=""; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need="chromium"; \
 	command -v node >/dev/null || need="$$need nodejs"; \
@@ -65,7 +65,7 @@ browser-deps:  ## Chromium, node and npm for the browser tests, where apt-get ma
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$need; \
 	else echo "Not found: $$need. Please install it (on Debian or Ubuntu: sudo apt-get install $$need); until then the tests that need it are skipped."; fi
 
-clean:  ## remove the virtual environment and what tools left behind; runs stay
+clean:  ## remove the virtual environment and the files that tools left behind; runs stay
 	rm -rf .venv node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,6 +1,6 @@
-"""What is wrong with some data, counted, and the cures: each a setting of the config, so that a run can be repeated.
+"""Count the faults of some data, and cure them: each cure is a setting of the config, so a run can be repeated.
 
-Nothing is cured unless asked. A cure changes x, u and z together: a dropped row is dropped everywhere.
+Nothing is cured unless requested. A cure changes x, u and z together: a dropped row is dropped everywhere.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ from dvae_core.data.dataset import DataError, Dataset, MissingValues
 
 Missing = Literal["refuse", "drop rows", "drop columns"]
 
-FAR = 10.0  # robust standard deviations: no recording's own noise goes there
-ROWS = 20_000  # of x looked at for outliers and duplicates, evenly spaced
+FAR = 10.0  # robust standard deviations: a recording's own noise does not reach this far
+ROWS = 20_000  # rows of x checked for outliers and duplicates, evenly spaced
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Counts over the rows of x that were looked at.
+    """Counts over the checked rows of x.
 
     Attributes:
-        rows: Rows looked at.
+        rows: Number of checked rows.
         outlier_cells: Values more than 10 robust standard deviations from their column's median.
         outlier_rows: Rows with such a value.
         outlier_columns: Names of columns with such a value, worst first.
@@ -41,10 +41,10 @@ class Findings:
 
 
 def findings(dataset: Dataset) -> Findings:
-    """Count outliers, constant columns and repeated rows; blind to what only a person who knows the data sees.
+    """Count outliers, constant columns and repeated rows; faults that need knowledge of the data are not detected.
 
     Pictures and counts have no outliers in this sense: their values are bounded, or rare large ones are signal. Counts
-    repeat by nature (a bin without a spike is like any other), so no repeats are counted among them.
+    naturally repeat (one bin without a spike is like any other), so their repeats are not counted.
     """
     step = max(1, -(-dataset.n // ROWS))
     x = dataset.x[::step]
@@ -54,7 +54,7 @@ def findings(dataset: Dataset) -> Findings:
         far = np.abs(x - centre) > FAR * spread
     per_column = far.sum(0)
     worst = [dataset.x_names[j] for j in np.argsort(-per_column, kind="stable") if per_column[j]]
-    pixels = dataset.x_shape is not None  # a border that never changes is no fault of pictures
+    pixels = dataset.x_shape is not None  # a border that never changes is not a fault of pictures
     flat = [] if pixels else np.flatnonzero(dataset.x.max(0) == dataset.x.min(0)).tolist()
     return Findings(
         rows=len(x),
@@ -69,17 +69,17 @@ def findings(dataset: Dataset) -> Findings:
 def cured(
     dataset: Dataset, *, clip: float | int | None = None, constant: bool = False, duplicates: bool = False
 ) -> Dataset:
-    """Return the data with the chosen cures, each noted in `meta["cures"]`.
+    """Return the data with the chosen cures applied, each noted in `meta["cures"]`.
 
     Args:
-        dataset: What to cure.
-        clip: Pull values of x to at most so many robust standard deviations (1.4826 times the median distance from the
-            median) from each column's median; columns that hardly ever leave their median are left alone.
+        dataset: The data to cure.
+        clip: Limit each value of x to this many robust standard deviations (1.4826 times the median distance from the
+            median) from its column's median; columns that rarely leave their median are left alone.
         constant: Drop columns of x that never change.
         duplicates: Drop rows whose x repeats an earlier row.
 
     Raises:
-        DataError: If nothing would be left, or columns are to be dropped from pictures.
+        DataError: If nothing would be left, or if columns are to be dropped from pictures.
     """
     changes: dict = {}
     notes = []
@@ -110,9 +110,9 @@ def cured(
 
 
 def complete(error: MissingValues, how: Missing) -> Dataset:
-    """Return the data that was refused for missing values, without the rows (or columns) that have them.
+    """Return data that was refused for missing values, without the rows (or columns) that have them.
 
-    Rows with a missing value in u or a factor are dropped either way.
+    Rows with a missing value in u or in a factor are dropped in both cases.
 
     Raises:
         DataError: If nothing would be left, or `how` is "refuse".
@@ -156,7 +156,7 @@ def missing(error: MissingValues) -> tuple[int, int, int]:
 def spectrum(x: Real[np.ndarray, "n d"], *, rows: int = 500) -> Float[np.ndarray, " k"]:
     """Return the share of variance of each principal component, largest first, from at most `rows` even rows.
 
-    Where columns outnumber rows the Gram matrix of the rows is used: the same numbers, sooner.
+    If columns outnumber rows, the Gram matrix of the rows is used: it gives the same numbers faster.
     """
     part = np.asarray(x[:: max(1, -(-len(x) // rows))], np.float64)
     part = part - part.mean(0)
@@ -194,13 +194,13 @@ def _rebuilt(
 
 
 def _present(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return codes of those labels only that some row has, and these labels."""
+    """Return the codes restricted to labels that some row has, and these labels."""
     present = np.unique(codes)
     return np.searchsorted(present, codes), tuple(labels[code] for code in present)
 
 
 def _robust(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each column's median and robust standard deviation; infinite where more than half the values are equal."""
+    """Return each column's median and robust standard deviation; infinite if more than half the values are equal."""
     centre = np.median(x, axis=0)
     spread = 1.4826 * np.median(np.abs(x - centre), axis=0)
     return centre, np.where(spread > 0, spread, np.inf)
@@ -212,7 +212,7 @@ def _two(values: np.ndarray) -> np.ndarray:
 
 
 def _finite(given: dict, name: str) -> np.ndarray:
-    """Return which rows of x, u or z hold finite numbers (or a label) only, in the precision they will have."""
+    """Return the rows of x, u or z with only finite numbers (or a label), in the precision they will have."""
     values = given[name]
     if name == "u" and given["u_labels"] and np.asarray(values).dtype.kind == "i":
         return np.asarray(values) >= 0

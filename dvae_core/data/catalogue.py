@@ -1,7 +1,7 @@
-"""Public data that can be fetched on request: short, with licences, every file pinned by its digest. No torch here.
+"""Public data that can be fetched on request: a short list with licences, each file pinned by its digest. No torch.
 
-Nothing is fetched unless somebody asks, and nothing else needs the network. A file that is not, byte for byte, what
-it was when it was listed is refused and not kept.
+Nothing is fetched unless the user asks for it, and nothing else needs the network. A file that differs in any byte from
+the listed one is refused and not kept.
 """
 
 import os
@@ -13,18 +13,18 @@ from typing import Any
 
 from dvae_core.data.dataset import DataError
 
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds without receiving a byte
 CHUNK = 2**16
 _MIB = 2**20
 
 
 class Cancelled(DataError):
-    """A download that somebody stopped; nothing of it is kept."""
+    """A download that the user stopped; nothing of it is kept."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """One file: where it is, what it is called here, its digest ("sha256:..." or "md5:...") and its size if known."""
+    """One file: its address, its local name, its digest ("sha256:..." or "md5:...") and its size if known."""
 
     url: str
     name: str
@@ -44,12 +44,12 @@ class Entry:
 
     Attributes:
         key: Its name in links and on the command line.
-        title: What a person calls it.
-        about: One line: what x, u and factors are.
-        licence: As stated by its origin.
-        source: Who made it, for the person who uses it.
-        files: What is fetched; several files make a folder.
-        read: How it is best read, as settings of `config.FileData`.
+        title: Its name as shown to people.
+        about: One line about x, u and the factors.
+        licence: As stated by its source.
+        source: Who made it, for the user to cite.
+        files: The files to fetch; several files make a folder.
+        read: The best way to read it, as settings of `config.FileData`.
     """
 
     key: str
@@ -89,7 +89,7 @@ _NORB = {
 }
 _OSF = "https://osf.io/download/{}/"
 
-# Digests and addresses as recorded by the projects named; an address may have moved since, a digest cannot.
+# Digests and addresses as recorded by the named projects; an address may have moved since, but a digest cannot.
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "s1-reach", "Macaque S1, reaching", "52 neurons, 35,129 bins of 50 ms; u: hand velocity", "MIT",
@@ -191,7 +191,7 @@ def entry(key: str) -> Entry:
 
 
 def cache_folder() -> Path:
-    """Return where fetched files are kept: $DVAE_CACHE, or the user's cache folder."""
+    """Return the folder for fetched files: $DVAE_CACHE, or the user's cache folder."""
     given = os.environ.get("DVAE_CACHE")
     if given:
         return Path(given).absolute()
@@ -201,30 +201,30 @@ def cache_folder() -> Path:
 
 
 def is_fetched(wanted: Entry, folder: Path | None = None) -> bool:
-    """Whether all files are here (their digests were checked when they came)."""
+    """Whether all files are present (their digests were checked on arrival)."""
     at = (folder or cache_folder()) / wanted.key
     return all((at / f.name).is_file() for f in wanted.files)
 
 
 def path_of(wanted: Entry, folder: Path | None = None) -> Path:
-    """Return what to read once fetched: the file, or the folder of several."""
+    """Return the path to read after fetching: the file, or the folder of several files."""
     at = (folder or cache_folder()) / wanted.key
     return at / wanted.files[0].name if len(wanted.files) == 1 else at
 
 
 def fetch(wanted: Entry, folder: Path | None = None, *, progress: Callable[[float | int], None] | None = None) -> Path:
-    """Fetch an entry unless it is here, check every digest, and return the path to read.
+    """Fetch an entry unless it is present, check every digest, and return the path to read.
 
     Args:
-        wanted: The entry.
-        folder: Where to; the cache folder by default.
-        progress: Called with the share done, 0 to 1; whatever it raises ends the download.
+        wanted: The entry to fetch.
+        folder: The target folder; the cache folder by default.
+        progress: Called with the share done, 0 to 1; any exception that it raises ends the download.
 
     Returns:
         The file, or the folder if the entry has several.
 
     Raises:
-        DataError: If network, server or disk fail, or if what came is not what was listed; nothing is then kept.
+        DataError: If network, server or disk fail, or if a file differs from the listed one; nothing is kept then.
     """
     at = (folder or cache_folder()) / wanted.key
     total, before = wanted.size or 0, 0
@@ -262,7 +262,7 @@ def _fetch_one(remote: Remote, at: Path, bar: "_Bar") -> None:
         raise DataError(f"{remote.name} could not be fetched: no answer from its server, or the line broke.") from error
     except OSError as error:
         raise DataError(f"{remote.name} could not be written: {error.strerror or error}.") from error
-    except ValueError as error:  # pooch's word for another digest
+    except ValueError as error:  # pooch raises it for a wrong digest
         raise DataError(
             f"{remote.name} is not the file that was listed (its digest differs), so it was not kept; the source has "
             "changed, or somebody changed it on the way."
@@ -270,14 +270,14 @@ def _fetch_one(remote: Remote, at: Path, bar: "_Bar") -> None:
 
 
 class _Bar:
-    """What pooch takes for a progress bar: counts bytes, reports shares, and ends what grows beyond its size."""
+    """An object that pooch uses as a progress bar: it counts bytes, reports shares, and stops oversized downloads."""
 
     def __init__(self, remote: Remote, report: Callable[[float], None], before: int, size: int) -> None:
         self.remote, self.report, self.before, self.size = remote, report, before, size
         self.total = self.done = 0
 
     def update(self, count: int) -> None:
-        """Count a chunk."""
+        """Count the bytes of a chunk."""
         self.done += count
         limit = self.remote.size
         if limit is not None and self.done > 1.05 * limit + _MIB:
@@ -286,7 +286,7 @@ class _Bar:
         self.report(min((self.before + self.done) / whole, 0.999) if whole else 0.0)
 
     def reset(self) -> None:
-        """Begin again: pooch does so at the end, to fill the bar."""
+        """Reset: pooch does so at the end, to fill the bar."""
         self.done = 0
 
     def close(self) -> None:
@@ -294,7 +294,7 @@ class _Bar:
 
 
 class Download(threading.Thread):
-    """A fetch in the background, for an app that must not wait: state, share done, and the way to stop it."""
+    """A download in the background, for an app that must not block: its state, the share done, and a way to stop it."""
 
     def __init__(self, wanted: Entry, folder: Path | None = None) -> None:
         super().__init__(daemon=True, name=f"fetch {wanted.key}")
@@ -312,11 +312,11 @@ class Download(threading.Thread):
         return "running"
 
     def cancel(self) -> None:
-        """Ask for the end; it comes with the next chunk."""
+        """Request the end of the download; it takes effect with the next chunk."""
         self._stop_asked.set()
 
     def run(self) -> None:
-        """Fetch; what goes wrong becomes `message`."""
+        """Run the download; an error becomes `message`."""
 
         def progress(share: float) -> None:
             if self._stop_asked.is_set():
@@ -333,7 +333,7 @@ _downloads: dict[str, Download] = {}
 
 
 def begin(wanted: Entry, folder: Path | None = None) -> Download:
-    """Start fetching in the background, or return the download of this entry that is under way."""
+    """Start a download in the background, or return the one of this entry that is already running."""
     now = _downloads.get(wanted.key)
     if now is None or now.state != "running":
         now = _downloads[wanted.key] = Download(wanted, folder)

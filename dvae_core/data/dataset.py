@@ -1,4 +1,4 @@
-"""The one form of data in the library: `Dataset`, with its split and its file.
+"""The single data type of the library, `Dataset`, with its split and its file.
 
 A Dataset is frozen and its arrays are read-only, so that a fingerprint taken once stays true.
 """
@@ -21,29 +21,29 @@ from jaxtyping import Bool, Int64, Shaped
 from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.parsing import PARSING
 
-MIN_ROWS, MIN_TRIALS = 3, 5  # fewer cannot be divided
+MIN_ROWS, MIN_TRIALS = 3, 5  # fewer cannot be split
 BLOCKS = 20  # contiguous stretches of a time-ordered recording, see `split`
 PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
 
-# What numpy, zipfile and zlib raise on damaged or hostile files.
+# Exceptions of numpy, zipfile and zlib on damaged or hostile files.
 UNREADABLE = (ValueError, KeyError, OSError, EOFError, MemoryError, OverflowError, NotImplementedError,
               RuntimeError, SyntaxError, zlib.error, zipfile.BadZipFile, tokenize.TokenError)  # fmt: skip
 
 
 class DataError(ValueError):
-    """Data that cannot be used, in one sentence: what was expected, what came, what to do."""
+    """Data that cannot be used; one sentence says what was expected, what was found, and what to do."""
 
 
 class MissingValues(DataError):
-    """Data with values that are not finite; `given` is what the Dataset was made of, so that `care` can cure it."""
+    """Data with values that are not finite; `given` holds the Dataset's arguments, so that `care` can cure it."""
 
     given: Mapping[str, Any] = {}
 
 
 class PackedBits:
-    """Black-and-white pictures at a bit a pixel; reads like the uint8 array `[n d]` of 0 and 1 that it stands for.
+    """Black-and-white pictures at one bit per pixel; reads like the uint8 array `[n d]` of 0 and 1 it represents.
 
-    Rows are unpacked as they are asked for. dSprites (737,280 x 64 x 64) takes 377 MB so, not 3 GB.
+    Rows are unpacked on request. dSprites (737,280 x 64 x 64) takes 377 MB in this form instead of 3 GB.
     """
 
     dtype = np.dtype(np.uint8)
@@ -57,7 +57,7 @@ class PackedBits:
 
     @classmethod
     def of(cls, x: np.ndarray) -> "PackedBits":
-        """Pack an array of 0 and 1, some rows at a time."""
+        """Pack an array of 0 and 1, a few rows at a time."""
         bits = np.empty((len(x), (x.shape[1] + 7) // 8), np.uint8)
         for start in range(0, len(x), 4096):
             bits[start : start + 4096] = np.packbits(x[start : start + 4096], axis=1)
@@ -90,42 +90,43 @@ class PackedBits:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows of data x, with what else is known about each row.
+    """Rows of data x, with everything else that is known about each row.
 
-    Arrays are copied to the stored types and made read-only (bytes that are read-only already are kept as they are).
-    Large black-and-white pictures are packed as bits, and `meta["storage"]` says so. One column may be given flat.
-    Constant columns of x are kept and the first 50 listed in `meta["constant columns"]`. A column of float64 whose
-    offset would eat its signal in float32 (a clock since 1970, a pressure in Pa) is stored less that offset. Blind to
-    time except through `rate_hz`: rows are in time order only where it is stated.
+    Arrays are copied to the stored types and made read-only (bytes that are already read-only are kept as they are).
+    Large black-and-white pictures are packed as bits, and `meta["storage"]` says so. A single column may be given flat.
+    Constant columns of x are kept, and the first 50 are listed in `meta["constant columns"]`. If a float64 column has
+    an offset so large that float32 would lose the signal (a clock since 1970, a pressure in Pa), the offset is
+    subtracted before it is stored. A Dataset knows nothing of time except through `rate_hz`: rows are in time order
+    only if it is stated.
 
     Attributes:
         name: Shown to the user.
         x: Data `[n d_x]`; float32, or unsigned integers for pictures (0..255) and counts.
         u: Auxiliary variable: int64 codes 0..K-1 `[n]` (labels), float32 `[n d_u]` (numbers), or None.
         z: True factors `[n d_z]` float32, if known.
-        x_names: One name a column; filled x1, x2, ... where unknown.
-        u_names: One name a column of u; filled u1, ...
-        z_names: One name a factor; filled s1, ... (sources).
-        u_labels: Names of the codes if u is labels, else ().
-        x_shape: (H, W) or (H, W, 3) for pictures; rows of x are that, flattened in C order.
+        x_names: One name per column; x1, x2, ... by default.
+        u_names: One name per column of u; u1, ... by default.
+        z_names: One name per factor; s1, ... (sources) by default.
+        u_labels: Names of the codes if u is labels, otherwise ().
+        x_shape: (H, W) or (H, W, 3) for pictures; each row of x is one picture, flattened in C order.
         x_scale: Stored x times this is x in the model's units (1/255 for uint8 pictures).
-        rate_hz: Sampling rate in Hz where rows are in time order.
+        rate_hz: Sampling rate in Hz, if rows are in time order.
         meta: Source, licence and notes, shown to the user.
-        index: Where each row comes from `[n]`: its row number in the file (integers), or its time in seconds (floats).
-        trial: The trial of each row, int64 `[n]`, where there are trials; `split` can hold out whole ones.
-        session: The session of each row, int64 `[n]`, where there are several.
-        u_period: Full circle of each column of u that is an angle (360, 2 pi), 0 for the others; () for none at all.
-        x_offset: What was subtracted of each column of x before it was stored `[d_x]` float64; None for nothing.
-        u_offset: Likewise of u.
-        reading: What was read and what was left out, as `readers.model.ReadingRecord.as_dict` has it.
+        index: The origin of each row `[n]`: its row number in the file (integers), or its time in seconds (floats).
+        trial: The trial of each row, int64 `[n]`, if there are trials; `split` can hold out whole ones.
+        session: The session of each row, int64 `[n]`, if there are several.
+        u_period: Full circle of each column of u that is an angle (360, 2 pi), 0 for the others; () if there is none.
+        x_offset: The offset subtracted from each column of x before it was stored, `[d_x]` float64; None for none.
+        u_offset: The same for u.
+        reading: What was read and what was left out, as returned by `readers.model.ReadingRecord.as_dict`.
 
     Raises:
         DataError: If shapes, row counts or names disagree, a value is not finite, no column of x varies, or an offset
-            is so large that float64 cannot hold the signal on it.
+            is so large that float64 cannot hold the signal on top of it.
     """
 
     name: str
-    # No checked shapes here: what comes in may have any, and is refused as a DataError below.
+    # No checked shapes here: inputs may have any shape, and wrong ones are refused as a DataError below.
     x: np.ndarray  # [n d_x]
     u: np.ndarray | None = None  # [n] or [n d_u]
     z: np.ndarray | None = None  # [n d_z]
@@ -153,7 +154,7 @@ class Dataset:
             raise
 
     def _check(self) -> None:
-        """Check everything and store it in the types it is kept in."""
+        """Check everything and convert it to the stored types."""
         x: Any = self.x
         x_offset, u_offset = self.x_offset, self.u_offset
         if isinstance(x, PackedBits):
@@ -219,7 +220,7 @@ class Dataset:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels; 0 where u is numbers or absent."""
+        """Number of labels; 0 if u is numbers or absent."""
         return len(self.u_labels)
 
     @property
@@ -229,7 +230,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any value, shape, type or column name; not with name or meta."""
+        """16 hex digits that change with any value, shape, type or column name, but not with name or meta."""
         words = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
         words += [list(self.u_period)] if any(self.u_period) else []
         digest = hashlib.sha256(json.dumps(words).encode())
@@ -245,13 +246,14 @@ class Dataset:
         return stored.astype(np.float32) * np.float32(self.x_scale)
 
     def u_features(self) -> Features | None:
-        """Return u as a network reads it, `[n d]` float32, or None without u; see `features_of`."""
+        """Return u as a network reads it, `[n d]` float32, or None if there is no u; see `features_of`."""
         return None if self.u is None else self.features_of(self.u)
 
     def features_of(self, u: Auxiliary) -> Features:
         """Return values of this data's u as a network reads them.
 
-        Labels are one-hot, numbers as they are, and an angle is its sine and cosine: 359 and 1 degree are neighbours.
+        Labels become one-hot, numbers stay as they are, and an angle becomes its sine and cosine: 359 and 1 degree are
+        close.
         """
         if self.has_labels:
             return np.eye(self.n_labels, dtype=np.float32)[u]
@@ -265,12 +267,12 @@ class Dataset:
 
     @property
     def row_index(self) -> np.ndarray:
-        """Where each row comes from: `index`, or 0..n-1 where nothing was left out."""
+        """The origin of each row: `index`, or 0..n-1 if nothing was left out."""
         return np.arange(self.n) if self.index is None else self.index
 
 
 def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, ...]]:
-    """Return codes 0..K-1 and the K labels, in sorted order, of a column of whole numbers or text."""
+    """Return codes 0..K-1 and the K sorted labels of a column of whole numbers or text."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     labels, codes = np.unique(values, return_inverse=True)
@@ -279,7 +281,7 @@ def encode_labels(values: Shaped[np.ndarray, " n"]) -> tuple[Codes, tuple[str, .
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Sorted row indices of the two parts, and the `how` that made them, such as "random"."""
+    """Sorted row indices of the two parts, and the method (`how`) that made them, such as "random"."""
 
     train: Int64[np.ndarray, " n_train"]
     held_out: Int64[np.ndarray, " n_held_out"]
@@ -293,19 +295,19 @@ def split(
     fraction: float = 0.2,
     seed: int = 0,
 ) -> Split:
-    """Divide the rows into a training and a held-out part.
+    """Split the rows into a training and a held-out part.
 
-    "random" draws rows, within each label where u is labels. "blocks" cuts the recording into 20 contiguous stretches
-    and holds out every fifth (for the default fraction): neighbouring rows of a time series resemble each other, and a
+    "random" draws rows, within each label if u is labels. "blocks" cuts the recording into 20 contiguous stretches and
+    holds out every fifth (for the default fraction): neighbouring rows of a time series resemble each other, and a
     random split would test on near-copies of the training rows. "trials" and "sessions" hold out whole ones, drawn
-    within each label where every trial has one label. "auto" is trials where rows are the bins of at least 5 trials,
-    else blocks where `rate_hz` is stated, else random.
+    within each label if every trial has one label. "auto" means trials if rows are the bins of at least 5 trials,
+    otherwise blocks if `rate_hz` is stated, otherwise random.
 
     Args:
-        dataset: What to divide.
+        dataset: The data to split.
         how: "auto", "random", "blocks", "trials" or "sessions".
         fraction: Share of rows to hold out; blocks round it to a whole number of twentieths.
-        seed: Of what is drawn; blocks do not use it.
+        seed: Seed of the random draws; blocks do not use it.
 
     Returns:
         Both parts, each with at least one row, and every label in both.
@@ -350,7 +352,7 @@ def split(
 
 
 def _whole(dataset: Dataset, of: np.ndarray | None, what: str, fraction: float, seed: int) -> Bool[np.ndarray, " n"]:
-    """Return which rows are held out if whole trials or sessions are, by the one that each row belongs to."""
+    """Return which rows are held out if whole trials or sessions are, given each row's trial or session."""
     if of is None or of.min() == of.max():
         count = "no" if of is None else "one of its"
         raise DataError(f"{dataset.name} has {count} {what} to hold out; choose another split.")
@@ -364,7 +366,7 @@ def _whole(dataset: Dataset, of: np.ndarray | None, what: str, fraction: float, 
 
 
 def save(dataset: Dataset, path: str | Path) -> None:
-    """Write everything to one .npz without pickles, atomically: a reader sees the old file or the new, never half."""
+    """Write everything to one .npz without pickles, atomically: readers see the old file or the new one, never half."""
     path = Path(path)
     content: dict[str, Any] = {"name": dataset.name, "meta": json.dumps(dict(dataset.meta))}
     for key in (*_ARRAYS, *_WORDS, *_NUMBERS):
@@ -381,7 +383,7 @@ def save(dataset: Dataset, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> Dataset:
-    """Read what `save` wrote, equal in every field; damaged or foreign files are DataErrors."""
+    """Read a file written by `save`, equal in every field; damaged or foreign files raise a DataError."""
     path = Path(path)
     try:
         with PARSING, zipfile.ZipFile(path) as archive:
@@ -431,9 +433,9 @@ def _matrix(
 
 
 def _centred(values: Any, what: str, names: tuple[str, ...]) -> tuple[Any, np.ndarray | None]:
-    """Return values less the offset of every column that float32 could not hold beside its signal, and the offsets.
+    """Return values minus the offset of each column whose signal float32 would lose beside it, and the offsets.
 
-    Nothing is changed (None) where no column has such an offset; float32 and what fits into 16 bits never has.
+    If no column has such an offset, nothing is changed (None); float32 and types that fit into 16 bits never have one.
     """
     given = np.asarray(values)
     if given.dtype.kind not in "iuf" or given.dtype.itemsize < 4 or given.dtype == np.float32 or not given.size:
@@ -463,7 +465,7 @@ def _centred(values: Any, what: str, names: tuple[str, ...]) -> tuple[Any, np.nd
 
 
 def _finite_ends(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest and largest finite value of each column as float64; 0 where it has none."""
+    """Return the smallest and largest finite value of each column as float64; 0 if it has none."""
     if table.dtype.kind in "iu":
         return table.min(axis=0).astype(np.float64), table.max(axis=0).astype(np.float64)
     low, high = table.min(axis=0), table.max(axis=0)
@@ -476,7 +478,7 @@ def _finite_ends(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _per_row(values: Any, what: str, n: int) -> np.ndarray | None:
-    """Return a copy of one integer (or, for times, float) a row."""
+    """Return a copy of one integer (or, for times, one float) per row."""
     if values is None:
         return None
     values = np.asarray(values)
@@ -502,7 +504,7 @@ def _codes(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tupl
             "those rows."
         )
     count = len(labels) or int(codes.max()) + 1
-    # the bounds come first: `bincount` would otherwise allocate as much as a stray code asks for
+    # check the bounds first: `bincount` would otherwise allocate as much as a stray code requires
     if codes.min() < 0 or codes.max() >= min(count, len(codes)) or not np.bincount(codes, minlength=count).all():
         raise DataError(
             f"Labels must be codes 0..{count - 1}, each used at least once; got {len(np.unique(codes))} distinct "
@@ -528,7 +530,7 @@ def _check_picture(shape: tuple[int, ...] | None, d_x: int) -> None:
 
 
 def _share(count: int, fraction: float) -> int:
-    """Return how many of `count` to hold out: at least one, and at least one left."""
+    """Return how many of `count` to hold out: at least one, leaving at least one."""
     return max(0, min(max(1, round(count * fraction)), count - 1))
 
 

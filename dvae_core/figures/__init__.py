@@ -1,9 +1,9 @@
-"""Arrays and tables in, plotly figures out. No files, no models, no randomness.
+"""Plotly figures from arrays and tables. No files, no models, no randomness.
 
-One colour, one meaning, on every page (`COLOURS`), and a second cue beside it: a symbol, a dash, a hatch, a word.
-Titles state the finding. Backgrounds are transparent and text has no colour of its own, so the app's light and dark
-themes both fit. Large inputs are thinned to evenly spaced rows, and the subtitle says so. What there is too little of
-becomes a figure with one sentence in it.
+Each colour has one meaning on every page (`COLOURS`) and is paired with a second cue: a symbol, a dash, a hatch or a
+word. Titles state the finding. Backgrounds are transparent and text has no colour of its own, so the figures fit the
+app's light and dark themes. Large inputs are thinned to evenly spaced rows, and the subtitle says so. If there is too
+little to draw, the figure contains one sentence instead.
 """
 
 from dvae_core.figures.agreement import (

@@ -1,4 +1,4 @@
-"""Do seeds agree, up to which transformation, and what do latents predict: heat maps, ladders, scores, intervals."""
+"""Figures on whether seeds agree, up to which map, and what latents predict: heat maps, ladders, intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ RUNG_WORDS = {
 def typical_rung(r2: Mapping[str, Values]) -> tuple[str | None, int, int]:
     """Return the first rung whose median R^2 over pairs reaches 0.95, how many pairs reach it, and how many there are.
 
-    Rungs are tried from the strictest to the freest; None where none is reached (the counts are then 0 and all pairs).
+    Rungs are tried from the strictest to the freest. If none is reached, the rung is None, the counts 0 and all pairs.
 
     Args:
         r2: R^2 of each pair by rung; NaN where a rung does not apply.
@@ -47,14 +47,14 @@ def agreement_map(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw the MCC of every pair of members; a second run's members stand behind a line.
+    """Draw the MCC of every pair of members; a line separates the members of a second run.
 
     Args:
-        mcc: Scores of all pairs; NaN where there is none.
+        mcc: Scores of all pairs; NaN if there is none.
         names: Names of the members.
-        of: Which run each member belongs to, 0 or 1.
+        of: The run that each member belongs to, 0 or 1.
         runs: Names of the runs.
-        measure: What is drawn.
+        measure: Name of the score.
         turned: MCC of latents with a random rotation of themselves, written under the title.
         title: Replaces the title that states the finding.
         height: In pixels.
@@ -108,11 +108,11 @@ def ladder_chart(
     title: str | None = None,
     height: int = 360,
 ) -> go.Figure:
-    """Draw the R^2 of each rung of the indeterminacy ladder: a dot a pair, a bar the median, the line at 0.95.
+    """Draw the R^2 of each rung of the indeterminacy ladder: a dot per pair, a bar for the median, a line at 0.95.
 
     Args:
-        groups: For each group (model) the R^2 of its pairs by rung, in the ladder's order; NaN where not applicable.
-        what: What is predicted, for the axis.
+        groups: For each group (model) the R^2 of its pairs by rung, in the ladder's order; NaN if not applicable.
+        what: The predicted variable, for the axis.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -167,13 +167,13 @@ def stability(
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
-    """Draw how strongly each latent of one member comes back in every other member.
+    """Draw how strongly each latent of one member recurs in every other member.
 
     Args:
         strength: |correlation| with the matched latent of each other member; NaN for dead latents.
         names: Names of the latents.
-        independent: What independent latents reach, drawn as a line.
-        turned: What latents reach with a random rotation of themselves, drawn as a line.
+        independent: The level that independent latents reach, drawn as a line.
+        turned: The level that latents reach with a random rotation of themselves, drawn as a line.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -224,15 +224,15 @@ def decoding(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw how well a target is predicted from each kind of features, with 95 % intervals and a dot a seed.
+    """Draw how well a target is predicted from each kind of features, with 95 % intervals and a dot per seed.
 
     Args:
-        names: Of the features; "chance" is drawn as a line.
+        names: Kinds of features; "chance" is drawn as a line.
         value: Held-out score.
         low: Lower ends of the intervals.
         high: Upper ends.
         members: For each kind of features the scores of its seeds.
-        target: What is predicted.
+        target: Name of the predicted variable.
         measure: "accuracy" or "R²".
         title: Replaces the title that states the finding.
         height: In pixels.
@@ -291,7 +291,7 @@ def theorem_map(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw theorem 1's A: the statistics of the factors from those of the latents.
+    """Draw theorem 1's A, which maps the statistics of the latents to those of the factors.
 
     Args:
         A: Weights in standardised units, all first statistics first.
@@ -333,8 +333,8 @@ def ica_by_layers(
 
     Args:
         layers: Numbers of layers.
-        scores: For each method the MCC of every data set.
-        chance: The MCC of a random rotation, as a line.
+        scores: For each method the MCCs of all data sets.
+        chance: The MCC of a random rotation, drawn as a line.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -376,15 +376,15 @@ def wrong_axes(
     title: str | None = None,
     height: int = 340,
 ) -> go.Figure:
-    """Draw a diagonal q's ELBO against the angle of the latents' axes, where the seeds began and ended, and the truth.
+    """Draw a diagonal q's ELBO against the angle of the latents' axes, with each seed's start and end, and the truth.
 
     Args:
         angle: Degrees.
-        elbo: The bound at each, nats per example.
-        starts: Angle each seed started at.
-        ends: Angle each seed ended at.
-        at_starts: The bound there.
-        at_ends: The bound there.
+        elbo: The bound at each angle, nats per example.
+        starts: Angle at which each seed started.
+        ends: Angle at which each seed ended.
+        at_starts: The bound at the starts.
+        at_ends: The bound at the ends.
         truth: Angle of the true axes.
         title: Replaces the title that states the finding.
         height: In pixels.

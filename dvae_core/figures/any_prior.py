@@ -1,4 +1,4 @@
-"""Any factorial prior, carried to a Gaussian, turned and carried back: one panel a stage, the same hue for a point."""
+"""Any factorial prior, carried to a Gaussian, rotated and carried back: one panel per stage, one hue per point."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from dvae_core.figures.scatter import dots
 from dvae_core.figures.style import COLOURS, finish, sentence, span_of
 
 QUARTERS = ("both below", "first above", "second above", "both above")  # their medians
-PANEL_LINE = 24  # characters of a title that fit a fifth of the page
+PANEL_LINE = 24  # characters of a title that fit into a fifth of the page
 MAIN, MARGIN = [0.0, 0.84], [0.87, 1.0]  # the scatter's share of either side, and the histogram's
 
 
@@ -32,19 +32,19 @@ def stage(
     height: int = 320,
     limit: int = 1500,
 ) -> go.Figure:
-    """Draw one stage of the way: points in the hue of where they started, and the histogram of each column.
+    """Draw one stage of the construction: points in the hue of their start, and the histogram of each column.
 
-    Two stages of the same rows show each point in the same colour and symbol, so that what moved can be seen.
+    Two stages with the same rows show each point in the same colour and symbol, so that movement is visible.
 
     Args:
-        points: Where they are now; the first two columns.
-        start: Where they were: the quarter of its first two columns, cut at their medians, gives the hue.
-        title: What this stage is.
+        points: Their present positions; the first two columns are drawn.
+        start: Their initial positions: the quarter of the first two columns, cut at their medians, gives the hue.
+        title: Name of this stage.
         axis: Titles of both axes.
         note: The second line.
-        line: Characters of the title that fit.
+        line: Characters of the title that fit on one line.
         height: In pixels.
-        limit: Points drawn; the histograms count all.
+        limit: Number of points drawn; the histograms count all points.
     """
     if len(points) < 2 or min(points.shape[1], start.shape[1]) < 2:
         return sentence("Two columns and at least two rows are needed.", height=height)

@@ -1,4 +1,4 @@
-"""Figures of the theorem's conditions: L's singular values, the learned p(z|u), and what u must be like."""
+"""Figures of the theorem's conditions: L's singular values, the learned p(z|u), and requirements on u."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from dvae_core.figures.style import COLOURS, HUES, finish, sentence
 
 LATENTS_DRAWN = 4
-LEAST_NATS = 0.002  # drawn at least: the axis of singular values is logarithmic
+LEAST_NATS = 0.002  # smallest value drawn: the axis of singular values is logarithmic
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MODES = {
     "none": ("no u (VAE)", "reference", "circle-open", "dot"),
@@ -29,13 +29,13 @@ def singular_values(
     *,
     height: int = 320,
 ) -> go.Figure:
-    """Draw the singular values of the differences of lambda(u), learned and true, against the nk that are needed.
+    """Draw the singular values of the differences of lambda(u), learned and true, and the number nk that is needed.
 
     Args:
-        learned: Of the model's lambda, in nats; None without a conditional prior.
-        true: Of the world's, where known.
+        learned: Those of the model's lambda, in nats; None without a conditional prior.
+        true: Those of the world's, if known.
         needed: n k of the model.
-        chance: What u in random order gives each learned direction (95 % quantile); None where that is not known.
+        chance: Each learned direction's value for u in random order (95 % quantile); None if that is not known.
         height: In pixels.
     """
     fig, largest = go.Figure(), 1.0
@@ -73,11 +73,11 @@ def prior_curves(
     *,
     height: int = 320,
 ) -> go.Figure:
-    """Draw the learned p(z_i|u): a panel a latent, a curve a value of u.
+    """Draw the learned p(z_i|u): one panel per latent, one curve per value of u.
 
     Args:
-        z: Where.
-        density: At each value of u, latent and z.
+        z: Positions on the axis.
+        density: Density at each value of u, latent and z.
         names: Of the values of u.
         height: In pixels.
     """
@@ -97,10 +97,10 @@ def prior_curves(
 
 
 def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:
-    """Draw MCC, or its gain over copying u, of small populations against what u is like.
+    """Draw MCC, or its gain over copying u, of small populations against a property of u.
 
     Args:
-        rows: One a population: `modulate`, `segments`, `strength`, `mcc` (a list, one a member), `u_only`.
+        rows: One per population: `modulate`, `segments`, `strength`, `mcc` (a list, one per member), `u_only`.
         by: "segments" or "strength".
         what: "mcc", its "gain" over the u-only line, or the "condition" number of L (learned, the median seed's).
         height: In pixels.
@@ -108,7 +108,7 @@ def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = 
     if not rows:
         return sentence("Start the study: each population becomes a point here.", height=height)
     fig = go.Figure()
-    best: dict[str, tuple[float, float]] = {}  # of each mode the largest mean, and its spread
+    best: dict[str, tuple[float, float]] = {}  # for each mode the largest mean and its spread
     for mode, (name, role, symbol, dash) in MODES.items():
         mine = sorted((r for r in rows if r["modulate"] == mode), key=lambda r: r[by])
         if not mine:
@@ -149,7 +149,7 @@ def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = 
 
 
 def _best_mode(best: Mapping[str, tuple[float, float]], measure: str) -> str:
-    """Name the best mode where it leads the next one by more than both spreads, else say that the spreads overlap."""
+    """Name the best mode if it leads the next one by more than both spreads, otherwise say that the spreads overlap."""
     ranked = sorted(best, key=lambda name: -best[name][0])
     if not ranked:
         return f"{measure}: no finite value"

@@ -1,4 +1,4 @@
-"""Data as it comes: the distribution of each column, rows in time order, pictures."""
+"""Figures of raw data: the distribution of each column, rows in time order, pictures."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from dvae_core.axes import evenly
 from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, join, sentence, span_of
 
-LABELS_A_PANEL = 6  # more are thinned on the axis
+LABELS_A_PANEL = 6  # more labels are thinned on the axis
 
 
 def column_histograms(
@@ -25,10 +25,10 @@ def column_histograms(
 
     Args:
         x: Data, rows are examples.
-        names: Names of the columns; filled x1, ...
+        names: Names of the columns; x1, ... by default.
         limit: Columns drawn.
-        bins: Of equal width between a column's smallest and largest value.
-        height: In pixels; None for 150 a row of panels.
+        bins: Number of bins of equal width between a column's smallest and largest value.
+        height: In pixels; None for 150 per row of panels.
     """
     n, d = x.shape
     if n < 1 or d < 1:
@@ -70,11 +70,11 @@ def raster(
     """Draw rows (time, across) by columns (neurons, up) as a heat map.
 
     Args:
-        x: Data, rows in time order where `rate_hz` is given.
-        rate_hz: Rows a second; None for row numbers.
+        x: Data, with rows in time order if `rate_hz` is given.
+        rate_hz: Rows per second; None for row numbers.
         names: Names of the columns.
-        unit: What a cell holds ("spikes per bin").
-        limit: Rows drawn, from the first on: thinning would hide what is fast.
+        unit: Unit of a cell ("spikes per bin").
+        limit: Number of rows drawn, from the first on: thinning would hide fast changes.
         title: Replaces the title.
         height: In pixels.
     """
@@ -116,18 +116,18 @@ def recording(
     Args:
         x: Data, rows in time order.
         u: Label codes `[n]` or numbers `[n, d_u]` (the first 3 are drawn), or None.
-        rate_hz: Rows a second; None for row numbers.
+        rate_hz: Rows per second; None for row numbers.
         names: Names of the columns of x.
         u_names: Names of the columns of u.
         u_labels: Names of the codes.
-        unit: What a cell holds ("spikes per bin").
-        limit: Rows drawn, from the first on: thinning would hide what is fast. Of more than 200 columns, 200 are drawn.
+        unit: Unit of a cell ("spikes per bin").
+        limit: Number of rows drawn, from the first on: thinning would hide fast changes. At most 200 columns are drawn.
         height: In pixels.
     """
     n, d = x.shape
     if n < 1 or d < 1:
         return sentence("No rows to draw.", height=height)
-    chosen = evenly(d, MOST_COLUMNS)  # 10,000 neurons would take the browser minutes
+    chosen = evenly(d, MOST_COLUMNS)  # the browser would need minutes for 10,000 neurons
     part = x[:limit, chosen].astype(float)
     names = [filled(names, d, "x")[j] for j in chosen]
     time = np.arange(len(part)) / (rate_hz or 1.0)
@@ -150,7 +150,7 @@ def recording(
             "shape": "hv" if u_labels else "linear"}, showlegend=False, row=2 + k, col=1,
             hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
-        # above its panel: beside the axis, long names would lie over each other
+        # above its panel: beside the axis, long names would overlap
         fig.add_annotation(
             text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="bottom", showarrow=False,
             row=2 + k, col=1,
@@ -187,14 +187,14 @@ def tuning_curves(
 
     Args:
         x: Data.
-        along: Label codes or numbers, same rows; numbers are cut into bins between their 1 and 99 % quantiles.
+        along: Label codes or numbers of the same rows; numbers are cut into bins between their 1 and 99 % quantiles.
         name: Of that variable.
         labels: Names of the codes; () for numbers.
         names: Names of the columns.
         limit: Columns drawn: all in their own order, or, of more, those whose bin means vary most against their
             scatter, strongest first.
-        bins: For numbers.
-        unit: Of x.
+        bins: Number of bins for numbers.
+        unit: Unit of x.
     """
     n, d = x.shape
     if n < 2 or d < 1:
@@ -209,7 +209,7 @@ def tuning_curves(
     sums, squares = np.zeros((count, d)), np.zeros((count, d))
     np.add.at(sums, code, x.astype(float))
     np.add.at(squares, code, np.square(x.astype(float)))
-    used = rows >= 5  # fewer rows have no standard error to speak of
+    used = rows >= 5  # fewer rows have no meaningful standard error
     if used.sum() < 2:
         return sentence(f"{name} takes too few values for a curve.")
     mean = sums[used] / rows[used, None]
@@ -276,9 +276,9 @@ def picture_sheet(
     """Tile pictures into one, row by row, each magnified by a whole number so that single pixels stay sharp.
 
     Args:
-        images: `[k, H, W]` or `[k, H, W, 3]`, uint8, or floats in [0, 1] (values outside are cut).
-        columns: Pictures a line; None for a sheet about twice as wide as high.
-        gap: Grey pixels between pictures, before magnifying.
+        images: `[k, H, W]` or `[k, H, W, 3]`, uint8, or floats in [0, 1] (values outside are clipped).
+        columns: Pictures per line; None for a sheet about twice as wide as high.
+        gap: Width of grey pixels between pictures, before magnifying.
         side: Each picture's longer side becomes at least this many pixels.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What each latent knows of each factor: the matrix behind MIG and its kin."""
+"""The information of each latent about each factor: the matrix behind MIG and related scores."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def factor_map(
         share: I(latent; factor) / H(factor), 0 to 1.
         factors: Names of the rows.
         latents: Names of the columns.
-        height: In pixels; None for 34 a factor.
+        height: In pixels; None for 34 per factor.
     """
     d_z, d_hat = share.shape
     factors, latents = filled(factors, d_z, "s"), filled(latents, d_hat, "z")
@@ -41,7 +41,7 @@ def factor_map(
     second = ordered[:, 1] if d_hat > 1 else np.zeros(d_z)
     clear = [f for f, a, b in zip(factors, ordered[:, 0], second, strict=True) if a > 0.1 and a > 2 * b]
     found = f"One latent stands out for {', '.join(clear)}" if clear else "No factor has a latent of its own"
-    # shares are biased upwards by a few hundredths, alike in every cell: what is not above the least cell is nothing
+    # shares are biased upwards by a few hundredths, alike in every cell: a value not above the least cell means nothing
     lost = [f for f, a in zip(factors, ordered[:, 0], strict=True) if a < share.min() + NOTHING]
     found += f"; none holds {', '.join(lost)}" if lost else ""
     return finish(

@@ -29,7 +29,7 @@ from dvae_core.figures.style import (
 )
 
 GRID_FACTORS = 5  # a recovery grid shows at most 5 x 5 panels
-WITHIN_U = "within u"  # how rows of `mcc_lines` end whose scores are of residuals
+WITHIN_U = "within u"  # suffix of the rows of `mcc_lines` whose scores are of residuals
 
 
 def recovery_scatter(
@@ -47,22 +47,22 @@ def recovery_scatter(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw factors (across) against latents (up), in matched order: what was recovered lies on the framed diagonal.
+    """Draw factors (across) against latents (up), in matched order: recovery shows on the framed diagonal.
 
     Args:
         z_true: True factors.
-        z_hat: Latents, same rows, as the model has them.
-        matching: For each factor its latent, -1 for none (`Score.matching`).
-        signs: For each factor +1 or -1 (`Score.signs`); latents are drawn times their sign.
-        hue: Integer codes or numbers, one a row, or None.
+        z_hat: Latents of the same rows, as the model has them.
+        matching: The latent of each factor, -1 for none (`Score.matching`).
+        signs: +1 or -1 for each factor (`Score.signs`); latents are drawn multiplied by their sign.
+        hue: Integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
         matrix: Signed correlations to print; None computes Pearson's on all rows.
         curves: For each factor None or a fitted curve (latent times its sign, factor), as
             `monotone_fit(sign * z_hat_k, z_true_i)` returns.
-        names: Names of the factors; filled s1, ...
+        names: Names of the factors; s1, ... by default.
         method: Name of the correlation printed.
         title: Replaces the title that states the finding.
-        height: In pixels; None for 190 a row of panels.
+        height: In pixels; None for 190 per row of panels.
     """
     n, d = z_true.shape
     if n < 3:
@@ -133,13 +133,13 @@ def correlation_matrices(
     title: str | None = None,
     height: int | None = None,
 ) -> go.Figure:
-    """Draw the signed correlations as they come, and with latents in the factors' order and sign.
+    """Draw the signed correlations in their original order, and with latents in the factors' order and sign.
 
     Args:
         matrix: Signed correlations (`Score.matrix`).
         matching: For each factor its latent, -1 for none.
         signs: For each factor +1 or -1.
-        names: Names of the factors; filled s1, ...
+        names: Names of the factors; s1, ... by default.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -179,9 +179,9 @@ def mcc_lines(
 
     Args:
         scores: For each model (or model and measure) the scores of its seeds; None or NaN for a failed one. Names that
-            end in "within u" are scores of what u leaves over. No reference is computed on that, so these rows lie
+            end in "within u" are scores of the residuals given u. No reference is computed on those, so these rows lie
             below the references, no line crosses them, and the title does not compare them.
-        references: For each reference its score; None where it does not apply.
+        references: The score of each reference; None if it does not apply.
         measure: Name of the score on the axis.
         title: Replaces the title that states the finding.
         height: In pixels.
@@ -244,7 +244,7 @@ def mcc_lines(
 
 
 def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = None, height: int = 320) -> go.Figure:
-    """Draw the MCC of an iVAE and a VAE on several data sets, a dot a seed, beside each set's best reference line.
+    """Draw the MCC of an iVAE and a VAE on several data sets, a dot per seed, beside each set's best reference line.
 
     Args:
         worlds: One a data set: data_seed, iVAE and VAE (scores of their seeds), references (scores by name; those of a

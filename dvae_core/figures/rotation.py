@@ -1,4 +1,4 @@
-"""What changes, and what does not, as latents turn."""
+"""What changes, and what stays the same, as latents are rotated."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -18,7 +18,7 @@ FEWEST_EFFECTIVE = 10  # importance samples
 def largest_change(mean: Shaped[np.ndarray, " t"], error: Shaped[np.ndarray, " t"] | None = None) -> tuple[float, bool]:
     """Return how far a curve moves from its first value, in nats, and whether it is flat.
 
-    Flat: every change is below 0.02 nats, which no figure shows, or within 3 standard errors of the difference.
+    Flat means: every change is below 0.02 nats, which no figure shows, or within 3 standard errors of the difference.
 
     Args:
         mean: The curve.
@@ -40,16 +40,16 @@ def rotation_curve(
     title: str | None = None,
     height: int = 340,
 ) -> go.Figure:
-    """Draw what changes, and what does not, as the latents turn: nats relative to angle 0, and MCC beside it.
+    """Draw what changes, and what stays the same, as the latents turn: nats relative to angle 0, and MCC beside it.
 
     Args:
         angle_deg: Angles in degrees, ascending.
         curves: By name (mean, standard error or None), nats per example; the band is +- 2 standard errors.
-        at: Where the dial stands, degrees.
-        mcc: MCC at each angle where the truth is known; it gets a panel of its own.
-        thin: Names of curves drawn thin, without markers, and left out of the title: closed forms, or what misleads.
-            They do not stretch the axis.
-        note: Goes in front of the second line.
+        at: Angle of the dial, in degrees.
+        mcc: MCC at each angle, if the truth is known; it gets its own panel.
+        thin: Names of curves drawn thin, without markers, and left out of the title: closed forms, or misleading
+            curves. They do not stretch the axis.
+        note: Text before the second line.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -86,7 +86,7 @@ def rotation_curve(
             largest, is_flat = largest_change(mean, error)
             (flat if is_flat else bent)[name] = largest
     if not bent:
-        reach = max(reach, 0.5)  # what is flat should look it
+        reach = max(reach, 0.5)  # flat curves should look flat
     fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
     if mcc is not None:
         fig.add_scatter(
@@ -99,7 +99,7 @@ def rotation_curve(
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
         fig.add_vline(x=at, line={"color": COLOURS["bad"], "dash": "dot", "width": 2})
-    off = {name: most for name, most in off.items() if abs(most) > 1.1 * reach}  # drawn whole it would flatten the rest
+    off = {name: most for name, most in off.items() if abs(most) > 1.1 * reach}  # in full it would flatten the rest
     note = join(note, *(f"{name} leaves the plot, to {number(most)} nats" for name, most in off.items()))
     if any(error is not None for _, error in curves.values()):
         note = join(note, "band: ± 2 standard errors (Monte Carlo)")
@@ -116,9 +116,9 @@ def rotation_curve(
 
 
 def is_trusted(found: Mapping[str, Shaped[np.ndarray, "..."]]) -> bool:
-    """Whether log p(x) rests on ten importance samples or more in a typical example, at every angle.
+    """Whether log p(x) rests on ten or more importance samples in a typical example, at every angle.
 
-    Curves of earlier versions, which did not count them, pass.
+    Curves of earlier versions, which did not count the samples, pass.
     """
     return "effective" not in found or bool(np.min(found["effective"]) >= FEWEST_EFFECTIVE)
 
@@ -128,15 +128,15 @@ def rotation_story(
 ) -> go.Figure:
     """Draw likelihood and bounds against the angle, from a rotation analysis or from the exact model's `curves`.
 
-    Standard prior: log p(x) and the ELBO of a full-covariance q are flat, that of the best diagonal q bends, and its
-    closed form lies thin beside it. Conditional prior: log p(x|u) with the prior refitted at every angle, and thin with
-    the prior held fixed, which bends even where nothing is identified. What is missing in `found` is left out, and
-    so is log p(x) where too few importance samples count (`is_trusted`).
+    With a standard prior, log p(x) and the ELBO of a full-covariance q are flat, the ELBO of the best diagonal q bends,
+    and its closed form is drawn thin beside it. With a conditional prior, log p(x|u) is drawn with the prior refitted
+    at every angle, and thin with the prior held fixed, which bends even if nothing is identified. Curves that `found`
+    does not have are left out, and so is log p(x) if too few importance samples count (`is_trusted`).
 
     Args:
-        found: Arrays by name: angle, log_px, and what more there is, each with <name>_error beside it or not.
+        found: Arrays by name: angle, log_px and further ones, each optionally with a <name>_error.
         conditional: Whether log_px is log p(x|u).
-        at: Where the dial stands, degrees.
+        at: Angle of the dial, in degrees.
     """
     curves, thin, note = {}, [], ""
     fixed = "log p(x|u), prior held fixed"
@@ -179,14 +179,14 @@ def which_is_true(
     """Draw the latents of a model and of its rotated twin beside each other, without saying which is which.
 
     Args:
-        points: Latents of the model, one row an example.
+        points: Latents of the model, one row per example.
         M: Orthogonal; the twin's latents are M z.
-        hue: Integer codes or numbers, one a row, or None.
+        hue: Integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
         plane: The two latents shown.
         swapped: Put the twin on the left.
-        titles: Of the two panels.
-        title: Of the figure.
+        titles: Titles of the two panels.
+        title: Title of the figure.
         height: In pixels.
     """
     if len(points) < 2 or not np.isfinite(points).all():

@@ -1,4 +1,4 @@
-"""Points, one an example, with one hue a value of u: data, factors and latents, alone or beside each other."""
+"""Points, one per example, with one hue per value of u: data, factors and latents, alone or side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,9 +29,9 @@ from dvae_core.figures.style import (
     thinned,
 )
 
-POINTS = 5000  # drawn in one scatter at most
-WEBGL_FROM = 4000  # more points than this are drawn by WebGL; a browser allows 8 to 16 such figures at once
-LEGEND_ENTRIES = 12  # more labels than this are named on hover only
+POINTS = 5000  # drawn at most in one scatter
+WEBGL_FROM = 4000  # with more points than this, WebGL draws them; a browser allows 8 to 16 such figures at once
+LEGEND_ENTRIES = 12  # with more labels than this, names appear on hover only
 SEEDS_A_LINE = 4
 
 
@@ -49,10 +49,10 @@ def latent_scatter(
 
     Args:
         mu_z: Posterior means of one member.
-        hue: Integer codes or numbers, one a row, or None.
+        hue: Integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
-        kl: KL of each latent (nats), which chooses the two; None for the variance of the means.
-        names: Names of the latents; filled z1, ...
+        kl: KL of each latent (nats), which selects the two; None to use the variance of the means.
+        names: Names of the latents; z1, ... by default.
         title: Replaces the title.
         height: In pixels.
     """
@@ -83,10 +83,10 @@ def data_scatter(
 
     Args:
         x: Data in the model's units.
-        hue: Integer codes or numbers, one a row, or None.
+        hue: Integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
-        names: Names of the columns; filled x1, ...
-        role: What the points are, which is their colour without a hue: "data", "factor", "prior", ...
+        names: Names of the columns; x1, ... by default.
+        role: What the points are; it sets their colour if there is no hue: "data", "factor", "prior", ...
         title: Replaces the title.
         height: In pixels.
     """
@@ -111,24 +111,24 @@ def four_panels(
     height: int = 400,
     limit: int = 1500,
 ) -> go.Figure:
-    """Draw the talk's figure: true factors, data, and what an iVAE and a VAE make of it, with one hue a value of u.
+    """Draw the talk's figure: true factors, data, and the latents of an iVAE and a VAE, with one hue per value of u.
 
-    Rows are the same in all panels; `customdata` of every point is its row. Latents and factors are standardised, each
-    panel is square with one scale, so a rotation looks like one. With more than two dimensions: the first two (align
-    latents to the factors first), principal components for x.
+    Rows are the same in all panels; `customdata` of every point is its row. Latents and factors are standardised, and
+    each panel is square with one scale, so a rotation looks like a rotation. With more than two dimensions, the first
+    two are drawn (align latents to the factors first), and principal components for x.
 
     Args:
         z_true: (a) true factors, or None.
         x: (b) data.
         z_ivae: (c) the iVAE's posterior means, aligned, or None.
         z_vae: (d) the VAE's, or None.
-        hue: u: integer codes or numbers, one a row, or None.
+        hue: u as integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
         titles: Four panel titles, for instance with the MCC of (c) and (d).
         selected: Rows to emphasise; the others fade. None for no selection.
         title: Replaces the title.
         height: In pixels.
-        limit: Rows drawn.
+        limit: Number of rows drawn.
     """
     if len(x) < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
@@ -172,19 +172,19 @@ def seed_panels(
     height: int = 380,
     limit: int = 600,
 ) -> go.Figure:
-    """Draw the same rows in the latents of several seeds, four panels in a line, each with its bound.
+    """Draw the same rows in the latents of several seeds, four panels per line, each with its bound.
 
-    The first two latents, standardised; all panels are square and have one scale, which holds 99.7 % of the values.
+    The first two latents are standardised; all panels are square and share one scale, which holds 99.7 % of the values.
 
     Args:
-        mu_z: Posterior means, one set a seed.
-        hue: u: integer codes or numbers, one a row, or None.
+        mu_z: Posterior means, one set per seed.
+        hue: u as integer codes or numbers, one per row, or None.
         hue_names: Names of the codes, or the one name of the numbers.
-        titles: One a seed.
-        elbo: Held-out ELBO of each, nats per example.
+        titles: One per seed.
+        elbo: Held-out ELBO of each seed, nats per example.
         selected: Rows to emphasise; the others fade. None for no selection.
         height: In pixels.
-        limit: Rows drawn.
+        limit: Number of rows drawn.
     """
     if mu_z.shape[1] < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
@@ -256,7 +256,7 @@ def _two(points: np.ndarray, axis: Sequence[str]) -> tuple[np.ndarray, list[str]
 
 
 def projected(x: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str], str]:
-    """Return at most two columns to draw, their axis titles and a note; principal components where x has more."""
+    """Return at most two columns to draw, their axis titles and a note; principal components if x has more."""
     if x.shape[1] <= 2:
         return x, list(names), ""
     centred = (x - x.mean(0, dtype=float)).astype(float)
@@ -290,9 +290,9 @@ def dots(
     legend: bool = True,
     selected: Sequence[int] | None = None,
 ) -> list[go.Scatter | go.Scattergl]:
-    """Return the traces of a scatter: one a label with its own symbol, or one coloured by number, or one plain."""
+    """Return the traces of a scatter: one per label with its own symbol, or one coloured by number, or a plain one."""
     kind = go.Scattergl if len(rows) > WEBGL_FROM else go.Scatter
-    points = points.astype(np.float32)  # half the bytes on the wire; a screen needs less still
+    points = points.astype(np.float32)  # half the bytes to transfer; a screen needs even less
     marker: dict[str, Any] = {"size": size, "opacity": opacity, "line": OUTLINE}
     groups: list[tuple[np.ndarray, str, dict[str, Any]]] = []
     if hue is None:
@@ -322,7 +322,7 @@ def dots(
 
 def say(fig: go.Figure, text: str, *, row: int, col: int) -> None:
     """Write a word in the middle of an empty panel."""
-    fig.add_scatter(x=[None], y=[None], mode="markers", showlegend=False, row=row, col=col)  # or there are no axes
+    fig.add_scatter(x=[None], y=[None], mode="markers", showlegend=False, row=row, col=col)  # axes need a trace
     fig.add_annotation(text=text, x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False, row=row, col=col)
     for update in (fig.update_xaxes, fig.update_yaxes):
         update(title=" ", showticklabels=False, showgrid=False, row=row, col=col)

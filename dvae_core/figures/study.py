@@ -1,4 +1,4 @@
-"""A study in pictures: scores against beta, what their variance is made of, what can be known without truth."""
+"""Figures of a study: scores against beta, the components of their variance, and what can be known without truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, 
 from dvae_core.metrics.variance import Shares
 
 DASHES = ("solid", "dash", "dot", "dashdot")
-PARTS = {  # share, its colour and hatch
+PARTS = {  # each share, its colour and hatch
     "model": ("factor", ""), "β": ("latent", "/"), "model × β": ("prior", "."), "seed": ("reference", "x"),
 }  # fmt: skip
 HATCH = {"fillmode": "overlay", "fgcolor": "black", "fgopacity": 0.25, "size": 6}
@@ -18,13 +18,13 @@ WORDS = {"vae": "VAE", "ivae": "iVAE"}
 
 
 def model_label(text: str) -> str:
-    """Say a study's model: "vae,posterior=full" is "VAE, posterior full"."""
+    """Write a study's model as a title: "vae,posterior=full" becomes "VAE, posterior full"."""
     name, *settings = text.split(",")
     return ", ".join([WORDS.get(name, name), *(s.replace("=", " ") for s in settings)])
 
 
 class _Columns:
-    """A table's columns as arrays, rows chosen by a mask."""
+    """A table's columns as arrays, with rows chosen by a mask."""
 
     def __init__(self, table: Table, scores: Sequence[str], rows: np.ndarray | None = None) -> None:
         def chosen(name: str, kind: type) -> np.ndarray:
@@ -37,22 +37,22 @@ class _Columns:
         self.models = list(dict.fromkeys(self.model.tolist()))
 
     def who(self, rows: np.ndarray) -> list[str]:
-        """Say which models these rows are."""
+        """Name the models of these rows."""
         return [f"{model_label(str(self.model[k]))}, β = {self.beta[k]:g}, seed {self.seed[k]}" for k in rows]
 
 
 def score_against_beta(
     table: Table, score: str, name: str, *, title: str | None = None, height: int = 380
 ) -> go.Figure:
-    """Draw every model of one data set as a dot over its beta, a line through the means of each kind of model.
+    """Draw every model of one data set as a dot at its beta, with a line through the means of each kind of model.
 
-    Bars are one standard deviation over seeds. A failed member is a cross at the foot, a stuck one an open dot; neither
-    is in a mean.
+    Bars are one standard deviation over seeds. A failed member is a cross at the bottom, a stuck one an open dot;
+    neither enters a mean.
 
     Args:
-        table: Columns model, beta, seed, failed, stuck and the score; one data set.
+        table: Columns model, beta, seed, failed, stuck and the score, for one data set.
         score: Column to draw.
-        name: What to call it.
+        name: Display name of the score.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -100,7 +100,7 @@ def score_against_beta(
 
 
 def _what_moves(of: _Columns, y: np.ndarray, known: np.ndarray, name: str) -> str:
-    """Say how far the mean moves with beta, and how far apart seeds of one cell lie, at most over models."""
+    """State how far the mean moves with beta, and the largest spread of the seeds of one cell over the models."""
     moved, apart = 0.0, 0.0
     for model in of.models:
         cells = [y[known & ~of.stuck & (of.model == model) & (of.beta == b)] for b in np.unique(of.beta)]
@@ -117,12 +117,12 @@ def _what_moves(of: _Columns, y: np.ndarray, known: np.ndarray, name: str) -> st
 def variance_bars(
     shares: Mapping[str, Shares | None], *, title: str | None = None, height: int | None = None
 ) -> go.Figure:
-    """Draw what the variance of each score is made of: model, beta, both together, and the seed.
+    """Draw the components of each score's variance: model, beta, both together, and the seed.
 
     Args:
         shares: By the score's name; a score that cannot be split (None) is left out.
         title: Replaces the title that states the finding (about the first score).
-        height: In pixels; None for what the rows need.
+        height: In pixels; None for the height that the rows need.
     """
     known = {name: s for name, s in shares.items() if s is not None}
     if not known:
@@ -160,12 +160,12 @@ def _part(shares: Shares, part: str) -> float:
 def rank_correlations(
     correlations: Mapping[str, Mapping[str, float]], *, title: str | None = None, height: int | None = None
 ) -> go.Figure:
-    """Draw how well what needs no truth (rows) ranks models as what does (columns): Spearman's rho, as tiles.
+    """Draw how well scores without truth (rows) rank models like scores with truth (columns): Spearman's rho, as tiles.
 
     Args:
-        correlations: By row and column; NaN where there is too little.
+        correlations: By row and column; NaN if there are too few models.
         title: Replaces the title that states the finding.
-        height: In pixels; None for what the rows need.
+        height: In pixels; None for the height that the rows need.
     """
     rows = [name for name, row in correlations.items() if np.isfinite(list(row.values())).any()]
     columns = list(dict.fromkeys(c for row in correlations.values() for c in row))
@@ -190,13 +190,13 @@ def rank_correlations(
 def known_and_unknown(
     table: Table, blind: str, score: str, names: Mapping[str, str], rho: float, *, height: int = 380
 ) -> go.Figure:
-    """Draw a score that needs the truth against one that does not: every model a dot, by kind of model.
+    """Draw a score that needs the truth against one that does not: a dot per model, by kind of model.
 
     Args:
-        table: Columns model, beta, seed and both scores; one data set.
+        table: Columns model, beta, seed and both scores, for one data set.
         blind: Column that can be computed without truth (across).
         score: Column that needs it (up).
-        names: What both are called.
+        names: Display names of both scores.
         rho: Spearman's rank correlation of the two, over all models drawn.
         height: In pixels.
     """

@@ -1,4 +1,4 @@
-"""What all figures share: colours that mean one thing, titles that fit, thinning, and how numbers are printed."""
+"""Shared by all figures: colours with one meaning each, titles that fit, thinning, and number formats."""
 
 import json
 import textwrap
@@ -11,24 +11,24 @@ import plotly.graph_objects as go
 from jaxtyping import Shaped
 from plotly.colors import sample_colorscale
 
-# What is drawn in the browser reads the same file.
+# The figures drawn in the browser read the same file.
 _PALETTE = json.loads(Path(__file__).with_name("colours.json").read_text(encoding="utf-8"))
 COLOURS: dict[str, str] = _PALETTE["roles"]
 HUES: tuple[str, ...] = tuple(_PALETTE["hues"])
 SYMBOLS: tuple[str, ...] = tuple(_PALETTE["symbols"])
-NUMBERS = "Cividis"  # perceptually uniform, the same to colour-blind eyes
+NUMBERS = "Cividis"  # perceptually uniform, and the same for colour-blind readers
 DIVERGING = "RdBu_r"
-OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.5)"}  # keeps yellow visible on white, dark blue on black
+OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.5)"}  # keeps yellow visible on white, and dark blue on black
 FAINT = "rgba(128,128,128,0.2)"
 _CLEAR = "rgba(0,0,0,0)"
 LINE = 42  # characters of a title that fit half a column (420 pixels) at the projector's 22 pixels, 9.2 each (measured)
-FULL_LINE = 84  # of a figure that needs the whole width anyway
+FULL_LINE = 84  # for a figure that needs the full width anyway
 
 Hue = Shaped[np.ndarray, " n"] | None
 
 
 def hue_colours(hue: Shaped[np.ndarray, " n"]) -> list[str]:
-    """Return one colour a row: the categorical list for integer codes (repeating after 10), cividis for numbers."""
+    """Return one colour per row: the categorical list for integer codes (repeating after 10), cividis for numbers."""
     if hue.dtype.kind in "iub":
         return [HUES[c % len(HUES)] for c in hue.tolist()]
     low, span = span_of(hue)
@@ -36,7 +36,7 @@ def hue_colours(hue: Shaped[np.ndarray, " n"]) -> list[str]:
 
 
 def sentence(text: str, *, height: int = 220) -> go.Figure:
-    """Return a figure that is one sentence: what a page shows while there is nothing to draw."""
+    """Return a figure that shows one sentence, for pages that have nothing to draw yet."""
     fig = go.Figure()
     fig.add_annotation(text=_wrapped(text, LINE), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     fig.update_xaxes(visible=False, range=[0, 1])
@@ -54,12 +54,12 @@ def finish(
     right: int = 16,
     line: int = LINE,
 ) -> go.Figure:
-    """Set what all figures share. Font sizes and text colours stay the theme's.
+    """Apply the settings that all figures share. Font sizes and text colours stay those of the theme.
 
-    Titles break after `line` characters at most. The second line and later ones add to the margin and to the height, by
-    what they take at the projector's font size, so that the plot keeps its room.
+    Titles break after at most `line` characters. The second and later lines increase the margin and the height by the
+    space they need at the projector's font size, so that the plot keeps its size.
     """
-    title, subtitle = _wrapped(title, line), _wrapped(subtitle, line * 10 // 7)  # plotly's subtitles have 0.7 the size
+    title, subtitle = _wrapped(title, line), _wrapped(subtitle, line * 10 // 7)  # subtitles have 0.7 times the size
     more = 29 * title.count("<br>") + 20 * subtitle.count("<br>")  # 1.3 times 22 and 15 pixels
     height += more
     top = (48 if title else 16) + (26 if subtitle else 0) + (24 if panels else 0) + more
@@ -73,14 +73,14 @@ def finish(
         legend={"orientation": "h", "y": below, "yanchor": "top", "x": 0, "itemsizing": sizing, "bgcolor": _CLEAR},
         dragmode=False, uirevision="keep", hovermode="closest", bargap=0.1,
     )  # fmt: skip
-    fig.for_each_annotation(lambda note: note.update(font=None))  # make_subplots sizes panel titles
+    fig.for_each_annotation(lambda note: note.update(font=None))  # make_subplots sets the size of panel titles
     fig.update_xaxes(automargin=True, gridcolor=FAINT, zeroline=False)
     fig.update_yaxes(automargin=True, gridcolor=FAINT, zeroline=False)
     return fig
 
 
 def _wrapped(text: str, line: int) -> str:
-    """Break into as few lines as `line` allows, as even as they come; "β = 4" and "1 ± 2" stay whole."""
+    """Break into as few lines as `line` allows, of similar length; "β = 4" and "1 ± 2" stay whole."""
     for sign in "=±":
         text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
     versions = [textwrap.wrap(text, w, break_long_words=False, break_on_hyphens=False) for w in range(1, line + 1)]
@@ -97,23 +97,23 @@ def name_hues(fig: go.Figure, hue: Hue) -> go.Figure:
 
 
 def filled(names: Sequence[str], count: int, letter: str) -> list[str]:
-    """Return the names, or the letter and a number each where there are not as many as needed."""
+    """Return the names, or the letter with a number for each if there are not as many as needed."""
     return list(names) if len(names) == count else [f"{letter}{k + 1}" for k in range(count)]
 
 
 def number(value: float) -> str:
-    """Return a number as titles print it."""
+    """Format a number as in titles."""
     text = f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
     return "0.00" if text == "-0.00" else text.replace("-", "−")
 
 
 def join(*notes: str) -> str:
-    """Return the notes that say something as one."""
+    """Return the non-empty notes as one."""
     return "; ".join(note for note in notes if note)
 
 
 def span_of(values: np.ndarray) -> tuple[float, float]:
-    """Return the smallest value and the range (1 where there is none), of finite values only."""
+    """Return the smallest value and the range (1 if it is zero), from finite values only."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return 0.0, 1.0
@@ -122,12 +122,12 @@ def span_of(values: np.ndarray) -> tuple[float, float]:
 
 
 def thinned(n: int, rows: np.ndarray) -> str:
-    """Return a note where not all rows are drawn."""
+    """Return a note if not all rows are drawn."""
     return f"{len(rows):,} of {n:,} rows, evenly spaced" if len(rows) < n else ""
 
 
 def standard(values: np.ndarray) -> np.ndarray:
-    """Return columns of mean 0 and standard deviation 1, constant ones 0; blind to NaN."""
+    """Return columns scaled to mean 0 and standard deviation 1; constant ones become 0; NaN is ignored."""
     values = values.astype(float)
     known = np.isfinite(values).any(0)  # a factor without a latent is a column of NaN, and stays one
     std, mean = np.ones(values.shape[1]), np.zeros(values.shape[1])
@@ -141,9 +141,9 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def page_of(figures: Sequence[go.Figure], title: str) -> str:
-    """Return one HTML page with these figures, to zoom and hover without a server or a network; its camera saves PNG.
+    """Return one HTML page with these figures, to zoom and hover without a server or network; its camera saves PNG.
 
-    Plotly's own script is inside: 4.5 MB.
+    It contains Plotly's own script: 4.5 MB.
     """
     parts = [fig.to_html(full_html=False, include_plotlyjs=i == 0) for i, fig in enumerate(figures)]
     head = f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'

@@ -1,4 +1,4 @@
-"""How training went, member by member: bounds against the step, and which latents carry information."""
+"""The course of training, member by member: bounds against the step, and which latents carry information."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from dvae_core.axes import Table
 from dvae_core.figures.style import COLOURS, HUES, OUTLINE, filled, finish, join, number, sentence
 from dvae_core.metrics import DEAD_NATS
 
-SETTINGS = {"β": "beta", "lr": "lr"}  # columns in which members of a population may differ beside their seed
+SETTINGS = {"β": "beta", "lr": "lr"}  # columns in which members of a population may differ, beside their seed
 WORDS = {"elbo": "ELBO", "recon": "reconstruction", "kl": "KL", "kl_dependence": "KL from dependence"}
 
 
@@ -27,15 +27,15 @@ def training_curves(
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
-    """Draw one thin line a member against the step: held-out solid, train dotted.
+    """Draw one thin line per member against the step: held-out solid, train dotted.
 
     Args:
         history: Columns step, member, seed, beta, split ("train" or "held_out") and the metric, nats per example; lr
             where members differ in it.
         metric: Column to draw: "elbo", "recon", "kl", "kl_1", ...
         failed: Members to mark with a cross and name; members with values that are not finite are marked too.
-        steps: Where the step axis ends; None for the last step so far. Give it while a run is at work.
-        highlight: A member to draw thick; None for the best held-out one where the metric is "elbo".
+        steps: End of the step axis; None for the last step so far. Give it while a run is at work.
+        highlight: A member to draw thick; None for the best held-out one if the metric is "elbo".
         train_name: Name of the dotted curves in the legend.
         title: Replaces the title that states the finding.
         height: In pixels.
@@ -74,12 +74,12 @@ def training_split(
     title: str | None = None,
     height: int = 320,
 ) -> go.Figure:
-    """Draw reconstruction and KL side by side: what the ELBO is made of (elbo = recon - kl).
+    """Draw reconstruction and KL side by side: the two parts of the ELBO (elbo = recon - kl).
 
     Args:
         history: As `training_curves`; columns recon and kl.
         failed: Members to mark with a cross and name.
-        steps: Where the step axes end.
+        steps: End of the step axes.
         highlight: A member to draw thick.
         train_name: Name of the dotted curves in the legend.
         title: Replaces the title that states the finding.
@@ -118,8 +118,8 @@ def kl_bars(
 
     Args:
         kl_latent: Mean KL of each latent's posterior against its prior, nats per example.
-        labels: Names of the members ("seed 3", "β = 4"); filled "member 1", ...
-        names: Names of the latents; filled z1, ...
+        labels: Names of the members ("seed 3", "β = 4"); "member 1", ... by default.
+        names: Names of the latents; z1, ... by default.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -134,7 +134,7 @@ def kl_bars(
     at = np.arange(p)[:, None] * (d + 1.0) + np.arange(d)
     dead = ~(kl >= DEAD_NATS)
     top = max(1.2 * float(np.nan_to_num(kl).max()), 0.05)
-    tile = 0.07 * top  # dead latents have no height to hatch: a tile under the axis stands for them
+    tile = 0.07 * top  # dead latents have no bar to hatch: a tile under the axis represents them
     fig = go.Figure()
     for is_dead, name in ((False, "carries information"), (True, f"dead (below {DEAD_NATS:g} nats)")):
         chosen = np.argwhere(dead == is_dead)
@@ -235,7 +235,7 @@ def _draw_members(
     *,
     col: int,
 ) -> str:
-    """Draw all members' curves into one panel with its axes; return a note where the axis cuts the first steps off."""
+    """Draw all members' curves into one panel with its axes; return a note if the axis cuts off the first steps."""
     end = max([steps or 1, *(float(curve[0][-1]) for m in members for curve in (m.held_out, m.train) if len(curve[0]))])
     for m in members:
         colour = COLOURS["bad"] if m.failed else m.colour

@@ -23,7 +23,7 @@ _PATIENCE_S = 10.0  # the lock is normally held for milliseconds
 _NAME = r"(?:analysis/)?[^/\\\n]+"
 _LINE = re.compile(rf"([0-9a-f]{{64}})  ({_NAME})")
 _HEAD = re.compile(r"# ([0-9]+) files?")
-_EARLIER = {"config.json", "history.csv", "weights.safetensors", "latents.npz"}  # all that lists without a head have
+_EARLIER = {"config.json", "history.csv", "weights.safetensors", "latents.npz"}  # the files in lists without a head
 
 
 def digest(data: bytes) -> str:

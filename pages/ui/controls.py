@@ -83,7 +83,7 @@ def data_folder() -> Path:
 def data_root() -> Path | None:
     """Return the folder whose files a link may name by path (the setting DVAE_DATA_ROOT), or None if it is not set."""
     root = os.environ.get("DVAE_DATA_ROOT")
-    return Path(root).resolve() if root else None  # as `readers.within` resolves what is in it
+    return Path(root).resolve() if root else None  # resolved as in `readers.within`
 
 
 def data_to_text(data: Data, split: Split = "auto") -> str:

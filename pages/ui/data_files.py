@@ -141,7 +141,7 @@ def _parts(file: FileData) -> FileData | None:
     """Let the user choose x, u, factors, read options and cures."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
     variables = [v for v in variables if v.readable]
-    variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is no data
+    variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is not data
     names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("What is what", icon=":material/category:", expanded=True):
         st.caption("Nothing chosen: found by name, or by the format. " + _listing(variables))

@@ -33,7 +33,7 @@ class Agreement:
         return np.column_stack([i[here], j[here]])
 
     def rungs(self, one: int = 0, two: int = 0) -> dict[str, dict[str, int]]:
-        """Count the pairs by their lowest rung reached, by branch ("pointwise", "linear"); "none" if they reach none."""
+        """Count the pairs by their lowest rung reached, by branch ("pointwise", "linear"); "none" for none."""
         out: dict[str, dict[str, int]] = {}
         for branch, names in (("pointwise", POINTWISE), ("linear", LINEAR)):
             counts: dict[str, int] = dict.fromkeys([*names, "none"], 0)

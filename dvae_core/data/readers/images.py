@@ -44,14 +44,14 @@ class Pictures:
 
     @classmethod
     def of(cls, path: Path) -> "Pictures":
-        """Return those of a folder (with its subfolders) or of a zip, read in place: nothing is ever unpacked."""
+        """Return the pictures of a folder (with subfolders) or of a zip, read in place: nothing is ever unpacked."""
         if path.is_dir():
             return cls(path, sorted(_walk(path), key=by_number), lambda name: _file_bytes(path / name))
         with reading(path):
             count = count_members(path)
             if count > MAX_PICTURES:
                 raise DataError(f"{path.name} has {count:,} members where {MAX_PICTURES:,} can be read; split it.")
-            if count > MANY and not _NAMED.search(member_list(path)):  # no picture in it: not worth zipfile's second
+            if count > MANY and not _NAMED.search(member_list(path)):  # no picture: do not spend zipfile's second
                 return cls(path, [], lambda name: b"")
             archive = zipfile.ZipFile(path)
         names = sorted((m.filename for m in archive.infolist() if _is_picture(m.filename)), key=by_number)
@@ -335,7 +335,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
 
 
 def _is_grey(picture: Image.Image) -> bool:
-    colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)  # those used: the whole picture would take far more
+    colours = np.array(picture.getpalette("RGB")).reshape(-1, 3)  # the palette: far smaller than the picture
     used = colours[np.flatnonzero(picture.histogram()[:256])]
     return bool((used == used[:, :1]).all())
 

@@ -314,7 +314,7 @@ def entries_of(path: Path, file: BufferedIOBase, names: set[str] | None = None) 
 def _variable_entries(stream: _Stream, order: str, length: int, names: set[str] | None) -> Iterator[Entry]:
     length += stream.position
     flags, shape, name, own = _header(stream, order)
-    if not name or (names is not None and name not in names):  # without a name: where MATLAB keeps what objects hold
+    if not name or (names is not None and name not in names):  # no name: MATLAB's store for objects' contents
         return
     if own:
         yield Entry(name, shape, own, _nothing)

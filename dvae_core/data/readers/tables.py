@@ -27,7 +27,21 @@ from dvae_core.data.readers.model import FULL_CIRCLE, Intervals, Labels, Part, R
 MAX_COLUMNS = 20_000
 SAMPLE_LINES, SAMPLE_BYTES = 200, 2**22  # the beginning, from which the layout is determined
 LOOK = 1000  # rows from which `inspect` infers types
-GAPS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "-nan", "NAN", "null", "NULL", "None", "?", "<NA>")  # beside numbers
+GAPS = (
+    "",
+    "NA",
+    "N/A",
+    "#N/A",
+    "NaN",
+    "nan",
+    "-nan",
+    "NAN",
+    "null",
+    "NULL",
+    "None",
+    "?",
+    "<NA>",
+)  # in columns of numbers
 
 # Default columns for u and for the true factors: one of the first group, or all of the second.
 _U_ONE, _U_MANY, _Z = re.compile("u|labels?|segment"), re.compile(r"u\d+"), re.compile(r"z|s|[zs]\d+")

@@ -1,6 +1,6 @@
-"""Data that is drawn here or comes with a package, with its true factors where there are any: no file, no download.
+"""Data drawn here or contained in an installed package, with true factors if there are any: no file, no download.
 
-A new one is a file like its neighbours, with its settings, its drawing and its `WORLD`, and two lines below.
+To add a world, write a file like the others, with its settings, its drawing and its `WORLD`, and add two lines below.
 """
 
 from dvae_core.data.worlds import digits, faces, neurons, sources, sprites

@@ -1,4 +1,4 @@
-"""Handwritten digits that come with an installed package: real pictures without a download."""
+"""Handwritten digits from an installed package: real pictures without a download."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Cartoon faces in colour whose factors a listener knows from the talk: skin, age, hair, smile, gaze, saturation.
+"""Cartoon faces in colour whose factors the talk introduces: skin, age, hair, smile, gaze, saturation.
 
-Painted back to front, each part by its signed distance d: where d < 0 the part covers, with an edge one pixel wide.
-Coordinates run from -1 to 1, y downwards. What no factor moves (head, neck, shirt) is a fixed mask in a window of its
-own, and only its colour is computed for each face.
+Faces are painted back to front. Each part has a signed distance d: where d < 0 the part covers, with an edge one pixel
+wide. Coordinates run from -1 to 1, y downwards. Parts that no factor moves (head, neck, shirt) are fixed masks, each in
+its own window, and only their colour is computed for each face.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ from dvae_core.settings import setting, settings
 FACTORS = ("skin", "age", "hair", "smile", "gaze", "saturation")
 AGES = ("young", "middle-aged", "old")
 
-_CHUNK = 64  # faces painted at once
+_CHUNK = 64  # faces painted at the same time
 _SKIN = np.array([[255, 226, 201], [240, 190, 150], [204, 142, 98], [144, 90, 58], [98, 60, 42]]) / 255  # light to dark
 _HAIR, _GREY = np.array([62, 36, 24]) / 255, np.array([222, 222, 226]) / 255
 _SKY, _SHIRT = np.array([[176, 214, 240], [222, 238, 248]]) / 255, np.array([38, 140, 140]) / 255
@@ -56,8 +56,8 @@ def faces(
         n: Number of faces.
         side: Pixels; 64 shows every factor, 32 loses the wrinkles.
         u: The auxiliary variable: thirds of age as labels, or none.
-        correlation: Of every pair of factors (see `uniform_factors`).
-        seed: Fixes everything.
+        correlation: Correlation of every pair of factors (see `uniform_factors`).
+        seed: Determines everything.
 
     Returns:
         x as uint8 RGB, factors z, u.
@@ -107,11 +107,11 @@ def draw_faces(factors: Float[np.ndarray, "n 6"], *, side: int = 64) -> UInt8[np
     return out
 
 
-_Part = tuple[slice, slice, np.ndarray]  # rows, columns, how much of each pixel is covered
+_Part = tuple[slice, slice, np.ndarray]  # rows, columns, and the covered share of each pixel
 
 
 class _Canvas:
-    """The fixed masks of one picture size, and the painting of a few faces."""
+    """The fixed masks for one picture size, and the code that paints a few faces."""
 
     def __init__(self, side: int) -> None:
         at = ((np.arange(side) + 0.5) * 2 / side - 1).astype(np.float32)
@@ -144,11 +144,11 @@ class _Canvas:
         self.mouth = self.window(-0.32, 0.32, 0.16, 0.56)
 
     def cover(self, distance: np.ndarray) -> np.ndarray:
-        """Return how much of each pixel a part covers."""
+        """Return the share of each pixel that a part covers."""
         return np.clip(0.5 - distance / self.pixel, 0, 1).astype(np.float32)
 
     def part(self, distance: np.ndarray) -> _Part:
-        """Return what a fixed part covers, and where."""
+        """Return the pixels that a fixed part covers, and its window."""
         return _trimmed(self.cover(distance))
 
     def fixed(self, out: np.ndarray, part: _Part, colour: np.ndarray, strength: np.ndarray | float = 1.0) -> None:
@@ -157,7 +157,7 @@ class _Canvas:
         _over(out[:, rows, columns], cover * strength, colour)
 
     def window(self, left: float, right: float, top: float, bottom: float) -> tuple[slice, slice]:
-        """Return rows and columns of a box."""
+        """Return the rows and columns of a box."""
         a, b, c, d = np.searchsorted(self.at, [top, bottom, left, right])
         return slice(a, b), slice(c, d)
 
@@ -223,7 +223,7 @@ class _Canvas:
         _over(out, self.cover(brow), 0.72 * hair)
 
     def smile(self, out: np.ndarray, x: np.ndarray, y: np.ndarray, smile: np.ndarray, tone: np.ndarray) -> None:
-        """Paint the mouth: its corners rise, and beyond the middle it opens on a row of teeth."""
+        """Paint the mouth: its corners rise, and past the middle of the range it opens on a row of teeth."""
         smile = smile[:, None, None]
         width = 0.15 + 0.09 * smile
         along = np.square(x / width)
@@ -238,7 +238,7 @@ class _Canvas:
 
 
 def _trimmed(cover: np.ndarray) -> _Part:
-    """Return the smallest window that holds what is covered, and the mask in it."""
+    """Return the smallest window that contains all covered pixels, and the mask in it."""
     rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
     if not len(rows):  # too small for this many pixels
         return slice(0, 0), slice(0, 0), cover[:0, :0]
@@ -247,7 +247,7 @@ def _trimmed(cover: np.ndarray) -> _Part:
 
 
 def _over(out: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> None:
-    """Paint a colour ([3], or one a face) over pictures [k, h, w, 3], in place."""
+    """Paint a colour ([3], or one per face) over pictures [k, h, w, 3], in place."""
     colour = colour.astype(np.float32)
     colour = colour[:, None, None, :] if colour.ndim == 2 else colour
     out += cover[..., None] * (colour - out)
@@ -256,14 +256,14 @@ def _over(out: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> None:
 def _ellipse(
     x: np.ndarray, y: np.ndarray, cx: float | int, cy: float | int, rx: float | np.ndarray, ry: float | np.ndarray
 ) -> np.ndarray:
-    """Return the distance to an ellipse to first order: exact on its edge, where it matters."""
+    """Return the distance to an ellipse to first order; it is exact on the edge, where precision matters."""
     a, b = (x - cx) / rx, (y - cy) / ry
     level = np.sqrt(a * a + b * b)
     return level * (level - 1) / np.maximum(np.hypot(a / rx, b / ry), 1e-6)
 
 
 def _stroke(x: np.ndarray, y: np.ndarray, ax: float, ay: float, bx: float, by: float, radius: float) -> np.ndarray:
-    """Return the distance to a line of this half width from a to b with round ends."""
+    """Return the distance to a line of this half width from a to b, with round ends."""
     dx, dy = bx - ax, by - ay
     t = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0, 1)
     return np.hypot(x - ax - t * dx, y - ay - t * dy) - radius

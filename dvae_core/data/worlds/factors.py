@@ -1,4 +1,4 @@
-"""How factors are drawn: uniform each, independent of each other or evenly correlated."""
+"""Draw factors that are each uniform, and either independent of each other or evenly correlated."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -9,13 +9,13 @@ def uniform_factors(n: int, d: int, *, correlation: float | int = 0.0, seed: int
 
         v_i = Phi(g_i),   g ~ N(0, R),   R = 1 on the diagonal and `correlation` elsewhere
 
-    However correlated, every factor alone stays uniform; the rank correlation of two is 6/pi asin(correlation/2).
+    Whatever the correlation, each factor stays uniform; the rank correlation of two is 6/pi asin(correlation/2).
 
     Args:
-        n: Rows.
-        d: Factors.
-        correlation: Of every pair, above -1/(d - 1) and below 1; 0 for independent factors.
-        seed: Fixes everything.
+        n: Number of rows.
+        d: Number of factors.
+        correlation: Correlation of every pair, above -1/(d - 1) and below 1; 0 for independent factors.
+        seed: Determines everything.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -32,7 +32,7 @@ def uniform_factors(n: int, d: int, *, correlation: float | int = 0.0, seed: int
     rng = np.random.default_rng(seed)
     if not correlation:
         return rng.random((n, d))
-    from scipy.special import ndtr  # here: the app's server does without scipy until somebody asks for this
+    from scipy.special import ndtr  # the app's server does not load scipy until this is needed
 
     g = rng.standard_normal((n, d)) @ np.linalg.cholesky(np.full((d, d), correlation) + (1 - correlation) * np.eye(d)).T
     return np.minimum(ndtr(g), 1 - 2.0**-53)

@@ -1,4 +1,4 @@
-"""Spike counts with a known answer: Poisson neurons driven by a few factors."""
+"""Spike counts with known factors: Poisson neurons driven by a few latents."""
 
 from typing import Any, Literal
 
@@ -39,20 +39,20 @@ def neurons(
 ) -> Dataset:
     """Draw spike counts of a population, x ~ Poisson(rate(z)), with a choice of what drives it.
 
-    "mixing": rate = exp(2 tanh f(z)), so 0.14 to 7.4 spikes a bin are expected. Factors and segments are those of
+    "mixing": rate = exp(2 tanh f(z)), so 0.14 to 7.4 spikes per bin are expected. Factors and segments are those of
     `sources` with the same seed; f is `mixing` with `d_x = n_neurons`.
-    "place": an animal runs to and fro on a track; every neuron has a place field, and slow gains (the other factors)
-    raise and lower all. u is the position; bins of 50 ms are in time order.
-    "stimulus": directions on a circle, one a segment; the first two factors scatter about the shown direction, by a
+    "place": an animal runs to and fro on a track. Every neuron has a place field, and slow gains (the other factors)
+    raise and lower all rates. u is the position; bins of 50 ms are in time order.
+    "stimulus": directions on a circle, one per segment. The first two factors scatter about the shown direction, with a
     spread of its own, and neurons prefer directions (cosine tuning). u is the stimulus.
 
     Args:
         n_latents: Number of factors.
         n_neurons: Columns of x.
-        segments: Number of values of u ("place": of stretches, which only make the recording longer).
-        per_segment: Bins a segment.
+        segments: Number of values of u ("place": number of stretches, which only make the recording longer).
+        per_segment: Bins per segment.
         tuning: What drives the population.
-        seed: Fixes everything.
+        seed: Determines everything.
 
     Returns:
         x as small unsigned integers (bins by neurons), the true factors z, and u as labels or as the position.
@@ -86,10 +86,10 @@ def neurons(
 
 
 def _place_cells(rng: Streams, n_latents: int, n_neurons: int, n: int, seed: int) -> Dataset:
-    """Place fields of width 0.1 on a track of length 1, and gains that wander over seconds."""
+    """Draw place fields of width 0.1 on a track of length 1, and gains that wander over seconds."""
     if min(n_latents, n_neurons, n) < 1:
         raise ValueError(f"Factors, neurons and bins must be at least 1; got {n_latents}, {n_neurons} and {n}.")
-    pace = 0.03 * np.exp(0.5 * _wander(rng["u"], n, 1, memory=100)[:, 0])  # radians a bin: a lap takes about 10 s
+    pace = 0.03 * np.exp(0.5 * _wander(rng["u"], n, 1, memory=100)[:, 0])  # radians per bin: a lap takes about 10 s
     position = 0.5 - 0.5 * np.cos(np.cumsum(pace))
     gain = _wander(rng["noise"], n, n_latents - 1, memory=200)
     centre, weight = rng["mixing"].uniform(0, 1, n_neurons), rng["mixing"].normal(0, 0.4, (n_latents - 1, n_neurons))
@@ -104,7 +104,7 @@ def _place_cells(rng: Streams, n_latents: int, n_neurons: int, n: int, seed: int
 def _direction_cells(
     rng: Streams, n_latents: int, n_neurons: int, segments: int, per_segment: int, seed: int
 ) -> Dataset:
-    """Cosine tuning to a noisy copy of the shown direction; further factors are common noise."""
+    """Draw cosine tuning to a noisy copy of the shown direction; further factors are common noise."""
     if n_latents < 2 or min(n_neurons, segments, per_segment) < 1:
         raise ValueError(f"A direction has two coordinates: at least 2 factors are needed; got {n_latents}.")
     u = np.repeat(np.arange(segments), per_segment)

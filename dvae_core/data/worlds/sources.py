@@ -1,11 +1,12 @@
-"""Data with a known answer: nonstationary sources, mixed by a known injective function, and Poisson neurons.
+"""Data with known factors: nonstationary sources, mixed by a known injective function, and Poisson neurons.
 
-The standard of nonlinear ICA (TCL, Hyvarinen & Morioka 2016; iVAE, Khemakhem et al. 2020):
+This is the standard model of nonlinear ICA (TCL, Hyvarinen & Morioka 2016; iVAE, Khemakhem et al. 2020):
 
     z_i | u ~ mean_i(u) + scale_i(u) * noise        x = f(z) + observation noise
 
-A seed fixes everything, and each ingredient draws from a stream of its own: with the same seed, other observation noise
-leaves z and f as they are. `moments` and `mixing` return the true ingredients of the data set with the same arguments.
+A seed determines everything, and each ingredient draws from its own stream: with the same seed, different observation
+noise leaves z and f unchanged. `moments` and `mixing` return the true ingredients of the data set with the same
+arguments.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ Modulate = Literal["both", "mean", "variance"]
 Activation = Literal["xtanh", "leaky", "linear"]
 Streams = dict[str, np.random.Generator]
 
-DEGREES = 5  # of freedom of "student": its excess kurtosis is 6, its sixth moment infinite
-HUMP = 0.95  # "bimodal" is +-0.95 with equal odds, and Gaussian noise that makes the variance 1 (std 0.31)
+DEGREES = 5  # degrees of freedom of "student": its excess kurtosis is 6, its sixth moment infinite
+HUMP = 0.95  # "bimodal" is +-0.95 with equal odds, plus Gaussian noise that makes the variance 1 (std 0.31)
 LEAK = 0.1  # slope of the leaky activation below 0, and of the linear part of xtanh: both stay invertible
 
 
@@ -94,27 +95,27 @@ def sources(
 ) -> Dataset:
     """Draw nonstationary sources and mix them.
 
-    Rows come segment by segment but are independent given u: they are not a time series. How hard a draw is varies a
-    great deal with the seed; score raw x and FastICA beside any model.
+    Rows come segment by segment but are independent given u: they are not a time series. The difficulty varies strongly
+    with the seed; score raw x and FastICA beside any model.
 
     Args:
         n_latents: Number of factors.
-        d_x: Dimensions of x, at least `n_latents`; None for as many.
+        d_x: Dimensions of x, at least `n_latents`; None for the same number.
         segments: Number of values of u.
-        per_segment: Rows a segment; continuous u has `segments * per_segment` rows.
+        per_segment: Rows per segment; continuous u has `segments * per_segment` rows.
         noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3),
             "student" has 5 degrees of freedom (6), "bimodal" two humps (-1.6).
-        modulate: What u changes. "mean" leaves every scale 1, "variance" every mean 0.
-        strength: How much: means times it, log scales times it; 0 is no modulation.
-        scale_range: Bounds of the uniform draw of standard deviations, one a segment and factor.
+        modulate: The moments that u changes. "mean" leaves every scale 1, "variance" every mean 0.
+        strength: Strength of the modulation: means and log scales are multiplied by it; 0 is no modulation.
+        scale_range: Bounds of the uniform draw of standard deviations, one per segment and factor.
         mean_range: Bounds of the uniform draw of means.
         layers: Matrices of the mixing, with an activation after each but the last; 1 is linear.
-        activation: Of the mixing.
+        activation: Activation of the mixing.
         observation_noise: Standard deviation of Gaussian noise added to x, as a fraction of each column's own.
-        correlation: Of every pair of factors given u. It leaves means and scales as asked, breaks the theorem's
-            independence, and brings laplace and sech nearer to Gaussian (a sum of independent draws).
+        correlation: Correlation of every pair of factors given u. It leaves means and scales as requested, violates the
+            theorem's independence, and brings laplace and sech nearer to Gaussian (a sum of independent draws).
         continuous_u: Draw u from U[-1, 1] and let means and scales be smooth waves of it, instead of segments.
-        seed: Fixes everything.
+        seed: Determines everything.
 
     Returns:
         x, the true factors z, and u as labels "1".."segments" or as numbers.
@@ -166,15 +167,15 @@ def moments(
     """Return the true mean and standard deviation of each factor at each u, as `sources` uses them.
 
     Args:
-        u: Segment codes 0..segments-1, or numbers in [-1, 1] where `continuous_u`.
+        u: Segment codes 0..segments-1, or numbers in [-1, 1] with `continuous_u`.
         n_latents: As given to `sources`, like all that follow.
         segments: Number of segments.
-        modulate: What u changes.
-        strength: How much.
+        modulate: The moments that u changes.
+        strength: Strength of the modulation.
         scale_range: Bounds of the standard deviations.
         mean_range: Bounds of the means.
         continuous_u: Whether u is numbers.
-        seed: Of the data set.
+        seed: Seed of the data set.
 
     Returns:
         Means and scales, one row for each u.
@@ -188,15 +189,15 @@ def mixing(
 ) -> Mixing:
     """Return the true generator f of the data set with these arguments.
 
-    Matrices are drawn from U[-1, 1] with columns scaled to length 1; one whose condition number lies below the 25th
-    percentile of its kind is taken, so that no layer nearly loses a direction.
+    Matrices are drawn from U[-1, 1] with columns scaled to length 1. Only a matrix whose condition number lies below
+    the 25th percentile of its kind is used, so that no layer nearly loses a direction.
 
     Args:
         n_latents: Number of factors.
-        d_x: Dimensions of x; None for as many.
+        d_x: Dimensions of x; None for the same number.
         layers: Number of matrices.
-        activation: Between them.
-        seed: Of the data set.
+        activation: Activation between them.
+        seed: Seed of the data set.
 
     Raises:
         ValueError: If f could not be injective (`d_x < n_latents`) or an argument is out of range.
@@ -214,7 +215,7 @@ def mixing(
 
 
 def streams(seed: int) -> Streams:
-    """Return a generator for each ingredient of a data set."""
+    """Return one generator for each ingredient of a data set."""
     names = ("moments", "u", "noise", "mixing", "observation")
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))
 
@@ -232,7 +233,7 @@ def draw_factors(
     correlation: float,
     continuous_u: bool,
 ) -> tuple[Float64[np.ndarray, "n d_z"], Shaped[np.ndarray, " n"]]:
-    """Draw the factors z and the u that modulates them; arguments as of `sources`."""
+    """Draw the factors z and the u that modulates them; the arguments are those of `sources`."""
     if min(n_latents, segments, per_segment) < 1:
         raise ValueError(
             f"n_latents, segments and per_segment must be at least 1; got {n_latents}, {segments} and {per_segment}."
@@ -308,8 +309,8 @@ def _correlating(correlation: float, d: int) -> np.ndarray:
 
 
 def _well_conditioned(rng: np.random.Generator, d_in: int, d_out: int) -> np.ndarray:
-    """Return a unit-column matrix from the best-conditioned quarter of U[-1, 1] draws of its shape."""
-    draws = min(1000, max(12, 300_000 // d_out**2))  # fewer for large matrices: their SVD is what takes time
+    """Return a matrix with unit columns from the best-conditioned quarter of U[-1, 1] draws of its shape."""
+    draws = min(1000, max(12, 300_000 // d_out**2))  # fewer for large matrices: most of the time goes into their SVD
     matrices = rng.uniform(-1, 1, (draws, d_in, d_out))
     matrices /= np.linalg.norm(matrices, axis=1, keepdims=True)
     condition = np.linalg.cond(matrices)
@@ -323,7 +324,7 @@ def _activate(a: np.ndarray, activation: Activation) -> np.ndarray:
 
 
 def meta(note: str) -> dict[str, str]:
-    """Return where drawn data comes from, for its Dataset."""
+    """Return the origin of drawn data, for its Dataset."""
     return {"source": "drawn by this library", "licence": "free of conditions", "notes": note}
 
 

@@ -1,7 +1,8 @@
-"""White shapes on black: the world of dSprites, drawn here, pixel for pixel as in the true data set.
+"""White shapes on black: the world of dSprites, drawn here and identical to the original pixel for pixel.
 
-The geometry was measured on true frames: the side of the square, the axes of the ellipse and the box of the heart are
-fractions of the picture's side, a pixel is white if its centre lies inside, and orientation turns counter-clockwise.
+The geometry was measured on original frames. The side of the square, the axes of the ellipse and the box of the heart
+are fractions of the picture's side. A pixel is white if its centre lies inside, and orientation turns
+counter-clockwise.
 """
 
 from collections.abc import Callable
@@ -51,9 +52,9 @@ def sprites(
 ) -> Dataset:
     """Draw pictures of one white shape each, with its factors: shape, scale, orientation, x, y.
 
-    Factors are drawn with replacement, uniform each. On dSprites' grid (3 x 6 x 40 x 32 x 32 = 737,280 pictures)
-    orientation 0 and 2 pi are two classes of one picture, as in the original; a square looks the same every quarter
-    turn, an ellipse every half. So orientation cannot be read off a picture and no score of it reaches 1.
+    Factors are drawn with replacement, each uniform. On dSprites' grid (3 x 6 x 40 x 32 x 32 = 737,280 pictures)
+    orientation 0 and 2 pi are two classes with one picture, as in the original. A square looks the same every quarter
+    turn, an ellipse every half turn. Orientation therefore cannot be read off a picture, and no score of it reaches 1.
 
     Args:
         n: Number of pictures.
@@ -61,8 +62,8 @@ def sprites(
         grid: "dsprites": scale 0.5, 0.6 .. 1, 40 orientations from 0 to 2 pi, 32 x 32 positions from 0 to 1; or
             "continuous": uniform in the same ranges.
         u: The auxiliary variable: the shape as a label, or none.
-        correlation: Of every pair of factors (see `uniform_factors`).
-        seed: Fixes everything.
+        correlation: Correlation of every pair of factors (see `uniform_factors`).
+        seed: Determines everything.
 
     Returns:
         x of 0 and 1, factors z in dSprites' units (shape 0, 1, 2), u.
@@ -80,7 +81,7 @@ def sprites(
     level = uniform_factors(n, 5, correlation=correlation, seed=seed)
     shape = np.floor(level[:, 0] * 3)
     if grid == "dsprites":
-        level = np.floor(level * DSPRITES_SIZES) / (np.array(DSPRITES_SIZES) - 1)  # both ends of each range included
+        level = np.floor(level * DSPRITES_SIZES) / (np.array(DSPRITES_SIZES) - 1)  # the range includes both ends
     factors = np.column_stack([shape, 0.5 + 0.5 * level[:, 1], 2 * np.pi * level[:, 2], level[:, 3:]])
     return Dataset(
         name=f"Sprites, {n:,} of {side} x {side} pixels",

@@ -1,4 +1,4 @@
-"""What the library knows of a data set that it draws itself."""
+"""The description of a data set that the library draws itself."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from dvae_core.data.dataset import Dataset
 
 @dataclass(frozen=True)
 class World:
-    """A built-in data set: its settings, how it is drawn, and what a page shows of it.
+    """A built-in data set: its settings, the function that draws it, and what a page shows of it.
 
     Attributes:
-        name: What links and the command line call it: the `kind` of its settings.
+        name: Its name in links and on the command line: the `kind` of its settings.
         settings: The class of its settings.
-        draw: From settings to the Dataset.
-        label: From settings to a few words, for menus and titles.
-        words: What it is, in a sentence or two.
+        draw: Turns settings into the Dataset.
+        label: Turns settings into a few words, for menus and titles.
+        words: A description in a sentence or two.
         dials: The settings that the Data page offers.
-        more: Settings that it offers under "More dials".
-        note: From settings to a warning about scores on this data; "" for none.
+        more: Settings that the page offers under "More dials".
+        note: Turns settings into a warning about scores on this data; "" for none.
     """
 
     name: str
@@ -34,5 +34,5 @@ class World:
 
 
 def arguments(settings: Any) -> dict[str, Any]:
-    """Return the settings as arguments of a function that takes every one by name."""
+    """Return the settings as keyword arguments of a function that takes them all by name."""
     return {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if f.name != "kind"}
