@@ -194,7 +194,7 @@ def _rebuilt(
 
 
 def _present(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the codes restricted to labels that some row has, and these labels."""
+    """Return the codes renumbered to the labels that some row has, and these labels."""
     present = np.unique(codes)
     return np.searchsorted(present, codes), tuple(labels[code] for code in present)
 
@@ -212,7 +212,7 @@ def _two(values: np.ndarray) -> np.ndarray:
 
 
 def _finite(given: dict, name: str) -> np.ndarray:
-    """Return the rows of x, u or z with only finite numbers (or a label), in the precision they will have."""
+    """Return a mask of the rows of x, u or z with only finite numbers (or a label), in their stored precision."""
     values = given[name]
     if name == "u" and given["u_labels"] and np.asarray(values).dtype.kind == "i":
         return np.asarray(values) >= 0

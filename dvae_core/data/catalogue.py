@@ -47,7 +47,7 @@ class Entry:
         title: Its name as shown to people.
         about: One line about x, u and the factors.
         licence: As stated by its source.
-        source: Who made it, for the user to cite.
+        source: Who made it, for the user's information.
         files: The files to fetch; several files make a folder.
         read: The best way to read it, as settings of `config.FileData`.
     """

@@ -22,7 +22,7 @@ RUNG_WORDS = {
 def typical_rung(r2: Mapping[str, Values]) -> tuple[str | None, int, int]:
     """Return the first rung whose median R^2 over pairs reaches 0.95, how many pairs reach it, and how many there are.
 
-    Rungs are tried from the strictest to the freest. If none is reached, the rung is None, the counts 0 and all pairs.
+    Rungs are tried from the strictest to the freest. If none is reached, return None, 0 and the number of pairs.
 
     Args:
         r2: R^2 of each pair by rung; NaN where a rung does not apply.

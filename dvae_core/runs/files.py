@@ -44,7 +44,7 @@ _FRESH_NS = 200_000_000  # a younger file may change again within the clock's re
 
 
 def os_error_message(error: OSError) -> str:
-    """Return which operation the system refused and what to do about it, as the end of a sentence."""
+    """Return the cause of a system error and what to do about it, as the end of a sentence."""
     return _MESSAGES.get(error.errno or 0, f"{error.strerror or error}.")
 
 

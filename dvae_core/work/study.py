@@ -249,7 +249,7 @@ class Study:
         costs = [cost(p) for p in everything]
         whole = sum(costs)
         now = sum(c * share for c, (share, _, _) in zip(costs, parts, strict=True))
-        before = float(state_file.get("share", 0.0)) * whole  # share of the work that was done when this session began
+        before = float(state_file.get("share", 0.0)) * whole  # work that was done when this session began
         spent = time.time() - float(state_file.get("began", time.time()))
         return spent * (whole - now) / (now - before) if now > before else None
 

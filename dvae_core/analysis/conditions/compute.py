@@ -182,7 +182,7 @@ def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> 
 
 
 def _family(vae: Vae, start: np.ndarray) -> Callable[[np.ndarray, np.ndarray], Family]:
-    """Return this prior family's view of the latents."""
+    """Return the function that makes this prior's family from latents and codes."""
     prior = vae.prior
     if isinstance(prior, ConditionalNormal):
         return gaussian_family(prior.modulate)

@@ -65,7 +65,7 @@ def score(run: Run) -> dict[str, Any]:
             if within_codes is not None:
                 try:
                     record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
-                except ValueError as error:  # labels without repeats, or a factor that u determines: said in the notes
+                except ValueError as error:  # labels without repeats, or a factor that u determines; see the notes
                     notes += [f"within u: {error}"] if m == 0 else []
         members.append(record)
 

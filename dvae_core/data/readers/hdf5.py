@@ -51,7 +51,7 @@ class File:
         """End the process."""
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # what was still to be said to a process that is no more
+            with contextlib.suppress(OSError):  # unsent output to a process that has ended
                 if pipe:
                     pipe.close()
         self._process.wait()

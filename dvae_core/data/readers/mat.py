@@ -99,7 +99,7 @@ def made(path: Path, variables: list[Variable], load: Callable[[Mapping[str, Par
 
 
 def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], set[str]]:
-    """Return a description of all arrays of a file, of their containers, and the names of single texts."""
+    """Return the variables of a file, descriptions of its containers, and the names of single texts."""
     groups: dict[str, _Group] = {}
     for entry in entries:
         if entry.load is _too_many:  # the parts seen are not all of them
