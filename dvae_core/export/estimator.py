@@ -42,7 +42,8 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         members: Seeds trained together as one population.
         likelihood: "gaussian", "bernoulli", "poisson" or "negative-binomial" (counts that vary more than Poisson's);
             None chooses by the data (whole numbers from 0 up: Poisson).
-        posterior: "diagonal", "full" or "gauss-newton" (refined on the decoder; under an iVAE it needs u to encode).
+        posterior: "diagonal", "full" (the default: it encodes x alone, as a pipeline needs) or "gauss-newton", which
+            recovers factors better and, under an iVAE, needs u to encode.
         epochs, batch, lr: Training settings; None takes the defaults of `recipes.for_dataset`.
         split: How the held-out fifth is chosen: "random", or "blocks" for rows in time order.
         random_state: First seed, a whole number; members take this one and the next ones.
@@ -72,7 +73,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         beta: float = BETA,
         members: int = MEMBERS,
         likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = None,
-        posterior: Literal["diagonal", "full", "gauss-newton"] | None = None,
+        posterior: Literal["diagonal", "full", "gauss-newton"] = "full",
         epochs: int | None = None,
         batch: int | None = None,
         lr: float | None = None,
@@ -85,7 +86,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         self.beta = beta
         self.members = members
         self.likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = likelihood
-        self.posterior: Literal["diagonal", "full", "gauss-newton"] | None = posterior
+        self.posterior: Literal["diagonal", "full", "gauss-newton"] = posterior
         self.epochs = epochs
         self.batch = batch
         self.lr = lr

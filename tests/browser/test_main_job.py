@@ -12,6 +12,9 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     visitor.open(f"{url}/train?data=sources,segments=3,per_segment=400&model=ivae", "Train a population")
     page.get_by_role("spinbutton", name="Seeds").fill("2")
     page.get_by_role("spinbutton", name="Seeds").press("Enter")
+    page.get_by_text("Advanced").first.click()
+    page.get_by_role("spinbutton", name="Epochs").fill("100")
+    page.get_by_role("spinbutton", name="Epochs").press("Enter")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text(re.compile(r"Step \d+ of")).wait_for()
     page.get_by_text("over 2 seeds").first.wait_for()  # the live curve
@@ -48,7 +51,7 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     page.get_by_role("link", name="Next: Any prior").click()
     page.get_by_role("heading", name="Any prior").wait_for()
     page.get_by_role("link", name="Next: Recover").click()
-    page.get_by_text("(c) iVAE: ").first.wait_for()
+    page.get_by_text("(c) iVAE, from x and u: ").first.wait_for()
     visitor.settle()
 
 

@@ -556,6 +556,6 @@ def test_the_heavy_libraries_wait_until_they_are_needed():
     import subprocess
     import sys
 
-    code = "import sys; from dvae_core.data import dataset, readers, synthetic; print(sorted(sys.modules))"
+    code = "import sys; from dvae_core.data import dataset, readers, worlds; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not [name for name in ("torch", "scipy", "sklearn", "pandas", "pyarrow") if f"'{name}'" in loaded]

@@ -59,8 +59,8 @@ def test_betas_and_seeds_are_members_of_one_population():
 
 
 def test_a_model_may_carry_settings():
-    full, diagonal = studies.populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
-    assert (full.config.model.posterior, diagonal.config.model.posterior) == ("full", "diagonal")
+    default, diagonal = studies.populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
+    assert (default.config.model.posterior, diagonal.config.model.posterior) == ("gauss-newton", "diagonal")
     assert diagonal.config.model.latents == 3
 
 
