@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dvae_core import config, recipes, runs
 from dvae_core.config import (
-    BernoulliLikelihood,
     Config,
     ConfigError,
     ConvNet,
@@ -19,10 +18,8 @@ from dvae_core.config import (
     FileData,
     GaussianLikelihood,
     GaussianPrior,
-    LaplacePrior,
     LearnedPrior,
     NegativeBinomialLikelihood,
-    PoissonLikelihood,
     Prior,
     SourcesData,
     Split,
@@ -170,25 +167,17 @@ def data_label(data: Data) -> str:
 # --- the form of the Train page ---------------------------------------------------------------------------------------
 
 MODELS = {"vae": "VAE", "beta-vae": "beta-VAE", "ivae": "iVAE"}
-PRIORS: dict[str, type[GaussianPrior | LaplacePrior | LearnedPrior]] = {
-    "conditional": GaussianPrior, "laplace": LaplacePrior, "learned": LearnedPrior,
-}  # fmt: skip
-PRIOR_NAMES = {"conditional": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
-LIKELIHOODS = {
-    "gaussian": GaussianLikelihood,
-    "bernoulli": BernoulliLikelihood,
-    "poisson": PoissonLikelihood,
-    "negative-binomial": NegativeBinomialLikelihood,
-}
+PRIOR_NAMES = {"gaussian": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
 
 
 def prior_form(cell: DeltaGenerator, key: str) -> Prior:
     """Show the family of an iVAE's p(z|u) and the choice that belongs to it."""
     family = cell.selectbox(
-        "Prior p(z|u)", list(PRIORS), format_func=PRIOR_NAMES.__getitem__, key=f"{key}.prior", persist_state="session",
+        "Prior p(z|u)", list(recipes.PRIORS), format_func=PRIOR_NAMES.__getitem__,
+        key=f"{key}.prior", persist_state="session",
         help="Exponential families, k statistics a latent. Learned: T and lambda are networks, Z is summed on a grid",
     )  # fmt: skip
-    prior = PRIORS[family]()
+    prior = recipes.PRIORS[family]()
     with cell:
         if isinstance(prior, GaussianPrior):
             return edit(prior, ["modulate"], prefix=key, columns=1)
@@ -225,11 +214,11 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         m = edit(m, ["latents"], prefix=key, columns=1)
     with right:
         kind = st.selectbox(
-            "Likelihood p(x|z)", list(LIKELIHOODS), list(LIKELIHOODS).index(m.likelihood.kind),
+            "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),
             format_func=lambda name: name.replace("-", " ").capitalize(),
             key=f"{key}.likelihood", persist_state="session",
         )  # fmt: skip
-    m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else LIKELIHOODS[kind]())
+    m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
         m = edit(m, ["posterior", "encoder", "preprocess"], prefix=key, columns=1)
         if isinstance(m.likelihood, GaussianLikelihood):
