@@ -55,6 +55,9 @@ def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
     path.press("Enter")
     page.get_by_text("What is what").wait_for()
     visitor.settle()
+    if "rows_are" in stated.how:
+        page.get_by_test_id("stButtonGroup").get_by_text(stated.how["rows_are"], exact=True).click()
+        visitor.settle()
     for name in ("x", "u"):
         if name in stated.how:
             choose(visitor, name, stated.how[name])

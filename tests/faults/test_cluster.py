@@ -1,4 +1,4 @@
-"""README's two commands for a cluster, on a cluster of this machine's own processes; and the same result as at home."""
+"""The guide's commands for a cluster, on processes of this machine; and the same result as without a cluster."""
 
 import os
 import re
@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_grou
 ROOT = Path(__file__).parents[2]
 
 
-def test_readmes_cluster_trains_what_this_process_trains(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r'^    python -c "(from dask_jobqueue import SLURMCluster.*)"$', readme, re.M)
+def test_the_guides_cluster_trains_what_this_process_trains(tmp_path):
+    guide = (ROOT / "docs/how-to/cluster.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r'^ +python -c "(from dask_jobqueue import SLURMCluster.*)"$', guide, re.M)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
