@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from components_kit import is_blank, pixels, settled
 
+from tests.helpers import until
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
 
@@ -117,8 +119,8 @@ def test_what_a_beta_costs_stays_on_the_page_when_the_example_changes(visit):
     page.get_by_text("z = [1.0, 0.0, 0.0]").or_(page.get_by_text("z = [0.0, 0.0, 0.0]")).wait_for()
     before = pixels(page.get_by_role("img", name="Picture decoded from"))
     page.locator("label").filter(has_text="Other example").click()
+    until(lambda: pixels(page.get_by_role("img", name="Picture decoded from")) != before)
     settled(page)
-    assert pixels(page.get_by_role("img", name="Picture decoded from")) != before
     assert page.get_by_text("35.5 nats").is_visible()
     assert page.get_by_text("2 of 3").is_visible()
 

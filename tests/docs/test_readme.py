@@ -12,9 +12,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    python -m dvae_core (.*?)(?:\s+#.*)?$", README, re.M)
 
 
+@pytest.mark.timeout(300)  # 25 s of a core, beside two other processes
 def test_the_ten_lines_run():
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=100)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=280)
     assert answer.returncode == 0, answer.stderr
     scores = dict(re.findall(r"(iVAE|raw_x|pca|fastica|u_only) ([\d.]+)", answer.stdout))
     # Measured: 24 seeds from two starts have a mean of .94 and .95, and the best line is .77.
