@@ -23,6 +23,7 @@ PAGES = {
     "study": {},
 }
 SLOW = ("train", "study")  # minutes: they show the training itself
+TRAINS = (pytest.mark.slow, pytest.mark.timeout(1200))
 
 
 def execute(code: str, language: str, store: Path, folder: Path) -> None:
@@ -38,7 +39,7 @@ def execute(code: str, language: str, store: Path, folder: Path) -> None:
         assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.slow) if p in SLOW else p for p in PAGES])
+@pytest.mark.parametrize("page", [pytest.param(p, marks=TRAINS) if p in SLOW else p for p in PAGES])
 def test_the_code_of_a_page_runs_as_shown(page, store, visit, tmp_path):
     if page == "conditions":  # the page shows code once the conditions are checked
         from dvae_core.analysis.conditions.compute import conditions
