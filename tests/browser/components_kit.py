@@ -61,6 +61,15 @@ def drag(page, places_of: Callable[[], list]) -> tuple[int, int, int]:
     return sent, pauses, frames(page) - drawn
 
 
+def release(page) -> None:
+    """Let go, and wait up to 10 s for the message of the release: a text may still stand there from an earlier drag."""
+    page.mouse.up()
+    for _ in range(200):
+        if page.sent:
+            return
+        page.wait_for_timeout(50)
+
+
 def swipe(page, places) -> None:
     """One finger from the first place to the last."""
     session = page.context.new_cdp_session(page)

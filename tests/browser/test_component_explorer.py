@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from components_kit import drag, pixels, runs_of, settled, swipe
+from components_kit import drag, pixels, release, runs_of, settled, swipe
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
@@ -21,7 +21,7 @@ def test_dragging_a_slider_decodes_without_telling_python_until_release(visit):
     assert sent <= pauses
     assert drawn >= (10 if pauses == 0 else 1)
     assert pixels(picture) != before
-    page.mouse.up()
+    release(page)
     page.get_by_text("one = [1.8").or_(page.get_by_text("one = [1.9")).wait_for()  # 0.8 of -3..3, and the thumb's width
     assert 1 <= len(page.sent) <= 1 + pauses
 

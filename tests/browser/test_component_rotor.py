@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from components_kit import drag, is_blank, pixels, settled
+from components_kit import drag, is_blank, pixels, release, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
@@ -22,7 +22,7 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     sent, pauses, drawn = drag(page, places)
     assert sent <= pauses
     assert drawn >= (10 if pauses == 0 else 1)
-    page.mouse.up()
+    release(page)
     page.get_by_text("angle = 60.0").wait_for()  # snapped
     assert 1 <= len(page.sent) <= 1 + pauses
     assert pixels(rotated) != before
