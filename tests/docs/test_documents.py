@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dvae_core.cli import _parser
+from dvae_core.cli import parser
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -56,7 +56,7 @@ def test_every_command_of_a_document_is_understood(document):
         r"^ {4,}python -m dvae_core (.*?)(?:\s+#.*)?$", document.read_text(encoding="utf-8"), re.M
     ):
         if "--help" not in command:
-            assert _parser().parse_args(shlex.split(command)).command
+            assert parser().parse_args(shlex.split(command)).command
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

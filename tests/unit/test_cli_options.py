@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dvae_core import recipes
-from dvae_core.cli import _parser, main
+from dvae_core.cli import main, parser
 from dvae_core.config import FileData, TrainConfig
 from dvae_core.data.dataset import save
 from dvae_core.data.worlds.sources import sources
@@ -56,14 +56,14 @@ def test_there_are_documented_commands():
 @pytest.mark.parametrize("command", [*OLD, *COMMANDS])
 def test_a_command_is_understood(command):
     words = shlex.split(command.replace("\\\n", " "))
-    assert _parser().parse_args(words).command
+    assert parser().parse_args(words).command
 
 
 def test_options_mean_the_settings_they_are_named_after():
-    given = _parser().parse_args(shlex.split(OLD[1]))
+    given = parser().parse_args(shlex.split(OLD[1]))
     assert (given.rate_hz, given.rows, given.bin_s, given.smooth_s, given.min_speed) == (20.0, 100, 0.05, 0.1, 2.0)
     assert (given.x, given.z, given.time, given.clip) == (["a,b", "c"], ["f"], "t", None)
-    given = _parser().parse_args(shlex.split(OLD[7]))
+    given = parser().parse_args(shlex.split(OLD[7]))
     assert (given.k, given.lr, given.optimiser, given.device) == (3, (1e-3, 1e-2), "muon", "cpu")
 
 

@@ -1,0 +1,130 @@
+"""Commands about trained runs: `score`, `encode`, `analyse` and `list`."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from dvae_core import runs
+from dvae_core.cli.common import RUN_HELP, existing_run, perform
+from dvae_core.config import ConfigError, FileData
+from dvae_core.data.load import read_file
+from dvae_core.runs import RunError, files
+
+
+def add_commands(commands: Any) -> None:
+    """Add `score`, `encode`, `analyse` and `list`."""
+    score = commands.add_parser("score", help="score a run on its held-out rows")
+    score.set_defaults(command=_score)
+    score.add_argument("run", metavar="RUN", help=RUN_HELP)
+    score.add_argument("--json", action="store_true", help="print only JSON")
+
+    encode = commands.add_parser("encode", help="write the latents of a file's rows")
+    encode.set_defaults(command=_encode)
+    encode.add_argument("run", metavar="RUN", help=RUN_HELP)
+    encode.add_argument("--data", required=True)
+    encode.add_argument("--u-from", metavar="FILE", help="the file of u (default: the one used in training)")
+    encode.add_argument("--out", required=True, help="a .npz or .csv file")
+
+    analyse = commands.add_parser(
+        "analyse", help="compute an analysis of a run and write it into the run's analysis folder", add_help=False
+    )
+    analyse.set_defaults(command=_analyse)
+    analyse.add_argument("-h", "--help", action=_AnalysesHelp, nargs=0, help="show this help and list the analyses")
+    analyse.add_argument("run", metavar="RUN", help=RUN_HELP)
+    analyse.add_argument("name", metavar="NAME", help="which analysis; --help lists them")
+    analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the analysis")
+    analyse.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    listing = commands.add_parser("list", help="list the runs in a folder")
+    listing.set_defaults(command=_list)
+    listing.add_argument("folder", metavar="DIR")
+
+
+def _score(options: argparse.Namespace) -> int:
+    run = existing_run(options.run)
+    result = perform(run, "score", {})
+    if options.json:
+        print(json.dumps(files.plain(result), indent=1))
+        return 0
+    mean, std, floors = result["mean"], result["std"], result["floors"]
+    print(
+        f"{run.title}: {run.config.model_name}, {run.config.members} members, {result['held_out_rows']} held-out rows"
+    )
+    for name, value in mean.items():
+        if value is not None:
+            print(f"  {name:18s} {value:8.3f} +- {std[name]:.3f}")
+    for name, value in floors.items():
+        if value is not None:
+            print(f"  floor {name:12s} {value:8.3f}")
+    for note in result["notes"]:
+        print(f"  note: {note}")
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> int:
+    import numpy as np
+    import pandas as pd
+
+    from dvae_core.analysis.encode import encode_only, needs_u
+
+    run, out = existing_run(options.run), Path(options.out)
+    if out.suffix not in (".npz", ".csv"):
+        raise ConfigError(f"--out must end in .npz or .csv; got {out.name}.")
+    data = run.config.data
+    how = data if isinstance(data, FileData) else FileData()
+    needed = needs_u(run.config)
+    u_from = options.u_from or (how.u_from if needed else None)
+    how = dataclasses.replace(how, u=how.u if needed else (), z=(), rows=None, u_from=u_from)
+    other = read_file(how, Path(options.data))
+    latents = encode_only(run, other)
+    at = other.row_index
+    name = "time" if at.dtype.kind == "f" else "row"  # bins have times, rows of a file have numbers
+    if out.suffix == ".npz":
+        np.savez_compressed(out, allow_pickle=False, **latents, **{name: at})
+    else:
+        p, n, d = latents["mu_z"].shape
+        table = pd.DataFrame(latents["mu_z"].reshape(p * n, d), columns=[f"z{i + 1}" for i in range(d)])
+        if name == "time":
+            table.insert(0, "time", np.tile(at, p))
+        table.insert(0, "row", np.tile(np.arange(n) if name == "time" else at, p))
+        table.insert(0, "member", np.repeat(np.arange(p), n))
+        table.to_csv(out, index=False)
+    print(f"Wrote {out}")
+    return 0
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    run = existing_run(options.run)
+    record = perform(run, options.name, dict(text.partition("=")[::2] for text in options.set))
+    if options.json:
+        print(json.dumps(files.plain(record), indent=1))
+    return 0
+
+
+class _AnalysesHelp(argparse.Action):
+    """The help of `analyse`, which lists the analyses with their settings; they are loaded only on request."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from dvae_core.analysis.table import described
+
+        parser.epilog = "analyses and their settings:\n" + "\n".join(f"  {line}" for line in described())
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.print_help()
+        parser.exit()
+
+
+def _list(options: argparse.Namespace) -> int:
+    from dvae_core.analysis.tables import run_table
+
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; name the one that holds the runs.")
+    table = run_table(runs.list_runs(folder))
+    print(
+        "No runs here."
+        if table.empty
+        else table.drop(columns=["shipped", "created"], errors="ignore").to_string(index=False)
+    )
+    return 0

@@ -1,0 +1,90 @@
+"""Commands that train many populations: `sweep` over a product of settings, `study` over kinds of u."""
+
+import argparse
+import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from dvae_core import runs
+from dvae_core.cli.common import perform, stop_on_signals
+from dvae_core.cli.options import add_reading, add_settings, data_of, numbers
+from dvae_core.config import Config, ConfigError, FileData, ModelConfig, TrainConfig, data_to_text
+from dvae_core.data.worlds import WORLDS
+from dvae_core.work import jobs
+from dvae_core.work import study as studies
+
+SWEEP_OPTIONS = ("epochs", "batch", "lr", "device")
+
+
+def add_commands(commands: Any) -> None:
+    """Add `sweep` and `study`."""
+    sweep = commands.add_parser("sweep", help="train data sets x models x betas x seeds into one table, or resume that")
+    sweep.set_defaults(command=_sweep)
+    sweep.add_argument("--out", metavar="DIR", required=True, help="the study's folder; without --data: resume it")
+    sweep.add_argument("--data", nargs="+", help=f"files, or built-in data with settings: {', '.join(WORLDS)}")
+    models_help = "vae, ivae, each with settings if wanted: vae,posterior=diagonal (default: vae ivae)"
+    sweep.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL", help=models_help)
+    sweep.add_argument("--betas", type=numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default: 1,2,4,8")
+    sweep.add_argument("--seeds", type=int, default=5, help="seeds of every model and beta (default: 5)")
+    sweep.add_argument("--full", action="store_true", help="also DCI and other scores that take a minute a model")
+    where = sweep.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
+    where.add_argument("--workers", type=int, help="train in this many processes on this machine")
+    add_settings(sweep, ModelConfig, ("latents",))
+    add_settings(sweep, TrainConfig, SWEEP_OPTIONS)
+    add_settings(sweep, Config, ("split",))
+    add_reading(sweep)
+
+    kinds = commands.add_parser("study", help="what must u be like? train small populations on world after world")
+    kinds.set_defaults(command=_kinds_of_u)
+    kinds.add_argument("--out", metavar="DIR", required=True, help="the study's folder; an unfinished study is resumed")
+    kinds.add_argument("--seed", type=int, default=45, help="seed of the worlds (default: 45)")
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    """Train a study, or resume it, and write its table."""
+    path = Path(options.out).absolute()
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"--workers must be at least 1; got {options.workers}.")
+    if options.data:
+        sources = [data_of(text, options) for text in options.data]
+        data = [d if isinstance(d, FileData) else data_to_text(d, split) for d, split in sources]
+        chosen = {name: getattr(options, name) for name in ("latents", "split", *SWEEP_OPTIONS)}
+        everything = studies.populations(data, options.models, options.betas, options.seeds, **chosen)
+        study = studies.create(path, everything, full=options.full)
+    else:
+        study = studies.Study(path, path)
+    begun = study.status()
+    print(f"{begun.models} models in {begun.populations} populations; {begun.done} are finished.")
+    if options.scheduler:
+        executor: Executor = jobs.dask_executor(options.scheduler)
+    else:
+        executor = ThreadPoolExecutor(1) if options.workers is None else jobs.Workers(options.workers)
+    stop_on_signals(path)
+    try:
+        with tqdm(total=begun.models, unit="model", desc=study.id, disable=None) as bar:
+            for progress in studies.perform(study, executor):
+                bar.update(progress.done - bar.n)
+                left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+                bar.set_postfix_str(f"{len(progress.at_work)} at work{left}")
+    finally:
+        executor.shutdown(wait=True)
+    if progress.problem:
+        print(f"dvae_core: {progress.problem}", file=sys.stderr)
+    if progress.state != "finished":
+        print(f"Not finished. Resume with: python -m dvae_core sweep --out {path}", file=sys.stderr)
+        return 1 if progress.problem else 0
+    print(f"Finished in {progress.seconds:.0f} s: {path / 'table.parquet'}")
+    return 0
+
+
+def _kinds_of_u(options: argparse.Namespace) -> int:
+    run = runs.unlisted_run(Path(options.out).absolute())
+    (run.path / "STOP").unlink(missing_ok=True)
+    stop_on_signals(run.path)
+    perform(run, "kinds_of_u", {"seed": options.seed})
+    print(f"Wrote {run.path / 'analysis' / 'study.json'}")
+    return 0

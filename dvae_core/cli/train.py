@@ -1,0 +1,131 @@
+"""The command `train`: a population from a file, from built-in data, from a recipe, or from where a run stopped."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+from tqdm import tqdm
+
+from dvae_core import recipes, runs
+from dvae_core.cli.common import perform, stop_on_signals
+from dvae_core.cli.options import add_reading, add_settings, data_of, numbers
+from dvae_core.config import Config, ConfigError, GaussianPrior, LearnedPrior, ModelConfig, Prior, TrainConfig
+from dvae_core.data.load import dataset_of
+from dvae_core.data.worlds import WORLDS
+from dvae_core.runs import Run
+from dvae_core.work import jobs
+
+MODEL_OPTIONS = ("latents", "posterior", "encoder")
+
+
+TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
+
+
+def add_commands(commands: Any) -> None:
+    """Add `train`."""
+    train = commands.add_parser("train", help="train a population on a file or by a recipe, or resume a run")
+    train.set_defaults(command=_train)
+    train.add_argument(
+        "--data",
+        help="a file or folder (README.md lists the formats), or built-in data with "
+        f"settings: {', '.join(WORLDS)}, such as sprites,side=32,correlation=0.5",
+    )
+    train.add_argument("--recipe", help=f"one of {', '.join(recipes.RECIPES)}")
+    train.add_argument("--resume", metavar="DIR", help="resume the run in this folder")
+    train.add_argument("--out", metavar="DIR", help="the new run's folder")
+    train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
+    train.add_argument("--model", choices=get_args(recipes.ModelName), default="ivae")
+    train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: 4)")
+    train.add_argument("--members", type=int, default=recipes.MEMBERS, help="seeds trained together (default: 4)")
+    train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default: 0)")
+    train.add_argument("--likelihood", choices=list(recipes.LIKELIHOODS), help="p(x|z) (default: by the data)")
+    train.add_argument("--prior", choices=list(recipes.PRIORS), help="family of p(z|u) (default: gaussian)")
+    add_settings(train, GaussianPrior, ("modulate",))
+    add_settings(train, LearnedPrior, ("k",))
+    add_settings(train, ModelConfig, MODEL_OPTIONS)
+    add_settings(train, TrainConfig, (name for name in TRAIN_OPTIONS if name != "lr"))
+    lr_help = "peak learning rate; with several, every seed is trained at each (default: by the data)"
+    add_settings(train, TrainConfig, ("lr",), type=numbers, metavar="1e-3,1e-2", help=lr_help)
+    add_settings(train, Config, ("split",))
+    add_reading(train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
+    run.config  # noqa: B018  a folder that is not a run is refused before torch is loaded
+    (run.path / "STOP").unlink(missing_ok=True)
+    stop_on_signals(run.path)
+    if options.scheduler:
+        return _train_there(run, options.scheduler)
+    from dvae_core.training.train import train  # loads torch: only after the options are checked
+
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        for progress in train(run):
+            bar.total = progress.steps
+            bar.update(progress.step - bar.n)
+            bar.set_postfix_str("held-out ELBO " + " ".join(f"{v:.2f}" for v in progress.elbo))
+    if run.status().state == "stopped":
+        print(f"Stopped. Resume with: python -m dvae_core train --resume {run.path}", file=sys.stderr)
+        return 0
+    perform(run, "score", {})  # scikit-learn: its 1.5 s must not delay the first point of the curves
+    print(f"Finished: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _train_there(run: Run, scheduler: str) -> int:
+    """Train on a Dask cluster and follow the run folder, which the cluster and this process share."""
+    future = jobs.submit(jobs.dask_executor(scheduler), run)
+    with tqdm(unit="step", desc=run.id, disable=None) as bar:
+        while not future.done():
+            status = run.status()
+            bar.total = status.steps or None
+            bar.update(max(status.step - bar.n, 0))
+            time.sleep(0.2)
+    future.result()
+    print(f"{run.status().state.capitalize()}: {run.path}. Scores: python -m dvae_core score {run.path}")
+    return 0
+
+
+def _new_run(options: argparse.Namespace) -> Run:
+    if not options.out:
+        raise ConfigError("Say where to write the run with --out DIR (or continue one with --resume DIR).")
+    if options.recipe:
+        config = recipes.recipe(options.recipe)
+    elif options.data:
+        config = _config(options)
+    else:
+        raise ConfigError("Say what to train on with --data FILE, --recipe NAME or --resume DIR.")
+    return runs.create(Path(options.out), config, title=options.recipe or "")
+
+
+def _config(options: argparse.Namespace) -> Config:
+    data, split = data_of(options.data, options)
+    chosen = {name: getattr(options, name) for name in ("likelihood", *MODEL_OPTIONS, *TRAIN_OPTIONS)}
+    return recipes.for_dataset(
+        data,
+        dataset_of(data),
+        options.model,
+        beta=options.beta,
+        members=options.members,
+        seed=options.seed,
+        prior=_prior(options),
+        split=split,
+        **chosen,
+    )
+
+
+def _prior(options: argparse.Namespace) -> Prior:
+    """Return p(z|u) from the options; refuse an option of another family."""
+    family, modulate, k = options.prior or "gaussian", options.modulate, options.k
+    if options.model != "ivae" and (options.prior or modulate or k is not None):
+        raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
+    if modulate and family != "gaussian":
+        raise ConfigError(f"--modulate is about the Gaussian prior; leave it out with --prior {family}.")
+    if k is not None and family != "learned":
+        raise ConfigError(
+            f"--k is about the learned prior; leave it out with --prior {family}, or use --prior learned."
+        )
+    chosen = {name: value for name, value in (("modulate", modulate), ("k", k)) if value is not None}
+    return recipes.PRIORS[family](**chosen)
