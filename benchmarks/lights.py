@@ -25,9 +25,10 @@ import numpy as np
 
 from dvae_core import recipes, runs
 from dvae_core.analysis.conditions.compute import conditions
+from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.config import Config, GaussianPrior
 from dvae_core.data.worlds import sources
-from dvae_core.identify.conditions import lights_of, theorem_matrix, variability_light, what_follows
+from dvae_core.identify.conditions import theorem_matrix, variability_light, what_follows
 from dvae_core.identify.effect import effect_of, gaussian_family
 
 SHAPES: tuple[dict[str, Any], ...] = (
@@ -87,11 +88,11 @@ def trained(name: str, changes: dict[str, Any], data_seeds: tuple[int, ...]) -> 
             for m in range(config.members):
                 for _ in conditions(run, member_index=m):
                     pass
-                arrays = run.analysis(f"conditions-{m}")
-                assert arrays is not None
-                lights, _, effect = lights_of(config, arrays, is_continuous=False)
+                found = Conditions.load(run, file_name(m))
+                assert found is not None
+                lights, _ = found.lights(config, is_continuous=False)
                 states.append(lights[3].state)
-                verdicts.append("theorem 2 would" in what_follows(config, lights, arrays.get("monotonic"), effect))
+                verdicts.append("theorem 2 would" in what_follows(config, lights, found.monotonic, found.effect))
     counts = ", ".join(f"{state} {states.count(state)}" for state in ("met", "unsure", "broken"))
     print(f"{name:52s} {len(states)} members: {counts}; theorem 2 named {sum(verdicts)}", flush=True)
 

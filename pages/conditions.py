@@ -7,9 +7,9 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.agreement.record import agreement
+from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import conditions as theorem
-from dvae_core.identify.effect import Effect
 from dvae_core.runs import Run, RunError
 from pages.ui import agree_views, code, conditions_kinds_of_u, run_panel
 from pages.ui import page as ui
@@ -32,7 +32,7 @@ FACES = {
 }
 
 
-def checklist(run: Run, found: dict[str, Any], lights: list[theorem.Light], effect: Effect | None) -> None:
+def checklist(run: Run, found: Conditions, lights: list[theorem.Light]) -> None:
     """The four lights, each with its number, and what follows from them."""
     for column, (i, light) in zip(st.columns(4), enumerate(lights, 1), strict=True):
         word, icon, colour = FACES[light.state]
@@ -41,7 +41,7 @@ def checklist(run: Run, found: dict[str, Any], lights: list[theorem.Light], effe
             st.markdown(f"**{i}. {light.name}**")
             st.markdown(f"#### {light.number}")
             st.caption(light.why)
-    st.markdown(f"**The theorem.** {theorem.what_follows(run.config, lights, found.get('monotonic'), effect)}")
+    st.markdown(f"**The theorem.** {theorem.what_follows(run.config, lights, found.monotonic, found.effect)}")
 
 
 def measured(run: Run) -> None:
@@ -50,7 +50,7 @@ def measured(run: Run) -> None:
         return
     found = agreement(run, ui.member_names(run))
     if found is not None:
-        st.markdown(f"**Measured.** {' '.join(agree_views.verdict(found, [run.config.model_name]))}")
+        st.markdown(f"**Measured.** {' '.join(agree_views.findings(found, [run.config.model_name]))}")
     ui.link("agree", "Do the seeds agree?" if found is None else "Details on Agree", run=run.id, beside="none")
 
 
@@ -59,38 +59,39 @@ def value_of_u(names: Sequence[str], row: Any) -> str:
     return ", ".join(f"{name} = {value:.2g}" for name, value in zip(names, row.tolist(), strict=True))
 
 
-def pictures(found: dict[str, Any], learned: theorem.TheoremMatrix | None, effect: Effect | None, run: Run) -> None:
+def pictures(found: Conditions, learned: theorem.TheoremMatrix | None, run: Run) -> None:
     """L's singular values, learned and true, beside the prior's own shape."""
     names, columns = run.about.get("u_labels") or (), run.about.get("u_names") or ()
-    true = theorem.theorem_matrix(found["lam_true"]) if "lam_true" in found else None
+    true = None if found.lam_true is None else theorem.theorem_matrix(found.lam_true)
     left, right = st.columns(2)
     with left:
         ui.plot(
             figures.singular_values(
                 None if learned is None else learned.singular, None if true is None else true.singular,
-                0 if learned is None else learned.needed, None if effect is None else effect.chance,
+                0 if learned is None else learned.needed, None if found.effect is None else found.effect.chance,
             ), key="conditions.singular",
         )  # fmt: skip
-        notes = [str(found["true_words"])] if str(found["true_words"]) else []
+        notes = [found.true_words] if found.true_words else []
         if true is not None:
             size = f"condition {true.condition:.1f}" if true.rank == true.needed else "not invertible"
             notes.append(f"True λ: rank {true.rank} of {true.needed}, {size}.")
         st.caption("Rows of L are scaled by the spread of T: nats of log p(z|u). " + " ".join(notes))
     with right:
-        if "curves" in found:
-            shown = [names[k] if names else value_of_u(columns, found["u"][k]) for k in found["shown"].tolist()]
-            ui.plot(figures.prior_curves(found["curve_z"], found["curves"], shown), key="conditions.prior")
-            if float(found["grid_error"]):
-                st.caption(f"Z is summed on a grid; one twice as fine moves log Z by {float(found['grid_error']):.0e}.")
+        if found.curves is not None and found.curve_z is not None and found.shown is not None and found.u is not None:
+            u = found.u
+            shown = [names[k] if names else value_of_u(columns, u[k]) for k in found.shown.tolist()]
+            ui.plot(figures.prior_curves(found.curve_z, found.curves, shown), key="conditions.prior")
+            if found.grid_error:
+                st.caption(f"Z is summed on a grid; one twice as fine moves log Z by {found.grid_error:.0e}.")
 
 
-def collapse(run: Run, found: dict[str, Any], member: int) -> None:
+def collapse(run: Run, found: Conditions, member: int) -> None:
     """Whether the latents only repeat u."""
-    if "explained" not in found:
+    if found.explained is None:
         return
     table = member_table(run)
     within = table["mcc_within_u"].iloc[member] if "mcc_within_u" in table else float("nan")
-    shares = found["explained"].tolist()
+    shares = found.explained.tolist()
     worst = max(shares)
     if worst > theorem.REPEATS_U:
         st.warning(
@@ -98,8 +99,8 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
         )
     rows = ["| | " + " | ".join(f"z{i + 1}" for i in range(len(shares))) + " |", "|---" * (len(shares) + 1) + "|"]
     rows.append("| Var(E[mean\\|u]) / Var(mean), latents | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
-    if "explained_true" in found:
-        true = found["explained_true"].tolist()
+    if found.explained_true is not None:
+        true = found.explained_true.tolist()
         st.markdown("\n".join(rows))
         st.caption("True factors, in their own order: " + ", ".join(f"{s:.2f}" for s in true) + ".")
     else:
@@ -110,26 +111,27 @@ def collapse(run: Run, found: dict[str, Any], member: int) -> None:
 
 def lab(run: Run, member: int) -> None:
     """Everything about one member of a run."""
-    found = run.analysis(f"conditions-{member}")
-    if found is None or ("lam" in found and "effect_values" not in found):  # the latter of an earlier version
+    found = Conditions.load(run, file_name(member))
+    if found is None or found.is_outdated:
         st.info(
             "The four conditions are checked on held-out data. This takes some seconds.", icon=":material/checklist:"
         )
         run_panel.ask(run, "conditions", "Check the conditions", "Computing T, λ and Jacobians", member_index=member)
         return
     continuous = not run.about.get("has_labels")
-    lights, learned, effect = theorem.lights_of(run.config, found, is_continuous=continuous)
-    checklist(run, found, lights, effect)
+    lights, learned = found.lights(run.config, is_continuous=continuous)
+    checklist(run, found, lights)
     measured(run)
-    pictures(found, learned, effect, run)
+    pictures(found, learned, run)
     with st.expander("Do the latents only repeat u?", icon=":material/content_copy:", expanded=True):
         collapse(run, found, member)
     code.show(
-        f"from dvae_core import runs\nfrom dvae_core.identify import conditions\n\n{code.opening(run)}\n"
+        "from dvae_core import runs\nfrom dvae_core.analysis.conditions.record import Conditions\n"
+        f"from dvae_core.identify.conditions import what_follows\n\n{code.opening(run)}\n"
         f"# python -m dvae_core analyse {run.path.name} conditions --set member_index={member}\n"
-        f'found = run.analysis("conditions-{member}")\n'
-        f"lights, L, effect = conditions.lights_of(run.config, found, is_continuous={continuous})\n"
-        'print(conditions.what_follows(run.config, lights, found.get("monotonic"), effect))'
+        f'found = Conditions.load(run, "{file_name(member)}")\n'
+        f"lights, L = found.lights(run.config, is_continuous={continuous})\n"
+        "print(what_follows(run.config, lights, found.monotonic, found.effect))"
     )
 
 

@@ -115,12 +115,13 @@ def rotation_curve(
     return finish(fig, title or f"T{'; '.join(parts)[1:]}", note, height=height)
 
 
-def is_trusted(found: Mapping[str, Shaped[np.ndarray, "..."]]) -> bool:
+def is_trusted(effective: Shaped[np.ndarray, " t"] | None) -> bool:
     """Whether log p(x) rests on ten or more importance samples in a typical example, at every angle.
 
-    Curves of earlier versions, which did not count the samples, pass.
+    Args:
+        effective: The number of samples at each angle. None, from an earlier version that did not count them, passes.
     """
-    return "effective" not in found or bool(np.min(found["effective"]) >= FEWEST_EFFECTIVE)
+    return effective is None or bool(np.min(effective) >= FEWEST_EFFECTIVE)
 
 
 def rotation_story(
@@ -142,7 +143,7 @@ def rotation_story(
     fixed = "log p(x|u), prior held fixed"
 
     def add(label: str, name: str) -> None:
-        if name in found and (name != "log_px" or is_trusted(found)):
+        if name in found and (name != "log_px" or is_trusted(found.get("effective"))):
             curves[label] = (found[name], found.get(f"{name}_error"))
 
     if "log_pxu_refitted" in found:

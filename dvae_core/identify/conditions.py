@@ -4,10 +4,9 @@ Theorem 1 (Khemakhem et al. 2020) needs (1) additive noise, independent of z, (2
 independent statistics T, and (4) n k + 1 values of u for which L = (lambda(u^1) - lambda(u^0), ...) is invertible.
 """
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -360,43 +359,6 @@ def what_follows(
 
 def _is_means_only(light: Light, effect: Effect) -> bool:
     return light.number.startswith("means") and _lesser_family(effect) == "means"
-
-
-def lights_of(
-    config: Config, found: Mapping[str, np.ndarray], *, is_continuous: bool
-) -> tuple[list[Light], TheoremMatrix | None, Effect | None]:
-    """Return the four lights, the learned L, and u's effect, from the arrays of the analysis "conditions"."""
-    far, close, smallest = found["pairs"].tolist()
-    std = float(found["noise_std"])
-    lights = [
-        noise_light(config, std),
-        injective_light(
-            int(found["d_x"]), config.model.latents, found["singular"], (int(far), int(close), smallest),
-            config.model.net.activation,
-        ),
-    ]  # fmt: skip
-    if "lam" not in found:
-        return [*lights, without_u("Independent statistics T"), without_u("Enough u: L invertible")], None, None
-    effect = effect_from(found)
-    learned = theorem_matrix(found["lam"], spread=found["spread"])
-    lights.append(statistics_light(found["gram"], found["rank"]))
-    lights.append(variability_light(int(found["u_values"]), is_continuous, learned, effect))
-    return lights, learned, effect
-
-
-def effect_to(effect: Effect | None) -> dict[str, np.ndarray]:
-    """Return an effect as arrays for a file. None is stored as an empty number of values."""
-    if effect is None:
-        return {"effect_values": np.array(0)}
-    return {f"effect_{field.name}": np.asarray(getattr(effect, field.name)) for field in dataclasses.fields(effect)}
-
-
-def effect_from(found: Mapping[str, np.ndarray]) -> Effect | None:
-    """Return the effect that `effect_to` stored."""
-    if not int(found["effect_values"]):
-        return None
-    values: dict[str, Any] = {f.name: found[f"effect_{f.name}"] for f in dataclasses.fields(Effect)}
-    return Effect(**{name: v if v.ndim else v.item() for name, v in values.items()})
 
 
 def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[str]:

@@ -17,7 +17,7 @@ AGREE = {
 }  # fmt: skip
 
 
-def verdict(found: Agreement, names: Sequence[str]) -> list[str]:
+def findings(found: Agreement, names: Sequence[str]) -> list[str]:
     """State for each model up to what most pairs of its seeds agree, and how many do; last, across both models."""
     lines = []
     for name, r2 in ladders(found, names).items():
@@ -44,7 +44,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     names = [run.config.model_name] + ([other.config.model_name] if other else [])
     if len(set(names)) < len(names):
         names = [run.title, other.title] if other else names
-    st.markdown("\n".join(f"- {line}" for line in verdict(found, names)))
+    st.markdown("\n".join(f"- {line}" for line in findings(found, names)))
     if run.config.is_conditional:
         ui.link("conditions", "What does the theorem say of this run?", run=run.id)
     d = found.strength.shape[2]

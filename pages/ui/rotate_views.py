@@ -1,14 +1,13 @@
 """The views under the dial: the curve, the two-sample test, the question, the exact model, and common objections."""
 
 import random
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.latents import held_out, hues
-from dvae_core.analysis.rotation.record import file_name
+from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.identify import linear_gaussian, matrices, two_sample
 from dvae_core.runs import Run
 from pages.ui import page as ui
@@ -40,65 +39,62 @@ def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle
 
 def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     """Draw likelihood and bounds against the angle, if they are computed, and explain them."""
-    found = run.analysis(file_name(member, plane))
+    found = Rotation.load(run, file_name(member, plane))
     if found is None:
         return
-    ui.plot(figures.rotation_story(found, conditional=is_conditional(run), at=angle), key="rotation.curve")
-    st.markdown(verdict(found, conditional=is_conditional(run)))
+    ui.plot(figures.rotation_story(found.arrays(), conditional=is_conditional(run), at=angle), key="rotation.curve")
+    st.markdown(findings(found, conditional=is_conditional(run)))
     if is_conditional(run) and run.config.members > 1:
         ui.link("agree", "Do the seeds agree on these axes?", run=run.id)
     if "before" in st.query_params:
         st.caption("The curve is that of the dial alone, without the maps before it.")
-    st.caption(" ".join(str(note) for note in found.get("notes", [])))
+    st.caption(" ".join(str(note) for note in found.notes or ()))
 
 
-def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
+def findings(found: Rotation, *, conditional: bool) -> str:
     """Explain the measured curves.
 
     Args:
-        found: Arrays of a rotation analysis: angle, log_px and further ones, each optionally with a <name>_error.
+        found: A rotation analysis.
         conditional: Whether the run's prior is p(z|u).
     """
-
-    def change(name: str) -> tuple[float, bool]:
-        return figures.largest_change(found[name], found.get(f"{name}_error"))
-
-    if conditional and "log_pxu_refitted" not in found:
+    if conditional and found.log_pxu_refitted is None:
         return (
             "The prior is held fixed here. That alone bends log p(x|u), so the curve cannot tell whether axes matter."
         )
-    if conditional:
-        most, is_flat = change("log_pxu_refitted")
+    if found.log_pxu_refitted is not None:
+        most, is_flat = figures.largest_change(found.log_pxu_refitted, found.log_pxu_refitted_error)
         if is_flat:
             return (
                 f"**Here the angle does not matter:** with the prior refitted at every angle, log p(x|u) changes by at "
                 f"most {most:.2g} nats. In this plane u does not single out these axes."
             )
-        lowest = found["angle"][int(found["log_pxu_refitted"].argmin())]
+        lowest = found.angle[int(found.log_pxu_refitted.argmin())]
         text = (
             f"**Here the angle matters:** even with the prior refitted at every angle, turning costs up to {most:.2f} "
             f"nats (at {lowest:g}°)."
         )
-        if "log_pxu_refitted_whitened" in found and change("log_pxu_refitted_whitened")[1]:
+        whitened, error = found.log_pxu_refitted_whitened, found.log_pxu_refitted_whitened_error
+        if whitened is not None and figures.largest_change(whitened, error)[1]:
             text += (
                 " But the cost is gone once each latent is divided by its spread within u: these latents are free up "
                 "to an affine map."
             )
         return text
-    if not figures.is_trusted(found):
+    if not figures.is_trusted(found.effective):
         return (
             "**log p(x) is not estimated here:** too few importance samples count. With p(z) = N(0, I) the turned "
             "model gives every x exactly the same density all the same."
         )
-    most, is_flat = change("log_px")
+    most, is_flat = figures.largest_change(found.log_px, found.log_px_error)
     if not is_flat:
         return (
             f"**This estimate of log p(x) is not to be trusted:** it moves by {most:.2f} nats, but with p(z) = N(0, I) "
             "the turned model gives every x exactly the same density: importance sampling misses part of the posterior."
         )
     text = f"**The likelihood does not notice:** log p(x) moves by at most {most:.2g} nats, within its error."
-    if "elbo_diagonal" in found:
-        most, is_flat = change("elbo_diagonal")
+    if found.elbo_diagonal is not None:
+        most, is_flat = figures.largest_change(found.elbo_diagonal, found.elbo_diagonal_error)
         text += (
             " Here not even the bound of a diagonal q prefers an angle."
             if is_flat
@@ -111,11 +107,11 @@ def verdict(found: Mapping[str, Any], *, conditional: bool) -> str:
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer to compute the curve, or those parts that an older version did not compute."""
     where = {"member_index": member, "i": plane[0], "j": plane[1]}
-    found = run.analysis(file_name(member, plane))
+    found = Rotation.load(run, file_name(member, plane))
     if found is None:
         st.markdown("**What does the likelihood say about the angle?**")
         label = "Compute log p(x) at every angle"
-    elif "notes" not in found:
+    elif found.notes is None:
         label = "Compute log p(x|u) both ways" if is_conditional(run) else "Add the ELBO of a diagonal q"
     else:
         return
@@ -181,12 +177,12 @@ def guess(
             f"**{picked}.** {trained} came out of training; {twin} is its twin. Both give every x the same density, so "
             "no data, and no score made of x, speaks for either. “True” needs something besides x."
         )
-        found = run.analysis(file_name(member, plane))
-        if found is not None and "mcc" in found:
-            k = int(abs(found["angle"] - angle).argmin())
+        found = Rotation.load(run, file_name(member, plane))
+        if found is not None and found.mcc is not None:
+            k = int(abs(found.angle - angle).argmin())
             st.markdown(
-                f"With the true factors at hand: MCC {found['mcc'][0]:.2f} for {trained}, {found['mcc'][k]:.2f} for "
-                f"{twin} (at {found['angle'][k]:g}°). Training did not use them: another seed ends at another angle."
+                f"With the true factors at hand: MCC {found.mcc[0]:.2f} for {trained}, {found.mcc[k]:.2f} for "
+                f"{twin} (at {found.angle[k]:g}°). Training did not use them: another seed ends at another angle."
             )
 
 
@@ -198,16 +194,16 @@ def _answer(key: str, choice: str | None) -> None:
 
 def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
     """State both models' scores as measured, or the ELBO, which the twin shares exactly."""
-    found = run.analysis(file_name(member, plane))
+    found = Rotation.load(run, file_name(member, plane))
     if found is None:
         elbo = held_out(run)["elbo"][member]
         return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."
-    k = int(abs(found["angle"] - angle).argmin())
-    elbo = found.get("elbo_full", found["elbo"])
+    k = int(abs(found.angle - angle).argmin())
+    elbo = found.elbo if found.elbo_full is None else found.elbo_full
     bounds = f"ELBO of the two: **{elbo[0]:.3f}** and **{elbo[k]:.3f}**."
-    if not figures.is_trusted(found):
+    if not figures.is_trusted(found.effective):
         return f"{bounds} log p(x) is not estimated: too few importance samples count."
-    a, b = (f"{found['log_px'][i]:.3f} ± {found['log_px_error'][i]:.3f}" for i in (0, k))
+    a, b = (f"{found.log_px[i]:.3f} ± {found.log_px_error[i]:.3f}" for i in (0, k))
     pair = sorted([a, b])  # an order that does not reveal the answer
     return (
         f"Held-out log p(x) of the two, in no order: **{pair[0]}** and **{pair[1]}** nats (lower bounds; ± is Monte "

@@ -1,5 +1,6 @@
 """Rotate: the maps before the dial, the four views under it, and what it says of runs it does not suit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
+from dvae_core.analysis.rotation.record import Rotation
 from pages.ui import rotate_views
 from tests.helpers import check, page_text
 
@@ -37,37 +39,37 @@ FLAT, HUMP = np.zeros(7), -(np.sin(np.deg2rad(2 * ANGLE)) ** 2)  # nats; the hum
 
 def curve(**arrays):
     errors = {f"{name}_error": np.full(7, 0.002) for name in arrays}
-    return {"angle": ANGLE, **arrays, **errors}
+    return Rotation(**{"angle": ANGLE, "log_px": FLAT, "log_px_error": FLAT, "elbo": FLAT, **arrays, **errors})
 
 
-def test_the_verdict_on_a_plain_vae_follows_its_curves():
-    flat = rotate_views.verdict(curve(log_px=FLAT, elbo_diagonal=HUMP), conditional=False)
+def test_the_findings_on_a_plain_vae_follows_its_curves():
+    flat = rotate_views.findings(curve(log_px=FLAT, elbo_diagonal=HUMP), conditional=False)
     assert "The likelihood does not notice" in flat
     assert "prefer some angles, by up to 1.00 nats" in flat
-    no_preference = rotate_views.verdict(curve(log_px=FLAT, elbo_diagonal=FLAT), conditional=False)
+    no_preference = rotate_views.findings(curve(log_px=FLAT, elbo_diagonal=FLAT), conditional=False)
     assert "prefer some angles" not in no_preference
     assert "not even the bound of a diagonal q" in no_preference
-    assert "diagonal" not in rotate_views.verdict(curve(log_px=FLAT), conditional=False)
-    moved = rotate_views.verdict(curve(log_px=0.04 * HUMP), conditional=False)
+    assert "diagonal" not in rotate_views.findings(curve(log_px=FLAT), conditional=False)
+    moved = rotate_views.findings(curve(log_px=0.04 * HUMP), conditional=False)
     assert "not to be trusted" in moved
     assert "does not notice" not in moved
-    noisy = curve(log_px=0.04 * HUMP) | {"log_px_error": np.full(7, 0.02)}
-    assert "does not notice" in rotate_views.verdict(noisy, conditional=False)  # within its error
+    noisy = dataclasses.replace(curve(log_px=0.04 * HUMP), log_px_error=np.full(7, 0.02))
+    assert "does not notice" in rotate_views.findings(noisy, conditional=False)  # within its error
 
 
-def test_the_verdict_on_an_ivae_says_that_the_angle_matters_only_where_it_does():
-    bent = rotate_views.verdict(curve(log_pxu_refitted=HUMP, log_pxu_fixed=HUMP), conditional=True)
+def test_the_findings_on_an_ivae_report_that_the_angle_matters_only_where_it_does():
+    bent = rotate_views.findings(curve(log_pxu_refitted=HUMP, log_pxu_fixed=HUMP), conditional=True)
     assert "Here the angle matters" in bent
     assert "up to 1.00 nats (at 45°)" in bent
-    flat = rotate_views.verdict(curve(log_pxu_refitted=0.0004 * HUMP, log_pxu_fixed=9 * HUMP), conditional=True)
+    flat = rotate_views.findings(curve(log_pxu_refitted=0.0004 * HUMP, log_pxu_fixed=9 * HUMP), conditional=True)
     assert "the angle matters" not in flat
     assert "Here the angle does not matter" in flat
     scaled = curve(log_pxu_refitted=HUMP, log_pxu_refitted_whitened=FLAT)
-    assert "free up to an affine map" in rotate_views.verdict(scaled, conditional=True)
-    assert "affine" not in rotate_views.verdict(
+    assert "free up to an affine map" in rotate_views.findings(scaled, conditional=True)
+    assert "affine" not in rotate_views.findings(
         curve(log_pxu_refitted=HUMP, log_pxu_refitted_whitened=HUMP), conditional=True
     )
-    only_fixed = rotate_views.verdict(curve(log_px=HUMP), conditional=True)
+    only_fixed = rotate_views.findings(curve(log_px=HUMP), conditional=True)
     assert "matters" not in only_fixed
     assert "cannot tell" in only_fixed
 

@@ -10,13 +10,13 @@ import pytest
 from dvae_core import recipes, runs
 from dvae_core.analysis.conditions import kinds_of_u as kinds
 from dvae_core.analysis.conditions.compute import conditions
-from dvae_core.analysis.conditions.record import kinds_of_u
+from dvae_core.analysis.conditions.record import Conditions, file_name, kinds_of_u
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.cli import main
 from dvae_core.config import LaplacePrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
-from dvae_core.identify.conditions import lights_of, theorem_matrix, what_follows
+from dvae_core.identify.conditions import theorem_matrix, what_follows
 from tests.helpers import trained_run
 
 
@@ -26,28 +26,28 @@ def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     for m in range(run.config.members):
         for _ in conditions(run, member_index=m):
             pass
-        found = run.analysis(f"conditions-{m}")
-        learned = theorem_matrix(found["lam"], spread=found["spread"])
-        true = theorem_matrix(found["lam_true"])
-        assert (learned.rank, true.rank, found["lam"].shape) == (4, 4, (5, 2, 2)), f"member {m}"
+        found = Conditions.load(run, file_name(m))
+        learned = theorem_matrix(found.lam, spread=found.spread)
+        true = theorem_matrix(found.lam_true)
+        assert (learned.rank, true.rank, found.lam.shape) == (4, 4, (5, 2, 2)), f"member {m}"
         # Nats are nats: the world's largest difference, within the factor 2 by which members of MCC .95 differ
         assert 0.5 < learned.singular[0] / true.singular[0] < 2, f"member {m}"
-        lights, _, effect = lights_of(run.config, found, is_continuous=False)
+        lights, _ = found.lights(run.config, is_continuous=False)
         assert [light.state for light in lights] == ["met"] * 4, f"member {m}: {lights}"
-        assert "theorem 2 would say" in what_follows(run.config, lights, found["monotonic"], effect)
+        assert "theorem 2 would say" in what_follows(run.config, lights, found.monotonic, found.effect)
         sizes.append(np.exp(np.log(learned.singular / true.singular).mean()))
     # and over all four directions the world's, in nats, within a third, as the usual member has them
     assert 0.75 < np.median(sizes) < 1.33
-    found = run.analysis("conditions-0")
+    found = Conditions.load(run, file_name(0))
     # lambda is the Gaussian's own: precision and mean behind the moments that were written with the latents
     latents = held_out(run)
     row = int(np.flatnonzero(latents["u"] == 2)[0])
     var = np.exp(latents["prior_logvar"][0, row].astype(float))
     expected = np.stack([latents["prior_mu"][0, row] / var, -0.5 / var], -1)
-    np.testing.assert_allclose(found["lam"][2], expected, rtol=1e-4)
-    assert found["singular"].min() > 1
-    assert found["pairs"][1] == 0
-    np.testing.assert_allclose(np.trapezoid(found["curves"], found["curve_z"]), 1, atol=0.05)  # the range drawn
+    np.testing.assert_allclose(found.lam[2], expected, rtol=1e-4)
+    assert found.singular.min() > 1
+    assert found.pairs[1] == 0
+    np.testing.assert_allclose(np.trapezoid(found.curves, found.curve_z), 1, atol=0.05)  # the range drawn
 
 
 def test_the_command_line_prints_lights_and_verdict_as_json(tmp_path, capsys):
@@ -68,13 +68,13 @@ def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
     for m in range(2):
         for _ in conditions(run, member_index=m):
             pass
-        found = run.analysis(f"conditions-{m}")
-        lights, learned, effect = lights_of(config, found, is_continuous=False)
+        found = Conditions.load(run, file_name(m))
+        lights, learned = found.lights(config, is_continuous=False)
         assert learned.rank == 4  # a learned lambda always spans all directions: noise does
         assert lights[3].state == "broken", lights[3]
-        said = what_follows(config, lights, found["monotonic"], effect)
+        said = what_follows(config, lights, found.monotonic, found.effect)
         assert "promise nothing" in said
-        assert f"{effect.gain:.3f}" in said
+        assert f"{found.effect.gain:.3f}" in said
 
 
 @pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
@@ -84,13 +84,13 @@ def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
     run = trained_run(tmp_path / "run", config)
     assert list(conditions(run))[-1] == 1
-    found = run.analysis("conditions-0")
+    found = Conditions.load(run, file_name(0))
     k = prior.k
-    assert found["lam"].shape[1:] == found["spread"].shape == (2, k)
-    assert found["gram"].shape == (2, k)
-    assert found["grid_error"] < 1e-6
-    assert not found["monotonic"].any() or k > 1
-    assert (found["explained"] >= 0).all()
+    assert found.lam.shape[1:] == found.spread.shape == (2, k)
+    assert found.gram.shape == (2, k)
+    assert found.grid_error < 1e-6
+    assert not found.monotonic.any() or k > 1
+    assert (found.explained >= 0).all()
 
 
 def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
     (rotated,) = runs.list_runs(runs.default_store())
     for run in (original, rotated):
         assert list(conditions(run))[-1] == 1
-    before, after = (run.analysis("conditions-0")["singular"] for run in (original, rotated))
+    before, after = (Conditions.load(run, file_name(0)).singular for run in (original, rotated))
     assert before.std(0).min() > 0.1 * before.mean()  # they differ from point to point: other points have others
     np.testing.assert_allclose(after, before, rtol=1e-9)  # float64 throughout; the turn's entries are 0 and 1 to 1e-16
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dvae_core.analysis.common import Computation
+from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.encode import encoder_means, inputs
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
@@ -35,18 +36,7 @@ CURVE = 241  # points of a drawn density
 def conditions(run: Run, *, member_index: int = 0) -> Computation:
     """Compute what the theorem's conditions rest on for one member; write analysis/conditions-<member>.npz, float64.
 
-        lam [m, d, k]            learned lambda at the distinct u (of a continuous u: 200 of the held-out ones)
-        spread [d, k]            standard deviation of T over posterior samples: lam * spread is in nats
-        lam_true [m, d, k]       the same for the world, where known (`true_words` says which or why not), x spread_true
-        gram [d, k], rank [d]    eigenvalues and ranks of the centred, scaled Gram matrices of T
-        monotonic [d]            whether T_i1 rises or falls only, over the middle 99 % of the latents (k = 1)
-        singular [n, s]          of the Jacobian: noise standard deviations of x a standard deviation of z
-        pairs [3]                far in z; of these close in x; smallest distance in x
-        explained [d], explained_true [d]   Var(E[z|u]) / Var(z) of posterior means, and of the factors
-        curve_z [g], curves [m, d, g]       the learned p(z_i|u), at no more than 12 values of u
-        grid_error               largest change of log Z on a grid twice as fine (learned T only)
-        effect_*                 what u does to held-out latents that have not seen it (`identify.effect.Effect`)
-        u [m, ..], u_values, d_x, noise_std, rows
+    `record.Conditions` documents the content of the file.
 
     Yields:
         The fraction done.
@@ -73,15 +63,13 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         noise = torch.randn(q.mu.shape, generator=generator("conditions"), dtype=torch.float64)
         z = q.sample(noise)
     yield 0.2
-    found: dict[str, np.ndarray] = {"rows": np.array(len(rows)), "d_x": np.array(dataset.d_x)}
     with torch.no_grad():
         in_noise, std = vae.decoder(z).in_noise_units()
-        found["noise_std"] = np.array(np.nan if std is None else std)
-        far, close, smallest, _ = theorem.twins(in_noise[0].numpy(), z[0].numpy())
-        found["pairs"] = np.array([far, close, smallest])
+    far, close, smallest, _ = theorem.twins(in_noise[0].numpy(), z[0].numpy())
     yield 0.4
-    found["singular"] = _singular_values(vae, *(part[:, :: max(1, len(rows) // ROWS)] for part in (x, z)))
+    singular = _singular_values(vae, *(part[:, :: max(1, len(rows) // ROWS)] for part in (x, z)))
     yield 0.6
+    found: dict[str, Any] = {}
     if dataset.u is not None:
         found["explained"] = theorem.explained_by_u(q.mu[0].numpy(), dataset.u[rows])
         if dataset.z is not None:
@@ -90,38 +78,42 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         found |= _of_prior(vae, dataset, rows, z)
     yield 0.8
     if "lam" in found:
-        found |= theorem.effect_to(_effect(vae, dataset, held_out[:EFFECT_ROWS], found["lam"].mean(0)))
+        effect = _effect(vae, dataset, held_out[:EFFECT_ROWS], found["lam"].mean(0))
+        found |= {"effect": effect, "effect_values": 0 if effect is None else effect.values}
     yield 0.9
-    found["true_words"] = np.array("")
     if dataset.u is not None:
         values, found["u_values"] = _values(dataset, rows)
-        lam, words = theorem.true_lambda(config.data, values if dataset.has_labels else values[:, 0])
-        found["true_words"] = np.array(words)
+        lam, found["true_words"] = theorem.true_lambda(config.data, values if dataset.has_labels else values[:, 0])
         if lam is not None and dataset.z is not None:
             found["lam_true"] = lam * _true_spread(dataset.z[rows].astype(float), lam.shape[-1], config.data)
-    run.write_npz(f"analysis/conditions-{member_index}.npz", found)
+    record = Conditions(
+        rows=len(rows), d_x=dataset.d_x, noise_std=np.nan if std is None else float(std),
+        pairs=np.array([far, close, smallest]), singular=singular, **found,
+    )  # fmt: skip
+    record.save(run, file_name(member_index))
     yield 1.0
-    return _summary(config, found, is_continuous=not dataset.has_labels)
+    return _summary(config, record, is_continuous=not dataset.has_labels)
 
 
-def _summary(config: Config, found: dict[str, np.ndarray], *, is_continuous: bool) -> dict[str, Any]:
+def _summary(config: Config, found: Conditions, *, is_continuous: bool) -> dict[str, Any]:
     """Return the content of --json: the four lights in the theorem's order, u's effect in nats, and the verdict."""
-    lights, _, effect = theorem.lights_of(config, found, is_continuous=is_continuous)
+    lights, _ = found.lights(config, is_continuous=is_continuous)
+    effect = found.effect
     return {
         "effect": None if effect is None else {"nats": effect.gain, "error": effect.gain_error},
         "lights": [{"name": light.name, "state": light.state, "number": light.number} for light in lights],
-        "verdict": theorem.what_follows(config, lights, found.get("monotonic"), effect),
+        "verdict": theorem.what_follows(config, lights, found.monotonic, effect),
     }
 
 
-def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _values(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the values of u at which lambda is evaluated (codes, or numbers [m, d_u]), and how many the data has."""
     u = dataset.u
     assert u is not None
     distinct = np.unique(u, axis=0)
     if dataset.has_labels:
-        return distinct, np.array(len(distinct))
-    return u[rows[:: max(1, len(rows) // VALUES)]], np.array(len(distinct))
+        return distinct, len(distinct)
+    return u[rows[:: max(1, len(rows) // VALUES)]], len(distinct)
 
 
 @torch.no_grad()
@@ -137,7 +129,7 @@ def _singular_values(vae: Vae, x: Tensor, z: Tensor) -> np.ndarray:
     return torch.linalg.svdvals(scaled)[0].numpy()
 
 
-def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[str, np.ndarray]:
+def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[str, Any]:
     """Return lambda, T's spread and Gram matrices, and the drawn densities of a conditional prior."""
     prior = vae.prior
     if isinstance(prior, StandardNormal):
@@ -163,7 +155,7 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
         "lam": lam[0].numpy(), "spread": T.std(0), "gram": gram, "rank": rank, "u": values,
         "monotonic": np.all(steps >= 0, axis=0) | np.all(steps <= 0, axis=0),
         "curve_z": grid.numpy(), "shown": shown.numpy(),
-        "curves": torch.stack(curves, -1).numpy(), "grid_error": np.array(error),
+        "curves": torch.stack(curves, -1).numpy(), "grid_error": error,
     }  # fmt: skip
 
 

@@ -18,7 +18,6 @@ from dvae_core.analysis.conditions import record
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.score.compute import score
 from dvae_core.config import Config, GaussianPrior, MlpNet, ModelConfig, SourcesData, TrainConfig
-from dvae_core.identify import conditions as theorem
 from dvae_core.runs.files import write_atomically
 from dvae_core.training.train import train
 
@@ -108,9 +107,10 @@ def _directions(run: runs.Run, m: int) -> tuple[int, float]:
     """Return how many directions of the learned lambda exceed chance, and L's condition number if light 4 is green."""
     for _ in conditions(run, member_index=m):
         pass
-    found = run.analysis(f"conditions-{m}")
+    found = record.Conditions.load(run, record.file_name(m))
     assert found is not None
-    lights, learned, effect = theorem.lights_of(run.config, found, is_continuous=False)
+    lights, learned = found.lights(run.config, is_continuous=False)
+    effect = found.effect
     if learned is None or effect is None:
         return 0, float("inf")
     rank = int((learned.singular[: len(effect.chance)] > effect.chance).sum()) if effect.exists else 0

@@ -10,7 +10,7 @@ from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import inputs
 from dvae_core.analysis.rotation import posteriors
-from dvae_core.analysis.rotation.record import file_name
+from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
 from dvae_core.data.dataset import split
@@ -33,26 +33,8 @@ FEWEST_EFFECTIVE = 10  # of them; with fewer, their bound is far from log p(x)
 def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: float = 5.0) -> Computation:
     """Compute what rotating the latents changes, for 0..90 degrees; write analysis/rotation-<member>-<i>-<j>.npz.
 
-    Arrays over `angle`, nats per example, float64, means over `rows` held-out rows (at most 1,000; fewer if x has more
-    than 100 numbers). Whatever has Monte Carlo noise worth drawing has its standard error beside it in <name>_error.
-
-        log_px            importance-weighted, full-covariance proposal, the noise carried along: flat for a prior
-                          N(0, I), to rounding. A lower bound: `log_px_error` is its noise, not its bias. With a
-                          conditional prior it is log p(x|u), that prior held fixed
-        effective         of the SAMPLES importance samples, how many a typical example's estimate rests on, at each
-                          angle; below 10 log_px is no estimate, and not to be drawn
-        elbo              of the twin's own q (factor M F), the noise carried along: flat for N(0, I)
-        elbo_full         of the best full-covariance q, the noise carried along: flat. Its fit starts from whichever
-                          is best of the encoder's q, the refined one and the fitted diagonal ones
-        elbo_diagonal     of the best diagonal q at each angle, measured: bends
-        gap_closed_form   mean of 1/2 [ sum log (S^-1)_ii + log det S ] over S(x), the Gauss-Newton posterior
-                          covariances in the turned axes: what elbo_full - elbo_diagonal would be if they were exact
-        log_pxu_fixed     log p(x|u), prior held fixed, the same noise at every angle (conditional priors only)
-        log_pxu_refitted  with the best factorial prior in the turned axes, N(M mu_u, diag(M V_u M^T)), at each u;
-                          log_pxu_refitted_whitened turns z / sqrt(mean_u V_u) instead of z
-        mcc               where the factors are known
-
-    `notes` says what is missing and why: the diagonal part needs the MLP's Jacobian and the prior N(0, I).
+    `record.Rotation` documents the content of the file. The curves of diagonal and full q need the MLP's Jacobian and
+    the prior N(0, I).
 
     Yields:
         The fraction done.
@@ -122,19 +104,16 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
         for degrees in angles:
             M = torch.from_numpy(rotation_matrix(d, degrees, (i, j)))
             curves.add("elbo_full", *posteriors.elbo(rotate(vae, M.numpy()), best.turned(M), x, u, measuring))
-    arrays = {name: np.array(values) for name, values in curves.values.items()}
-    least = float(arrays["effective"].min())
+    least = min(curves.values["effective"])
     if least < FEWEST_EFFECTIVE:
         notes.append(
             f"log p(x) is not estimated: {SAMPLES} importance samples count as {least:.1f} in a typical example, and "
             f"below {FEWEST_EFFECTIVE} their bound lies far below it."
         )
-    if not (conditional or conv):
-        arrays["gap_closed_form"] = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
-    about = {"rows": np.array(len(rows)), "samples": np.array(SAMPLES), "notes": np.array(notes)}
-    record = {"angle": angles, **arrays, **about}
-    run.write_npz(f"analysis/{file_name(member_index, (i, j))}.npz", record)
-    return record
+    gap = None if conditional or conv else diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
+    arrays = {name: np.array(values) for name, values in curves.values.items()}
+    record = Rotation(angle=angles, gap_closed_form=gap, rows=len(rows), samples=SAMPLES, notes=tuple(notes), **arrays)
+    return record.save(run, file_name(member_index, (i, j)))
 
 
 class _Curves:

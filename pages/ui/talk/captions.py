@@ -1,5 +1,6 @@
 """The caption under each picture of the talk. Captions that contain numbers are computed from the shipped runs."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from dvae_core.analysis.agreement.record import Agreement, agreement
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.record import recovery
-from dvae_core.analysis.rotation import record as rotation
+from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
 from pages.ui import recover_views, rotate_views
@@ -121,21 +122,21 @@ def turn() -> str:
 
 def flat() -> str:
     """State how far log p(x) moves with the angle."""
-    return _verdict("talk-vae")
+    return _findings("talk-vae")
 
 
 def bent() -> str:
     """State how far log p(x|u) moves with the angle."""
-    return _verdict("talk-ivae")
+    return _findings("talk-ivae")
 
 
-def _verdict(name: str) -> str:
+def _findings(name: str) -> str:
     run = shipped(name)
-    found = run.analysis(rotation.file_name(best_member(run), (0, 1)))
+    found = Rotation.load(run, file_name(best_member(run), (0, 1)))
     if found is None:
         return ""
-    shown = {key: value for key, value in found.items() if not key.startswith("elbo_diagonal")}
-    return rotate_views.verdict(shown, conditional=run.config.is_conditional)
+    shown = dataclasses.replace(found, elbo_diagonal=None)  # it has its own slide
+    return rotate_views.findings(shown, conditional=run.config.is_conditional)
 
 
 def diagonal() -> str:

@@ -9,7 +9,7 @@ from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, good_members
 from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
-from dvae_core.analysis.rotation import record as rotation
+from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
@@ -130,11 +130,11 @@ def dial() -> None:
 
 def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
     run = shipped(name)
-    found = run.analysis(rotation.file_name(best_member(run), (0, 1)))
+    found = Rotation.load(run, file_name(best_member(run), (0, 1)))
     if found is None:
         st.info("This shipped run has no curve; `make examples` computes it.", icon=":material/info:")
         return
-    shown = {key: value for key, value in found.items() if not key.startswith(tuple(leave_out))}
+    shown = {key: value for key, value in found.arrays().items() if not key.startswith(tuple(leave_out))}
     conditional = run.config.is_conditional
     _plot(figures.rotation_story(shown, conditional=conditional), f"talk.curve.{name}", titled=False)
 
