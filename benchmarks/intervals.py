@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 from dvae_core.metrics import mcc, mcc_interval
 from dvae_core.metrics.memory import autocorrelation_time
 
-NOISE, TRIALS, RESAMPLES = 0.5, 200, 100
+NOISE, TRIALS, RESAMPLES = 0.5, 500, 100
 CASES = ((1000, 0), (1000, 20), (5000, 20), (5000, 70))  # rows, memory in rows (0: independent)
 
 

@@ -193,7 +193,7 @@ def beta_sprites(folder: Path, members: int) -> None:
     run = runs.create(folder / "sprites", config)
     command_line("--resume", str(run.path))
     dataset = dataset_of(data)
-    rows = split(dataset, config.split).held_out
+    rows = split(dataset, config.split, gap=config.gap).held_out
     codes = encode_only(run, dataset)["mu_z"][:, rows].astype(float)
     factors = dataset.z[rows].astype(float)
     for beta in sorted(set(betas)):

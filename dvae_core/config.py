@@ -304,7 +304,16 @@ class Config:
         "auto",
         "Split",
         "How the held-out fifth is chosen. random: within each label; blocks: contiguous stretches, for time series; "
-        "trials, sessions: whole ones; auto: trials if rows are their bins, blocks if a sampling rate is known",
+        "trials, sessions: whole ones; auto: trials if rows are their bins, blocks if a sampling rate is known or "
+        "neighbouring rows resemble each other",
+    )
+    gap: int = setting(
+        0,
+        "Gap",
+        "Rows on either side of each held-out block that are in neither part; a new run in blocks leaves at least "
+        "what x remembers",
+        min=0,
+        late=True,
     )
     model: ModelConfig = ModelConfig()
     prior: Prior = one_of(StandardPrior())

@@ -18,6 +18,7 @@ from dvae_core.config import (
     Data,
     DigitsData,
     FacesData,
+    FileData,
     GaussianLikelihood,
     GaussianPrior,
     LaplacePrior,
@@ -31,6 +32,7 @@ from dvae_core.config import (
     TrainConfig,
 )
 from dvae_core.data.dataset import Dataset
+from dvae_core.data.held_out import planned
 from dvae_core.data.load import dataset_of
 from dvae_core.settings import kinds, unknown_setting
 
@@ -40,7 +42,7 @@ LIKELIHOODS = kinds(Likelihood)
 BETA = 4.0  # the default of a beta-VAE
 MEMBERS = 4
 MODEL = tuple(f.name for f in dataclasses.fields(ModelConfig))
-SETTINGS = ("split", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # can be overridden
+SETTINGS = ("split", "gap", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # can be overridden
 
 
 def for_dataset(
@@ -83,7 +85,9 @@ def for_dataset(
             raise unknown_setting("A recipe", name, SETTINGS)
     lr = chosen.pop("lr", None)
     rates = tuple(lr) if isinstance(lr, list | tuple) and lr else (lr,)
-    prior, split = chosen.pop("prior", "gaussian"), chosen.pop("split", "auto")
+    prior = chosen.pop("prior", "gaussian")
+    how, gap = planned(dataset, chosen.pop("split", "auto"), drawn=not isinstance(data, FileData))
+    gap = chosen.pop("gap", gap)
     made = _model(dataset, {name: value for name, value in chosen.items() if name in MODEL})
     betas = tuple(chosen.pop("betas", (beta if model == "beta-vae" else 1.0,) * members))
     population = {
@@ -99,7 +103,8 @@ def for_dataset(
         train = dataclasses.replace(train, epochs=default_epochs(dataset, made, train.batch))
     return Config(
         data=data,
-        split=split,
+        split=how,
+        gap=gap,
         model=made,
         prior=_named(PRIORS, prior, "prior") if model == "ivae" else StandardPrior(),
         train=train,
@@ -129,7 +134,18 @@ def _named(known: Mapping[str, Any], value: Any, what: str) -> Any:
 
 # --- the rules, each with its measurement ---
 
-RULES = ("latents", "likelihood", "posterior", "net", "preprocess", "epochs", "batch", "lr", "optimiser")  # have rules
+RULES = (
+    "gap",
+    "latents",
+    "likelihood",
+    "posterior",
+    "net",
+    "preprocess",
+    "epochs",
+    "batch",
+    "lr",
+    "optimiser",
+)  # have rules
 
 
 def is_binary(dataset: Dataset) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dvae_core.cli.options import add_reading, file_of
+from dvae_core.cli.options import add_reading, add_settings, file_of
+from dvae_core.config import Config
 from dvae_core.data import catalogue
 from dvae_core.data.load import examine
 
@@ -19,6 +20,7 @@ def add_commands(commands: Any) -> None:
     inspect.set_defaults(command=_inspect)
     inspect.add_argument("path", metavar="PATH")
     inspect.add_argument("--json", action="store_true", help="print only the record of reading, as JSON")
+    add_settings(inspect, Config, ("split",))
     add_reading(inspect)
 
     fetch = commands.add_parser("fetch", help="list the catalogue of public data, or fetch an entry and print its path")
@@ -28,7 +30,7 @@ def add_commands(commands: Any) -> None:
 
 def _inspect(options: argparse.Namespace) -> int:
     """Report what a file or folder holds, which parts are the data, and which questions remain."""
-    record, problem = examine(file_of(Path(options.path), options))
+    record, problem = examine(file_of(Path(options.path), options), options.split or "auto")
     if options.json:
         print(json.dumps(record, indent=1, default=str))
     else:
@@ -71,6 +73,8 @@ def _print_record(record: dict[str, Any], name: str) -> None:
             print(f"  {key}: {text}")
     for left in record["left_out"]:
         print(f"  left out: {left['rows']:,} {left['what']}, {left['why']}")
+    if record.get("split"):
+        print(f"  split: {record['split']['words']}")
     for note in record["notes"]:
         print(f"  note: {note}")
     for question in record["questions"]:

@@ -48,7 +48,7 @@ def add_commands(commands: Any) -> None:
     add_settings(train, TrainConfig, (name for name in TRAIN_OPTIONS if name != "lr"))
     lr_help = "peak learning rate; with several, every seed is trained at each (default: by the data)"
     add_settings(train, TrainConfig, ("lr",), type=numbers, metavar="1e-3,1e-2", help=lr_help)
-    add_settings(train, Config, ("split",))
+    add_settings(train, Config, ("split", "gap"))
     add_reading(train)
 
 
@@ -112,6 +112,7 @@ def _config(options: argparse.Namespace) -> Config:
         seed=options.seed,
         prior=_prior(options),
         split=split,
+        gap=options.gap,
         **chosen,
     )
 

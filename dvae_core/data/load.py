@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from dvae_core.data import care
-from dvae_core.data.dataset import DataError, Dataset, MissingValues
+from dvae_core.data import care, held_out
+from dvae_core.data.dataset import DataError, Dataset, MissingValues, split
 from dvae_core.data.readers import ReadingRecord, Undecided, inspect, read
 from dvae_core.data.worlds import WORLDS, Drawn
 from dvae_core.settings import Name, setting, settings
@@ -84,7 +84,7 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
     return care.cured(dataset, clip=data.clip, constant=data.constant == "drop", duplicates=data.duplicates == "drop")
 
 
-def examine(data: FileData) -> tuple[dict[str, Any], str]:
+def examine(data: FileData, method: held_out.Method = "auto") -> tuple[dict[str, Any], str]:
     """Return the record of reading a file, with its facts as `meta`, and what was asked or refused ("" for nothing).
 
     Raises:
@@ -100,7 +100,12 @@ def examine(data: FileData) -> tuple[dict[str, Any], str]:
         return {**reading, "notes": [*reading["notes"], str(error)]}, str(error)
     except DataError as error:
         return ReadingRecord(inspect(data.path)).as_dict(), str(error)
-    return {**dataset.reading, "meta": dict(dataset.meta)}, ""
+    how, gap = held_out.planned(dataset, method)
+    try:
+        found = held_out.record(dataset, split(dataset, how, gap=gap))
+    except DataError as error:
+        return {**dataset.reading, "meta": dict(dataset.meta)}, str(error)
+    return {**held_out.with_split(dataset.reading, found), "meta": dict(dataset.meta)}, ""
 
 
 def picture_shape(text: str | None) -> tuple[int, ...] | None:

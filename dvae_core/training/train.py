@@ -14,8 +14,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from dvae_core.config import ConvNet
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.config import ConvNet, FileData
+from dvae_core.data import held_out
+from dvae_core.data.dataset import Dataset, Split, split
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
@@ -135,8 +136,8 @@ class _Training:
     def __init__(self, run: Run, dataset: Dataset) -> None:
         config = run.config
         device = choose_device(config.train.device)
-        parts = split(dataset, config.split)
-        facts = describe(dataset, parts.how, len(parts.train), len(parts.held_out))
+        parts = split(dataset, config.split, gap=config.gap)
+        facts = describe(dataset, parts, drawn=not isinstance(config.data, FileData))
         run.write_json("about.json", {**run.about, **facts})
         self.run, self.config = run, config
         self.vae = vae = Vae(config, sizes_of(dataset))
@@ -256,17 +257,18 @@ class Throttle:
         return result
 
 
-def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
+def describe(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:
     """Return the facts about the data that a run stores, so that pages need not load the data."""
+    found = held_out.record(dataset, parts, drawn=drawn)
     features = dataset.u_features()
     pictures = dataset.x_shape is not None
     return {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
         "n": dataset.n,
-        "n_train": n_train,
-        "n_held_out": n_held_out,
-        "split": how,
+        "n_train": len(parts.train),
+        "n_held_out": len(parts.held_out),
+        "split": parts.how,
         "d_x": dataset.d_x,
         "d_u": len(dataset.u_names) if features is None or dataset.has_labels else features.shape[1],
         "has_labels": dataset.has_labels,
@@ -284,7 +286,7 @@ def describe(dataset: Dataset, how: str, n_train: int, n_held_out: int) -> dict:
         "x_offset": None if dataset.x_offset is None else dataset.x_offset.tolist(),
         "u_offset": None if dataset.u_offset is None else dataset.u_offset.tolist(),
         "u_period": dataset.u_period,
-        "reading": dict(dataset.reading),
+        "reading": held_out.with_split(dataset.reading, found),
     }
 
 

@@ -25,8 +25,9 @@ from dvae_core.config import (
     Split,
     StandardPrior,
 )
-from dvae_core.data import catalogue, load, readers
+from dvae_core.data import catalogue, held_out, load, readers
 from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.dataset import split as split_rows
 from dvae_core.data.worlds import WORLDS
 
 T = TypeVar("T")
@@ -184,6 +185,12 @@ def prior_form(cell: DeltaGenerator, key: str) -> Prior:
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 
 
+def split_words(data: Data, dataset: Dataset, config: Config) -> str:
+    """Return what the split of a config holds out, and why."""
+    parts = split_rows(dataset, config.split, gap=config.gap)
+    return held_out.record(dataset, parts, drawn=not isinstance(data, FileData))["words"]
+
+
 def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config:
     """Show a model's settings for some data, starting from values that suit both, and return the Config.
 
@@ -229,4 +236,8 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
         t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")
         config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
+        plan = held_out.planned(dataset, config.split, drawn=not isinstance(data, FileData))
+        config = dataclasses.replace(config, split=plan.how, gap=plan.gap)
+    if config.split != "auto":  # of rows without an order nothing needs to be said
+        st.caption(split_words(data, dataset, config))
     return dataclasses.replace(config, model=m, prior=prior, train=t)

@@ -55,7 +55,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     torch.set_num_threads(1)
     dataset = data_of(run)
-    held_out = split(dataset, config.split).held_out
+    held_out = split(dataset, config.split, gap=config.gap).held_out
     rows = held_out[evenly(len(held_out), PAIRED)]
     with torch.no_grad():
         x, u = inputs(vae, dataset, rows)

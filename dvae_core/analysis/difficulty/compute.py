@@ -45,7 +45,7 @@ def difficulty(run: Run) -> Computation:
     if dataset.z is None:
         raise RunError("Difficulty compares with true factors, and this data has none.")
     yield 0.1
-    parts = split(dataset, run.config.split)
+    parts = split(dataset, run.config.split, gap=run.config.gap)
     rows = _thinned(parts.held_out, dataset.d_x)
     lines = floors_of(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}

@@ -31,7 +31,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
     if not 0 <= member_index < run.config.members:
         raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
     yield 0.05
-    rows = split(dataset, run.config.split).held_out[:SCORED_ROWS]
+    rows = split(dataset, run.config.split, gap=run.config.gap).held_out[:SCORED_ROWS]
     codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
     if not np.isfinite(codes).all():
         raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")

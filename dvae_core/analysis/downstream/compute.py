@@ -169,7 +169,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
         )
     dataset = data_of(run)
     y, name = target_of(dataset, target)
-    parts = split(dataset, config.split)
+    parts = split(dataset, config.split, gap=config.gap)
     train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]
     test = parts.held_out[:: -(-len(parts.held_out) // TEST_ROWS)]
     good = good_members(run)

@@ -53,7 +53,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     dataset = data_of(run)
-    parts = split(dataset, config.split)
+    parts = split(dataset, config.split, gap=config.gap)
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
     rows = parts.held_out[evenly(len(parts.held_out), count)]
     x, u = inputs(vae, dataset, rows)

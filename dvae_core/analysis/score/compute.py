@@ -38,7 +38,7 @@ def score(run: Run) -> dict[str, Any]:
     ELBO's standard error on these rows, from the samples of z. Without true factors the MCC fields are null.
     """
     dataset = data_of(run)
-    parts = split(dataset, run.config.split)
+    parts = split(dataset, run.config.split, gap=run.config.gap)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
     mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
