@@ -5,6 +5,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dvae_core.config import ModelConfig
+from dvae_core.rng import generator
+
+EQUAL = 1e-8  # relative; eigenvectors with a gap of g are found to within about 1e-16 / g
 
 
 class Scaling(nn.Module):
@@ -66,9 +69,31 @@ class Scaling(nn.Module):
             self.x_log_det.fill_(-torch.log(std).sum())
         if self.how == "whiten":
             variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
-            variances, axes = variances.flip(0), axes.flip(1)
+            variances, axes = variances.flip(0), settled(variances, axes).flip(1)
             # Directions with less than 1e-6 of the largest variance are noise: scaled up to 1, it would be trained on.
             std = variances.clamp_min(1e-6 * variances[0]).sqrt()
             self.x_forward.copy_(axes / std)
             self.x_inverse.copy_(std[:, None] * axes.T)
             self.x_log_det.fill_(-torch.log(std).sum())
+
+
+def settled(variances: Float[Tensor, " d"], axes: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """Return eigenvectors, in columns, that do not depend on the ones that an algorithm happened to find.
+
+    An eigenvector is free in sign, and those of equal variances are any basis of their span. Every span gets the basis
+    nearest to fixed random directions.
+
+    Args:
+        variances: The eigenvalues, in ascending order.
+        axes: Their eigenvectors.
+    """
+    towards = torch.randn(axes.shape, generator=generator("axes"), dtype=torch.float64).to(axes)
+    starts = torch.nonzero(torch.diff(variances) > EQUAL * variances[-1]).flatten() + 1
+    spans = axes.tensor_split(starts.tolist(), 1)
+    return torch.cat([V @ orthogonal_part(V.T @ towards[:, : V.shape[1]]) for V in spans], 1)
+
+
+def orthogonal_part(M: Float[Tensor, "a b"]) -> Float[Tensor, "a b"]:
+    """Return the orthogonal factor of M's polar decomposition. That of R M is R times it, for every orthogonal R."""
+    left, _, right = torch.linalg.svd(M, full_matrices=False)
+    return left @ right

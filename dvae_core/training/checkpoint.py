@@ -35,6 +35,13 @@ def write_weights(run: Run, vae: Vae) -> None:
     run.write_tensors("weights.safetensors", {k: v.detach().cpu().numpy() for k, v in vae.state_dict().items()})
 
 
+def restore_scaling(run: Run, vae: Vae) -> None:
+    """Scale x and u as the run's stored weights do: an older version may have fitted axes of x with other signs."""
+    prefix = "scaling."
+    stored = {k.removeprefix(prefix): v for k, v in run.weights().items() if k.startswith(prefix)}
+    vae.scaling.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in stored.items()})
+
+
 def sizes_of(dataset: Dataset) -> Sizes:
     """Return the facts about the data that a model needs."""
     u = dataset.u_features()
@@ -51,6 +58,7 @@ def read_checkpoint(run: Run) -> dict[str, np.ndarray] | None:
         written = (run.path / "history.csv").read_bytes()[:size]
         key = int(tensors["key"])
         _ = tensors["parameters"]  # missing if it was written with an older layout of the parameters
+        run.weights()  # a checkpoint continues with the scaling stored there
     except (RunError, KeyError, FileNotFoundError):
         return None
     if key != int(run.config.key(), 16):

@@ -23,7 +23,7 @@ from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.runs.files import os_error_message
-from dvae_core.training.checkpoint import read_checkpoint, sizes_of, write_weights
+from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
 from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, write_latents
@@ -147,6 +147,9 @@ class _Training:
         u = dataset.u_features()
         seen = parts.train[:: max(1, len(parts.train) * dataset.d_x // START_NUMBERS)]
         initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
+        checkpoint = read_checkpoint(run)
+        if checkpoint is not None:
+            restore_scaling(run, vae)
         vae.to(device)
         self.engine = Engine(vae, Batches(dataset, parts.train, vae, device))
         self.held_out = HeldOut(dataset, parts.held_out, vae, device)
@@ -158,7 +161,7 @@ class _Training:
             state="running", message="", steps=self.engine.steps, device=describe_device(device),
             torch=torch.__version__, dtype="float32",
         )  # fmt: skip
-        self.state = self._resumed(read_checkpoint(run))
+        self.state = self._resumed(checkpoint)
         self.first, self.clock = self.state.step, time.time()
 
     def _resumed(self, checkpoint: dict[str, np.ndarray] | None) -> State:
@@ -207,6 +210,7 @@ class _Training:
     def checkpoint(self) -> None:
         """Write the weights, and what a later session needs to continue bit-for-bit."""
         state = self.state
+        write_weights(self.run, self.vae)  # first: a checkpoint needs the scaling stored with them
         self.run.write_tensors(
             "resume.safetensors",
             {
@@ -218,7 +222,6 @@ class _Training:
                 **self.engine.state(),
             },
         )
-        write_weights(self.run, self.vae)
 
     def stopped(self) -> None:
         """Leave the run in a state that can be resumed."""
