@@ -17,7 +17,8 @@ from dvae_core.data.worlds import WORLDS
 # The read settings of `FileData` that the command line offers, beside its columns x, u and z.
 READING_OPTIONS = (
     *("rate_hz", "rows", "bin_s", "smooth_s", "min_speed", "time", "rows_are", "axes", "picture", "circular"),
-    *("u_from", "missing", "clip", "constant", "duplicates"),
+    *("u_from", "quality", "area", "depth_from", "depth_to", "min_rate_hz", "units"),
+    *("missing", "clip", "constant", "duplicates"),
 )
 
 
@@ -40,7 +41,9 @@ def add_settings(parser: argparse.ArgumentParser, of: type, names: Iterable[str]
         else:
             how |= {"type": kinds[0], "metavar": {int: "N", float: "X", str: "TEXT"}[kinds[0]]}
         how["help"] = how["help"].replace("%", "%%")
-        flag = {"rate_hz": "rate", "bin_s": "bin", "smooth_s": "smooth"}.get(name, name).replace("_", "-")
+        flag = {"rate_hz": "rate", "bin_s": "bin", "smooth_s": "smooth", "min_rate_hz": "min-rate"}.get(
+            name, name
+        ).replace("_", "-")
         parser.add_argument(f"--{flag}", dest=name, **(how | more))
 
 
@@ -80,7 +83,8 @@ def _reading(options: argparse.Namespace) -> dict[str, Any]:
     """Return the read settings of a file: those of `FileData` that were given."""
     given = {name: getattr(options, name) for name in READING_OPTIONS}
     given |= {"axes": _split_names([options.axes])} if options.axes else {}
-    given |= {"circular": _split_names(options.circular)} if options.circular else {}
+    lists = ("circular", "quality", "area", "units")
+    given |= {name: _split_names(given[name]) for name in lists if given[name]}
     given |= {"u_from": str(Path(options.u_from).absolute())} if options.u_from else {}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -41,6 +41,19 @@ class FileData:
     )
     circular: tuple[Name, ...] = setting((), "Angles", "Those u whose numbers go round a circle", late=True)
     u_from: str | None = setting(None, "File of u", "Another file, with its own clock", late=True)
+    quality: tuple[Name, ...] = setting(
+        (),
+        "Unit quality",
+        "Units to use, such as good or mua; all for every one. By default the format's own",
+        late=True,
+    )
+    area: tuple[Name, ...] = setting((), "Areas", "Units to use, by brain area or imaging plane", late=True)
+    depth_from: float | None = setting(None, "Least depth", "Of the units to use, in the file's unit", late=True)
+    depth_to: float | None = setting(None, "Greatest depth", "Of the units to use, in the file's unit", late=True)
+    min_rate_hz: float | None = setting(None, "Least firing rate", "Hz; of the units to use", min=0, late=True)
+    units: tuple[Name, ...] = setting(
+        (), "Units", "By name, or by number: #3 is the third, #1-50 the first fifty", late=True
+    )
     missing: Literal["refuse", "drop rows", "drop columns"] = setting(
         "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
     )
@@ -77,7 +90,8 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
             path or Path(data.path), x=data.x or None, u=data.u or None, z=data.z or None, rate_hz=data.rate_hz,
             rows=data.rows, bin_s=data.bin_s, smooth_s=data.smooth_s, min_speed=data.min_speed, time=data.time,
             rows_are=data.rows_are, axes=data.axes or None, x_shape=picture_shape(data.picture),
-            circular=data.circular or None, u_from=data.u_from,
+            circular=data.circular or None, u_from=data.u_from, quality=data.quality or None, area=data.area or None,
+            depth_from=data.depth_from, depth_to=data.depth_to, min_rate_hz=data.min_rate_hz, units=data.units or None,
         )  # fmt: skip
     except MissingValues as error:
         dataset = care.complete(error, data.missing)

@@ -25,7 +25,7 @@ def test_constraints_hold_every_version_of_the_groups_and_name_no_place_to_get_t
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[1:]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
     pinned = {
-        re.sub(r"\[.*\]", "", item).lower() for group in GROUPS.values() for item in group if isinstance(item, str)
+        re.sub(r"\[.*\]|;.*", "", item).lower() for group in GROUPS.values() for item in group if isinstance(item, str)
     }
     assert pinned <= set(lines)
 
@@ -36,7 +36,7 @@ def test_the_package_asks_for_what_the_group_pins():
         *project["dependencies"],
         *(item for extra in project["optional-dependencies"].values() for item in extra),
     ]
-    names = {re.split(r"[\[=<>]", item)[0] for item in wanted}
+    names = {re.split(r"[\[=<>;]", item)[0] for item in wanted}
     assert names == {item.partition("==")[0] for item in GROUPS["run"]}
 
 

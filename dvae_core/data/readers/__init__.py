@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Literal
 
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.readers import align, arrays, cars3d, idx, mat, norb, tracking
+from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking
 from dvae_core.data.readers.choose import with_axes
 from dvae_core.data.readers.common import GIB, Ask
 from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
@@ -59,6 +59,12 @@ def read(
     axes: str | Sequence[str] | None = None,
     circular: str | Sequence[str] | None = None,
     u_from: str | Path | None = None,
+    quality: str | Sequence[str] | None = None,
+    area: str | Sequence[str] | None = None,
+    depth_from: float | None = None,
+    depth_to: float | None = None,
+    min_rate_hz: float | None = None,
+    units: str | Sequence[str] | None = None,
 ) -> Dataset:
     """Read a data file or folder; rows are examples.
 
@@ -85,6 +91,13 @@ def read(
         rows_are: Whether the rows or the columns of a matrix are the examples, if nothing in the file says so.
         axes: The meaning of each axis of x, in order, such as "trial,time,unit" or "row,height,width".
         circular: Names of the columns of u that are angles, in degrees or radians, if their units do not say so.
+        quality: Qualities of the units to use, such as "good" and "mua"; "all" for every quality. By default those that
+            the format's users use (Kilosort: good).
+        area: Brain areas (or imaging planes) of the units to use.
+        depth_from: The least depth of units to use, in the file's unit.
+        depth_to: The greatest depth of units to use.
+        min_rate_hz: The least firing rate of units to use, over the whole recording.
+        units: Units to use, by name, or by number: #3 is the third, #1-50 the first fifty.
         u_from: Another file whose variables can be u and factors; its own clock aligns them with the rows of x.
 
     Returns:
@@ -104,13 +117,14 @@ def read(
     parts = axes.split(",") if isinstance(axes, str) else axes
     ask = Ask(
         _names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape or None, rows, bin_s, smooth_s, min_speed, time,
-        rows_are, _names(parts), _names(circular), no_picture=x_shape == (),
+        rows_are, _names(parts), _names(circular), _names(quality), _names(area), depth_from, depth_to, min_rate_hz,
+        _names(units), no_picture=x_shape == (),
     )  # fmt: skip
     with _opened(Path(path), ask) as recording:
         if u_from is None:
             return align.dataset(recording, ask)
         with _opened(Path(u_from), ask) as other:
-            return align.dataset(align.merged(recording, other), ask)
+            return align.dataset(merge.merged(recording, other), ask)
 
 
 def inspect(path: str | Path) -> list[Variable]:
@@ -162,7 +176,9 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
 
     if tracking.files(path):
         return tracking, path
-    if suite2p.folder_of(path):
+    if kilosort.folder_of(path):
+        return kilosort, path
+    if suite2p.planes_of(path):
         return suite2p, path
     if celeba.files(path):
         return celeba, path
@@ -244,6 +260,8 @@ def _hdf5(suffix: str) -> ModuleType:
 
 
 def _pictures(path: Path) -> ModuleType:
-    from dvae_core.data.readers import celeba, images
+    from dvae_core.data.readers import celeba, images, tiff
 
-    return celeba if celeba.files(path) else images
+    if celeba.files(path):
+        return celeba
+    return tiff if path.suffix.lower() in tiff.SUFFIXES else images

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.common import Ask
-from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
+from dvae_core.data.readers.model import Intervals, Question, ReadingRecord, Recording, Undecided, Variable
 
 X_NAMES = ("x", "X", "imgs", "images")  # the last two: dSprites, 3dshapes and MPI3D
 U_NAMES = ("u", "label", "labels", "segment")
@@ -392,3 +392,27 @@ def with_axes(recording: Recording) -> list[Variable]:
 
 def _names(recording: Recording) -> set[str]:
     return {v.name for v in recording.variables}
+
+
+def axis_of(recording: Recording, variable: Variable, n: int) -> int:
+    """Return the axis of a variable whose entries are the n rows."""
+    if variable.name in recording.axes:
+        return recording.axes[variable.name]
+    shape = variable.shape
+    return 1 if len(shape) == 2 and shape[0] != n and (shape[1] == n or shape[0] == 1) else 0
+
+
+def table_of(recording: Recording, name: str) -> Intervals | None:
+    """Return the table of intervals that a variable is a column of."""
+    return next((t for t in recording.intervals if not t.own_rows and name in (*t.columns, t.start, t.stop)), None)
+
+
+def speed_of(recording: Recording, ask: Ask) -> tuple[str, ...]:
+    """Return the variable with the animal's speed, if running periods were asked for."""
+    if ask.min_speed is None:
+        return ()
+    if not recording.speed:
+        raise DataError(
+            f"{recording.path.name} has no speed to choose running periods by; leave the minimum speed out."
+        )
+    return (recording.speed,)

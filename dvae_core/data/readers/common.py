@@ -14,6 +14,8 @@ import numpy as np
 from dvae_core.data.dataset import UNREADABLE, DataError
 
 GIB = 2**30
+MAX_LABELS = 500  # if u has more distinct whole numbers than this, they are read as numbers: they count something
+WHOLE_LABELS = 64  # MATLAB makes every number a double: at most this many distinct whole ones are read as labels
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Ask:
     rows_are: Literal["auto", "rows", "columns"] = "auto"
     axes: tuple[str, ...] = ()
     circular: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
+    area: tuple[str, ...] = ()
+    depth_from: float | None = None
+    depth_to: float | None = None
+    min_rate_hz: float | None = None
+    units: tuple[str, ...] = ()
     no_picture: bool = False  # x_shape=(): rows are not pictures
 
 
@@ -112,3 +120,10 @@ def check_names(path: Path, names: Iterable[str], available: Sequence[str]) -> N
             near = difflib.get_close_matches(name, available, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(available[:20]) or 'nothing to read'}."
             raise DataError(f"{path.name} has nothing called {name!r}; {hint}")
+
+
+def is_whole(array: np.ndarray) -> bool:
+    """Whether an array holds finite whole numbers only."""
+    if array.dtype.kind != "f":
+        return array.dtype.kind in "biu"
+    return bool(np.isfinite(array).all() and (array == np.rint(array)).all() and np.abs(array).max(initial=0) < 2**31)

@@ -29,7 +29,7 @@ MAX_PICTURES = 300_000  # CelebA has 202,599
 MANY = 10_000  # a zip with more members than this is searched for a picture's name before it is read through
 _NAMED = re.compile(b"|".join(re.escape(suffix.encode()) for suffix in SUFFIXES), re.IGNORECASE)
 
-_BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, struct.error,
+BAD = (*UNREADABLE, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, struct.error,
         IndexError, TypeError, AttributeError, ZeroDivisionError)  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def stack(
             good[i] = True
         except DataError:
             raise
-        except _BAD as error:
+        except BAD as error:
             first = first or f"{name.rsplit('/', 1)[-1]}: {reason(error)}"
     if not good.any():
         raise DataError(f"{pictures.path.name} has no picture that can be read ({first}); copy it again.")
@@ -206,7 +206,7 @@ def stack(
     return (out if good.all() else out[good]), good, notes
 
 
-class _Scale:
+class Scale:
     """The factor that scales a set of pictures (known once it is read), and the text that describes it."""
 
     def __init__(self) -> None:
@@ -254,7 +254,7 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
     if labelled:
         variables.append(Variable("folder", (len(names),), "str", "label", axes=("row",)))
     facts: dict[str, str] = {"pictures": f"{shape[1]} x {shape[0]}; the first came as {came}"}
-    scale = _Scale()
+    scale = Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
@@ -282,7 +282,7 @@ def _shape_of(pictures: Pictures, ask: Ask) -> tuple[tuple[int, ...], str, str]:
         try:
             with open_picture(pictures.content(name)) as picture:
                 return _size(picture, ask), depth(picture), f"{picture.width} x {picture.height} {picture.mode}"
-        except _BAD:
+        except BAD:
             continue
     stack(pictures, pictures.names[:100], (1, 1))  # reports what is wrong with the first of them
     raise DataError(f"{pictures.path.name} has no picture that can be read; copy it again.")
@@ -304,12 +304,12 @@ def _frames(path: Path, ask: Ask) -> Recording:
         with open_picture(_file_bytes(path), MAX_FRAME) as picture:
             n, shape, kind = getattr(picture, "n_frames", 1), _size(picture, ask), depth(picture)
             grey = picture.mode == "P" and _is_grey(picture)
-    except _BAD as error:
+    except BAD as error:
         raise _damaged(path, error) from error
     shape = shape[:2] if grey and not ask.x_shape else shape
     if n < 2:
         raise DataError(f"{path.name} is one picture, which is one row; give a folder or a zip of pictures.")
-    facts, scale = {"pictures": f"{n:,} frames"}, _Scale()
+    facts, scale = {"pictures": f"{n:,} frames"}, Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         kept = parts["frames"].kept
@@ -323,7 +323,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
                     if depth(picture) != kind:
                         raise ValueError(f"frame {row + 1} is {depth(picture)} and the first is {kind}")
                     out[i] = fitted(picture, shape)
-        except _BAD as error:
+        except BAD as error:
             raise _damaged(path, error) from error
         notes = scale.of(out)
         facts.update({"levels": "; ".join(notes)} if notes else {})

@@ -7,7 +7,7 @@ changed byte in a type tag, scipy 1.17.1), which is not acceptable in an app tha
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers import stringer
+from dvae_core.data.readers import matlab_objects, stringer
 from dvae_core.data.readers.common import Ask, reading
-from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, unreadable
+from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, labels_of, unreadable
 
 # Codes of the format: how numbers are stored, and the array's class in MATLAB (a double may be stored as bytes).
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -83,13 +83,34 @@ def recording(path: Path, ask: Ask) -> Recording:
     """
     with reading(path), open(path, "rb") as file:
         variables, groups, texts = collect(entries_of(path, file))
-    found = made(path, variables, partial(_load, path), groups)
+    found = made(path, ask, variables, partial(_load, path), groups)
     return stringer.known(found, lambda wanted: _load_texts(path, wanted & texts))
 
 
-def made(path: Path, variables: list[Variable], load: Callable[[Mapping[str, Part]], Any], groups: Mapping[str, str],
-         **more: Any) -> Recording:  # fmt: skip
-    """Return the recording of a MATLAB file of any version."""
+def made(
+    path: Path, ask: Ask, variables: list[Variable], load: Callable[[Mapping[str, Part]], Any],
+    groups: Mapping[str, str], **more: Any,
+) -> Recording:  # fmt: skip
+    """Return the recording of a MATLAB file of any version; a lone table is read as a table."""
+    columns = matlab_objects.converted(path, variables, ask.budget_bytes)
+    if columns:
+        objects = {column.of for column in columns}
+        others = [v for v in variables if v.name not in objects]
+        several = any(v.readable and prod(v.shape) > 1 for v in others)
+        alone = len(objects) == 1 and bool(columns[0].name) and not several
+        found = matlab_objects.described(columns, alone=alone)
+        variables = [*others, *(variable for variable, _ in found.values())]
+        groups = {**groups, **{c.of: "a MATLAB table" for c in columns if c.name}}
+        plain = load
+
+        def load(parts: Mapping[str, Part]) -> dict[str, Any]:
+            stored = {name: part for name, part in parts.items() if name not in found}
+            return (plain(stored) if stored else {}) | matlab_objects.loaded(found, parts)
+
+        if alone:
+            from dvae_core.data.readers import tables  # pandas is slow to import
+
+            return tables.of_columns(path, ask, variables, load, strays={}, **more)
     axes = {
         v.name: 1 if v.axes == ("unit", "time") else 0
         for v in variables
@@ -223,15 +244,6 @@ def combine(entries: Iterable[Entry], parts: Mapping[str, Part]) -> dict[str, An
         elif parts[name].kept is not None:
             arrays[name] = arrays[name].take(parts[name].kept, axis=parts[name].axis)
     return arrays
-
-
-def labels_of(texts: Sequence[str]) -> Labels:
-    """Return texts as labels; an empty one is a gap."""
-    given = np.array([str(text).strip() for text in texts])
-    there = given != ""
-    codes = np.full(len(given), -1, np.int64)
-    names, codes[there] = np.unique(given[there], return_inverse=True)
-    return Labels(codes, names.tolist())
 
 
 def _load_texts(path: Path, names: set[str]) -> dict[str, str]:

@@ -18,13 +18,13 @@ def recording(path: Path, ask: Ask) -> Recording:
     """List the content of a file, in the same form as for older MATLAB files."""
     file = hdf5.File(path).__enter__()
     try:
-        return _recording(file)
+        return _recording(file, ask)
     except BaseException:
         file.close()
         raise
 
 
-def _recording(file: hdf5.File) -> Recording:
+def _recording(file: hdf5.File, ask: Ask) -> Recording:
     entries = list(_entries(file))
     variables, groups, single = mat.collect(entries)
     texts = {e.name: e for e in entries if e.name in single}
@@ -32,7 +32,7 @@ def _recording(file: hdf5.File) -> Recording:
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         return mat.combine(entries, parts)
 
-    found = mat.made(file.path, variables, load, groups, close=file.close)
+    found = mat.made(file.path, ask, variables, load, groups, close=file.close)
     return stringer.known(found, lambda wanted: {name: texts[name].load() for name in wanted if name in texts})
 
 

@@ -4,7 +4,7 @@ Every format fills a `Recording` with these facts. `choose` and `align` turn it 
 keeps what was read, what was left out and why, and what the user was asked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -97,6 +97,15 @@ class Labels:
     def shape(self) -> tuple[int, ...]:
         """One code per row."""
         return self.codes.shape
+
+
+def labels_of(texts: Iterable[str]) -> Labels:
+    """Return texts as labels in alphabetical order; an empty one is a gap."""
+    given = np.array([str(text).strip() for text in texts], np.str_)
+    there = given != ""
+    codes = np.full(len(given), -1, np.int64)
+    names, codes[there] = np.unique(given[there], return_inverse=True)
+    return Labels(codes, names.tolist())
 
 
 class Ragged(NamedTuple):
@@ -200,6 +209,7 @@ class Recording:
         intervals: Tables of trials and epochs.
         gaps: Reads the intervals outside of which event times say nothing, and the name of their source.
         speed: The variable that holds the animal's speed.
+        quality: Qualities of the units that the format's users use by default; () for any.
         layout: "C": rows first, as numpy writes; "F": any axis may be rows, as MATLAB's users store them; "table":
             columns of one table, whose rows are the examples.
         untyped: Whether the format stores whole numbers as floats (MATLAB, text).
@@ -229,6 +239,7 @@ class Recording:
     intervals: tuple[Intervals, ...] = ()
     gaps: Callable[[], tuple[np.ndarray, str] | None] | None = None
     speed: str = ""
+    quality: tuple[str, ...] = ()
     layout: Literal["C", "F", "table"] = "C"
     untyped: bool = False
     meta: Mapping[str, str] = field(default_factory=dict)

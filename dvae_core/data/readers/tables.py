@@ -20,8 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.align import MAX_LABELS
-from dvae_core.data.readers.common import Ask, check_budget, reading, rows_note
+from dvae_core.data.readers.common import MAX_LABELS, Ask, check_budget, reading, rows_note
 from dvae_core.data.readers.model import FULL_CIRCLE, Intervals, Labels, Part, Recording, Variable, unreadable
 
 MAX_COLUMNS = 20_000
@@ -98,11 +97,11 @@ def recording(path: Path, ask: Ask) -> Recording:
     return _parquet(path, ask) if path.suffix.lower() == ".parquet" else _text(path, ask)
 
 
-def _table(
+def of_columns(
     path: Path, ask: Ask, variables: list[Variable], load: Any, notes: Sequence[str] = (), default_u: str = "",
-    strays: Mapping[str, str] | None = None, columns: Mapping[str, tuple[str, ...]] | None = None,
+    strays: Mapping[str, str] | None = None, columns: Mapping[str, tuple[str, ...]] | None = None, **more: Any,
 ) -> Recording:  # fmt: skip
-    """Choose the columns for x, u and z by the rule of `recording`, and describe the table."""
+    """Return the recording of a table: columns for x, u and z are chosen by the rule of `recording`."""
     usable = [v for v in variables if v.readable]
     names = [v.name for v in usable]
     chosen = {*ask.x, *ask.u, *ask.z}
@@ -127,7 +126,7 @@ def _table(
     return Recording(
         path, variables, load, x=x, u=u, z=z, why_x=why, layout="table", notes=tuple(notes),
         refused_x=f"{hidden[0]}; correct it or choose other columns (--x NAME)." if hidden else "",
-        intervals=tables if start and stop else (), columns=columns or {}, untyped=strays is not None,
+        intervals=tables if start and stop else (), columns=columns or {}, untyped=strays is not None, **more,
     )  # fmt: skip
 
 
@@ -187,7 +186,7 @@ def _text(path: Path, ask: Ask) -> Recording:
             arrays[name] = found if part.kept is None else found[part.kept]
         return arrays
 
-    made = _table(path, ask, variables, load, notes, layout.default_u, strays)
+    made = of_columns(path, ask, variables, load, notes, layout.default_u, strays)
     return made
 
 
@@ -671,7 +670,7 @@ def _parquet(path: Path, ask: Ask) -> Recording:
                 variables[i] = Variable(
                     v.name, v.shape, v.dtype, v.kind, axes=v.axes, role=_role(v.name, numbers, True)
                 )
-    return _table(path, ask, variables, load, notes, columns=columns)
+    return of_columns(path, ask, variables, load, notes, columns=columns)
 
 
 def _schema(path: Path) -> tuple[int, Any, set[str]]:

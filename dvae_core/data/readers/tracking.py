@@ -9,8 +9,8 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat
-from dvae_core.data.readers.align import merged
 from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.merge import merged
 from dvae_core.data.readers.model import Recording, Variable
 
 SUFFIX = ".videopositiontracking"
