@@ -31,6 +31,18 @@ def member_table(run: Run) -> Table:
     return table
 
 
+def member_names(run: Run) -> list[str]:
+    """Name the members by what distinguishes them: beta, learning rate and seed, each if it differs."""
+    train = run.config.train
+    betas, rates, seeds = (len(set(values)) > 1 for values in (train.betas, train.rates, train.seeds))
+    names = []
+    for seed, beta, rate in zip(train.seeds, train.betas, train.rates, strict=True):
+        parts = [f"β = {beta:g}"] * betas + [f"lr {rate:g}"] * rates
+        parts += [f"seed {seed}"] * (seeds or not parts)
+        names.append(", ".join(parts))
+    return names
+
+
 def run_table(runs: Sequence[Run]) -> Table:
     """Return one row per run for lists: id, title, model, data, members, state, mcc, elbo. Broken runs state why."""
     import pandas as pd

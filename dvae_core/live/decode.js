@@ -25,12 +25,32 @@ export function parseSafetensors(bytes) {
   const tensors = new Map();
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
-    if (entry.dtype !== "F32") throw new Error(`Tensor ${name} is ${entry.dtype}; the page decodes float32 (F32) only.`);
+    if (entry.dtype !== "F32" && entry.dtype !== "F16") {
+      throw new Error(`Tensor ${name} is ${entry.dtype}; the page decodes float32 (F32) and float16 (F16) only.`);
+    }
     const [from, to] = entry.data_offsets;
     if (base + to > body.length) throw new Error(`The decoder is cut short inside tensor ${name}.`);
-    tensors.set(name, { shape: entry.shape, data: new Float32Array(body.buffer, base + from, (to - from) / 4) });
+    const data =
+      entry.dtype === "F16"
+        ? fromHalf(new Uint16Array(body.slice(base + from, base + to).buffer))
+        : new Float32Array(body.buffer, base + from, (to - from) / 4);
+    tensors.set(name, { shape: entry.shape, data });
   }
   return { metadata: header.__metadata__ ?? {}, tensors };
+}
+
+/**
+ * Numbers of float16: a sign, 5 bits of exponent and 10 of mantissa.
+ * @param {Uint16Array} halves
+ */
+function fromHalf(halves) {
+  return Float32Array.from(halves, (half) => {
+    const exponent = (half >> 10) & 31;
+    const mantissa = half & 1023;
+    if (exponent === 31) return mantissa ? Number.NaN : half >> 15 ? -Infinity : Infinity;
+    const size = exponent === 0 ? mantissa * 2 ** -24 : (1 + mantissa / 1024) * 2 ** (exponent - 15);
+    return half >> 15 ? -size : size;
+  });
 }
 
 // --- activations

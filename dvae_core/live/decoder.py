@@ -10,12 +10,13 @@ from safetensors.numpy import save
 TENSOR_FIELDS = ("weight", "bias", "scale", "shift")
 
 
-def pack(plan: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
+def pack(plan: dict[str, Any], tensors: Mapping[str, np.ndarray], *, dtype: str = "<f4") -> bytes:
     """Return a decoder as safetensors bytes with the plan as JSON in its metadata.
 
     Args:
         plan: `tree` of dvae_core.export.plan.decoder_plan: id, members, d_z, d_x, x_shape, likelihood, ops.
-        tensors: The arrays that the ops name; written as float32. Others are left out.
+        tensors: The arrays that the ops name; Others are left out.
+        dtype: What they are written as: "<f4" or "<f2", half of the bytes.
 
     Returns:
         Bytes that decode.js reads in the page and tests/js/decode_cli.js on the command line.
@@ -37,7 +38,7 @@ def pack(plan: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
                 continue
             if name not in tensors:
                 raise ValueError(f"Step {op['op']} needs the tensor {name!r}, which is not among {sorted(tensors)}.")
-            tensor = np.ascontiguousarray(tensors[name], "<f4")
+            tensor = np.ascontiguousarray(tensors[name], dtype)
             if not op.get("shared", op["op"] == "affine") and tensor.shape[:1] != (plan["members"],):
                 raise ValueError(
                     f"Tensor {name!r} must start with the {plan['members']} members; its shape is {list(tensor.shape)}."

@@ -57,6 +57,21 @@ export interface Mounted<Data> {
 /** What every component exports. A host calls it once for an element, then `update` with new data, then `close`. */
 export type Mount<Data> = (host: { element: HTMLElement; data: Data; onChange: OnChange }) => Mounted<Data>;
 
+/** A component in a single file; each variant replaces some of its data. dvae_core/live/handout/document.py writes it. */
+export interface FilePart {
+  id: string;
+  component: string;
+  label: string;
+  data: Record<string, unknown>;
+  variants: { label: string; data: Record<string, unknown> }[];
+}
+
+export interface FileContent {
+  decoders: string[];
+  styles: Record<string, string>;
+  parts: FilePart[];
+}
+
 /** What a view needs to know of the page that it is on. */
 export interface Theme {
   rem: number;

@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dvae_core import runs
 from dvae_core.analysis.common import best_member, stuck_members
+from dvae_core.analysis.tables import member_names as member_names  # pages find it here, beside pick_member
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
 from dvae_core.work import jobs
@@ -290,18 +291,6 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
                 line.width *= 1.6
     st.session_state.setdefault("figures", {})[key or words] = figure
     st.plotly_chart(figure, key=key, config=CAMERA, alt=words or "Figure without a title")
-
-
-def member_names(run: Run) -> list[str]:
-    """Name the members by what distinguishes them: beta, learning rate and seed, each if it differs."""
-    train = run.config.train
-    betas, rates, seeds = (len(set(values)) > 1 for values in (train.betas, train.rates, train.seeds))
-    names = []
-    for seed, beta, rate in zip(train.seeds, train.betas, train.rates, strict=True):
-        parts = [f"β = {beta:g}"] * betas + [f"lr {rate:g}"] * rates
-        parts += [f"seed {seed}"] * (seeds or not parts)
-        names.append(", ".join(parts))
-    return names
 
 
 def problem(error: Exception) -> None:
