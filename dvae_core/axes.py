@@ -7,6 +7,7 @@
 | `s` | posterior samples of one example |
 | `t` | steps of a traversal |
 | `d_x`, `d_z`, `d_u` | dimensions of data, latents or factors, auxiliary variable |
+| `d_seen` | what an encoder sees of x: `d_x`, times the rows of its window |
 | `d`, `k`, `m` | any dimension; chosen rows; segments (values of a discrete u) |
 
 Arrays are row-major with examples first, or members first and examples second: `x [n d_x]`, `z_hat [p n d_z]`. One-axis

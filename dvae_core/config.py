@@ -162,6 +162,9 @@ class NegativeBinomialLikelihood:
 Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood | NegativeBinomialLikelihood
 
 
+Rows = Annotated[int, Field(strict=True, ge=0, le=200)]
+
+
 @settings
 class ModelConfig:
     """Generator p_theta(x|z) and encoder q_phi."""
@@ -176,10 +179,40 @@ class ModelConfig:
         "is refined on the decoder and sees u through the prior",
     )
     encoder: Literal["x", "xu"] = setting("x", "Encoder sees", "x alone, or x and u")
+    window: tuple[Rows, Rows] = setting(
+        (0, 0),
+        "Encoder's window",
+        "Rows before and after its own that the encoder also sees, for rows in time order; the decoder describes one "
+        "row. A window smooths the latents and nothing in it is causal",
+        late=True,
+    )
+    dropout: float = setting(
+        0.0, "Input dropout", "Share of the encoder's inputs that each training step hides", min=0, max=0.9, late=True
+    )
+    student: bool = setting(
+        False,
+        "Student",
+        "Train e(x), which never sees u, to predict the mean of q(z|x,u). Only e(x) is then shown, decoded, exported "
+        "and compared",
+        late=True,
+    )
+    start: Literal["components", "random"] = setting(
+        "components",
+        "Start",
+        "Of the linear paths: axes turned at random within the leading principal components, which all members share, "
+        "or drawn at random for each member",
+        late=True,
+    )
     preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(
         "whiten", "Preprocessing of x", "Linear and invertible, inside the model; ELBOs stay in units of the data"
     )
     rotation: tuple[tuple[Number, ...], ...] = setting((), "Rotation M", "Set by the Rotate page: z~ = M z")
+
+    def __post_init__(self) -> None:
+        if self.student and self.encoder != "xu":
+            raise ConfigError("A student learns from a teacher that sees u; set the encoder to xu, or leave it out.")
+        if isinstance(self.net, ConvNet) and (any(self.window) or self.dropout or self.student):
+            raise ConfigError("A window, input dropout and a student need the MLP; leave them out, or choose the MLP.")
 
 
 @settings

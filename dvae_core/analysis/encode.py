@@ -4,29 +4,54 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from dvae_core.config import Config
-from dvae_core.data.dataset import Dataset
+from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.windows import stretches
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run
 from dvae_core.runs.data import matched
 from dvae_core.training.checkpoint import load_vae
+from dvae_core.training.record import windowed
 
 SCORED_ROWS = 20_000  # held-out rows used for scores, at most
 NUMBERS_AT_ONCE = 4_000_000  # values of x times members: 16 MB as float32
 
 
+def stretches_of(vae: Vae, dataset: Dataset, *, is_other: bool = False) -> Int[np.ndarray, " n"] | None:
+    """Return the stretches that the encoder's window must not leave; None if it has no window.
+
+    They end at the borders of the run's split, unless this is other data than the run was trained on.
+    """
+    if not any(vae.config.model.window):
+        return None
+    return stretches(dataset, None if is_other else split(dataset, vae.config.split))
+
+
 def inputs(
-    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
-) -> tuple[Float[Tensor, "p n d_x"], Tensor | None]:
+    vae: Vae,
+    dataset: Dataset,
+    rows: np.ndarray,
+    *,
+    u_rows: np.ndarray | None = None,
+    stretch: np.ndarray | None = None,
+) -> tuple[Float[Tensor, "p n d_seen"], Tensor | None]:
     """Return x of some rows, and u [p, n, d_u] if the model and the data have one, in the model's precision.
 
-    Every member gets the same. `u_rows`: the rows whose u is used instead, if given.
+    Every member gets the same. If the encoder has a window, x has the rows around each one side by side.
+
+    Args:
+        vae: The population.
+        dataset: The data.
+        rows: Which rows of it.
+        u_rows: The rows whose u is used instead, if given.
+        stretch: The result of `stretches_of`, computed here if None.
     """
     dtype = vae.scaling.u_mean.dtype
-    x = torch.from_numpy(dataset.x_float(rows)).to(dtype).expand(vae.p, -1, -1)
+    stretch = stretches_of(vae, dataset) if stretch is None else stretch
+    x = torch.from_numpy(windowed(dataset, rows, vae.config.model.window, stretch)).to(dtype).expand(vae.p, -1, -1)
     if not vae.sizes.d_u or dataset.u is None:
         return x, None
     features = torch.from_numpy(dataset.features_of(dataset.u[rows if u_rows is None else u_rows])).to(dtype)
@@ -34,60 +59,74 @@ def inputs(
 
 
 def in_parts(
-    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None, is_other: bool = False
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
     """Iterate over the rows in parts: yield the position of a part's first row, and its `inputs`."""
-    size = max(1, NUMBERS_AT_ONCE // (dataset.d_x * vae.p))
+    size = max(1, NUMBERS_AT_ONCE // (dataset.d_x * (1 + sum(vae.config.model.window)) * vae.p))
+    stretch = stretches_of(vae, dataset, is_other=is_other)
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
-        yield start, *inputs(vae, dataset, rows[part], u_rows=None if u_rows is None else u_rows[part])
+        of_u = None if u_rows is None else u_rows[part]
+        yield start, *inputs(vae, dataset, rows[part], u_rows=of_u, stretch=stretch)
 
 
 @torch.no_grad()
 def encode(
-    vae: Vae, dataset: Dataset, rows: np.ndarray
-) -> tuple[Float[np.ndarray, "p n d_z"], Float[np.ndarray, "p n d_z"]]:
-    """Return means and standard deviations of q(z|x, u), which a gauss-newton posterior refines with x and u."""
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, is_other: bool = False
+) -> tuple[Float[np.ndarray, "p n d_z"], Float[np.ndarray, "p n d_z"] | None]:
+    """Return means and standard deviations of q(z|x, u), which a gauss-newton posterior refines with x and u.
+
+    With a student, the means are those of e(x) and there are no standard deviations.
+    """
+    if vae.student_net is not None:
+        return encoder_means(vae, dataset, rows, is_other=is_other), None
     sees_u = needs_u(vae.config)
-    q = [vae.encoder(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows)]
+    q = [vae.encoder(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows, is_other=is_other)]
     return torch.cat([part.mu for part in q], 1).numpy(), torch.cat([part.var.sqrt() for part in q], 1).numpy()
 
 
 @torch.no_grad()
 def encoder_means(
-    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None, is_other: bool = False
 ) -> Float[np.ndarray, "p n d_z"]:
-    """Return the encoder's own means, before any refinement: e(x), or e(x, u) if the encoder sees u.
+    """Return the encoder's own means, before any refinement: e(x), or e(x, u) if the encoder sees u and has no student.
 
     `u_rows`: the rows whose u such an encoder is given instead, if given.
     """
-    sees_u = vae.config.model.encoder == "xu"
-    parts = in_parts(vae, dataset, rows, u_rows=u_rows)
+    sees_u = encoder_sees_u(vae.config)
+    parts = in_parts(vae, dataset, rows, u_rows=u_rows, is_other=is_other)
     return torch.cat([vae.amortised(x, u if sees_u else None) for _, x, u in parts], 1).numpy()
 
 
 def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n d_z"]]:
     """Return mu_z and std_z of all rows of a data set, which need not be the one that the run was trained on.
 
-    Columns and labels are matched by name, in any order.
+    Of a run with a student there is only mu_z, the means of e(x). A window ends at gaps, trials and sessions. Columns and labels are matched by name, in any order.
 
     Raises:
         DataError: If the data has other columns than the run was trained on, or lacks the u its posterior needs.
     """
     vae = load_vae(run)
     dataset = matched(run, dataset, needs_u=needs_u(run.config))
-    mu, std = encode(vae, dataset, np.arange(dataset.n))
-    return {"mu_z": mu, "std_z": std}
+    mu, std = encode(vae, dataset, np.arange(dataset.n), is_other=True)
+    return {"mu_z": mu} if std is None else {"mu_z": mu, "std_z": std}
 
 
 def needs_u(config: Config) -> bool:
-    """Whether the posterior of x cannot be computed without u."""
+    """Whether the latents of x that a run shows cannot be computed without u."""
     refined = config.model.posterior == "gauss-newton" and config.is_conditional
-    return config.model.encoder == "xu" or refined
+    return not config.model.student and (config.model.encoder == "xu" or refined)
+
+
+def encoder_sees_u(config: Config) -> bool:
+    """Whether the encoder's own means are those of e(x, u)."""
+    return config.model.encoder == "xu" and not config.model.student
 
 
 def describe_codes(config: Config) -> str:
     """Describe the scored codes, and what the encoder and the refinement have seen."""
+    if config.model.student:
+        return "means of e(x), a student of q(z|x,u) that sees x alone"
     seen = "x and u" if config.model.encoder == "xu" else "x"
     if config.model.posterior == "gauss-newton":
         by = "x and u" if config.is_conditional else "x"

@@ -4,6 +4,7 @@ They work with preprocessed x, standardised u, and latents in the axes of traini
 distributions.
 """
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class Sizes:
 class EncoderNet(nn.Module):
     """g_phi: maps preprocessed x (and standardised u) to mu_z and the entries of F. A linear path runs beside the MLP.
 
-    For a posterior that is refined on the decoder, it returns only the mean.
+    With a window, its input is the preprocessed rows of the window side by side. For a posterior that is refined on the
+    decoder, it returns only the mean.
     """
 
     rows: Tensor
@@ -56,13 +58,14 @@ class EncoderNet(nn.Module):
         else:
             net = model.net
             hidden = net.encoder_hidden or net.hidden
-            self.mlp = Mlp(p, sizes.d_x + d_u, n_out, hidden=hidden, depth=net.depth, activation=net.activation)
-            self.skip = Linear(p, sizes.d_x, d_z, bias=False)
+            d_in = sizes.d_x * (1 + sum(model.window))
+            self.mlp = Mlp(p, d_in + d_u, n_out, hidden=hidden, depth=net.depth, activation=net.activation)
+            self.skip = Linear(p, d_in, d_z, bias=False)
         rows, columns = torch.tril_indices(d_z, d_z, -1)
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
 
-    def forward(self, x: Float[Tensor, "p n d_x"], u: Tensor | None) -> tuple[Tensor, Posterior | None]:
+    def forward(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None) -> tuple[Tensor, Posterior | None]:
         """Return the mean and q. q is None for "gauss-newton", whose covariance comes from the decoder."""
         h = x if self.trunk is None else self.trunk(x)
         if self.sees_u:
@@ -83,6 +86,12 @@ class EncoderNet(nn.Module):
             factor = factor.clone()
             factor[..., self.rows, self.columns] = below * std[..., self.rows]
         return mu, Posterior(mu, factor, log_det)
+
+
+def student_net(p: int, config: Config, sizes: Sizes) -> EncoderNet:
+    """Return e(x), an encoder of the same size that sees x alone and returns only a mean."""
+    model = dataclasses.replace(config.model, encoder="x", student=False, posterior="gauss-newton")
+    return EncoderNet(p, dataclasses.replace(config, model=model), sizes)
 
 
 class ConvTrunk(nn.Module):

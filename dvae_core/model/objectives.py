@@ -47,19 +47,20 @@ def loss_weights(train: TrainConfig) -> Float[Tensor, "p 4"]:
 
 def objective(
     vae: Vae,
-    x: Float[Tensor, "p n d_x"],
+    x: Float[Tensor, "p n d_seen"],
     u: Tensor | None,
     eps: Tensor,
     weights: Float[Tensor, "p 4"],
     n_train: int,
-    h: Float[Tensor, "p n d_x"] | None = None,
+    h: Float[Tensor, "p n d_seen"] | None = None,
+    keep: Float[Tensor, "p n d_seen"] | None = None,
 ) -> tuple[Elbo, Float[Tensor, " p"]]:
     """Return a batch's ELBO, for logging, and each member's loss, averaged over the examples.
 
     A gauss-newton encoder is also trained to predict the refined mean m: `AMORTISE / 2 |e(x) - m|^2`, with m held
     fixed, is added to the loss but to no reported number. Its gradient reaches only the encoder, so it cannot change
     the decoder or the prior. (The bound itself hardly trains the encoder, because every guess that the refinement can
-    correct gives the same bound.)
+    correct gives the same bound.) A student e(x) is trained by the same term, with q(z|x,u) as its teacher.
 
     Args:
         vae: The population.
@@ -68,10 +69,11 @@ def objective(
         eps: Noise [p, n, d_z], or [p, n, samples d_z] for the importance-weighted bound.
         weights: The result of `loss_weights`.
         n_train: Number of rows of the training data, needed to estimate q(z) from a batch.
-        h: Preprocessed x, if the caller already has it.
+        h: The encoder's input (preprocessed x, with its window), if the caller already has it.
+        keep: The factors of input dropout, see `Vae.elbo_of`.
     """
     d_z, train = vae.config.model.latents, vae.config.train
-    bound = vae.elbo_of(vae.scaling(x) if h is None else h, x, u, eps[..., :d_z])
+    bound = vae.elbo_of(vae.scaling(x) if h is None else h, vae.row(x), u, eps[..., :d_z], keep)
     q = bound.q
     if train.samples > 1:
         value = log_px(vae, x, u, eps.unflatten(-1, (train.samples, d_z)).movedim(2, 0), q)[0]

@@ -15,7 +15,8 @@ LOG_2PI = math.log(2 * math.pi)
 class Posterior:
     """q(z|x) = N(mu, F F^T), with F [p, n, d, d], or [p, n, d] if it is diagonal; log_det = log |det F|.
 
-    `guess` is the encoder's own mean, if `mu` was refined from it.
+    `guess` is a prediction of `mu` that training improves: the encoder's own mean, if `mu` was refined from it, or the
+    student's.
     """
 
     mu: Tensor

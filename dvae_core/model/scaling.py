@@ -35,8 +35,10 @@ class Scaling(nn.Module):
         self.register_buffer("u_mean", torch.zeros(d_u))
         self.register_buffer("u_scale", torch.ones(d_u))
 
-    def forward(self, x: Float[Tensor, "*n d_x"]) -> Float[Tensor, "*n d_x"]:
-        """Return x centred and scaled (or whitened)."""
+    def forward(self, x: Float[Tensor, "*n d_seen"]) -> Float[Tensor, "*n d_seen"]:
+        """Return x centred and scaled (or whitened). The rows of a window, side by side, are preprocessed one by one."""
+        if x.shape[-1] != len(self.x_mean):
+            return self(x.unflatten(-1, (-1, len(self.x_mean)))).flatten(-2)
         if self.takes_roots:
             x = torch.sqrt(x)
         x = x - self.x_mean
@@ -63,7 +65,9 @@ class Scaling(nn.Module):
             self.x_mean.copy_(x.mean(0))
         if self.how == "standardise":
             std = x.std(0)
-            std = torch.where(std > 1e-12, std, torch.ones_like(std))  # a constant column stays at 0
+            # A constant column stays at 0. So does a unit that is all but silent in training: scaled up to 1, a few
+            # held-out spikes would be hundreds of standard deviations, and their bound minus infinity.
+            std = torch.where(std > (1e-2 if self.takes_roots else 1e-12), std, torch.ones_like(std))
             self.x_forward.copy_(1 / std)
             self.x_inverse.copy_(std)
             self.x_log_det.fill_(-torch.log(std).sum())

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dvae_core.config import Config, ConvNet
 from dvae_core.model.likelihoods import GivenX, likelihood_of
-from dvae_core.model.nets import DecoderNet, EncoderNet, Sizes
+from dvae_core.model.nets import DecoderNet, EncoderNet, Sizes, student_net
 from dvae_core.model.posterior import Posterior
 from dvae_core.model.priors import Given, prior_of
 from dvae_core.model.scaling import Scaling
@@ -59,6 +59,9 @@ class Vae(nn.Module):
     Every parameter has a leading member axis. x is in the data's units. The linear preprocessing is part of the model,
     and Gaussian likelihoods include its log-determinant, so that ELBOs are nats per example *of the data*. z, eps, x, u
     are [p, n, ...]. The module does not deal with devices, files or logs.
+
+    With a window of w rows (`ModelConfig.window`), what encodes x takes x [p, n, w d_x], the rows around each example
+    side by side (`data.windows`). What decodes z describes the example's own row, `row(x)`.
     """
 
     rotation: Tensor
@@ -73,6 +76,7 @@ class Vae(nn.Module):
         self.likelihood = likelihood_of(model.likelihood, p, sizes.d_x)
         self.encoder_net = EncoderNet(p, config, sizes)
         self.decoder_net = DecoderNet(p, config, sizes, self.likelihood.outputs)
+        self.student_net = student_net(p, config, sizes) if model.student else None
         standardise = self.scaling.of_u
         self.prior = prior_of(config.prior, p, model.latents, sizes.d_u, labels=sizes.labels, standardise=standardise)
         rotation = torch.tensor(model.rotation) if model.rotation else torch.eye(model.latents)
@@ -80,17 +84,17 @@ class Vae(nn.Module):
 
     # --- the slide ---
 
-    def elbo(self, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "p n d_z"]) -> Elbo:
+    def elbo(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None, eps: Float[Tensor, "p n d_z"]) -> Elbo:
         """One-sample ELBO. The caller draws `eps`, the noise of z."""
         q = self.encoder(x, u)
         z = q.sample(eps)
         px, pz = self.decoder(z), self.prior(u)
-        return Elbo(px.log_prob(x), *kl(q, pz, z), q)
+        return Elbo(px.log_prob(self.row(x)), *kl(q, pz, z), q)
 
-    def encoder(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
+    def encoder(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None = None) -> Posterior:
         """q_phi(z|x), or q_phi(z|x,u) if the encoder sees u (gauss-newton sees u through the prior)."""
         h = self.scaling(x)
-        return self._encoder_of(h, self._target(h, x), u)
+        return self._encoder_of(h, self._target(h, self.row(x)), u)
 
     def decoder(self, z: Float[Tensor, "p n d_z"]) -> GivenX:
         """p_theta(x|z): its density, its mean and its curvature."""
@@ -98,10 +102,25 @@ class Vae(nn.Module):
 
     # --- supporting methods ---
 
-    def elbo_of(self, h: Float[Tensor, "p n d_x"], x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Tensor) -> Elbo:
-        """The ELBO, given h, preprocessed x: training preprocesses only once, not at every step."""
+    def row(self, x: Float[Tensor, "*n d_seen"]) -> Float[Tensor, "*n d_x"]:
+        """The example's own row of its window; x itself if that is one row."""
+        d_x = self.sizes.d_x
+        return x if x.shape[-1] == d_x else x[..., self.config.model.window[0] * d_x :][..., :d_x]
+
+    def elbo_of(
+        self,
+        h: Float[Tensor, "p n d_seen"],
+        x: Float[Tensor, "p n d_x"],
+        u: Tensor | None,
+        eps: Tensor,
+        keep: Float[Tensor, "p n d_seen"] | None = None,
+    ) -> Elbo:
+        """The ELBO, given h, the preprocessed input of the encoder: training preprocesses once, not at every step.
+
+        `x` are the examples' own rows. `keep` are the factors of input dropout, 0 or 1 / (1 - dropout); none if None.
+        """
         target = self._target(h, x)
-        q = self._encoder_of(h, target, u)
+        q = self._encoder_of(h if keep is None else h * keep, target, u)
         z = q.sample(eps)
         return Elbo(self.decoder(z).log_prob_of(target), *kl(q, self.prior(u), z), q)
 
@@ -112,16 +131,17 @@ class Vae(nn.Module):
             jacobian = self.rotation @ jacobian  # for a twin, z~ = M z, so d f / d z~ = M d f / d z
         return GivenX(self.likelihood, self.scaling, f, second), jacobian
 
-    def amortised(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Float[Tensor, "p n d_z"]:
-        """The encoder's own mean e(x), before any refinement on the decoder."""
-        mu, _ = self.encoder_net(self.scaling(x), self._standardised(u))
+    def amortised(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None = None) -> Float[Tensor, "p n d_z"]:
+        """The encoder's own mean e(x), before any refinement on the decoder; the student's, if there is one."""
+        h = self.scaling(x)
+        mu, _ = self.encoder_net(h, self._standardised(u)) if self.student_net is None else self.student_net(h, None)
         return mu @ self.rotation.T if self.config.model.rotation else mu
 
-    def refined(self, x: Float[Tensor, "p n d_x"], u: Tensor | None = None) -> Posterior:
+    def refined(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None = None) -> Posterior:
         """The gauss-newton posterior of x, even if the model was trained with another posterior. MLP only."""
         h = self.scaling(x)
         mu, _ = self.encoder_net(h, self._standardised(u))
-        return self._turned(self._gauss_newton(self._target(h, x), u, mu))
+        return self._turned(self._gauss_newton(self._target(h, self.row(x)), u, mu))
 
     @property
     def p(self) -> int:
@@ -130,7 +150,10 @@ class Vae(nn.Module):
 
     def _encoder_of(self, h: Tensor, target: Tensor, u: Tensor | None) -> Posterior:
         mu, q = self.encoder_net(h, self._standardised(u))
-        return self._turned(self._gauss_newton(target, u, mu) if q is None else q)
+        q = self._gauss_newton(target, u, mu) if q is None else q
+        if self.student_net is not None and self.training:
+            q = dataclasses.replace(q, guess=self.student_net(h, None)[0])
+        return self._turned(q)
 
     def _gauss_newton(self, target: Float[Tensor, "p n d_x"], u: Tensor | None, mu: Tensor) -> Posterior:
         """Refine the encoder's guess on the decoder, and take the covariance from the decoder's curvature.
@@ -168,8 +191,8 @@ class Vae(nn.Module):
         return (J * W[:, :, None]) @ J.mT, (J @ e[..., None])[..., 0]
 
     def _target(self, h: Tensor, x: Tensor) -> Tensor:
-        """The target of the likelihood: h, preprocessed x, if it is Gaussian, otherwise x itself."""
-        return h if self.likelihood.is_scaled else x
+        """The target of the likelihood: preprocessed x, the own row of h, if it is Gaussian, otherwise x itself."""
+        return self.row(h) if self.likelihood.is_scaled else x
 
     def _standardised(self, u: Tensor | None) -> Tensor | None:
         return None if u is None else self.scaling.of_u(u)
@@ -196,7 +219,7 @@ def kl(q: Posterior, prior: Given, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor,
 
 def log_px(
     vae: Vae,
-    x: Float[Tensor, "p n d_x"],
+    x: Float[Tensor, "p n d_seen"],
     u: Tensor | None,
     eps: Float[Tensor, "s p n d_z"],
     q: Posterior | None = None,
@@ -221,14 +244,14 @@ def log_px(
 
 
 def log_weights(
-    vae: Vae, x: Float[Tensor, "p n d_x"], u: Tensor | None, eps: Float[Tensor, "s p n d_z"], q: Posterior
+    vae: Vae, x: Float[Tensor, "p n d_seen"], u: Tensor | None, eps: Float[Tensor, "s p n d_z"], q: Posterior
 ) -> Float[Tensor, "s p n"]:
     """Return log p(x, z_s|u) - log q(z_s|x) of samples z_s ~ q, nats.
 
     Their mean is the ELBO, with less noise than log p(x|z) - KL: most of a sample's effect on p cancels with that on q.
     The log of their mean exponential is `log_px`.
     """
-    prior, log_w = vae.prior(u), []
+    prior, log_w, x = vae.prior(u), [], vae.row(x)
     for noise in eps:  # one sample at a time, so that memory does not grow with S
         z = q.sample(noise)
         log_w.append(vae.decoder(z).log_prob(x) + prior.log_prob(z).sum(-1) - q.log_prob_at(noise))

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from dvae_core.data.dataset import Dataset, PackedBits
+from dvae_core.data.windows import around
 from dvae_core.model.likelihoods import Gaussian
 from dvae_core.model.objectives import loss_weights, objective
 from dvae_core.model.vae import Vae
-from dvae_core.rng import generator
+from dvae_core.rng import generator, random_bytes
 from dvae_core.training.device import keep_memory
 from dvae_core.training.fused import Fused, covers
 from dvae_core.training.optimiser import Optimiser
@@ -97,15 +98,28 @@ def annealed_std(step: int, steps: int) -> float:
 
 
 class Batches:
-    """Gathers each member's batch from tensors that live on the device, in the member's own order."""
+    """Gathers each member's batch from tensors that live on the device, in the member's own order.
 
-    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+    `stretch` numbers the contiguous stretches of the data (`data.windows.stretches`), if the encoder has a window.
+    """
+
+    def __init__(
+        self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device, stretch: np.ndarray | None = None
+    ) -> None:
         train, model = vae.config.train, vae.config.model
-        self.d_x = dataset.d_x
+        self.d_x, self.dropout = dataset.d_x, model.dropout
+        self.d_seen = self.d_x * (1 + sum(model.window))
+        self.around = None
+        if any(model.window):
+            if stretch is None:
+                raise ValueError("A window needs the stretches of the recording.")
+            positions = np.searchsorted(rows, around(stretch, rows, model.window))  # within the training rows
+            self.around = torch.from_numpy(positions).to(device)
         self.is_packed = isinstance(dataset.x, PackedBits)
         if isinstance(dataset.x, PackedBits):
             self.x, self.rows_of = _tensor_over(dataset.x.bits).to(device), torch.from_numpy(rows)
-        elif dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:  # x may be gigabytes: do not copy it
+        elif self.around is None and dataset.x.dtype == np.uint8 and dataset.x.size > KEPT_AS_FLOATS:
+            # x may be gigabytes: do not copy it
             self.x, self.rows_of = _tensor_over(dataset.x).to(device), torch.from_numpy(rows)
         else:
             self.x, self.rows_of = torch.from_numpy(dataset.x[rows].astype(np.float32)).to(device), None
@@ -124,31 +138,49 @@ class Batches:
         self.steps_per_epoch = len(rows) // self.batch  # each epoch skips the last few rows of its order
         self.block: tuple[int, int] | None = None
 
-    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """Return x, u or None, eps [p, b, samples d_z] and preprocessed x for a step, all [p, b, ...]."""
+    def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor | None]:
+        """Return x, u or None, eps [p, b, samples d_z], the encoder's input h and `keep` for a step, all [p, b, ...].
+
+        h is preprocessed x, of the whole window if there is one; `keep` see `dropped`.
+        """
         j = self._go_to(step)
         if self.gathered is None:
             x, u, h = self.gather(self.rows[j])
         else:
             x, u, h = self.gathered
             x, u, h = x[j], None if u is None else u[j], h[j]
-        return x, u, self.eps[j], h
+        return x, u, self.eps[j], h, self.dropped(step)
 
-    def drawn(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return the rows [p, b] and the eps of a step."""
+    def drawn(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the rows [p, b], the eps and `keep` of a step."""
         j = self._go_to(step)
-        return self.rows[j], self.eps[j]
+        return self.rows[j], self.eps[j], self.dropped(step)
+
+    def dropped(self, step: int) -> Tensor | None:
+        """Return the factors of input dropout, 0 or 1 / (1 - dropout), [p, b, d_seen]; None without dropout.
+
+        Each member's mask depends only on its seed and the step. The share of zeros is rounded to a 256th, because a
+        byte per input takes a fifth of the time of a float.
+        """
+        zeros = round(256 * self.dropout)
+        if not zeros:
+            return None
+        masks = [random_bytes((self.batch, self.d_seen), seed, "drop", step) >= zeros for seed in self.seeds]
+        return torch.stack(masks).to(self.device).float().mul_(256 / (256 - zeros))
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return x, u or None, and preprocessed x, for these rows (any shape)."""
+        """Return x, u or None, and the encoder's input h, for these rows (any shape)."""
         flat = rows.flatten()
         x = self.x.index_select(0, flat)
         if self.is_packed:
             x = unpack(x, self.d_x)
         x = x.view(*rows.shape, -1).to(torch.float32)
         x = x if self.scale == 1 else x * self.scale
-        u, h = (None if t is None else t.index_select(0, flat).view(*rows.shape, -1) for t in (self.u, self.h))
-        return x, u, (self.preprocess(x) if h is None else h)
+        u = None if self.u is None else self.u.index_select(0, flat).view(*rows.shape, -1)
+        if self.h is None:
+            return x, u, self.preprocess(x)
+        seen = flat if self.around is None else self.around.index_select(0, flat).flatten()
+        return x, u, self.h.index_select(0, seen).view(*rows.shape, -1)
 
     def _go_to(self, step: int) -> int:
         epoch, i = divmod(step, self.steps_per_epoch)
@@ -171,7 +203,7 @@ class Batches:
         ]
         self.rows = torch.stack(rows, 1).to(self.device)  # [count, p, b]: each step's are contiguous
         self.eps = torch.stack(eps, 1).to(self.device)
-        numbers = self.rows.numel() * (self.d_x + (0 if self.u is None else self.u.shape[1]))
+        numbers = self.rows.numel() * (self.d_seen + (0 if self.u is None else self.u.shape[1]))
         at_once = numbers <= GATHERED_AT_ONCE and self.device.type == "cpu"
         self.gathered = self.gather(self.rows) if at_once else None
         self.block = (epoch, block)
@@ -248,16 +280,24 @@ class Engine:
             self.sums.count += 1
 
     def move(
-        self, x: Tensor, u: Tensor | None, eps: Tensor, h: Tensor, lr: float | Tensor, *, with_bound: bool = True
+        self,
+        x: Tensor,
+        u: Tensor | None,
+        eps: Tensor,
+        h: Tensor,
+        keep: Tensor | None,
+        lr: float | Tensor,
+        *,
+        with_bound: bool = True,
     ) -> bool:
         """Compute and clip a batch's gradient, step the optimiser; return whether the bound was added to the sums."""
         if self.fused is None:
-            bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h)
+            bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h, keep)
             for grad, new in zip(self.flat.grads, torch.autograd.grad(loss.sum(), self.flat.parameters), strict=True):
                 grad.copy_(new)
             means = bound.means()
         else:
-            means = self.fused(x, u, eps, h, with_bound=with_bound)
+            means = self.fused(x, u, eps, h, keep, with_bound=with_bound)
         with torch.inference_mode():
             finite = self.flat.clip_each_member(self.running_norm)
             self.optimiser.step(lr)
@@ -296,14 +336,17 @@ class Recorded:
         shape = (len(batches.seeds), batches.batch)
         self.rows = torch.zeros(shape, dtype=torch.int64, device=batches.device)
         self.eps = torch.zeros(*shape, batches.d_eps, device=batches.device)
+        self.keep = torch.ones(*shape, batches.d_seen, device=batches.device) if batches.dropout else None
         self.lr = torch.zeros((), device=batches.device)
         self.replay: Callable[[], None] | None = None
 
     def step(self, step: int, lr: float) -> None:
         """Take a step: fill the buffers that the graph reads, and replay it. This never waits for the GPU."""
-        rows, eps = self.engine.batches.drawn(step)
+        rows, eps, keep = self.engine.batches.drawn(step)
         self.rows.copy_(rows)
         self.eps.copy_(eps)
+        if self.keep is not None and keep is not None:
+            self.keep.copy_(keep)
         self.lr.fill_(lr)
         if self.replay is None:
             self.replay = self._record()
@@ -311,7 +354,7 @@ class Recorded:
 
     def _move(self) -> None:
         x, u, h = self.engine.batches.gather(self.rows)
-        self.engine.move(x, u, self.eps, h, self.lr)
+        self.engine.move(x, u, self.eps, h, self.keep, self.lr)
 
     def _record(self) -> Callable[[], None]:
         before = {k: v.clone() for k, v in self.engine.moving().items()}

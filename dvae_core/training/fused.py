@@ -19,7 +19,7 @@ from dvae_core.model.layers import ACTIVATIONS, Linear, Mlp
 from dvae_core.model.likelihoods import LOG_STD_MAX, LOG_STD_MIN, Gaussian
 from dvae_core.model.nets import LOG_STD_Z
 from dvae_core.model.priors import LOG_VAR_BOUND, ConditionalNormal
-from dvae_core.model.vae import Vae
+from dvae_core.model.vae import AMORTISE, Vae
 
 NARROW = 20  # columns; from 32 on both ways of computing `_product` are equally fast
 FEW = 2**14  # entries of a matrix; smaller ones are copied, see `_product_into`
@@ -52,6 +52,8 @@ class Fused:
         self.vae, self.beta, self.d, self.kind = vae, beta[:, None, None], model.latents, model.likelihood.kind
         self.encoder = _Net(vae.encoder_net.mlp, vae.encoder_net.skip)
         self.decoder = _Net(vae.decoder_net.mlp, vae.decoder_net.skip)
+        student = vae.student_net
+        self.student = None if student is None else _Net(student.mlp, student.skip)
         self.prior = _PriorOfU(vae.prior) if isinstance(vae.prior, ConditionalNormal) else None
         self.is_full = model.posterior == "full" and self.d > 1
         self.rows, self.columns = vae.encoder_net.rows, vae.encoder_net.columns  # indices of the entries of B, in order
@@ -63,7 +65,8 @@ class Fused:
         x: Float[Tensor, "p n d_x"],
         u: Tensor | None,
         eps: Float[Tensor, "p n d_z"],
-        h: Float[Tensor, "p n d_x"],
+        h: Float[Tensor, "p n d_seen"],
+        keep: Float[Tensor, "p n d_seen"] | None = None,
         *,
         with_bound: bool = True,
     ) -> Tensor | None:
@@ -80,6 +83,7 @@ class Fused:
         """
         vae, d = self.vae, self.d
         u = None if u is None else vae.scaling.of_u(u)
+        target, h = vae.row(h), h if keep is None else h * keep
         seen = h if u is None or not vae.encoder_net.sees_u else torch.cat([h, u], -1)
         weight = self.beta / h.shape[1]
 
@@ -96,7 +100,7 @@ class Fused:
             spread = 1 + B.square() @ self.into_rows
             var = own_var * spread
         z = torch.addcmul(mu, std, noise)
-        recon, grad_f = self._likelihood(x, h, self.decoder.forward(z, z), with_bound=with_bound)
+        recon, grad_f = self._likelihood(x, target, self.decoder.forward(z, z), with_bound=with_bound)
         grad_z = self.decoder.backward(grad_f, z, needs_x=True)
 
         if self.prior is None or u is None:
@@ -130,6 +134,9 @@ class Fused:
         grad_log_std = grad_z.mul_(noise).addcmul_(excess, weight)
         torch.ops.aten.tanh_backward.grad_input(grad_log_std, t, grad_input=grad_raw)
         self.encoder.backward(grad_out, h, needs_x=False)
+        if self.student is not None:  # 1/2 AMORTISE |e(x) - mu|^2 reaches only the student
+            guess = self.student.forward(h, h)
+            self.student.backward((guess - mu).mul_(AMORTISE / h.shape[1]), h, needs_x=False)
         return means
 
     def _likelihood(self, x: Tensor, h: Tensor, f: Tensor, *, with_bound: bool) -> tuple[Tensor | None, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from dvae_core.axes import evenly
 from dvae_core.config import Config
 from dvae_core.data.dataset import Dataset
+from dvae_core.data.windows import around
 from dvae_core.model.priors import GivenNormal
 from dvae_core.model.vae import Posterior, Vae, log_weights
 from dvae_core.rng import generator
@@ -59,23 +60,29 @@ class History:
 
 
 class HeldOut:
-    """The held-out rows on the device, and each member's bound on an evenly spaced subset of them, with fixed noise."""
+    """The held-out rows on the device, and each member's bound on an evenly spaced subset of them, with fixed noise.
 
-    def __init__(self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device) -> None:
+    `stretch` is as in `engine.Batches`.
+    """
+
+    def __init__(
+        self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device, stretch: np.ndarray | None = None
+    ) -> None:
         config = vae.config
-        self.dataset, self.rows, self.config, self.device = dataset, rows, config, device
+        self.dataset, self.rows, self.config, self.device, self.stretch = dataset, rows, config, device, stretch
         self.last = np.full(config.members, np.nan)
-        self.x, self.u = self.take(HELD_OUT_ROWS)[1:]
-        self.h = vae.scaling(self.x[0]).expand_as(self.x)
+        x, self.u = self.take(HELD_OUT_ROWS)[1:]
+        self.x, self.h = vae.row(x), vae.scaling(x[0]).expand_as(x)
         d_z = config.model.latents
         noise = [torch.randn(self.x.shape[1], d_z, generator=generator(s, "held out")) for s in config.train.seeds]
         self.eps = torch.stack(noise).to(device)
 
     def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
-        """Return (rows [n], x [p, n, d_x], u [p, n, d_u] or None) for at most `count` evenly spaced held-out rows."""
+        """Return (rows [n], x [p, n, d_seen], u [p, n, d_u] or None) for at most `count` evenly spaced rows."""
         chosen = self.rows[evenly(len(self.rows), count)]
         p = self.config.members
-        x = torch.from_numpy(self.dataset.x_float(chosen)).to(self.device).expand(p, -1, -1)
+        seen = windowed(self.dataset, chosen, self.config.model.window, self.stretch)
+        x = torch.from_numpy(seen).to(self.device).expand(p, -1, -1)
         u = self.dataset.u_features()
         return chosen, x, None if u is None else torch.from_numpy(u[chosen]).to(self.device).expand(p, -1, -1)
 
@@ -86,6 +93,16 @@ class HeldOut:
         vae.train()
         self.last = means[:, 0] - means[:, 1]
         return means
+
+
+def windowed(
+    dataset: Dataset, rows: np.ndarray, window: tuple[int, int], stretch: np.ndarray | None
+) -> Float[np.ndarray, "n d_seen"]:
+    """Return what an encoder sees of these rows: x, or with a window the rows around each side by side."""
+    if stretch is None:
+        return dataset.x_float(rows)
+    at = around(stretch, rows, window)
+    return dataset.x_float(at.ravel()).reshape(len(rows), -1)
 
 
 def sampled_elbo(
@@ -110,6 +127,8 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
     d_z], a draw from p(z|u) at each row's u if that is not Gaussian (the other two are then its mean and log
     variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units with x_rows [k] (positions in the
     first n: all of them unless x is large).
+
+    With a student, mu_z are the means of e(x), which never saw u; everything else is that of the teacher q(z|x,u).
     """
     dataset = held_out.dataset
     chosen, x, u = held_out.take(rows)
@@ -128,7 +147,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         m, v = (moment.expand_as(q.mu) for moment in prior.moments())
         if not isinstance(prior, GivenNormal):  # the app samples Gaussians itself, from their moments
             prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
-        mu.append(q.mu)
+        mu.append(q.mu if vae.student_net is None else vae.amortised(xb))
         std.append(q.var.sqrt())
         prior_mu.append(m)
         prior_logvar.append(v)
@@ -144,7 +163,7 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
     elbos, variance = torch.cat(elbos, 1).double().cpu().numpy(), torch.cat(variances, 1).double().mean(1).cpu().numpy()
     bound_of = elbos.mean(1)
     means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
-    shown = evenly(len(chosen), max(64, 500_000 // x.shape[2]))
+    shown = evenly(len(chosen), max(64, 500_000 // dataset.d_x))
     arrays = {
         "index": chosen,
         "mu_z": torch.cat(mu, 1).cpu().numpy(),

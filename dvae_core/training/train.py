@@ -17,6 +17,7 @@ import torch
 from dvae_core.config import ConvNet, FileData
 from dvae_core.data import held_out
 from dvae_core.data.dataset import Dataset, Split, split
+from dvae_core.data.windows import stretches
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
@@ -26,7 +27,7 @@ from dvae_core.runs.files import os_error_message
 from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, write_latents
+from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, windowed, write_latents
 
 T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
@@ -145,14 +146,17 @@ class _Training:
             madds = _madds(vae, min(config.train.batch, len(parts.train)))
             torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
         u = dataset.u_features()
-        seen = parts.train[:: max(1, len(parts.train) * dataset.d_x // START_NUMBERS)]
-        initialise(vae, torch.from_numpy(dataset.x_float(seen)), None if u is None else torch.from_numpy(u[seen]))
+        window = config.model.window
+        stretch = stretches(dataset, parts) if any(window) else None
+        seen = parts.train[:: max(1, len(parts.train) * dataset.d_x * (1 + sum(window)) // START_NUMBERS)]
+        x = torch.from_numpy(windowed(dataset, seen, window, stretch))
+        initialise(vae, x, None if u is None else torch.from_numpy(u[seen]))
         checkpoint = read_checkpoint(run)
         if checkpoint is not None:
             restore_scaling(run, vae)
         vae.to(device)
-        self.engine = Engine(vae, Batches(dataset, parts.train, vae, device))
-        self.held_out = HeldOut(dataset, parts.held_out, vae, device)
+        self.engine = Engine(vae, Batches(dataset, parts.train, vae, device, stretch))
+        self.held_out = HeldOut(dataset, parts.held_out, vae, device, stretch)
         # A batch of held-out bounds costs a third of a step (360 rows after every 8th step at batch 64 took a quarter
         # of the time).
         rows, batch, every = self.held_out.x.shape[1], self.engine.batches.batch, self.engine.every

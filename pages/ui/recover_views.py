@@ -54,7 +54,7 @@ def seen_by(run: Run) -> str:
     """Name the inputs of the latents: "x", or "x and u" if u refines them or enters the encoder."""
     config = run.config
     refined = config.is_conditional and config.model.posterior == "gauss-newton"
-    return "x and u" if refined or config.model.encoder == "xu" else "x"
+    return "x and u" if refined or (config.model.encoder == "xu" and not config.model.student) else "x"
 
 
 def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:

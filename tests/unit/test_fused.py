@@ -58,16 +58,18 @@ def fused(vae: Vae, beta: torch.Tensor) -> Fused:
 
 def check(vae: Vae) -> None:
     generator = torch.Generator().manual_seed(1)
-    x = torch.randint(0, 2, (P, N, D_X), generator=generator).double()
+    width = D_X * (1 + sum(vae.config.model.window))
+    x = torch.randint(0, 2, (P, N, width), generator=generator).double()
+    keep = 2 * torch.randint(0, 2, (P, N, width), generator=generator).double() if vae.config.model.dropout else None
     u = torch.nn.functional.one_hot(torch.randint(0, D_U, (P, N), generator=generator), D_U).double()
     u = u if vae.sizes.labels else u + 0.3
     eps = torch.randn(P, N, vae.config.model.latents, generator=generator, dtype=torch.float64)
     weights = loss_weights(vae.config.train).double()
-    bound, loss = objective(vae, x, u, eps, weights, N)
+    bound, loss = objective(vae, x, u, eps, weights, N, keep=keep)
     wanted = torch.autograd.grad(loss.sum(), list(vae.parameters()))
     assert covers(vae)
     for with_bound in (True, False):
-        means = fused(vae, weights[:, 1])(x, u, eps, vae.scaling(x), with_bound=with_bound)
+        means = fused(vae, weights[:, 1])(vae.row(x), u, eps, vae.scaling(x), keep, with_bound=with_bound)
         if with_bound:
             torch.testing.assert_close(means, bound.means(), rtol=1e-10, atol=1e-10)
         else:
@@ -95,6 +97,15 @@ def test_every_prior(prior, labels, posterior):
 def test_every_net(activation, encoder):
     for depth in (1, 3):
         check(population(net=MlpNet(hidden=5, encoder_hidden=64, depth=depth, activation=activation), encoder=encoder))
+
+
+@pytest.mark.parametrize("likelihood", [GaussianLikelihood(), PoissonLikelihood()])
+@pytest.mark.parametrize("posterior", ["diagonal", "full"])
+def test_window_dropout_and_student(likelihood, posterior):
+    more = {"likelihood": likelihood, "posterior": posterior}
+    check(population(window=(2, 1), **more))
+    check(population(dropout=0.5, **more))
+    check(population(encoder="xu", student=True, window=(0, 2), dropout=0.5, **more))
 
 
 def test_one_latent_has_no_covariance():

@@ -252,8 +252,8 @@ def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkey
     monkeypatch.setattr(engine, "covers", lambda vae: False)  # test_fused has the same for a gradient written out
     whole = Vae.elbo_of
 
-    def with_a_bad_member(self, h, x, u, eps):
-        bound = whole(self, h, x, u, eps)
+    def with_a_bad_member(self, h, x, u, eps, keep=None):
+        bound = whole(self, h, x, u, eps, keep)
         bad = bound.recon.new_tensor([1.0] + [float("nan")] * (self.p - 1))
         return dataclasses.replace(bound, recon=bound.recon * bad[:, None])
 

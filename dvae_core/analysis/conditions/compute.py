@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.record import Conditions, file_name
-from dvae_core.analysis.encode import encoder_means, inputs
+from dvae_core.analysis.encode import encoder_means, encoder_sees_u, inputs
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
 from dvae_core.data.dataset import Dataset, split
@@ -124,7 +124,7 @@ def _singular_values(vae: Vae, x: Tensor, z: Tensor) -> np.ndarray:
         some = slice(None, None, max(1, z.shape[1] // 50))  # one pass per latent and example
         x, z = x[:, some], z[:, some]
     px, jacobian = vae.decoder_with_jacobian(z)
-    _, information = px.fisher(x)
+    _, information = px.fisher(vae.row(x))
     scaled = jacobian * information.sqrt()[:, :, None] * scale[:, None, :, None]
     return torch.linalg.svdvals(scaled)[0].numpy()
 
@@ -167,7 +167,7 @@ def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> 
     begin.
     """
     assert dataset.u is not None
-    u_seen = np.random.default_rng(0).permutation(rows) if vae.config.model.encoder == "xu" else rows
+    u_seen = np.random.default_rng(0).permutation(rows) if encoder_sees_u(vae.config) else rows
     codes = encoder_means(vae, dataset, rows, u_rows=u_seen)[0]
     step = independent_step(autocorrelation_time(codes, dataset.u[rows] if dataset.has_labels else None), 2)
     return effect_of(codes[::step], dataset.u[rows][::step], _family(vae, start), step=step)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.common import Computation, good_members
 from dvae_core.analysis.downstream.record import Downstream, file_name
-from dvae_core.analysis.encode import encoder_means
+from dvae_core.analysis.encode import encoder_means, encoder_sees_u
 from dvae_core.data.dataset import Dataset, split
 from dvae_core.metrics import FLOORS, autocorrelation_time, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
@@ -162,7 +162,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
     if reader not in ("linear", "neighbours"):
         raise RunError(f"The reader must be linear or neighbours; got {reader!r}.")
     config = run.config
-    if config.model.encoder == "xu" and target.startswith("u"):
+    if encoder_sees_u(config) and target.startswith("u"):
         raise RunError(
             "This run's encoder sees u, so its latents would only hand u back; predict something else, or train with "
             "an encoder that sees x alone."

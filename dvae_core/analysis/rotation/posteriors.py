@@ -42,7 +42,7 @@ def elbo(
     It uses the mean over the samples in `eps` and the KL in closed form. The error is that of independent antithetic
     pairs; `matched_noise` is somewhat better than that.
     """
-    recon = torch.stack([vae.decoder(q.sample(noise)).log_prob(x) for noise in eps])
+    recon = torch.stack([vae.decoder(q.sample(noise)).log_prob(vae.row(x)) for noise in eps])
     half = len(eps) // 2
     pairs = 0.5 * (recon[:half] + recon[half:])
     error = pairs.std(0, correction=1) / math.sqrt(half)
@@ -102,7 +102,7 @@ def _improve(vae: Vae, q: Posterior, S: Tensor, x: Tensor, eps: Tensor) -> Poste
         with torch.enable_grad():
             moved = _moved(q, tried)
             z = torch.stack([moved.sample(noise) for noise in eps])
-            recon = vae.decoder(z.reshape(1, -1, d)).log_prob(x).reshape(len(eps), 1, n).mean(0)
+            recon = vae.decoder(z.reshape(1, -1, d)).log_prob(vae.row(x)).reshape(len(eps), 1, n).mean(0)
             value = recon - kl(moved, vae.prior(None), z[0])[0]
             (gradient,) = torch.autograd.grad(value.sum(), [tried])
         step = torch.cat([S @ gradient[..., :1], 0.5 * gradient[..., 1:2], torch.tril(gradient[..., 2:], -1)], -1)
@@ -154,7 +154,7 @@ class TurnedPriors:
             for noise in eps:
                 sample = q.sample(noise)
                 z.append(sample / scale)
-                self.rest.append(vae.decoder(sample).log_prob(x) - q.log_prob_at(noise))
+                self.rest.append(vae.decoder(sample).log_prob(vae.row(x)) - q.log_prob_at(noise))
             self.z = z
 
     def log_pxu(self, M: Tensor, *, refitted: bool) -> tuple[Float[Tensor, "1 n"], Float[Tensor, "1 n"]]:

@@ -1,0 +1,52 @@
+"""The rows around each row of a recording, for an encoder that sees a window of them."""
+
+import numpy as np
+from jaxtyping import Int
+
+from dvae_core.data.dataset import DataError, Dataset, Split
+
+LONGEST_STEP = 1.5  # bins; a longer step between the times of two rows is a gap
+
+
+def stretches(dataset: Dataset, parts: Split | None = None) -> Int[np.ndarray, " n"]:
+    """Number the contiguous stretches of a recording: within one, each row follows the one before it in time.
+
+    A stretch ends at a gap in the rows' times or row numbers, at the end of a trial or session, and, if `parts` is
+    given, at the border between training and held-out rows: no window then carries a row from one side to the other.
+
+    Args:
+        dataset: Rows in time order.
+        parts: The split whose borders count.
+
+    Raises:
+        DataError: If the rows are not in time order, as far as the data says, or their split is random.
+    """
+    if dataset.rate_hz is None and dataset.trial is None:
+        raise DataError(
+            f"A window needs rows in time order, and {dataset.name} states no sampling rate; give it (--rate), or "
+            "leave the window out."
+        )
+    if parts is not None and parts.how == "random":
+        raise DataError("A window needs neighbouring rows on the same side of the split; split in blocks or by trials.")
+    new = np.zeros(dataset.n, bool)
+    for of in (dataset.trial, dataset.session):
+        if of is not None:
+            new[1:] |= of[1:] != of[:-1]
+    if dataset.index is not None:
+        step = np.diff(dataset.index)
+        is_time = dataset.index.dtype.kind == "f" and dataset.rate_hz is not None
+        new[1:] |= ~((step > 0) & (step * (dataset.rate_hz if is_time else 1) < LONGEST_STEP))
+    if parts is not None:
+        held_out = np.zeros(dataset.n, bool)
+        held_out[parts.held_out] = True
+        new[1:] |= held_out[1:] != held_out[:-1]
+    return np.cumsum(new)
+
+
+def around(
+    stretch: Int[np.ndarray, " n"], rows: Int[np.ndarray, " k"], window: tuple[int, int]
+) -> Int[np.ndarray, "k w"]:
+    """Return the rows t - l .. t + r around each row t. Beyond the ends of its stretch the end row is repeated."""
+    first = np.searchsorted(stretch, stretch[rows])
+    last = np.searchsorted(stretch, stretch[rows], side="right") - 1
+    return np.clip(rows[:, None] + np.arange(-window[0], window[1] + 1), first[:, None], last[:, None])
