@@ -56,7 +56,7 @@ def for_dataset(
     beta: float | int = BETA,
     members: int = MEMBERS,
     seed: int = 0,
-    goal: Goal | None = None,
+    goal: str | None = None,
     **settings: Any,
 ) -> Config:
     """Return a Config that suits the data. The rules below decide whatever `settings` leaves open.
@@ -68,7 +68,7 @@ def for_dataset(
         beta: Weight of the KL in a beta-VAE; it is 1 in the other models.
         members: Number of seeds, trained together.
         seed: Seed of the first member; the others count up from it.
-        goal: What a recording is trained for, see `for_recording`; None for other data.
+        goal: What a recording is trained for ("axes" or "reading"), see `for_recording`; None for other data.
         settings: Fields of `Config`, `ModelConfig` and `TrainConfig` by name; None leaves a field to its rule. A
             likelihood or prior may be given by its name. `betas` replaces `beta` and `members`; `seeds` replaces
             `seed`. If there are several `lr`, every seed is trained with each.

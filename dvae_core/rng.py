@@ -17,7 +17,7 @@ def generator(*key: int | str) -> torch.Generator:
 
 
 def random_bytes(shape: tuple[int, ...], *key: int | str) -> torch.Tensor:
-    """Return uniform random bytes of this shape, determined by `key` alone: the quickest source of many coarse draws."""
+    """Return uniform random bytes of this shape, determined by `key` alone: many coarse draws in little time."""
     digest = hashlib.sha256(repr(key).encode()).digest()
     bits = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
     words = bits.random_raw(-(-int(np.prod(shape)) // 8)).astype("<u8", copy=False)

@@ -101,7 +101,8 @@ def encoder_means(
 def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n d_z"]]:
     """Return mu_z and std_z of all rows of a data set, which need not be the one that the run was trained on.
 
-    Of a run with a student there is only mu_z, the means of e(x). A window ends at gaps, trials and sessions. Columns and labels are matched by name, in any order.
+    Of a run with a student there is only mu_z, the means of e(x). A window ends at gaps, trials and sessions. Columns
+    and labels are matched by name, in any order.
 
     Raises:
         DataError: If the data has other columns than the run was trained on, or lacks the u its posterior needs.

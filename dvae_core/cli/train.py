@@ -17,9 +17,7 @@ from dvae_core.data.worlds import WORLDS
 from dvae_core.runs import Run
 from dvae_core.work import jobs
 
-MODEL_OPTIONS = ("latents", "posterior", "encoder")
-
-
+MODEL_OPTIONS = ("latents", "posterior", "encoder", "dropout", "start")
 TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
 
 
@@ -37,8 +35,13 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--out", metavar="DIR", help="the new run's folder")
     train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
     train.add_argument("--model", choices=get_args(recipes.ModelName), default="ivae")
+    train.add_argument(
+        "--for", dest="goal", choices=get_args(recipes.Goal),
+        help="what a recording is trained for. axes: u changes only variances, which fixes each latent; reading: u "
+        "changes means and variances, which is decoded best, and the axes follow a named rule",
+    )  # fmt: skip
     train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: 4)")
-    train.add_argument("--members", type=int, default=recipes.MEMBERS, help="seeds trained together (default: 4)")
+    train.add_argument("--members", type=int, help="seeds trained together (default: 4, or 6 with --for)")
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default: 0)")
     train.add_argument("--likelihood", choices=list(recipes.LIKELIHOODS), help="p(x|z) (default: by the data)")
     train.add_argument("--prior", choices=list(recipes.PRIORS), help="family of p(z|u) (default: gaussian)")
@@ -103,14 +106,18 @@ def _new_run(options: argparse.Namespace) -> Run:
 def _config(options: argparse.Namespace) -> Config:
     data, split = data_of(options.data, options)
     chosen = {name: getattr(options, name) for name in ("likelihood", *MODEL_OPTIONS, *TRAIN_OPTIONS)}
+    if options.goal and (options.prior or options.modulate):
+        raise ConfigError(f"--for {options.goal} decides the prior; leave --prior and --modulate out, or --for.")
+    usual = recipes.MEMBERS_OF_GOAL if options.goal else recipes.MEMBERS
     return recipes.for_dataset(
         data,
         dataset_of(data),
         options.model,
         beta=options.beta,
-        members=options.members,
+        members=usual if options.members is None else options.members,
         seed=options.seed,
-        prior=_prior(options),
+        goal=options.goal,
+        prior=None if options.goal else _prior(options),
         split=split,
         gap=options.gap,
         **chosen,

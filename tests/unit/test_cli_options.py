@@ -33,6 +33,8 @@ train --data digits --likelihood poisson --posterior gauss-newton --encoder xu -
 train --data sources --prior learned --k 3 --lr 1e-3,1e-2 --optimiser muon --device cpu --out DIR
 train --data sources --prior gaussian --modulate mean --objective released-ivae --samples 1 --out DIR
 train --data sources --prior laplace --objective beta-tc --scheduler tcp://h:1 --out DIR
+train --data a.npz --x x --u u --rate 20 --for axes --out DIR
+train --data a.npz --x x --u u --rate 20 --for reading --latents 3 --members 8 --dropout 0.2 --start random --out DIR
 sweep --out DIR
 sweep --out DIR --data sources sprites,side=16 --models vae ivae,posterior=full --betas 1,2,4 --seeds 3 --full
 sweep --out DIR --data a.npz --x x --u u --workers 2 --latents 3 --epochs 2 --batch 8 --lr 0.01 --device cpu

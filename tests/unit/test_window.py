@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dvae_core import runs
+from dvae_core import recipes, runs
 from dvae_core.analysis.encode import encode, encode_only, encoder_means
 from dvae_core.config import Config, ConfigError, FileData, GaussianPrior, MlpNet, ModelConfig, TrainConfig
 from dvae_core.data.dataset import DataError, Dataset, split
@@ -242,3 +242,37 @@ def test_log_rates_start_without_a_linear_path_and_preprocessed_x_at_its_regress
     z = (h - h.mean(0)) @ vae.encoder_net.skip.weight[0].detach().double()
     expected = torch.linalg.lstsq(z, h - h.mean(0)).solution
     torch.testing.assert_close(vae.decoder_net.skip.weight[0].detach().double(), expected, atol=1e-4, rtol=0)
+
+
+# --- the two goals ----------------------------------------------------------------------------------------------------
+
+
+def test_each_goal_is_a_whole_recipe(recording):
+    dataset = dataset_of(recording)
+    axes, reading = (recipes.for_dataset(recording, dataset, goal=goal, members=6) for goal in ("axes", "reading"))
+    assert (axes.prior, reading.prior) == (GaussianPrior(modulate="variance"), GaussianPrior(modulate="both"))
+    for config in (axes, reading):
+        model = config.model
+        assert (model.window, model.student, model.encoder, model.start) == ((5, 4), True, "xu", "random")
+        assert model.dropout == 0.5  # 400 rows for 60 inputs: fewer than 20 rows an input
+        assert config.members == 6
+    chosen = recipes.for_dataset(recording, dataset, goal="axes", latents=3, dropout=0.1, epochs=7)
+    assert (chosen.model.latents, chosen.model.dropout, chosen.train.epochs) == (3, 0.1, 7)
+
+
+def test_a_goal_needs_u_and_time(recording):
+    dataset = dataset_of(recording)
+    with pytest.raises(ConfigError, match="must be one of axes, reading; got 'truth'"):
+        recipes.for_dataset(recording, dataset, goal="truth")
+    with pytest.raises(ConfigError, match="about what u does"):
+        recipes.for_dataset(recording, dataset, "vae", goal="axes")
+    with pytest.raises(ConfigError, match="states no sampling rate"):
+        recipes.for_dataset(recording, dataclasses.replace(dataset, rate_hz=None), goal="axes")
+
+
+def test_a_goal_and_a_prior_exclude_each_other(recording, tmp_path, capsys):
+    from dvae_core.cli import main
+
+    command = ["train", "--data", recording.path, "--x", "x", "--u", "u", "--rate", "10", "--for", "axes"]
+    assert main([*command, "--modulate", "mean", "--out", str(tmp_path / "a")]) == 2
+    assert "--for axes decides the prior" in capsys.readouterr().err
