@@ -43,7 +43,7 @@ LIKELIHOODS = kinds(Likelihood)
 BETA = 4.0  # the default of a beta-VAE
 MEMBERS = 4
 MEMBERS_OF_GOAL = 6  # consensus halves of three seeds each
-LONG_ROWS = 10_000  # from here on a recording gets three latents and 1,500 steps instead of two and 1,000
+LONG_ROWS = 10_000  # from here on a recording gets three latents and 3,000 steps instead of two and 1,000
 MODEL = tuple(f.name for f in dataclasses.fields(ModelConfig))
 SETTINGS = ("split", "gap", "prior", *MODEL, *(f.name for f in dataclasses.fields(TrainConfig)))  # can be overridden
 
@@ -129,6 +129,7 @@ def for_recording(dataset: Dataset, model: str, goal: str, chosen: Mapping[str, 
 
     Both have an encoder that sees 10 rows, input dropout, a student e(x) that never sees u, and members that start
     independently. With one row, velocity was decoded at R^2 .43 instead of .72, and position at .32 instead of .93.
+    Monkey S1 (28,000 rows): with 1,500 steps and dropout .2 the smallest R^2 between two seeds was .90 instead of .98.
 
     Raises:
         ConfigError: If the data has no u or no sampling rate, or the model is not an iVAE.
@@ -153,7 +154,7 @@ def for_recording(dataset: Dataset, model: str, goal: str, chosen: Mapping[str, 
         "prior": GaussianPrior(modulate="variance" if goal == "axes" else "both"),
         "latents": 3 if is_long else 2,
         "window": window,
-        "dropout": 0.2 if rows_per_input > 20 else 0.5,
+        "dropout": 0.3 if rows_per_input > 20 else 0.5,
         "encoder": "xu",
         "student": True,
         "start": "random",
@@ -161,7 +162,7 @@ def for_recording(dataset: Dataset, model: str, goal: str, chosen: Mapping[str, 
         "net": MlpNet(),
         "preprocess": "standardise",
         "batch": batch,
-        "epochs": max(1, round((1500 if is_long else 1000) * batch / (0.8 * dataset.n))),
+        "epochs": max(1, round((3000 if is_long else 1000) * batch / (0.8 * dataset.n))),
         "lr": 5e-3,
         "optimiser": "adam",
     }

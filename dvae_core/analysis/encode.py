@@ -27,7 +27,7 @@ def stretches_of(vae: Vae, dataset: Dataset, *, is_other: bool = False) -> Int[n
     """
     if not any(vae.config.model.window):
         return None
-    return stretches(dataset, None if is_other else split(dataset, vae.config.split))
+    return stretches(dataset, None if is_other else split(dataset, vae.config.split, gap=vae.config.gap))
 
 
 def inputs(

@@ -37,9 +37,9 @@ def stretches(dataset: Dataset, parts: Split | None = None) -> Int[np.ndarray, "
         is_time = dataset.index.dtype.kind == "f" and dataset.rate_hz is not None
         new[1:] |= ~((step > 0) & (step * (dataset.rate_hz if is_time else 1) < LONGEST_STEP))
     if parts is not None:
-        held_out = np.zeros(dataset.n, bool)
-        held_out[parts.held_out] = True
-        new[1:] |= held_out[1:] != held_out[:-1]
+        side = np.zeros(dataset.n, np.int8)  # 0 is in the gap between the two
+        side[parts.train], side[parts.held_out] = 1, 2
+        new[1:] |= side[1:] != side[:-1]
     return np.cumsum(new)
 
 

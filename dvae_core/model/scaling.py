@@ -36,7 +36,7 @@ class Scaling(nn.Module):
         self.register_buffer("u_scale", torch.ones(d_u))
 
     def forward(self, x: Float[Tensor, "*n d_seen"]) -> Float[Tensor, "*n d_seen"]:
-        """Return x centred and scaled (or whitened). The rows of a window, side by side, are preprocessed one by one."""
+        """Return x centred and scaled (or whitened), row by row for the rows of a window side by side."""
         if x.shape[-1] != len(self.x_mean):
             return self(x.unflatten(-1, (-1, len(self.x_mean)))).flatten(-2)
         if self.takes_roots:
