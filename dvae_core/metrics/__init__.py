@@ -6,13 +6,13 @@ and an encoder that only copies u can reach 0.9. So every score here comes with 
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
 from dvae_core.metrics.health import DEAD_NATS, stuck
+from dvae_core.metrics.infomec import InfoMec, infomec
+from dvae_core.metrics.interventional import beta_vae, factor_vae, irs
 from dvae_core.metrics.literature import (
     Dci,
-    beta_vae,
     dci,
     disentanglement,
     explicitness,
-    factor_vae,
     mig,
     modularity,
     sap,
@@ -38,6 +38,7 @@ __all__ = [
     "FLOORS",
     "Curve",
     "Dci",
+    "InfoMec",
     "Interval",
     "Ladder",
     "Method",
@@ -53,6 +54,8 @@ __all__ = [
     "floors",
     "independent_mcc",
     "independent_step",
+    "infomec",
+    "irs",
     "ladder",
     "mcc",
     "mcc_interval",

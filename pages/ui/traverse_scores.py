@@ -10,8 +10,10 @@ from pages.ui import run_panel
 
 SHOWN = {
     "mig": "MIG", "dci_disentanglement": "DCI disent.", "dci_completeness": "DCI compl.", "sap": "SAP",
-    "factor_vae": "FactorVAE", "modularity": "Modularity",
+    "factor_vae": "FactorVAE", "beta_vae": "BetaVAE", "irs": "IRS", "modularity": "Modularity",
+    "explicitness": "Explicitness", "infom": "InfoM", "infoc": "InfoC", "infoe": "InfoE",
 }  # fmt: skip
+A_ROW = 6  # scores side by side
 
 
 def panel(run: Run, member: int) -> None:
@@ -28,9 +30,11 @@ def panel(run: Run, member: int) -> None:
             run_panel.ask(run, "disentanglement", "Compute", "Fitting the trees of DCI", member_index=member)
             return
         scores = found.scores
-        for cell, (name, label) in zip(st.columns(len(SHOWN)), SHOWN.items(), strict=True):
-            hint = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
-            cell.metric(label, f"{scores[name]['value']:.2f}", help=hint)
+        known = [name for name in SHOWN if name in scores]  # version 0.1 knew fewer
+        for start in range(0, len(known), A_ROW):
+            for cell, name in zip(st.columns(A_ROW), known[start : start + A_ROW], strict=False):
+                hint = f"Blind to {scores[name]['blind_to']}. By chance: {scores[name]['chance']}."
+                cell.metric(SHOWN[name], f"{scores[name]['value']:.2f}", help=hint)
         ui.plot(figures.factor_map(found.matrix("mig"), found.factors), key=f"scores.map.{run.id}")
         st.caption(
             f"{found.rows:,} held-out rows, {found.codes}. 1 is perfect. The scores disagree with one another, "
