@@ -41,7 +41,8 @@ def add_commands(commands: Any) -> None:
     kinds = commands.add_parser("study", help="what must u be like? train small populations on world after world")
     kinds.set_defaults(command=_kinds_of_u)
     kinds.add_argument("--out", metavar="DIR", required=True, help="the study's folder; an unfinished study is resumed")
-    kinds.add_argument("--seed", type=int, default=45, help="seed of the worlds (default: 45)")
+    kinds.add_argument("--worlds", type=int, default=5, help="how many, for the error bars (default: 5)")
+    kinds.add_argument("--seed", type=int, default=0, help="data seed of the first world (default: 0)")
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -85,6 +86,6 @@ def _kinds_of_u(options: argparse.Namespace) -> int:
     run = runs.unlisted_run(Path(options.out).absolute())
     (run.path / "STOP").unlink(missing_ok=True)
     stop_on_signals(run.path)
-    perform(run, "kinds_of_u", {"seed": options.seed})
+    perform(run, "kinds_of_u", {"worlds": options.worlds, "seed": options.seed})
     print(f"Wrote {run.path / 'analysis' / 'study.json'}")
     return 0

@@ -13,6 +13,7 @@ from dvae_core.figures.style import COLOURS, HUES, finish, sentence
 LATENTS_DRAWN = 4
 LEAST_NATS = 0.002  # smallest value drawn: the axis of singular values is logarithmic
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+WORLDS_NEEDED = 5  # ahead in all of five by chance: 1 in 32
 MODES = {
     "none": ("no u (VAE)", "reference", "circle-open", "dot"),
     "mean": ("mean only", "data", "square", "dash"),
@@ -97,10 +98,13 @@ def prior_curves(
 
 
 def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:
-    """Draw MCC, or its gain over copying u, of small populations against a property of u.
+    """Draw MCC, or its gain over copying u, of small populations against a property of u: mean and spread over worlds.
+
+    A population counts with the mean of its members. The title names a best kind of u only if it leads in every world.
 
     Args:
-        rows: One per population: `modulate`, `segments`, `strength`, `mcc` (a list, one per member), `u_only`.
+        rows: One per population: `modulate`, `segments`, `strength`, `world` (the data seed), `mcc` (a list, one per
+            member, None if it failed or is stuck), `u_only`.
         by: "segments" or "strength".
         what: "mcc", its "gain" over the u-only line, or the "condition" number of L (learned, the median seed's).
         height: In pixels.
@@ -108,31 +112,26 @@ def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = 
     if not rows:
         return sentence("Start the study: each population becomes a point here.", height=height)
     fig = go.Figure()
-    best: dict[str, tuple[float, float]] = {}  # for each mode the largest mean and its spread
+    best: dict[str, dict[int, float]] = {}  # for each mode the value of every world at its best position
     for mode, (name, role, symbol, dash) in MODES.items():
-        mine = sorted((r for r in rows if r["modulate"] == mode), key=lambda r: r[by])
-        if not mine:
+        at: dict[float, dict[int, float]] = {}
+        for row in rows:
+            value = _of_population(row, what) if row["modulate"] == mode else None
+            if value is not None:
+                at.setdefault(float(row[by]), {})[row["world"]] = value
+        if not at:
             continue
-        x = np.array([r[by] for r in mine], float)
-        base = np.array([(r["u_only"] or 0.0) if what == "gain" else 0.0 for r in mine])
-        key = "condition" if what == "condition" else "mcc"
-        values = [
-            np.array([v for v in np.atleast_1d(r[key]) if v is not None], float) - b
-            for r, b in zip(mine, base, strict=True)
-        ]
-        if what == "condition" and not any(len(v) for v in values):
-            continue
-        mean = np.array([v.mean() if len(v) else np.nan for v in values])
-        spread = np.array([v.std() if len(v) else 0.0 for v in values])
-        if np.isfinite(mean).any():
-            best[name] = float(np.nanmax(mean)), float(spread[int(np.nanargmax(mean))])
+        x = sorted(at)
+        mean, spread = ([float(f(list(at[k].values()))) for k in x] for f in (np.mean, np.std))
+        best[name] = at[x[int(np.argmax(mean))]]
         fig.add_scatter(
             x=x, y=mean, name=name, mode="lines+markers", line={"color": COLOURS[role], "dash": dash},
             marker={"symbol": symbol, "size": 9}, error_y={"array": spread, "thickness": 1},
-            customdata=[[r.get("condition") or float("nan")] for r in mine],
-            hovertemplate="%{y:.2f} at %{x}<br>condition of L %{customdata[0]:.1f}<extra>" + name + "</extra>",
+            customdata=[[len(at[k])] for k in x],
+            hovertemplate="%{y:.2f} at %{x}<br>mean of %{customdata[0]} worlds<extra>" + name + "</extra>",
         )  # fmt: skip
-    note = "mean over models, bars ± their spread"
+    worlds = len({row["world"] for row in rows})
+    note = f"mean over {worlds} worlds, bars ± their standard deviation" if worlds > 1 else "one world so far"
     if by == "segments":
         ticks = sorted({int(r["segments"]) for r in rows})
         fig.update_xaxes(title="segments (values of u)", type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
@@ -148,15 +147,34 @@ def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = 
     return finish(fig, _best_mode(best, "MCC" if what == "mcc" else "MCC above copying u"), note, height=height)
 
 
-def _best_mode(best: Mapping[str, tuple[float, float]], measure: str) -> str:
-    """Name the best mode if it leads the next one by more than both spreads, otherwise say that the spreads overlap."""
-    ranked = sorted(best, key=lambda name: -best[name][0])
+def _of_population(row: Mapping[str, Any], what: str) -> float | None:
+    """Return a population's value: its members' mean MCC, without copying u if asked, or its L's condition number."""
+    if what == "condition":
+        return row["condition"]
+    members = [v for v in row["mcc"] if v is not None]
+    return float(np.mean(members)) - ((row["u_only"] or 0.0) if what == "gain" else 0.0) if members else None
+
+
+def _best_mode(best: Mapping[str, Mapping[int, float]], measure: str) -> str:
+    """Name the best mode if it leads the next one in every world that both have, and there are at least five."""
+
+    def mean(name: str) -> float:
+        return float(np.mean(list(best[name].values())))
+
+    ranked = sorted(best, key=lambda name: -mean(name))
     if not ranked:
         return f"{measure}: no finite value"
-    (top, spread), first = best[ranked[0]], ranked[0]
     if len(ranked) == 1:
-        return f"{measure} with {first}: {top:.2f}"
-    second, other = best[ranked[1]]
-    if top - second > spread + other:
-        return f"{measure} is highest with {first}: {top:.2f}, then {ranked[1]} {second:.2f}"
-    return f"{measure}: {first} {top:.2f} and {ranked[1]} {second:.2f} are closer than their spreads"
+        return f"{measure} with {ranked[0]}: {mean(ranked[0]):.2f}"
+    first, second = ranked[:2]
+    common = best[first].keys() & best[second].keys()
+    ahead = sum(best[first][world] > best[second][world] for world in common)
+    if ahead == len(common) >= WORLDS_NEEDED:
+        return (
+            f"{measure} is highest with {first}: {mean(first):.2f}, then {second} {mean(second):.2f}, "
+            f"in {ahead} of {len(common)} worlds"
+        )
+    return (
+        f"{measure}: {first} {mean(first):.2f} and {second} {mean(second):.2f} are not distinguishable (the first is "
+        f"ahead in {ahead} of {len(common)} worlds)"
+    )

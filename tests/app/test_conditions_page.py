@@ -67,9 +67,10 @@ def test_the_kinds_of_u_show_what_is_there_and_can_be_begun(store, visit, monkey
     at.button(key="kinds_of_u.start").click().run()
     assert asked == [("what-must-u-be-like", "kinds_of_u")]
     rows = {
-        f"{mode}-{n}-1": {
-            "name": f"{mode}-{n}-1", "key": "", "mcc": [0.8, 0.9], "mcc_within_u": [0.7, None], "elbo": [0, 0],
-            "u_only": 0.5, "condition": 3.0, "rank": 4, "segments": n, "strength": 1.0, "modulate": mode,
+        f"{mode}-{n}-1-w0": {
+            "name": f"{mode}-{n}-1-w0", "key": "", "world": 0, "mcc": [0.8, 0.9], "mcc_within_u": [0.7, None],
+            "elbo": [0, 0], "u_only": 0.5, "condition": 3.0, "rank": 4, "segments": n, "strength": 1.0,
+            "modulate": mode,
         }
         for mode in ("none", "both") for n in (1, 5)
     }  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from dvae_core import recipes, runs
 from dvae_core.analysis.conditions import kinds_of_u as kinds
 from dvae_core.analysis.conditions.compute import conditions
-from dvae_core.analysis.conditions.record import Conditions, file_name, kinds_of_u
+from dvae_core.analysis.conditions.record import Conditions, file_name, kinds_of_u, shipped_kinds_of_u
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.cli import main
@@ -106,9 +106,9 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
     np.testing.assert_allclose(after, before, rtol=1e-9)  # float64 throughout; the turn's entries are 0 and 1 to 1e-16
 
 
-@pytest.mark.slow
 def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
-    small = dict(list(kinds.configs(members=2, steps=20).items())[:2])
+    few = kinds.configs(members=2, steps=20)
+    small = {name: few[name] for name in ("none-1-1-w0", "both-2-1-w0")}  # two values of u: fewer directions than n k
     run = runs.unlisted_run(tmp_path / "study")
     assert runs.list_runs(tmp_path.parent) == []  # too deep to be listed
     (run.path / "STOP").touch()
@@ -117,9 +117,10 @@ def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
     (run.path / "STOP").unlink()
     assert list(kinds.train_all(small, run.path)) == [0.5, 1.0, 1.0]
     rows = kinds_of_u(run.path)
-    assert [r["modulate"] for r in rows] == ["none", "mean"]
-    assert all(len(r["mcc"]) == 2 and r["segments"] == 1 for r in rows)
-    assert (rows[0]["rank"], rows[1]["rank"]) == (None, 0)  # one value of u: no difference of lambda
+    assert [(r["modulate"], r["segments"], r["world"]) for r in rows] == [("none", 1, 0), ("both", 2, 0)]
+    assert all(len(r["mcc"]) == 2 for r in rows)
+    assert rows[0]["rank"] is None
+    assert rows[1]["rank"] <= 1  # two values of u: one difference of lambda
     before = (run.path / "analysis" / "study.json").read_text()
     assert list(kinds.train_all(small, run.path)) == [1.0]
     assert (run.path / "analysis" / "study.json").read_text() == before
@@ -130,7 +131,13 @@ def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
     assert len(json.loads(before)) == len(kinds_of_u(run.path))
 
 
-def test_the_whole_study_is_as_many_worlds_as_the_page_counts():
+def test_the_whole_study_is_as_many_populations_as_the_page_counts_on_five_worlds_each():
     from pages.ui.conditions_kinds_of_u import POPULATIONS
 
-    assert len(kinds.configs()) == POPULATIONS
+    configs = kinds.configs()
+    assert len(configs) == POPULATIONS
+    assert {c.data.seed for c in configs.values()} == set(range(5))
+
+
+def test_the_shipped_result_is_that_of_the_settings_of_today():
+    assert {r["name"]: r["key"] for r in shipped_kinds_of_u()} == {n: c.key() for n, c in kinds.configs().items()}

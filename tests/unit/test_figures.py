@@ -76,7 +76,8 @@ def u_rows(n: int) -> list[dict[str, object]]:
     """Records of a study, some without a member's MCC, some without an invertible L."""
     return [
         {
-            "modulate": ("none", "both", "mean", "variance")[i % 4], "segments": 1 + i // 4, "strength": 0.1 + i // 4,
+            "modulate": ("none", "both", "mean", "variance")[i % 4], "segments": 1 + i // 8, "strength": 0.1 + i // 8,
+            "world": i // 4 % 2,
             "mcc": [0.5, None, 0.7], "u_only": 0.2 if i % 3 else None, "condition": 9.0 if i % 4 and i > 8 else None,
         }
         for i in range(min(n, 24))
@@ -556,16 +557,24 @@ def test_a_page_of_figures_needs_no_network():
     assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
 
 
-def test_a_study_names_a_best_mode_only_beyond_both_spreads() -> None:
-    def title(weak: list[float], strong: list[float]) -> str:
+def test_a_kind_of_u_is_named_best_only_if_it_leads_in_each_of_five_worlds() -> None:
+    def figure(mean: list[float], variance: list[float]) -> go.Figure:
         rows = [
-            {"modulate": mode, "segments": 5, "strength": 1.0, "mcc": mcc, "u_only": 0.5, "condition": None}
-            for mode, mcc in (("mean", weak), ("variance", strong))
-        ]
-        return str(figures.kinds_of_u_lines(rows, "segments").layout.title.text).replace("<br>", " ")
+            {"modulate": mode, "segments": 5, "strength": 1.0, "world": world, "mcc": [mcc, None, mcc], "u_only": 0.5}
+            for mode, values in (("mean", mean), ("variance", variance)) for world, mcc in enumerate(values)
+        ]  # fmt: skip
+        return figures.kinds_of_u_lines(rows, "segments")
 
-    assert title([0.6, 0.62], [0.9, 0.94]) == "MCC is highest with variance only: 0.92, then mean only 0.61"
-    assert title([0.6, 0.9], [0.7, 0.98]) == "MCC: variance only 0.84 and mean only 0.75 are closer than their spreads"
+    def title(mean: list[float], variance: list[float]) -> str:
+        return str(figure(mean, variance).layout.title.text).replace("<br>", " ")
+
+    low, high = [0.6, 0.6, 0.6, 0.6, 0.5], [0.9, 0.9, 0.7, 0.95, 0.95]
+    assert title(low, high) == "MCC is highest with variance only: 0.88, then mean only 0.58, in 5 of 5 worlds"
+    line = figure(low, high).data[1]
+    assert (line.y[0], line.error_y.array[0]) == pytest.approx((np.mean(high), np.std(high)))  # over worlds
+    one_behind = [*low[:4], 0.96]
+    assert "not distinguishable (the first is ahead in 4 of 5 worlds)" in title(one_behind, high)
+    assert "not distinguishable" in title(low[:4], high[:4])  # four worlds are too few
 
 
 def test_the_strip_of_worlds_counts_where_the_ivae_is_above_and_leaves_the_random_rotation_out() -> None:

@@ -12,6 +12,7 @@ from dvae_core.analysis.records import ArrayRecord
 from dvae_core.config import Config
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect
+from dvae_core.runs import examples_folder
 
 
 def file_name(member: int) -> str:
@@ -104,8 +105,20 @@ class Conditions(ArrayRecord):
 
 
 def kinds_of_u(folder: Path) -> list[dict[str, Any]]:
-    """Return one record per population so far (see `kinds_of_u.train_all`), oldest first; none before the first."""
+    """Return one record per population so far (see `kinds_of_u.train_all`), oldest first; none before the first.
+
+    Records of version 0.1 do not name their world and are left out.
+    """
+    return _records(folder / "analysis" / "study.json")
+
+
+def shipped_kinds_of_u() -> list[dict[str, Any]]:
+    """Return the records of the populations that ship with the software."""
+    return _records(examples_folder() / "kinds_of_u.json")
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
     try:
-        return list(json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8")).values())
+        return [r for r in json.loads(path.read_text(encoding="utf-8")).values() if "world" in r]
     except FileNotFoundError:
         return []
