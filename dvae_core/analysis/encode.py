@@ -72,16 +72,17 @@ def in_parts(
 
 @torch.no_grad()
 def encode(
-    vae: Vae, dataset: Dataset, rows: np.ndarray, *, is_other: bool = False
+    vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None, is_other: bool = False
 ) -> tuple[Float[np.ndarray, "p n d_z"], Float[np.ndarray, "p n d_z"] | None]:
     """Return means and standard deviations of q(z|x, u), which a gauss-newton posterior refines with x and u.
 
-    With a student, the means are those of e(x) and there are no standard deviations.
+    With a student, the means are those of e(x) and there are no standard deviations. `u_rows`: the rows whose u is used
+    instead, if given.
     """
     if vae.student_net is not None:
         return encoder_means(vae, dataset, rows, is_other=is_other), None
-    sees_u = needs_u(vae.config)
-    q = [vae.encoder(x, u if sees_u else None) for _, x, u in in_parts(vae, dataset, rows, is_other=is_other)]
+    sees_u, parts = needs_u(vae.config), in_parts(vae, dataset, rows, u_rows=u_rows, is_other=is_other)
+    q = [vae.encoder(x, u if sees_u else None) for _, x, u in parts]
     return torch.cat([part.mu for part in q], 1).numpy(), torch.cat([part.var.sqrt() for part in q], 1).numpy()
 
 
@@ -111,6 +112,25 @@ def encode_only(run: Run, dataset: Dataset) -> dict[str, Float[np.ndarray, "p n 
     dataset = matched(run, dataset, needs_u=needs_u(run.config))
     mu, std = encode(vae, dataset, np.arange(dataset.n), is_other=True)
     return {"mu_z": mu} if std is None else {"mu_z": mu, "std_z": std}
+
+
+def rows_of_another_u(dataset: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """Return for each row another one, drawn at random, with another label of u, or with any u if u is numeric.
+
+    None if the data has no u, or all of these rows have the same label.
+    """
+    if dataset.u is None:
+        return None
+    rng = np.random.default_rng(0)
+    if not dataset.has_labels:
+        return rng.permutation(rows)
+    label = dataset.u[rows]
+    if (label == label[0]).all():
+        return None
+    other = np.empty_like(rows)
+    for code in np.unique(label):
+        other[label == code] = rng.choice(rows[label != code], int((label == code).sum()))
+    return other
 
 
 def needs_u(config: Config) -> bool:

@@ -1,6 +1,8 @@
 """The views under the four panels of the Recover page, one at a time."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -22,6 +24,7 @@ VIEWS = {
     "scatter": "Matched", "matrix": "Correlations", "maps": "Up to what?", "scores": "Scores",
     "features": "As features", "ica": "Linear ICA",
 }  # fmt: skip
+U_CARRIES = 0.05  # a larger fall of the MCC under a wrong u is u's share; seeds of a good model differ by 0.01
 STATISTICS = {"both": ("", "²"), "variance": ("²",), "laplace": (" (abs.)",), "learned": ("", "²")}
 
 
@@ -69,7 +72,24 @@ def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
     text = f"{shown}; mean of {counted} {'seeds' if alike else 'members'} {_spread(score, f'mcc_{method}', 2)}"
     if seen_by(run) == "x and u" and run.config.model.encoder != "xu" and method == "pearson":
         text += f", the encoder from x alone {_spread(score, 'mcc_encoder_only', 2)}"
-    return f"{text})."
+    return f"{text}). {role_of_u(score, method)}".strip()
+
+
+def role_of_u(score: Mapping[str, Any], method: str = "pearson") -> str:
+    """State what is left of a score if the posterior is given a wrong u; "" if it does not see u.
+
+    Args:
+        score: A run's score, see `analysis.score`.
+        method: The correlation shown; the control is computed for "pearson" only.
+    """
+    wrong = score["mean"].get("mcc_wrong_u")  # scores of version 0.1 do not have it
+    right = score["mean"]["mcc_pearson"]
+    if wrong is None or right is None or method != "pearson":
+        return ""
+    given = f"Given the u of another row, the latents score {wrong:.2f}"
+    if right - wrong <= U_CARRIES:
+        return f"{given}: they do not take the factors from u."
+    return f"{given} instead of {right:.2f}: part of them comes from u."
 
 
 def chosen_world() -> str:
@@ -178,6 +198,7 @@ def scores(run: Run, others: list[Run], method: str) -> None:
             "weights": capacity(each), "seeds": len(good),
             "MCC": _spread(score, "mcc_pearson"), "Spearman": _spread(score, "mcc_spearman"),
             "within u": _spread(score, "mcc_within_u"), "encoder alone": _spread(score, "mcc_encoder_only"),
+            "with a wrong u": _spread(score, "mcc_wrong_u"),
         })  # fmt: skip
     if not shown:
         st.info("The scores are computed when training has finished.", icon=":material/hourglass_top:")

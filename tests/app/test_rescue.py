@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import runs
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.downstream.compute import downstream
+from pages.ui import recover_views
 from tests.helpers import page_text
 
 VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
@@ -77,6 +78,18 @@ def test_what_c_saw_stands_on_it_and_x_alone_beside_it(shipped, visit):
     assert titles[2].startswith("(c) iVAE, from x and u: MCC")
     assert titles[3].startswith("(d) VAE, from x: MCC")
     assert page_text(at).count("the encoder from x alone") == 1  # the VAE's means have seen nothing else
+
+
+def test_the_sentence_about_a_wrong_u_follows_the_numbers():
+    def said(right: float, wrong: float | None) -> str:
+        return recover_views.role_of_u({"mean": {"mcc_pearson": right, "mcc_wrong_u": wrong}})
+
+    assert (
+        said(0.98, 0.97) == "Given the u of another row, the latents score 0.97: they do not take the factors from u."
+    )
+    assert "score 0.60 instead of 0.98: part of them comes from u" in said(0.98, 0.6)
+    assert said(0.98, None) == ""
+    assert recover_views.role_of_u({"mean": {"mcc_pearson": 0.98}}) == ""  # of version 0.1
 
 
 def test_the_talks_world_is_said_to_be_chosen(shipped, visit):

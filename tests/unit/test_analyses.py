@@ -1,5 +1,6 @@
 """Analyses by name: their settings, their record, their lock, and that the command line uses the worker for them."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,15 +11,20 @@ import pytest
 
 from dvae_core import runs
 from dvae_core.analysis.common import progress
+from dvae_core.analysis.conditions import kinds_of_u
 from dvae_core.analysis.disentanglement.record import Disentanglement
 from dvae_core.analysis.downstream.record import Downstream, file_name
+from dvae_core.analysis.encode import rows_of_another_u
 from dvae_core.analysis.linear_ica.record import LinearIca
+from dvae_core.analysis.score.compute import score
 from dvae_core.analysis.table import ANALYSES, begin
 from dvae_core.cli import main
 from dvae_core.config import ConfigError
+from dvae_core.data.load import dataset_of
 from dvae_core.runs import RunError
 from dvae_core.runs.locks import locked
 from dvae_core.work import worker
+from tests.helpers import SMALL_DATA, small_config, trained_run
 
 
 @pytest.fixture
@@ -67,6 +73,61 @@ def test_json_prints_the_record(run, capsys):
     assert printed == run.record("members")
     assert main(["score", str(run.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == run.score()
+
+
+QUICK = {"rotation": {"step": 45.0}, "downstream": {"target": "z:1"}, "twin": {"degrees": 45.0}}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    config = small_config(epochs=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, posterior="gauss-newton"))
+    return trained_run(tmp_path_factory.mktemp("analyses") / "run", config)
+
+
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name != "kinds_of_u"])
+def test_every_analysis_prints_json_and_nothing_else(name, run, small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path))  # the twin becomes a run of the store
+    settings = [f"--set={key}={value}" for key, value in QUICK.get(name, {}).items()]
+    of = run if name == "twin" else small  # the prior of an iVAE cannot be turned
+    assert main(["analyse", str(of.path), name, *settings, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_the_kinds_of_u_print_json(tmp_path, monkeypatch, capsys):
+    one = dict(list(kinds_of_u.configs(members=1, steps=1).items())[:1])
+    monkeypatch.setattr(kinds_of_u, "configs", lambda **_: one)
+    folder = runs.unlisted_run(tmp_path / "study").path
+    assert main(["analyse", str(folder), "kinds_of_u", "--json"]) == 0
+    (population,) = json.loads(capsys.readouterr().out)["populations"]
+    assert population["world"] == 0
+
+
+def test_a_wrong_u_is_that_of_a_row_with_another_label():
+    dataset = dataset_of(SMALL_DATA)
+    rows = np.arange(0, dataset.n, 3)
+    other = rows_of_another_u(dataset, rows)
+    assert other is not None
+    assert set(other) <= set(rows)
+    assert (dataset.u[other] != dataset.u[rows]).all()
+    assert rows_of_another_u(dataset, np.flatnonzero(dataset.u == 1)) is None  # there is no other
+    numbers = dataset_of(dataclasses.replace(SMALL_DATA, continuous_u=True))
+    np.testing.assert_array_equal(np.sort(rows_of_another_u(numbers, rows)), rows)
+
+
+def test_a_wrong_u_shows_in_the_score_of_codes_that_copy_u(tmp_path):
+    """An encoder of x and u that is made to ignore x follows u, right or wrong."""
+    config = small_config(seeds=(0,), epochs=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, encoder="xu"))
+    run = trained_run(tmp_path / "run", config)
+    weights, d_x = run.weights(), run.about["d_x"]
+    for name in ("encoder_net.mlp.hidden.0.weight", "encoder_net.skip.weight"):
+        weights[name] = weights[name].copy()
+        weights[name][:, :d_x] = 0  # the encoder ignores x
+    run.write_tensors("weights.safetensors", weights)
+    found = score(run)["mean"]
+    assert found["mcc_pearson"] > found["mcc_wrong_u"] + 0.1
+    assert score(trained_run(tmp_path / "vae", small_config(model="vae", epochs=1)))["mean"]["mcc_wrong_u"] is None
 
 
 def test_progress_is_reported_and_its_file_goes_away(run):

@@ -12,7 +12,15 @@ from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.difficulty.compute import floors_of
-from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode, encoder_means, in_parts
+from dvae_core.analysis.encode import (
+    SCORED_ROWS,
+    describe_codes,
+    encode,
+    encoder_means,
+    in_parts,
+    needs_u,
+    rows_of_another_u,
+)
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.data.dataset import Dataset, split
@@ -24,7 +32,7 @@ from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.record import BOUND_SAMPLES, sampled_elbo
 
-_NO_TRUTH = {"mcc_pearson": None, "mcc_spearman": None, "mcc_within_u": None, "mcc_encoder_only": None}
+_NO_TRUTH = dict.fromkeys(("mcc_pearson", "mcc_spearman", "mcc_within_u", "mcc_encoder_only", "mcc_wrong_u"))
 
 
 @torch.no_grad()
@@ -34,14 +42,18 @@ def score(run: Run) -> dict[str, Any]:
     `members` has one record for each. `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
     others), and are null if none is left. `floors` are reference lines fitted on the training rows. MCCs are those of
     posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
-    own mean (for the other posteriors the same number). ELBO, recon and kl are in nats per example; `elbo_error` is the
-    ELBO's standard error on these rows, from the samples of z. Without true factors the MCC fields are null.
+    own mean (for the other posteriors the same number), and `mcc_wrong_u` that of posterior means computed with the u
+    of another row, drawn at random among those with another label: what it loses is u's share in the codes (null where
+    the posterior does not see u). ELBO, recon and kl are in nats per example; `elbo_error` is the ELBO's standard error
+    on these rows, from the samples of z. Without true factors the MCC fields are null.
     """
     dataset = data_of(run)
     parts = split(dataset, run.config.split, gap=run.config.gap)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
     mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
+    other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
+    wrong = None if other is None else encode(vae, dataset, rows, u_rows=other)[0]
     failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
     within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
     z_true, varies, notes = None, np.zeros(0, bool), []
@@ -62,6 +74,8 @@ def score(run: Run) -> dict[str, Any]:
             record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
             record["mcc_spearman"] = metrics.mcc(z_true, z_hat, method="spearman").value
             record["mcc_encoder_only"] = metrics.mcc(z_true, amortised[m].astype(float)).value
+            if wrong is not None and np.isfinite(wrong[m]).all():
+                record["mcc_wrong_u"] = metrics.mcc(z_true, wrong[m].astype(float)).value
             if within_codes is not None:
                 try:
                     record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value

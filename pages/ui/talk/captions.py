@@ -166,7 +166,7 @@ def rescue() -> str:
     seeds = len(ivae["members"])
     return (
         f"(c), (d): best of {seeds} seeds by bound. Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x "
-        f"alone; VAE {means[2]:.2f}. {recover_views.chosen_world()}"
+        f"alone; VAE {means[2]:.2f}. {recover_views.role_of_u(ivae)} {recover_views.chosen_world()}"
     )
 
 
