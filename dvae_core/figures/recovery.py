@@ -179,9 +179,10 @@ def mcc_lines(
 
     Args:
         scores: For each model (or model and measure) the scores of its seeds; None or NaN for a failed one. Names that
-            end in "within u" are scores of the residuals given u. No reference is computed on those, so these rows lie
-            below the references, no line crosses them, and the title does not compare them.
-        references: The score of each reference; None if it does not apply.
+            end in "within u" are scores of the residuals given u: they lie below the others, with references of their
+            own, and the title does not compare them.
+        references: The score of each reference; None if it does not apply. Names that end in "within u" belong to the
+            scores of the residuals.
         measure: Name of the score on the axis.
         title: Replaces the title that states the finding.
         height: In pixels.
@@ -192,18 +193,23 @@ def mcc_lines(
         return sentence("No scores yet: they are computed when training ends.")
     within = [name for name in seeds if name.endswith(WITHIN_U)]
     compared = [name for name in seeds if name not in within]
-    rows = [*reversed(within), *lines, *reversed(compared)]  # from the bottom up
+    lines_within = {name: lines.pop(name) for name in list(lines) if name.endswith(WITHIN_U)} if within else {}
+    lower = [*lines_within, *reversed(within)]
+    rows = [*lower, *lines, *reversed(compared)]  # from the bottom up
     fig = go.Figure()
-    for y, (name, value) in enumerate(lines.items(), len(within)):
+    for y, (name, value) in enumerate([*lines_within.items(), *lines.items()]):
+        is_lower = name in lines_within
+        y += 0 if is_lower else len(within)
         dashed = {"color": COLOURS["reference"], "dash": "dash", "width": 1}
-        fig.add_shape(type="line", x0=value, x1=value, y0=y, y1=len(rows) - 0.5, line=dashed)
+        top = len(lower if is_lower else rows) - 0.5
+        fig.add_shape(type="line", x0=value, x1=value, y0=y, y1=top, line=dashed)
         fig.add_scatter(
             x=[value], y=[y], mode="markers+text", text=[f" {value:.2f}"], textposition="middle right",
             marker={"symbol": "diamond", "size": 9, "color": COLOURS["reference"]}, showlegend=False, cliponaxis=False,
             hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
     for name, values in seeds.items():
-        y = rows.index(name, 0 if name in within else len(within) + len(lines))
+        y = rows.index(name, len(lines_within) if name in within else len(lower) + len(lines))
         if not values:
             fig.add_annotation(x=0.02, y=y, text="no finite score", showarrow=False, xanchor="left")
             continue
@@ -239,7 +245,7 @@ def mcc_lines(
             verb = "beats" if min(seeds[best]) > lines[floor] else "tops"
             found = f"{best} ({means[best]:.2f}) {verb} every reference"
     note = "dot: a seed, bar: mean ± std, diamond: needs no model"
-    note = join(note, f"no reference is computed {WITHIN_U}" if lines and within else "")
+    note = join(note, f"no reference is computed {WITHIN_U}" if lines and within and not lines_within else "")
     return finish(fig, title or found, note, height=height or 110 + 34 * len(rows), right=120)
 
 

@@ -30,7 +30,7 @@ from dvae_core.metrics.recovery import (
     r2_affine,
 )
 from dvae_core.metrics.score import Method, Score
-from dvae_core.metrics.shortcuts import FLOORS, floors, u_only
+from dvae_core.metrics.shortcuts import FLOORS, floors, floors_within_u, u_only
 from dvae_core.metrics.variance import Shares, variance_shares
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "explicitness",
     "factor_vae",
     "floors",
+    "floors_within_u",
     "independent_mcc",
     "independent_step",
     "infomec",

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from dvae_core.axes import Auxiliary, Matrix
 from dvae_core.metrics.matching import assign, matched, orthogonal, rotation_mcc
 from dvae_core.metrics.memory import FEWEST_STRETCHES, NO_SERIES, autocorrelation_time
+from dvae_core.metrics.recovery import mcc_within_u
 from dvae_core.metrics.score import Method, Score, checked, correlations, ranks
 
 NEIGHBOURS = (5, 15, 45, 135)  # candidates for the k of `u_only`; each is about three times the previous one
@@ -222,6 +223,29 @@ def floors(
     if u_train is not None and u_test is not None:
         scores["u_only"] = u_only(z_train, u_train, z_test, u_test, method=method)
     return scores
+
+
+def floors_within_u(
+    x_train: Matrix, x_test: Float[np.ndarray, "m d"], z_test: Float[np.ndarray, "m d_z"], u_test: Int[np.ndarray, " m"]
+) -> dict[str, Score]:
+    """Held-out MCC within u (see `mcc_within_u`) of baselines that need no model. A model's has to beat these.
+
+    Args:
+        x_train: Data on which PCA and FastICA are fitted.
+        x_test: Held-out data.
+        z_test: Factors of the held-out rows.
+        u_test: Labels of the held-out rows.
+
+    Returns:
+        Scores by name: `raw_x`, `pca` and `fastica`. Copying u scores 0 by definition.
+
+    Raises:
+        ValueError: As for `mcc_within_u`.
+    """
+    x_train, x_test = np.asarray(x_train, float), np.asarray(x_test, float)
+    pca_train, pca_test = _principal_components(x_train, x_test, z_test.shape[1])
+    codes = {"raw_x": x_test, "pca": pca_test, "fastica": _independent_components(pca_train, pca_test)[0]}
+    return {name: mcc_within_u(z_test, code, u_test) for name, code in codes.items()}
 
 
 def _principal_components(train: np.ndarray, test: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -191,7 +191,10 @@ def scores(run: Run, others: list[Run], method: str) -> None:
         within = [m["mcc_within_u"] for m in good if m["mcc_within_u"] is not None]
         if within:
             shown[f"{name}, within u"] = within
-        references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
+        if not references:
+            floors, residuals = score["floors"], score.get("floors_within_u", {})  # version 0.1 lacks the latter
+            references = {label: floors.get(key) for key, label in FLOORS.items()}
+            references |= {f"{label}, within u": residuals.get(key) for key, label in FLOORS.items()}
         notes += [note for note in score["notes"] if note not in notes]
         rows.append({
             "run": each.title, "model": each.config.model_name, "latents": each.config.model.latents,

@@ -81,4 +81,4 @@ def test_the_kinds_of_u_show_what_is_there_and_can_be_begun(store, visit, monkey
     assert "Resume" in [b.label for b in at.button]
     titles = [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in at.get("plotly_chart")]
     assert any("0.85" in title for title in titles)
-    assert any("0.35 are closer than their spreads" in title.replace("<br>", " ") for title in titles)
+    assert any("0.35 are not distinguishable" in title.replace("<br>", " ") for title in titles)

@@ -478,6 +478,12 @@ def test_references_are_not_drawn_across_scores_they_do_not_apply_to() -> None:
     assert [heights[label] for label in labels] == list(range(6))
     assert finding(fig) == "iVAE (0.80) does not beat raw x (0.86)"  # nor is 0.95 within u compared with raw x
     assert "no reference is computed within u" in fig.layout.title.subtitle.text.replace("<br>", " ")
+    fig = figures.mcc_lines(scores, {"raw x": 0.86, "raw x, within u": 0.59})
+    rows = ["raw x, within u", "VAE, within u", "iVAE, within u", "raw x", "VAE", "iVAE"]
+    assert list(fig.layout.yaxis.ticktext) == rows
+    assert [(line.x0, line.y0, line.y1) for line in fig.layout.shapes] == [(0.59, 0, 2.5), (0.86, 3, 5.5)]
+    assert finding(fig) == "iVAE (0.80) does not beat raw x (0.86)"
+    assert "no reference" not in fig.layout.title.subtitle.text
     alone = figures.mcc_lines({"iVAE, within u": [0.95]}, {"raw x": 0.86})
     assert finding(alone) == "iVAE, within u reaches MCC 0.95"
 

@@ -15,6 +15,7 @@ from dvae_core.metrics import (
     align,
     autocorrelation_time,
     floors,
+    floors_within_u,
     independent_mcc,
     mcc,
     mcc_interval,
@@ -218,6 +219,18 @@ def test_copying_u_scores_high_but_nothing_within_u(method: str) -> None:
     assert score.value == 0
     assert score.notes == ("Latent 1, 2 are a function of u: their correlations count 0.",)
     assert score.blind_to.startswith("what u explains")
+
+
+def test_references_within_u_are_blind_to_what_u_explains() -> None:
+    z, u = segments(moves_means=True)
+    means = np.array([z[u == c].mean(0) for c in range(5)])[u]
+    turned = z @ np.array([[0.8, -0.6], [0.6, 0.8]])
+    copied = floors_within_u(means[:3000], means[3000:], z[3000:], u[3000:])
+    # 0.15: almost five standard errors, 1 / sqrt(1000), of a correlation; a mean of few rows is not quite that of all
+    assert max(score.value for score in copied.values()) < 0.15
+    found = floors_within_u(turned[:3000], turned[3000:], z[3000:], u[3000:])
+    assert found["raw_x"].value == mcc_within_u(z[3000:], turned[3000:], u[3000:]).value
+    assert 0.7 < found["raw_x"].value < 0.95
 
 
 def test_within_u_of_the_truth_is_one_and_of_a_rotation_is_not() -> None:

@@ -30,6 +30,21 @@ def floors_of(
     )  # fmt: skip
 
 
+def floors_within_u_of(
+    dataset: Dataset, train: np.ndarray, rows: np.ndarray, varies: np.ndarray
+) -> dict[str, metrics.Score]:
+    """Compute the scores within u that need no model; none if u is not labels.
+
+    Raises:
+        ValueError: If no label has two of these rows, or u determines a factor.
+    """
+    if dataset.u is None or dataset.z is None or not dataset.has_labels:
+        return {}
+    train, rows = _thinned(train, dataset.d_x), _thinned(rows, dataset.d_x)
+    z = dataset.z[rows][:, varies].astype(float)
+    return metrics.floors_within_u(dataset.x_float(train), dataset.x_float(rows), z, dataset.u[rows])
+
+
 def difficulty(run: Run) -> Computation:
     """Score what needs no model on a run's data (the run need not be trained); write analysis/difficulty.json.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.common import good_members, stuck_members
-from dvae_core.analysis.difficulty.compute import floors_of
+from dvae_core.analysis.difficulty.compute import floors_of, floors_within_u_of
 from dvae_core.analysis.encode import (
     SCORED_ROWS,
     describe_codes,
@@ -40,7 +40,8 @@ def score(run: Run) -> dict[str, Any]:
     """Score every member on the held-out rows, write analysis/score.json and return it.
 
     `members` has one record for each. `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
-    others), and are null if none is left. `floors` are reference lines fitted on the training rows. MCCs are those of
+    others), and are null if none is left. `floors` are reference lines fitted on the training rows, `floors_within_u`
+    those of `mcc_within_u` (empty where it does not exist: u is numeric, or determines a factor). MCCs are those of
     posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
     own mean (for the other posteriors the same number), and `mcc_wrong_u` that of posterior means computed with the u
     of another row, drawn at random among those with another label: what it loses is u's share in the codes (null where
@@ -94,6 +95,7 @@ def score(run: Run) -> dict[str, Any]:
         "members_failed": len(failed),
         "members_stuck": len(late),
         "floors": dict.fromkeys(FLOORS),
+        "floors_within_u": {},
         "notes": notes,
         "held_out_rows": len(rows),
         "split": parts.how,
@@ -104,6 +106,9 @@ def score(run: Run) -> dict[str, Any]:
         lines = floors_of(dataset, parts.train, rows, varies)
         result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
         result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
+        if any(m["mcc_within_u"] is not None for m in members):
+            within = floors_within_u_of(dataset, parts.train, rows, varies)
+            result["floors_within_u"] = {k: v.value for k, v in within.items()}
         recovery(run)
     if len(good) > 1 and run.latents() is not None:
         try:
