@@ -14,9 +14,9 @@ from pages.ui.run_panel import POLL_SECONDS
 POPULATIONS = 160  # in total: 6 numbers of segments and 2 weaker strengths, 4 modes each, on 5 worlds
 ABOUT = (
     "Two factors, x in two dimensions, 2,000 rows. Every point is a mean over five worlds (data seeds 0 to 4, not "
-    "chosen: other factors, other changes with u, another mixing), with two small models on each, trained for 400 steps. The world's u moves "
-    "means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC beside its gain over "
-    "copying u: where u moves the means, copying it scores high without any model."
+    "chosen: other factors, other changes with u, another mixing), with two small models on each, trained for 400 "
+    "steps. The world's u moves means, variances or both, and the prior does the same; *no u* is a plain VAE. MCC "
+    "beside its gain over copying u: where u moves the means, copying it scores high without any model."
 )
 
 
