@@ -21,7 +21,24 @@ from pathlib import Path
 import numpy as np
 
 from dvae_core.data import readers
-from dvae_core.data.readers import celeba, hdf5, hdf5_child, images, mat73, nwb, suite2p, tables  # noqa: F401  before forking
+
+# fmt: off
+from dvae_core.data.readers import (  # noqa: F401  all are imported before forking
+    celeba,
+    hdf5,
+    hdf5_child,
+    images,
+    kilosort,
+    mat73,
+    matlab_objects,
+    matlab_objects_child,
+    nwb,
+    suite2p,
+    tables,
+    tiff,
+)
+
+# fmt: on
 
 BATCH = 250
 BUDGET = 2**26
@@ -38,7 +55,9 @@ class Late(BaseException):
 def seeds(folder):
     """Return good files by reader: {reader: [{name: bytes}]}; several names make a folder."""
     import h5py
+    import matio
     import pandas as pd
+    import tifffile
     from PIL import Image
     from scipy.io import savemat
 
@@ -86,6 +105,21 @@ def seeds(folder):
     norb, cars = folder / "norb", {f"cars/{name}": content for name, content in made_grids.cars(16)[0].items()}
     made_grids.norb(norb)
     norb_files = {file.name: file.read_bytes() for file in sorted(norb.iterdir())}
+    for version, name in (("v7", "o.mat"), ("v7.3", "o73.mat")):
+        matio.save_to_mat(
+            folder / name, {"beh": table, "x": x, "who": np.array(["p", "q"], "T")[None]}, version=version
+        )
+    pages = rng.integers(0, 4096, (6, 8, 9)).astype(np.uint16)
+    stacks = [
+        made(lambda f: tifffile.imwrite(f, pages, imagej=True, metadata={"axes": "TYX", "finterval": 0.1})),
+        made(lambda f: tifffile.imwrite(f, pages, ome=True, metadata={"axes": "TYX"})),
+        made(lambda f: tifffile.imwrite(f, pages, compression="zlib", photometric="minisblack")),
+        made(lambda f: frames[0].save(f, "TIFF", save_all=True, append_images=frames[1:], compression="tiff_lzw")),
+    ]
+    phy = {"spike_times.npy": made(lambda f: np.save(f, np.arange(0, 900, 3, dtype=np.uint64)[:, None])),
+           "spike_clusters.npy": made(lambda f: np.save(f, (np.arange(300) % 4).astype(np.int32))),
+           "params.py": b"dat_path = 'raw.dat'\nsample_rate = 300.\n",
+           "cluster_group.tsv": b"cluster_id\tgroup\n0\tgood\n1\tnoise\n2\tgood\n"}  # fmt: skip
     for kind in ("tar", "tar.gz"):
         made_grids.tarred(folder / f"a.{kind}", cars)
     return {
@@ -108,6 +142,11 @@ def seeds(folder):
                       + rows.tobytes()}],
         "suite2p": [{"F.npy": made(lambda f: np.save(f, x.T)), "spks.npy": made(lambda f: np.save(f, x.T)),
                      "iscell.npy": made(lambda f: np.save(f, np.ones((3, 2))))}],
+        "planes": [{f"suite2p/plane{k}/{name}.npy": made(lambda f, v=values: np.save(f, v)) for k in range(2)
+                    for name, values in (("F", x.T), ("iscell", np.ones((3, 2))))}],
+        "kilosort": [phy],
+        "tiff": [{"a.tif": content} for content in stacks],
+        "mat objects": [{"a.mat": (folder / name).read_bytes()} for name in ("o.mat", "o73.mat")],
         "smallnorb": [norb_files, {f"{name}.gz": gzip.compress(content) for name, content in norb_files.items()}],
         "cars3d": [cars, {"a.tar": (folder / "a.tar").read_bytes()},
                    {"a.tar.gz": (folder / "a.tar.gz").read_bytes()}],
@@ -226,6 +265,41 @@ def enter(file):
     return file
 
 
+class Answer:
+    """What a finished process wrote."""
+
+    def __init__(self, stdout):
+        self.stdout = stdout
+
+
+def run(command, **_):
+    """Replace `subprocess.run` for the process that converts MATLAB's objects: fork it instead of starting it."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(theirs, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        sys.argv, sys.stdout = ["", *command[3:]], os.fdopen(1, "w")
+        try:
+            matlab_objects_child.main()
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    try:
+        with os.fdopen(ours, "rb") as pipe:
+            content = pipe.read()
+    finally:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if not done:
+            os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+        elif os.WIFSIGNALED(status):
+            Forked.crashes.append(os.WTERMSIG(status))
+    return Answer(content)
+
+
 def read(path, rows):
     """Look into the path and read it, as the page does."""
     signal.alarm(PATIENCE_S)
@@ -301,12 +375,16 @@ def empty(folder):
 def fuzz(inputs, chosen=()):
     """Feed `inputs` damaged files to each reader; print a line for each and return whether all passed."""
     hdf5.File.__enter__ = enter
+    matlab_objects.subprocess = type("Forking", (), {"run": staticmethod(run), "TimeoutExpired": TimeoutError})
     passed = True
     head = ("inputs", "read", "refused", "child crashes", "bad", "CPU s", "peak MB")
     print(f"{'reader':14s} " + "".join(f"{word:>14s}" for word in head))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for reader, files in seeds(folder).items():
+        everything = seeds(folder)
+        unknown = {*chosen} - {*everything}
+        assert not unknown, f"no reader is called {unknown}; there are {', '.join(everything)}"
+        for reader, files in everything.items():
             if chosen and reader not in chosen:
                 continue
             began = time.process_time() + sum(os.times()[2:4])

@@ -4,6 +4,7 @@ tifffile reads the names of the axes (ImageJ, OME, shaped), and pages that are n
 Pages in other compressions are decoded by Pillow. Files that a TIFF refers to are never opened.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
 from dvae_core.data.readers.common import Ask, check_budget, reading
 from dvae_core.data.readers.model import Part, Recording, Variable
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs faults that become a DataError here
 
 SUFFIXES = (".tif", ".tiff")
 AXES = {"T": "time", "Z": "z", "C": "channel", "Q": "page", "I": "page", "R": "tile", "P": "phase", "H": "lifetime"}
@@ -162,6 +165,8 @@ def _pages(path: Path, stack: _Stack, rows: np.ndarray) -> Iterator[np.ndarray]:
             whole = np.memmap(path, np.dtype(f"{file.byteorder}{np.dtype(stack.dtype).str[1:]}"), "r",
                               series.dataoffset, (stack.n, *stack.page))  # fmt: skip
         for row in rows.tolist():
+            if whole is None and not all(getattr(series.pages[row], "dataoffsets", (1,))):
+                raise ValueError(f"page {row + 1} has no content")  # tifffile would return zeros
             page = whole[row] if whole is not None else file.asarray(key=row, series=0)
             if page.size != prod(stack.page):
                 raise ValueError(f"page {row + 1} has another size than the first")
