@@ -283,6 +283,64 @@ def test_u_from_another_file_with_its_own_clock(tmp_path):
     np.testing.assert_allclose(data.u[:, 0], np.sin(clock[: 10 * data.n]).reshape(-1, 10).mean(1), atol=1e-3)
 
 
+TRIALS = {"start": np.array([1.0, 11, 31]), "stop": np.array([9.0, 29, 41])}
+
+
+def trial_files(folder):
+    """Write spikes with a table of trials: as a struct, a struct array, flat variables, a group, and a CSV beside."""
+    times = np.sort(RNG.uniform(0, 50, 400))
+    side = np.array(["L", "R", "L"], dtype=object)
+    savemat(folder / "struct.mat", {"spiketimes": times, "trials": {**TRIALS, "side": side}})
+    array = np.zeros((1, 3), dtype=[("start", object), ("stop", object), ("side", object)])
+    for i in range(3):
+        array[0, i] = (TRIALS["start"][i], TRIALS["stop"][i], side[i])
+    savemat(folder / "array.mat", {"spiketimes": times, "trials": array})
+    code = np.array([0, 1, 0])
+    savemat(folder / "flat.mat", {"spiketimes": times, "trial_start": TRIALS["start"], "trial_stop": TRIALS["stop"],
+                                  "trial_side": code})  # fmt: skip
+    savemat(folder / "alone.mat", {"spiketimes": times})
+    pd.DataFrame({**TRIALS, "side": side}).to_csv(folder / "trials.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "u", "more"),
+    [
+        ("struct.mat", "trials.side", {}),
+        ("array.mat", "side", {}),
+        ("flat.mat", "trial_side", {}),
+        ("alone.mat", "side", {"u_from": "trials.csv"}),
+    ],
+)
+def test_tables_of_trials_are_u_and_the_trial_of_each_row(tmp_path, file, u, more):
+    trial_files(tmp_path)
+    more = {name: tmp_path / value for name, value in more.items()}
+    data = readers.read(tmp_path / file, x="spiketimes", u=u, bin_s=0.5, **more)
+    at = data.row_index
+    inside = [(at >= a) & (at <= b) for a, b in zip(TRIALS["start"], TRIALS["stop"], strict=True)]
+    assert np.any(inside, axis=0).all()
+    np.testing.assert_array_equal(data.trial, np.argmax(inside, axis=0))
+    assert (data.u == np.where(inside[1], 1, 0)).all()
+    phase = readers.read(tmp_path / file, x="spiketimes", u="phase", bin_s=0.5, circular="phase", **more)
+    start, stop = (TRIALS[k][np.argmax(inside, axis=0)] for k in ("start", "stop"))
+    np.testing.assert_allclose(phase.u[:, 0], (at - start) / (stop - start), atol=1e-6)
+    assert phase.u_period == (1.0,)
+    np.testing.assert_array_equal(phase.trial, data.trial)
+
+
+def test_the_phase_within_trials_of_an_array_and_of_a_table(tmp_path):
+    np.savez(tmp_path / "a.npz", spikes=RNG.poisson(2.0, (6, 5, 4)))
+    data = readers.read(tmp_path / "a.npz", u="phase", axes="trial,time,unit")
+    np.testing.assert_allclose(data.u[:, 0], np.tile((np.arange(5) + 0.5) / 5, 6), rtol=1e-6)
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(trial=np.repeat([3, 1, 2], [20, 60, 40]))
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    found = readers.read(tmp_path / "a.csv", u="phase").u[:, 0]
+    np.testing.assert_allclose(found[:20], (np.arange(20) + 0.5) / 20, rtol=1e-6)
+    np.testing.assert_allclose(found[20:80], (np.arange(60) + 0.5) / 60, rtol=1e-6)
+    np.savez(tmp_path / "b.npz", spikes=X)
+    with pytest.raises(DataError, match="nothing called 'phase'"):
+        readers.read(tmp_path / "b.npz", u="phase")
+
+
 # --- labels and numbers -----------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Literal
 
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking
+from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking, trials
 from dvae_core.data.readers.choose import with_axes
 from dvae_core.data.readers.common import GIB, Ask
 from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
@@ -122,9 +122,9 @@ def read(
     )  # fmt: skip
     with _opened(Path(path), ask) as recording:
         if u_from is None:
-            return align.dataset(recording, ask)
+            return align.dataset(trials.offered(recording), ask)
         with _opened(Path(u_from), ask) as other:
-            return align.dataset(merge.merged(recording, other), ask)
+            return align.dataset(trials.offered(merge.merged(recording, other)), ask)
 
 
 def inspect(path: str | Path) -> list[Variable]:
@@ -133,7 +133,7 @@ def inspect(path: str | Path) -> list[Variable]:
     Each entry has the names of its axes and its clock, as far as the file states them.
     """
     with _opened(Path(path), Ask()) as recording:
-        return with_axes(recording)
+        return with_axes(trials.offered(recording))
 
 
 def _opened(path: Path, ask: Ask) -> Recording:

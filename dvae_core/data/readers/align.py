@@ -9,6 +9,7 @@ labels), or by the interval that contains the row.
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from dvae_core.data.readers.along import Along, Rows
 from dvae_core.data.readers.binned import binned
 from dvae_core.data.readers.choose import (
     Choice,
+    Layout,
     axis_of,
     choose,
     clock_of,
@@ -29,8 +31,10 @@ from dvae_core.data.readers.choose import (
     with_axes,
 )
 from dvae_core.data.readers.common import Ask, check_budget, pick_rows, rows_note
-from dvae_core.data.readers.finish import finish
+from dvae_core.data.readers.finish import finish, numbering
 from dvae_core.data.readers.model import (
+    PHASE,
+    Intervals,
     Part,
     Question,
     Ragged,
@@ -72,88 +76,136 @@ def _dataset(recording: Recording, ask: Ask, record: ReadingRecord) -> Dataset:
     return _rows(recording, ask, choice, record)
 
 
+class _Plan(NamedTuple):
+    """What is known about x and the variables beside it before anything is loaded."""
+
+    lead: Variable  # the first variable of x
+    layout: Layout
+    n: int  # rows of x; for trials their bins
+    x_clock: str | None
+    behaviour: tuple[str, ...]
+    direct: tuple[str, ...]  # those with an entry a row
+    clocks: Mapping[str, str | None]
+    tables: Mapping[str, Intervals]
+    kept: np.ndarray | None  # the rows to load, if not all
+
+
 def _rows(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord) -> Dataset:
-    path, by_name = recording.path, {v.name: v for v in recording.variables}
+    """Return a Dataset whose rows are rows (or trials' bins) of stored arrays."""
     speed = speed_of(recording, ask)
-    behaviour = tuple(dict.fromkeys((*choice.u, *choice.z, *speed)))
+    plan = _plan(recording, ask, choice, tuple(dict.fromkeys((*choice.u, *choice.z, *speed))), record)
+    wanted = _wanted(recording, choice, plan)
+    _check_size(recording.path, {v.name: v for v in recording.variables}, wanted, ask)
+    arrays = recording.load(wanted)
+    rows = _rows_of_x(recording, ask, choice, plan, arrays, record)
+    rate = ask.rate_hz or _rate(recording, plan.lead, rows.times, ask, record, plan.x_clock)
+    out = Along(rows, untyped=recording.untyped)
+    if rows.times is not None:
+        _leave_gaps_out(recording, out, rows.times, record)
+    _add_behaviour(recording, ask, choice, plan, arrays, out, record)
+    if speed:
+        out.moving(recording, ask, speed[0], record)
+    if ask.rows is not None and plan.kept is None:
+        out.first(ask.rows, record)
+    return finish(recording, ask, choice, out, record, layout=plan.layout, rate=rate)
+
+
+def _plan(
+    recording: Recording, ask: Ask, choice: Choice, behaviour: tuple[str, ...], record: ReadingRecord
+) -> _Plan:  # fmt: skip
+    by_name = {v.name: v for v in recording.variables}
     lead = by_name[choice.x[0]]
     x_clock = _clock_of_x(recording, lead.name, ask)
-    evidence = _evidence(recording, by_name, behaviour, lead, x_clock)
-    layout = orient(recording, lead, ask, evidence)
+    stored = tuple(b for b in behaviour if by_name[b].role != PHASE)
+    layout = orient(recording, lead, ask, _evidence(recording, by_name, stored, lead, x_clock))
     if layout.turned:
         record.notes.append(f"{lead.name} turned so that rows are examples")
     n = lead.shape[layout.rows] * (lead.shape[layout.axes.index("time")] if layout.is_trials else 1)
     if recording.layout == "table":
         _check_table(recording, ask, choice, n, record)
-    pictures = "height" in layout.axes
-    plain = not layout.is_trials and recording.layout != "table"
-    direct = [b for b in behaviour if _fits(recording, by_name[b], n) and not _other_clock(recording, b, x_clock, ask)]
+    direct = tuple(b for b in stored if _fits(recording, by_name[b], n) and not _other_clock(recording, b, x_clock))
     whole = layout.is_trials or len(direct) < len(behaviour) or (x_clock is not None and recording.seconds)
-    kept = None if whole else pick_rows(n, ask.rows, at_random=pictures)
-    clocks = {
-        b: clock_of(recording, b, ask)
-        for b in behaviour
-        if b not in direct and not layout.is_trials and not in_table(recording, b)
-    }
-    tables = {b: table for b in behaviour if (table := table_of(recording, b)) and b not in direct}
-    wanted: dict[str, Part] = {}
+    rest = [b for b in stored if b not in direct]
+    return _Plan(
+        lead, layout, n, x_clock, behaviour, direct,
+        {b: clock_of(recording, b, ask) for b in rest if not layout.is_trials and not in_table(recording, b)},
+        {b: table for b in behaviour if b not in direct and (table := table_of(recording, b))},
+        None if whole else pick_rows(n, ask.rows, at_random="height" in layout.axes),
+    )  # fmt: skip
+
+
+def _wanted(recording: Recording, choice: Choice, plan: _Plan) -> dict[str, Part]:
+    """Return what to load: x, the variables beside it, their clocks and the sides of their intervals."""
+    by_name, wanted = {v.name: v for v in recording.variables}, {}
     for name in choice.x:
-        axis = layout.rows if name == lead.name else axis_of(recording, by_name[name], n)
-        wanted[name] = Part(axis, kept if by_name[name].shape[axis] == n else None)
-    for name in direct:
-        axis = axis_of(recording, by_name[name], n)
-        wanted[name] = Part(axis, kept)
-    for name in behaviour:
-        wanted.setdefault(name, Part())
-    for name in (*clocks.values(), *(side for t in tables.values() for side in (t.start, t.stop))):
-        if name:
+        axis = plan.layout.rows if name == plan.lead.name else axis_of(recording, by_name[name], plan.n)
+        wanted[name] = Part(axis, plan.kept if by_name[name].shape[axis] == plan.n else None)
+    for name in plan.direct:
+        wanted[name] = Part(axis_of(recording, by_name[name], plan.n), plan.kept)
+    sides = (side for table in plan.tables.values() for side in (table.start, table.stop))
+    for name in (*plan.behaviour, *plan.clocks.values(), *sides):
+        if name and by_name[name].role != PHASE:
             wanted.setdefault(name, Part())
-    if x_clock:
-        axis = int(by_name[x_clock].shape[:1] == (1,) and len(by_name[x_clock].shape) == 2)
-        wanted.setdefault(x_clock, Part(axis, kept))
-    _check_size(path, by_name, wanted, ask)
-    arrays = recording.load(wanted)
-    if isinstance(arrays[lead.name], Ragged):
-        x, trial, trials = joined(arrays[lead.name])
+    if plan.x_clock:
+        shape = by_name[plan.x_clock].shape
+        wanted.setdefault(plan.x_clock, Part(int(shape[:1] == (1,) and len(shape) == 2), plan.kept))
+    return wanted
+
+
+def _rows_of_x(
+    recording: Recording, ask: Ask, choice: Choice, plan: _Plan, arrays: dict[str, Any], record: ReadingRecord
+) -> Rows:
+    """Return x with rows first, the time of each row if x has a clock, and its trial if rows are bins of trials."""
+    stored, n, kept = arrays[plan.lead.name], plan.n, plan.kept
+    pictures = "height" in plan.layout.axes
+    if isinstance(stored, Ragged):
+        x, trial, trials = joined(stored)
     else:
-        x, trial, trials = as_rows(recording, ask, choice, arrays, layout, lead)
-    loaded = len(x) if not layout.is_trials else trials
-    record.notes += rows_note(n, kept, at_random=pictures) if plain or kept is not None else []
+        x, trial, trials = as_rows(recording, ask, choice, arrays, plan.layout, plan.lead)
+    if kept is not None or not (plan.layout.is_trials or recording.layout == "table"):
+        record.notes += rows_note(n, kept, at_random=pictures)
+    loaded = trials if plan.layout.is_trials else len(x)
     index = np.arange(len(x)) if kept is None or len(kept) != len(x) else kept
-    if pictures and loaded != (n if kept is None else len(kept)):
+    if pictures and loaded != (n if kept is None else len(kept)):  # some could not be read
         index = np.arange(len(x))
     times = None
-    if x_clock and (x_clock in arrays) and trial is None:
-        clock = np.asarray(arrays[x_clock]).ravel()
+    if plan.x_clock in arrays and trial is None:
+        clock = np.asarray(arrays[plan.x_clock]).ravel()
         times = clock.astype(np.float64) if clock.dtype.kind in "iuf" and len(clock) == len(x) else None
-    rate = ask.rate_hz or _rate(recording, lead, times, ask, record, x_clock)
-    rows = Rows(x, times, [], trial, trials, len(x), index)
-    out = Along(rows, untyped=recording.untyped)
-    if times is not None and (recording.gaps is not None or not np.isfinite(times).all()):
+    return Rows(x, times, [], trial, trials, len(x), index)
+
+
+def _leave_gaps_out(recording: Recording, out: Along, times: np.ndarray, record: ReadingRecord) -> None:
+    if not np.isfinite(times).all():
         out.keep(np.isfinite(times), "rows", "where their time is missing", record)
-    if times is not None and recording.gaps is not None and (stretches := recording.gaps()):
+    if recording.gaps is not None and (stretches := recording.gaps()):
         inside = spikes.in_intervals(np.nan_to_num(times, nan=-np.inf), *stretches[0].T) >= 0
         out.keep(inside, "rows", f"outside {stretches[1]}", record)
-    for name in behaviour:
-        if name in direct:
-            out.values[name] = standing(arrays[name], len(x), choice.columns.get(name))
-        elif (
-            trial is not None
-            and (values := per_trial(arrays[name], trial, trials, choice.columns.get(name))) is not None
-        ):
-            out.values[name] = values
+
+
+def _add_behaviour(
+    recording: Recording, ask: Ask, choice: Choice, plan: _Plan, arrays: dict[str, Any], out: Along,
+    record: ReadingRecord,
+) -> None:  # fmt: skip
+    """Align every variable beside x with its rows: by position, by trial, by interval or by clock."""
+    by_name, rows = {v.name: v for v in recording.variables}, out.rows
+    for name in plan.behaviour:
+        columns, table, values = choice.columns.get(name), plan.tables.get(name), arrays.get(name)
+        if name in plan.direct:
+            out.values[name] = standing(values, len(rows.x), columns)
+        elif table is not None and rows.times is not None:
+            out.by_interval(name, arrays, table, rows.times, record)
+        elif by_name[name].role == PHASE:
+            trial = rows.trial if rows.trial is not None else numbering(recording, choice, rows.at, "trial")
+            out.within_trial(name, trial, recording.path)
+        elif rows.trial is not None and (each := per_trial(values, rows.trial, rows.trials, columns)) is not None:
+            out.values[name] = each
             record.notes.append(f"{name} repeated for the bins of each trial")
-        elif name in tables and times is not None:
-            out.by_interval(name, arrays, tables[name], times, record)
-        elif times is not None and (clock_name := clocks.get(name)):
-            out.by_clock(path, name, arrays[name], arrays[clock_name], by_name[name], times, ask, choice, record)
+        elif rows.times is not None and (clock := plan.clocks.get(name)):
+            own = (recording.path, name, values, arrays[clock], by_name[name])
+            out.by_clock(*own, rows.times, ask, choice, record)
         else:
-            raise _other_rows(recording, lead, by_name[name], len(x), trials, bool(x_clock))
-    if speed:
-        out.moving(recording, ask, speed[0], record)
-    if ask.rows is not None and kept is None:
-        out.first(ask.rows, record)
-    return finish(recording, ask, choice, out, record, layout=layout, rate=rate)
+            raise _other_rows(recording, plan.lead, by_name[name], len(rows.x), rows.trials, bool(plan.x_clock))
 
 
 def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int, record: ReadingRecord) -> None:
@@ -193,7 +245,7 @@ def _evidence(
         if name == clock and found:  # the chosen variable is better evidence than one that is called t
             break
         shape = by_name[name].shape
-        if name in behaviour and (in_table(recording, name) or _other_clock(recording, name, clock, None)):
+        if name in behaviour and (in_table(recording, name) or _other_clock(recording, name, clock)):
             continue
         sides = [max(shape)] if prod(shape) == max(shape, default=0) else [s for s in shape[:2] if s in lead.shape]
         found += [(name, sides[0])] if len(sides) == 1 or (sides and sides[0] == shape[0]) else []
@@ -208,7 +260,7 @@ def _fits(recording: Recording, variable: Variable, n: int) -> bool:
     return shape[0] == n or (len(shape) == 2 and shape[1] == n and (recording.layout != "table"))
 
 
-def _other_clock(recording: Recording, name: str, x_clock: str | None, ask: Ask | None) -> bool:
+def _other_clock(recording: Recording, name: str, x_clock: str | None) -> bool:
     """Whether a variable has its own clock, different from that of x."""
     own = clock_of(recording, name)
     return bool(own and x_clock and own != x_clock and recording.layout != "table")

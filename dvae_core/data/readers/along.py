@@ -11,7 +11,7 @@ from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import spikes
 from dvae_core.data.readers.choose import Choice
 from dvae_core.data.readers.common import WHOLE_LABELS, Ask, is_whole, pick_rows, rows_note
-from dvae_core.data.readers.model import Intervals, Labels, ReadingRecord, Recording, Variable
+from dvae_core.data.readers.model import PHASE, Intervals, Labels, ReadingRecord, Recording, Variable
 from dvae_core.data.readers.stack import standing
 
 _ANGLES = re.compile(r"(?i)angle|heading|head_?dir|azimuth|orientation|phase|theta|compass")
@@ -57,13 +57,29 @@ class Along:
             raise DataError(f"No row of x lies inside an interval of {table.name}; check that clocks are the same.")
         what = "rows" if not self.rows.edges else "bins"
         self.keep(inside, what, f"outside every interval of {table.name}", record)
+        self.trial = which if self.trial is None else self.trial
+        if name == table.phase:
+            length = np.where(stop > start, stop - start, 1.0)[which.clip(0)]
+            self.values[name] = ((times - start[which.clip(0)]) / length)[:, None]
+            return
         values = arrays[name]
         values = values if isinstance(values, Labels) else standing(values, len(start), None)
         self.values[name] = values[which.clip(0)]
         if not isinstance(values, Labels) and values.dtype.kind == "f":
             there = np.isfinite(self.values[name]).all(axis=1)
             self.keep(there | ~inside, what, f"where {name} is missing", record)
-        self.trial = which if self.trial is None else self.trial
+
+    def within_trial(self, name: str, trial: np.ndarray | None, path: Path) -> None:
+        """Add the phase of each row: the position of its middle in its trial, from 0 to 1."""
+        if trial is None or len(trial) != len(self.known):
+            raise DataError(
+                f"{path.name} has no trials whose bins are the rows of x, so there is no phase; choose another u."
+            )
+        order = np.argsort(trial, kind="stable")
+        _, begins, counts = np.unique(trial[order], return_index=True, return_counts=True)
+        phase = np.empty(len(trial))
+        phase[order] = (np.arange(len(trial)) - np.repeat(begins, counts) + 0.5) / np.repeat(counts, counts)
+        self.values[name] = phase[:, None]
 
     def by_clock(
         self, path: Path, name: str, values: Any, clock: Any, variable: Variable, times: np.ndarray, ask: Ask,
@@ -176,10 +192,10 @@ def period_of(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingR
         return 0.0
     if values.dtype.kind not in "iuf":
         raise DataError(f"{variable.name} is no number, so it is no angle; choose another for --circular.")
-    period = variable.period
+    period = 1.0 if variable.role == PHASE else variable.period
     if not period or not np.isfinite(period):  # known to be an angle; its values tell the unit
         period = 360.0 if np.nanmax(np.abs(values)) > 2 * np.pi + 1e-3 else 2 * np.pi
-    unit = "degrees" if period == 360 else "radians"
+    unit = {360.0: "degrees", 1.0: "parts of a circle"}.get(period, "radians")
     record.notes.append(f"{variable.name} is an angle in {unit}: its means are circular, models see sine and cosine")
     return float(period)
 

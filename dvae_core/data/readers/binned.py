@@ -11,7 +11,7 @@ from dvae_core.data.readers.along import Along, Rows, samples_of
 from dvae_core.data.readers.choose import Choice, clock_of, speed_of, table_of
 from dvae_core.data.readers.common import Ask, check_budget
 from dvae_core.data.readers.finish import finish
-from dvae_core.data.readers.model import Part, ReadingRecord, Recording
+from dvae_core.data.readers.model import PHASE, Part, ReadingRecord, Recording
 
 FEW_EVENTS = 0.01  # events per bin and unit: with fewer, the times are probably not in seconds
 
@@ -36,7 +36,8 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
             raise DataError(f"{name} of {path.name} has no times to bin it by; name them (time=NAME, --time NAME).")
         clocks[name] = clock
     sides = [side for table in tables.values() for side in (table.start, table.stop)]
-    wanted = {name: Part(events=name in choice.x) for name in (*choice.x, *behaviour, *clocks.values(), *sides)}
+    names_of = (*choice.x, *behaviour, *clocks.values(), *sides)
+    wanted = {name: Part(events=name in choice.x) for name in names_of if by_name[name].role != PHASE}
     size = sum(8 * prod(by_name[name].shape) for name in wanted)
     check_budget(path, size, ask.budget_bytes)
     arrays = recording.load(wanted)

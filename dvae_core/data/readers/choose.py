@@ -113,8 +113,10 @@ def resolved(recording: Recording, name: str) -> str:
     """
     known = {v.name: v for v in recording.variables}
     path = recording.path
+    if name not in known and f"{name}{{}}" in known:  # a cell: all its elements
+        name = f"{name}{{}}"
     if name not in known:
-        ends = [n for n in known if re.split(r"[/.]", n)[-1] == name]
+        ends = [n for n in known if re.split(r"[/.]", n)[-1].removesuffix("{}") == name.removesuffix("{}")]
         if name in recording.groups:
             inside = [n for n in known if n.startswith((f"{name}.", f"{name}{{", f"{name}/")) and known[n].readable]
             advice = f"choose {', '.join(inside[:5])}" if inside else "save the numbers in it as variables of their own"
@@ -132,7 +134,7 @@ def resolved(recording: Recording, name: str) -> str:
 
 def in_table(recording: Recording, name: str) -> bool:
     """Whether a variable is a column of a table of intervals."""
-    return any(name in (*t.columns, t.start, t.stop) for t in recording.intervals if not t.own_rows)
+    return any(name in (*t.columns, t.start, t.stop, t.phase) for t in recording.intervals if not t.own_rows)
 
 
 def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | None:
@@ -404,7 +406,9 @@ def axis_of(recording: Recording, variable: Variable, n: int) -> int:
 
 def table_of(recording: Recording, name: str) -> Intervals | None:
     """Return the table of intervals that a variable is a column of."""
-    return next((t for t in recording.intervals if not t.own_rows and name in (*t.columns, t.start, t.stop)), None)
+    return next(
+        (t for t in recording.intervals if not t.own_rows and name in (*t.columns, t.start, t.stop, t.phase)), None
+    )
 
 
 def speed_of(recording: Recording, ask: Ask) -> tuple[str, ...]:

@@ -47,13 +47,8 @@ def finish(
     if index.dtype.kind == "f" or not np.array_equal(index, np.arange(len(index))):
         given["index"] = index
     for role in ("trial", "session"):
-        numbering = [v.name for v in recording.variables if v.role == role and v.readable]
-        if recording.layout == "table" and len(numbering) == 1 and numbering[0] not in (*choice.x, *choice.u):
-            column = recording.load({numbering[0]: Part(kept=out.rows.at if out.rows.at.dtype.kind != "f" else None)})
-            values = column[numbering[0]]
-            values = values.codes if isinstance(values, Labels) else values
-            if len(values) == len(known):
-                given[role] = np.unique(values[known], return_inverse=True)[1]
+        if (values := numbering(recording, choice, out.rows.at, role)) is not None and len(values) == len(known):
+            given[role] = np.unique(values[known], return_inverse=True)[1]
     if out.trial is not None:
         given["trial"] = np.unique(out.trial[known], return_inverse=True)[1]
     licence = more.get("licence") or recording.licence
@@ -67,6 +62,15 @@ def finish(
     except MissingValues as error:
         error.args = (_gaps(path, error.given),)
         raise
+
+
+def numbering(recording: Recording, choice: Choice, at: np.ndarray, role: str) -> np.ndarray | None:
+    """Return the trial (or session) of each row of a table, if one column that is not chosen numbers them."""
+    found = [v.name for v in recording.variables if v.role == role and v.readable]
+    if recording.layout != "table" or len(found) != 1 or found[0] in (*choice.x, *choice.u):
+        return None
+    values = recording.load({found[0]: Part(kept=at if at.dtype.kind != "f" else None)})[found[0]]
+    return values.codes if isinstance(values, Labels) else values
 
 
 def _gaps(path: Path, given: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ from dvae_core.data.dataset import DataError
 
 Kind = Literal["matrix", "column", "label", "events", "other"]
 
+PHASE = "phase"  # role and name of the position within a trial, which no file has to store
+
 FULL_CIRCLE = {"degrees": 360.0, "degree": 360.0, "deg": 360.0, "°": 360.0, "radians": 2 * np.pi, "radian": 2 * np.pi,
                "rad": 2 * np.pi}  # fmt: skip
 
@@ -35,7 +37,8 @@ class Variable:
         rate_hz: Samples per second, if the file states it.
         unit: As stated in the file.
         reason: Why it cannot be read, and what to do about it; "" if it can.
-        role: "index", "clock" or "trial" for columns that number or time the rows and are not data.
+        role: "index", "clock" or "trial" for columns that number or time the rows and are not data; "phase" for the
+            position within a trial, which is computed.
         period: For an angle, its full circle in its own unit.
     """
 
@@ -123,6 +126,7 @@ class Intervals:
     stop: str
     columns: tuple[str, ...] = ()
     own_rows: bool = False  # the table itself is the data: its rows are the examples
+    phase: str = ""  # the variable that offers the position within the interval, 0 to 1
 
 
 @dataclass(frozen=True)

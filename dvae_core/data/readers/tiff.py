@@ -6,6 +6,7 @@ Pages in other compressions are decoded by Pillow. Files that a TIFF refers to a
 
 import logging
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
@@ -27,6 +28,7 @@ SUFFIXES = (".tif", ".tiff")
 AXES = {"T": "time", "Z": "z", "C": "channel", "Q": "page", "I": "page", "R": "tile", "P": "phase", "H": "lifetime"}
 PLAIN = ("uint8", "uint16", "float32")
 MAX_PAGES = 2_000_000
+MAX_RATIO = 2000  # of compression
 _ERRORS = (*images.BAD, tifffile.TiffFileError, tifffile.OmeXmlError, ArithmeticError, AssertionError, SyntaxError)
 
 
@@ -70,8 +72,11 @@ def recording(path: Path, ask: Ask) -> Recording:
             rows = np.arange(stack.n) if kept is None else kept
             check_budget(path, len(rows) * prod(shape) * np.dtype(kind).itemsize, ask.budget_bytes)
             out = np.empty((len(rows), *shape), kind)
-            for i, page in enumerate(_pages(path, stack, rows)):
-                out[i] = images.fitted(Image.fromarray(page), shape) if kind == "uint8" else _deep(page, shape, kind)
+            with reading(path, *_ERRORS):
+                for i, page in enumerate(_pages(path, stack, rows)):
+                    out[i] = (
+                        images.fitted(Image.fromarray(page), shape) if kind == "uint8" else _deep(page, shape, kind)
+                    )
             notes = scale.of(out)
             facts.update({"levels": "; ".join(notes)} if notes else {})
             arrays["frames"] = out
@@ -89,7 +94,29 @@ def _open(path: Path) -> Iterator[tifffile.TiffFile]:
         yield file
 
 
+def _check_chain(path: Path) -> None:
+    """Refuse a file whose list of pages leads back into itself: tifffile would follow it for ever."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = head[2:4] in (b"+\0", b"\0+")
+        count_of, entry, offset_of = (f"{order}Q", 20, f"{order}Q") if big else (f"{order}H", 12, f"{order}I")
+        (at,) = struct.unpack_from(offset_of, head, 8 if big else 4)
+        seen: set[int] = set()
+        while at:
+            if at in seen or len(seen) > MAX_PAGES:
+                raise ValueError("its list of pages leads back into itself")
+            seen.add(at)
+            file.seek(at)
+            (count,) = struct.unpack(count_of, file.read(struct.calcsize(count_of)))
+            file.seek(at + struct.calcsize(count_of) + count * entry)
+            following = file.read(struct.calcsize(offset_of))
+            at = struct.unpack(offset_of, following)[0] if len(following) == struct.calcsize(offset_of) else 0
+
+
 def _stack(path: Path) -> _Stack:
+    with reading(path, *_ERRORS):
+        _check_chain(path)
     with _open(path) as file:
         series = file.series[0]
         shape, names = tuple(int(s) for s in series.shape), series.axes
@@ -108,8 +135,12 @@ def _stack(path: Path) -> _Stack:
         outer = tuple((AXES.get(a, a), n) for a, n in zip(names[:-inner], shape[:-inner], strict=True))
         own = file.pages[0].compression in (1, 8, 32946)  # pyright: ignore[reportAttributeAccessIssue]
         named = re.findall(r'FileName="([^"<>]{1,100})"', (file.ome_metadata or "") if file.is_ome else "")
-        claimed = prod(shape) * kind.itemsize
-        if series.dataoffset is not None and series.dataoffset + claimed > path.stat().st_size:
+        if 0 in page:
+            raise ValueError(f"its pages have {page[0]} x {page[1]} pixels")
+        claimed, size = prod(shape) * kind.itemsize, path.stat().st_size
+        if prod(shape[:-inner]) > size or claimed > MAX_RATIO * size:
+            raise ValueError(f"it says it holds {claimed:,} bytes but has only {size:,}")
+        if series.dataoffset is not None and series.dataoffset + claimed > size:
             raise ValueError("it is cut off")
         elsewhere = tuple(dict.fromkeys(name for name in named if name != path.name))
         rate = _rate(file, [name for name, n in outer if n > 1])
