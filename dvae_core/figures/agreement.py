@@ -233,7 +233,7 @@ def decoding(
         high: Upper ends.
         members: For each kind of features the scores of its seeds.
         target: Name of the predicted variable.
-        measure: "accuracy" or "R²".
+        measure: "accuracy", "R²", or "error in degrees", of which less is better.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
@@ -259,9 +259,12 @@ def decoding(
             hovertemplate=f"{names[k]}: %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
         known = np.isfinite(low[k])  # NaN: too few independent stretches
-        text = (f"{value[k]:.2f} [{low[k]:.2f}, {high[k]:.2f}]" if known else f"{value[k]:.2f}").replace("-", "−")
+        form = ".1f" if "error" in measure else ".2f"
+        text = f"{value[k]:{form}} [{low[k]:{form}}, {high[k]:{form}}]" if known else f"{value[k]:{form}}"
+        text = text.replace("-", "−")
         fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
-    best = max(rows, key=lambda k: value[k])
+    least = "error" in measure
+    best = (min if least else max)(rows, key=lambda k: value[k])
     if "chance" in names:
         k = list(names).index("chance")
         fig.add_vline(x=value[k], line=DASHED)
@@ -275,7 +278,7 @@ def decoding(
         range=[-0.6, len(rows) - 0.1],
         showgrid=False,
     )
-    found = f"{target}: {names[best]} does best ({measure} {value[best]:.2f})"
+    found = f"{target}: {names[best]} does best ({measure} {value[best]:{'.1f' if least else '.2f'}})"
     note = "bar: 95 % interval over held-out rows, dot: a seed"
     return finish(fig, title or found, note, height=height or 150 + 42 * len(rows), right=150)
 

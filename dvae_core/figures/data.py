@@ -182,8 +182,11 @@ def tuning_curves(
     limit: int = 12,
     bins: int = 20,
     unit: str = "value",
+    period: float | int = 0,
 ) -> go.Figure:
     """Draw the mean of the columns that follow a variable most, against it, with twice the standard error.
+
+    The curve of an angle is closed: its bins divide the whole circle, and its last point is its first.
 
     Args:
         x: Data.
@@ -195,12 +198,16 @@ def tuning_curves(
             scatter, strongest first.
         bins: Number of bins for numbers.
         unit: Unit of x.
+        period: A full circle in the unit of `along` if that is an angle, otherwise 0.
     """
     n, d = x.shape
     if n < 2 or d < 1:
         return sentence("No rows to average.")
     if labels:
         code, centres, count = along.astype(int), np.arange(len(labels)), len(labels)
+    elif period:
+        count, centres = bins, (np.arange(bins) + 0.5) * period / bins
+        code = np.floor(np.asarray(along, float) % period * bins / period).astype(int) % bins
     else:
         low, high = np.quantile(along, [0.01, 0.99])
         edges = np.linspace(low, high if high > low else low + 1, bins + 1)
@@ -219,6 +226,8 @@ def tuning_curves(
     across = min(len(shown), 4)
     down = -(-len(shown) // across)
     names, at = filled(names, d, "x"), centres[used]
+    if period and used.all():  # once around
+        at, mean, error = np.r_[at, at[0] + period], np.r_[mean, mean[:1]], np.r_[error, error[:1]]
     fig = make_subplots(
         down, across, horizontal_spacing=0.08, vertical_spacing=min(0.3, 0.3 / max(down - 1, 1)),
         subplot_titles=[names[j] for j in shown],
@@ -232,6 +241,10 @@ def tuning_curves(
         )  # fmt: skip
         fig.update_xaxes(title={"text": name if row == down else "", "standoff": 2}, nticks=4, row=row, col=col)
         fig.update_yaxes(nticks=3, rangemode="tozero", row=row, col=col)
+    if period:
+        fig.update_xaxes(
+            range=[0, period * (1 + 1 / bins)], tickvals=[0, period / 4, period / 2, 3 * period / 4, period]
+        )
     if labels:
         every = -(-len(at) // LABELS_A_PANEL)
         ticks = np.flatnonzero(used)[::every].tolist()

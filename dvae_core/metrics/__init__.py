@@ -5,6 +5,7 @@ and an encoder that only copies u can reach 0.9. So every score here comes with 
 """
 
 from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
+from dvae_core.metrics.angles import circular_error, mean_direction
 from dvae_core.metrics.health import DEAD_NATS, stuck
 from dvae_core.metrics.infomec import InfoMec, infomec
 from dvae_core.metrics.interventional import beta_vae, factor_vae, irs
@@ -47,6 +48,7 @@ __all__ = [
     "align",
     "autocorrelation_time",
     "beta_vae",
+    "circular_error",
     "dci",
     "disentanglement",
     "explicitness",
@@ -61,6 +63,7 @@ __all__ = [
     "mcc",
     "mcc_interval",
     "mcc_within_u",
+    "mean_direction",
     "mig",
     "modularity",
     "monotone_fit",

@@ -112,14 +112,18 @@ def preview(dataset: Dataset) -> None:
 def _tuning(dataset: Dataset) -> None:
     """Draw the effect of u on the columns of x."""
     u, labels = dataset.u, dataset.u_labels
-    name = dataset.u_names[0]
+    name, period = dataset.u_names[0], 0.0
     if not dataset.has_labels:
         name = ui.choice(st.segmented_control, "Against", list(dataset.u_names[:6]), param="against")
-        u = dataset.u[:, dataset.u_names.index(name)]  # type: ignore[index]
+        column = dataset.u_names.index(name)
+        u = dataset.u[:, column]  # type: ignore[index]
+        period = dataset.u_period[column] if dataset.u_period else 0.0
     unit = "count" if dataset.is_counts else "value"
     assert u is not None  # the view is offered only with u
     ui.plot(
-        figures.tuning_curves(dataset.x_float(), u, name=name, labels=labels, names=dataset.x_names, unit=unit),
+        figures.tuning_curves(
+            dataset.x_float(), u, name=name, labels=labels, names=dataset.x_names, unit=unit, period=period
+        ),
         key="data.tuning",
     )
 

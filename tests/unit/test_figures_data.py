@@ -41,6 +41,15 @@ def test_tuning_curves_show_the_columns_that_follow_and_their_means():
     assert "too few values" in figures.tuning_curves(x, np.ones(4000)).layout.annotations[0].text.replace("<br>", " ")
 
 
+def test_the_tuning_curve_of_an_angle_is_closed():
+    angle = RNG.uniform(-360, 360, 8000)  # also as minus a turn
+    fig = figures.tuning_curves(np.cos(np.radians(angle))[:, None], angle, name="head", period=360)
+    (curve,) = fig.data
+    assert curve.y[0] == curve.y[-1]
+    assert curve.x[-1] - curve.x[0] == 360
+    assert curve.y == pytest.approx(np.cos(np.radians(curve.x)), abs=0.05)  # bins of 18 degrees: within 0.03
+
+
 def test_the_spectrum_says_how_many_components_matter():
     fig = figures.variance_spectrum(np.array([0.5, 0.45, 0.05]))
     assert fig.layout.title.text.startswith("2 components hold 90 %")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvae_core import metrics, recipes, runs
+from dvae_core import figures, metrics, recipes, runs
 from dvae_core.analysis.downstream.compute import decode
+from dvae_core.analysis.downstream.record import DEGREES
 from dvae_core.analysis.recovery.compute import gaussian_statistics, recover, statistics_map
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.table import ANALYSES
@@ -208,6 +209,44 @@ def test_decode_scores_known_features():
         assert got["exact"].value > 0.95
         assert len(got["exact"].members) == 2
         assert got["chance"].value == pytest.approx((labels[2000:] == np.bincount(labels[:2000]).argmax()).mean())
+
+
+def test_an_angle_is_predicted_in_degrees():
+    rng = RNG(0)
+    angle = rng.uniform(0, 360, (3000, 1))
+    noisy = np.radians(angle + rng.normal(0, 10, angle.shape))
+    plane = np.hstack([np.cos(noisy), np.sin(noisy)])
+    features = {"noisy": [(plane[:2000], plane[2000:])], "nothing": [(rng.standard_normal((2000, 2)),
+                rng.standard_normal((1000, 2)))]}  # fmt: skip
+    for reader, tolerance in (("linear", 0.6), ("neighbours", 1.2)):  # the error of 1,000 rows: 0.2; 15 neighbours add
+        found = decode(features, angle[:2000], angle[2000:], reader=reader, period=360)
+        assert found["noisy"].value == pytest.approx(10 * np.sqrt(2 / np.pi), abs=tolerance)  # E|N(0, 10)|
+        assert found["noisy"].low < found["noisy"].value < found["noisy"].high
+        assert found["nothing"].value == pytest.approx(90, abs=6)
+        assert found["chance"].value == pytest.approx(90, abs=6)  # 52 / sqrt(1000) is 1.6, and the angles are drawn
+    near = decode({"x": [(plane[:2000], plane[2000:])]}, np.radians(angle[:2000]), np.radians(angle[2000:]),
+                  period=2 * np.pi)  # fmt: skip
+    assert near["x"].value == pytest.approx(10 * np.sqrt(2 / np.pi), abs=0.6)  # degrees, whatever the unit of u
+    shown = figures.decoding(["x", "y", "chance"], [8.0, 20.0, 90.0], [7.0] * 3, [9.0] * 3, [[8.0], [20.0], [90.0]],
+                             target="head", measure=DEGREES)  # fmt: skip
+    assert shown.layout.title.text.startswith("head: x does best (error in degrees 8.0)")
+
+
+def test_downstream_of_data_with_an_angle(tmp_path):
+    clock = np.arange(300)
+    angle = clock * 7 % 360
+    x = np.column_stack([np.cos(np.radians(angle)), np.sin(np.radians(angle)), RNG(0).standard_normal((300, 2))])
+    path = tmp_path / "a.npz"
+    np.savez(path, x=x.astype(np.float32), head=angle.astype(float), speed=x[:, 3])
+    data = FileData(path=str(path), x=("x",), u=("head", "speed"), circular=("head",))
+    run = barely_trained(tmp_path / "run", data, model="vae")
+    done(run, "downstream", target="u:1")
+    found = run.analysis("downstream-u1-linear")
+    assert str(found["measure"]) == DEGREES
+    assert dict(zip(found["names"].tolist(), found["value"], strict=True))["x itself"] < 5
+    done(run, "downstream", target="u")
+    both = run.analysis("downstream-u-linear")
+    assert (str(both["measure"]), "sine and cosine" in str(both["target"])) == ("R²", True)
 
 
 def test_downstream_job_and_its_refusals(tmp_path):

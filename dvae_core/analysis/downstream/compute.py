@@ -3,16 +3,16 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from dvae_core.analysis.common import Computation, good_members
-from dvae_core.analysis.downstream.record import Downstream, file_name
+from dvae_core.analysis.downstream.record import DEGREES, Downstream, file_name
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u
 from dvae_core.data.dataset import Dataset, split
-from dvae_core.metrics import FLOORS, autocorrelation_time, resampled_rows, too_few
+from dvae_core.metrics import FLOORS, autocorrelation_time, circular_error, mean_direction, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
@@ -40,15 +40,18 @@ def decode(
     *,
     reader: Reader = "linear",
     memory: float | int = 1.0,
+    period: float | int = 0,
     seed: int = 0,
 ) -> dict[str, Decoding]:
     """Predict a target from features, held-out, by scikit-learn.
 
     Integers [n] are labels: the score is the accuracy of logistic regression (L2, C = 1), or of 15 nearest neighbours.
     Floats [n, d] are numbers: the score is R^2, averaged over columns, of ridge regression (penalty by leave-one-out),
-    or of 15 neighbours. Features are standardised on the training rows. The interval resamples held-out rows in blocks
-    of three autocorrelation times and does not refit. It therefore describes these rows, not other seeds, whose spread
-    is in `members`. With fewer than 25 independent stretches its ends are NaN.
+    or of 15 neighbours. With a period, floats [n, 1] are an angle: its sine and cosine are predicted, and the score is
+    the mean error of the direction in degrees, so less is better. Features are standardised on the training rows. The
+    interval resamples held-out rows in blocks of three autocorrelation times and does not refit. It therefore describes
+    these rows, not other seeds, whose spread is in `members`. With fewer than 25 independent stretches its ends are
+    NaN.
 
     Args:
         features: By name, (training, held-out) features of every member.
@@ -56,10 +59,11 @@ def decode(
         y_test: Target of the held-out rows.
         reader: "linear" or "neighbours".
         memory: Autocorrelation time of the held-out rows; 1 for independent rows.
+        period: A full circle in the target's unit if it is an angle, otherwise 0.
         seed: Seed of the resampling.
 
     Returns:
-        A Decoding by name, and "chance": the most frequent training label, or the training mean.
+        A Decoding by name, and "chance": the most frequent training label, the training mean, or the mean direction.
     """
     is_labels = y_train.ndim == 1
     goal = y_test if is_labels else y_test.astype(float)
@@ -68,11 +72,11 @@ def decode(
     def scored(guesses: list[np.ndarray]) -> Decoding:
         values, resampled = [], np.full(RESAMPLES, np.nan if rows is None else 0.0)
         for guess in guesses:
-            if is_labels:
-                hit = (guess == goal).astype(float)
-                values.append(float(hit.mean()))
+            if is_labels or period:
+                each = circular_error(goal[:, 0], guess, period) if period else (guess == goal).astype(float)
+                values.append(float(each.mean()))
                 if rows is not None:
-                    resampled += hit[rows].mean(1)
+                    resampled += each[rows].mean(1)
             else:
                 error, spread = (goal - guess) ** 2, (goal - y_train.mean(0)) ** 2
                 values.append(float(np.mean(1 - error.sum(0) / spread.sum(0))))
@@ -81,13 +85,23 @@ def decode(
         low, high = np.quantile(resampled / len(guesses), [0.025, 0.975])
         return Decoding(float(np.mean(values)), float(low), float(high), tuple(values))
 
-    usual = np.bincount(y_train).argmax() if is_labels else y_train.mean(0, dtype=float)
-    nothing = np.broadcast_to(usual, goal.shape)
-    found = {
-        name: scored([_guess(train, test, y_train, reader) for train, test in pairs])
-        for name, pairs in features.items()
-    }
+    if period:
+        usual, shape = mean_direction(y_train[:, 0], period), goal[:, 0].shape
+    else:
+        usual, shape = np.bincount(y_train).argmax() if is_labels else y_train.mean(0, dtype=float), goal.shape
+    nothing = np.broadcast_to(usual, shape)
+    fitted = _on_circle(y_train, period) if period else y_train
+    found = {}
+    for name, pairs in features.items():
+        guesses = [_guess(train, test, fitted, reader) for train, test in pairs]
+        found[name] = scored([np.arctan2(*g.T) * period / (2 * np.pi) for g in guesses] if period else guesses)
     return {**found, "chance": scored([nothing])}
+
+
+def _on_circle(angle: np.ndarray, period: float | int) -> np.ndarray:
+    """Return sine and cosine of an angle [n, 1]."""
+    turn = 2 * np.pi * angle[:, 0].astype(float) / period
+    return np.stack([np.sin(turn), np.cos(turn)], axis=1)
 
 
 def _guess(train: np.ndarray, test: np.ndarray, y: np.ndarray, reader: Reader) -> np.ndarray:
@@ -126,8 +140,18 @@ def baselines(
     return out, notes
 
 
-def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
-    """Return the target "u", "z", "u:2" or "z:1" (one column, counted from 1) and its name.
+class Target(NamedTuple):
+    """What is predicted: labels [n] or numbers [n, d], its name, and a full circle in its unit if it is an angle."""
+
+    values: np.ndarray
+    name: str
+    period: float = 0.0
+
+
+def target_of(dataset: Dataset, target: str) -> Target:
+    """Return the target "u", "z", "u:2" or "z:1" (one column, counted from 1).
+
+    An angle beside other columns is returned as its sine and cosine.
 
     Raises:
         RunError: If the data does not have it.
@@ -137,10 +161,14 @@ def target_of(dataset: Dataset, target: str) -> tuple[np.ndarray, str]:
     if values is None:
         raise RunError(f"The data has no {target!r} to predict; choose u or z, if it has them.")
     if not number:
-        return values, ", ".join(names)
+        periods = dataset.u_period if what == "u" else ()
+        if len(periods) > 1 and any(periods):
+            return Target(dataset.features_of(values), ", ".join(names) + " (angles as sine and cosine)")
+        return Target(values, ", ".join(names), periods[0] if periods else 0.0)
     if values.ndim == 1 or not number.isdigit() or not 1 <= int(number) <= values.shape[1]:
         raise RunError(f"There is no column {number} of {what}; it has {len(names)}.")
-    return values[:, [int(number) - 1]], names[int(number) - 1]
+    period = dataset.u_period[int(number) - 1] if what == "u" and dataset.u_period else 0.0
+    return Target(values[:, [int(number) - 1]], names[int(number) - 1], period)
 
 
 def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Computation:
@@ -168,7 +196,7 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
             "an encoder that sees x alone."
         )
     dataset = data_of(run)
-    y, name = target_of(dataset, target)
+    y, name, period = target_of(dataset, target)
     parts = split(dataset, config.split, gap=config.gap)
     train = parts.train[:: -(-len(parts.train) // TRAIN_ROWS)]
     test = parts.held_out[:: -(-len(parts.held_out) // TEST_ROWS)]
@@ -183,17 +211,19 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
     plain, notes = baselines(dataset.x_float(train).astype(float), dataset.x_float(test).astype(float), z_test.shape[2])
     features = {config.model_name: [(z_train[m], z_test[m]) for m in good], **plain}
     labels = dataset.u[test] if dataset.has_labels and dataset.u is not None else None
-    series = [z_test[m].astype(float) for m in good] + ([y[test].astype(float)] if y.ndim > 1 else [])
+    series = [z_test[m].astype(float) for m in good] + (
+        [_on_circle(y[test], period) if period else y[test].astype(float)] if y.ndim > 1 else []
+    )
     memory = autocorrelation_time(np.hstack(series), labels)
     yield 0.4
-    found = decode(features, y[train], y[test], reader=reader, memory=memory)
+    found = decode(features, y[train], y[test], reader=reader, memory=memory, period=period)
     members = np.full((len(found), len(z_train)), np.nan)
     for row, (key, decoding) in zip(members, found.items(), strict=True):
         if key == config.model_name:
             row[good] = decoding.members
         else:
             row[0] = decoding.value
-    measure = "accuracy" if y.ndim == 1 else "R²"
+    measure = "accuracy" if y.ndim == 1 else DEGREES if period else "R²"
     words = f"{len(train):,} training and {len(test):,} held-out rows ({parts.how} split)."
     if np.isnan(next(iter(found.values())).low):
         words += f" {too_few(len(test), memory)}"

@@ -7,6 +7,8 @@ from jaxtyping import Float
 
 from dvae_core.analysis.records import ArrayRecord
 
+DEGREES = "error in degrees"  # the measure for angles: less is better
+
 
 def file_name(target: str, reader: str) -> str:
     """Return the name of the record of a target ("u", "z:1") and a reader ("linear", "neighbours")."""
@@ -19,12 +21,12 @@ class Downstream(ArrayRecord):
 
     Attributes:
         names: Kinds of features: the model, the baselines, "chance".
-        value: Accuracy or R^2, averaged over the members that count.
+        value: Accuracy, R^2 or mean error of a direction, averaged over the members that count.
         low: Lower end of the 95 % interval over rows.
         high: Its upper end.
         members: Each member's score; NaN if it was left out, and after the first entry of a baseline, which has only
         one.
-        measure: "accuracy" or "R²".
+        measure: "accuracy", "R²", or "error in degrees".
         target: Name of the predicted variable.
         notes: Sentences about this computation.
     """
