@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.common import Ask
-from dvae_core.data.readers.model import Intervals, Question, ReadingRecord, Recording, Undecided, Variable
+from dvae_core.data.readers.model import PHASE, Intervals, Question, ReadingRecord, Recording, Undecided, Variable
 
 X_NAMES = ("x", "X", "imgs", "images")  # the last two: dSprites, 3dshapes and MPI3D
 U_NAMES = ("u", "label", "labels", "segment")
@@ -373,6 +373,8 @@ def with_axes(recording: Recording) -> list[Variable]:
     """Return the variables with their axes named as far as they are known, for the list shown to the user."""
     out = []
     for v in recording.variables:
+        if v.role == PHASE and not v.note:
+            continue
         axes = v.axes
         if not axes and v.readable and v.shape:
             clock = clock_of(recording, v.name) if v.kind != "events" else None

@@ -19,8 +19,10 @@ def offered(recording: Recording) -> Recording:
     names = [t.phase for t in with_phase if t.phase]
     if not names and any(_of_trials(v) for v in recording.variables):
         names = [PHASE]
+    sure = names != [PHASE] or bool(with_phase) or any(v.role == "trial" for v in recording.variables)
+    note = _NOTE if sure else ""  # without a note it is not listed: only the user's --axes may make trials of an array
     added = [
-        Variable(name, (1,), "float64", "column", _NOTE, ("time",), role=PHASE) for name in names if name not in known
+        Variable(name, (1,), "float64", "column", note, ("time",), role=PHASE) for name in names if name not in known
     ]
     taken = known & {*names}  # the file has a variable of that name, which it may mean
     with_phase = tuple(dataclasses.replace(t, phase="") if t.phase in taken else t for t in with_phase)
