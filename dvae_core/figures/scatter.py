@@ -168,6 +168,7 @@ def seed_panels(
     *,
     titles: Sequence[str],
     elbo: Real[np.ndarray, " p"] | None = None,
+    elbo_error: Real[np.ndarray, " p"] | None = None,
     selected: Sequence[int] | None = None,
     height: int = 380,
     limit: int = 600,
@@ -182,13 +183,17 @@ def seed_panels(
         hue_names: Names of the codes, or the one name of the numbers.
         titles: One per seed.
         elbo: Held-out ELBO of each seed, nats per example.
+        elbo_error: Its standard error.
         selected: Rows to emphasise; the others fade. None for no selection.
         height: In pixels.
         limit: Number of rows drawn.
     """
     if mu_z.shape[1] < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
-    above = [name if elbo is None else f"{name}: ELBO {number(float(elbo[m]))}" for m, name in enumerate(titles)]
+    above = list(titles)
+    if elbo is not None:
+        errors = [""] * len(titles) if elbo_error is None else [f" ± {e:.1g}" for e in elbo_error]
+        above = [f"{name}: ELBO {number(float(elbo[m]))}{errors[m]}" for m, name in enumerate(titles)]
     lines = -(-len(mu_z) // SEEDS_A_LINE)
     columns = min(len(mu_z), SEEDS_A_LINE)
     fig = make_subplots(lines, columns, subplot_titles=above, horizontal_spacing=0.01, vertical_spacing=0.1)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dvae_core import runs
-from dvae_core.analysis.common import best_member, stuck_members
+from dvae_core.analysis.common import best_member, rivals, stuck_members
 from dvae_core.analysis.tables import member_names as member_names  # pages find it here, beside pick_member
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.runs import Run, RunError
@@ -219,7 +219,20 @@ def pick_member(run: Run) -> int:
         return names[member] + what.get(member, "")
 
     best = best_member(run)
-    return choice(st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show)
+    return choice(
+        st.selectbox, "Member", list(range(len(names))), param="member", default=best, show=show,
+        help=f"{names[best]}: {by_bound(run)}." if len(names) > 1 else None,
+    )  # fmt: skip
+
+
+def by_bound(run: Run) -> str:
+    """State how the member that is shown first stands among the others: "best" only if its bound stands out."""
+    latents, among = run.latents(), f"of {run.config.members} members"
+    others = len(rivals(run)) - 1
+    if others:
+        return f"highest bound {among}, not distinguishable from {others} other{'s' * (others > 1)}"
+    is_tested = latents is not None and "elbo_rows" in latents  # version 0.1 kept no bound for each row
+    return f"{'best' if is_tested else 'highest'} bound {among}"
 
 
 def link(

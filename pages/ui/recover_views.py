@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis.common import capacity, good_members
+from dvae_core.analysis.common import best_member, capacity, good_members
 from dvae_core.analysis.downstream.record import Downstream, file_name
 from dvae_core.analysis.latents import hues
 from dvae_core.analysis.linear_ica.record import LinearIca
@@ -57,12 +57,14 @@ def seen_by(run: Run) -> str:
     """Name the inputs of the latents: "x", or "x and u" if u refines them or enters the encoder."""
     config = run.config
     refined = config.is_conditional and config.model.posterior == "gauss-newton"
-    return "x and u" if refined or (config.model.encoder == "xu" and not config.model.student) else "x"
+    return "x and u" if not config.model.student and (refined or config.model.encoder == "xu") else "x"
 
 
 def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
     """State the score of the member that is drawn, and the mean over all seeds, each labelled as what it is."""
     name, who = run.config.model_name, ui.member_names(run)[member]
+    if run.config.members > 1 and member == best_member(run):
+        who += f", {ui.by_bound(run)}"
     shown = f"**{name} {value:.2f}** ({who}"
     score = run.score()
     if score is None or run.config.members < 2:

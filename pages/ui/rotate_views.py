@@ -48,7 +48,14 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
         ui.link("agree", "Do the seeds agree on these axes?", run=run.id)
     if "before" in st.query_params:
         st.caption("The curve is that of the dial alone, without the maps before it.")
-    st.caption(" ".join(str(note) for note in found.notes or ()))
+    st.caption(" ".join([*(str(note) for note in found.notes or ()), counted(found)]))
+
+
+def counted(found: Rotation) -> str:
+    """State on how many importance samples the estimate of log p(x) rests; "" if an earlier version did not count."""
+    if found.effective is None or found.samples is None:
+        return ""
+    return f"Effective sample size: {found.effective.min():.0f} of {found.samples} in a typical example."
 
 
 def findings(found: Rotation, *, conditional: bool) -> str:
@@ -196,11 +203,16 @@ def _scores(run: Run, member: int, plane: tuple[int, int], angle: float) -> str:
     """State both models' scores as measured, or the ELBO, which the twin shares exactly."""
     found = Rotation.load(run, file_name(member, plane))
     if found is None:
-        elbo = held_out(run)["elbo"][member]
-        return f"Both models: held-out ELBO **{elbo:.3f}** nats per example, equal by construction."
+        latents = held_out(run)
+        error = f" ± {latents['elbo_error'][member]:.3f}" if "elbo_error" in latents else ""
+        bound = f"{latents['elbo'][member]:.3f}{error}"
+        return f"Both models: held-out ELBO **{bound}** nats per example, equal by construction."
     k = int(abs(found.angle - angle).argmin())
-    elbo = found.elbo if found.elbo_full is None else found.elbo_full
-    bounds = f"ELBO of the two: **{elbo[0]:.3f}** and **{elbo[k]:.3f}**."
+    elbo, error = found.elbo, found.elbo_error
+    if found.elbo_full is not None:
+        elbo, error = found.elbo_full, found.elbo_full_error
+    bound, other = (f"{elbo[i]:.3f}{'' if error is None else f' ± {error[i]:.3f}'}" for i in (0, k))
+    bounds = f"ELBO of the two: **{bound}** and **{other}**."
     if not figures.is_trusted(found.effective):
         return f"{bounds} log p(x) is not estimated: too few importance samples count."
     a, b = (f"{found.log_px[i]:.3f} ± {found.log_px_error[i]:.3f}" for i in (0, k))

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import runs
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.downstream.compute import downstream
+from pages.ui import page as ui
 from pages.ui import recover_views
 from tests.helpers import page_text
 
@@ -68,7 +69,8 @@ def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_told_apart(sh
             score["mean"]["mcc_pearson"],
             score["std"]["mcc_pearson"],
         )
-        shown = f"**{run.config.model_name} {own:.2f}** (seed {best}; mean of 8 seeds {mean:.2f} ± {std:.2f}"
+        which = f"**{run.config.model_name} {own:.2f}** (seed {best}, {ui.by_bound(run)}; "
+        shown = f"{which}mean of 8 seeds {mean:.2f} ± {std:.2f}"
         assert shown in text
 
 

@@ -1,6 +1,7 @@
 """Members that trained and did not arrive are named, shown and left out of the means; good ones never are."""
 
 import os
+import shutil
 import socket
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from dvae_core import figures, recipes, runs
 from dvae_core.analysis import study_table
 from dvae_core.analysis.agreement.compute import agreement
-from dvae_core.analysis.common import best_member, good_members, stuck_members
+from dvae_core.analysis.common import best_member, good_members, rivals, stuck_members
 from dvae_core.analysis.downstream.compute import downstream
 from dvae_core.analysis.members.compute import member_scores
 from dvae_core.analysis.score.compute import score
@@ -20,6 +21,7 @@ from dvae_core.data.load import dataset_of
 from dvae_core.metrics import pair_mcc, stuck
 from dvae_core.runs import RunError
 from dvae_core.training.train import train
+from pages.ui import page as ui
 from tests.helpers import trained_run
 
 ALIVE = np.ones((8, 2))
@@ -94,6 +96,26 @@ def test_a_stuck_member_is_shown_and_in_no_mean_of_the_score(population):
     assert len(scored["members"]) == 4
     assert member_table(population)["stuck"].tolist() == [False, True, False, False]
     assert best_member(population) != 1
+
+
+def test_a_member_is_called_best_only_if_its_bound_stands_out(population, tmp_path):
+    run = runs.Run(shutil.copytree(population.path, tmp_path / "run"))
+    latents = {name: values.copy() for name, values in run.latents().items()}
+    noise = np.random.default_rng(0).standard_normal(latents["elbo_rows"].shape)
+    latents["elbo_rows"][:] = noise + 0.01 * np.array([[0], [0], [1], [0]])  # member 2 is ahead, by far less than noise
+    latents["elbo"] = latents["elbo_rows"].mean(1)
+    latents["elbo"][1] -= 9  # still stuck
+    run.write_npz("latents.npz", latents)
+    assert sorted(rivals(run)) == [0, 2, 3]
+    assert ui.by_bound(run) == "highest bound of 4 members, not distinguishable from 2 others"
+    latents["elbo_rows"][2] += 1.0
+    latents["elbo"][2] += 1.0
+    run.write_npz("latents.npz", latents)
+    assert rivals(run) == [2]
+    assert ui.by_bound(run) == "best bound of 4 members"
+    del latents["elbo_rows"]
+    run.write_npz("latents.npz", latents)
+    assert ui.by_bound(run) == "highest bound of 4 members"  # version 0.1 kept nothing to test with
 
 
 def test_a_stuck_member_agrees_with_nobody(population):

@@ -12,7 +12,7 @@ from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
 from pages.ui import recover_views, rotate_views
-from pages.ui.page import member_names
+from pages.ui.page import by_bound, member_names
 from pages.ui.talk.demos import shipped
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -39,23 +39,27 @@ def encode() -> str:
 def beta() -> str:
     """State how much information the latents carry at each beta."""
     run = shipped("digits-beta-vae")
-    return fewer_nats(run.config.train.betas, held_out(run)["kl_latent"])
+    likelihood, betas = run.config.model.likelihood, run.config.train.betas
+    effective = [likelihood.effective_beta(b) for b in betas] if likelihood.kind == "gaussian" else [None]
+    return fewer_nats(betas, held_out(run)["kl_latent"], [e for e in effective if e is not None])
 
 
-def fewer_nats(betas: Sequence[float], kl_latent: Any) -> str:
+def fewer_nats(betas: Sequence[float], kl_latent: Any, effective: Sequence[float] = ()) -> str:
     """State what the latents carry at each beta, and how many are silent at the largest.
 
     Args:
         betas: One per member, ascending.
         kl_latent: Mean KL of each latent [p, d_z], nats per example.
+        effective: The effective betas, 2 sigma^2 beta, where the noise is fixed.
     """
     total = ", ".join(f"{kl:.1f}" for kl in kl_latent.sum(1))
     silent = int((kl_latent[-1] < DEAD_NATS).sum())
     at = (
         f"at β = {betas[-1]:g} {COUNTS[silent]} of {COUNTS[kl_latent.shape[1]]} {'is' if silent == 1 else 'are'} silent"
     )
+    weighed = f" (2σ²β = {', '.join(f'{e:.2g}' for e in effective)})" if effective else ""
     return (
-        f"The latents carry {total} nats at β = {', '.join(f'{b:g}' for b in betas)}; {at} (below 0.01 nats). "
+        f"The latents carry {total} nats at β = {', '.join(f'{b:g}' for b in betas)}{weighed}; {at} (below 0.01 nats). "
         "One model for each β, each from another seed."
     )
 
@@ -94,17 +98,22 @@ def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
 def seeds() -> str:
     """State the range of the bounds, and how many pairs of seeds agree up to which map."""
     run = shipped("talk-vae")
-    return seeds_agree(held_out(run)["elbo"], agreement(run, member_names(run)))
+    latents = held_out(run)
+    return seeds_agree(latents["elbo"], agreement(run, member_names(run)), latents.get("elbo_error"))
 
 
-def seeds_agree(elbo: Any, found: Agreement | None) -> str:
+def seeds_agree(elbo: Any, found: Agreement | None, error: Any = None) -> str:
     """State how far the seeds' bounds differ, and up to which map their latents agree.
 
     Args:
         elbo: Held-out ELBO of each seed, nats per example.
         found: The agreement of the seeds; None if it is not computed.
+        error: Standard error of each ELBO; None in runs of version 0.1.
     """
-    bounds = f"Held-out ELBO of the {COUNTS[len(elbo)]} models: {number(elbo.min())} to {number(elbo.max())} nats."
+    each = "" if error is None else f" (each ± {error.max():.1g})"
+    bounds = (
+        f"Held-out ELBO of the {COUNTS[len(elbo)]} models: {number(elbo.min())} to {number(elbo.max())} nats{each}."
+    )
     if found is None:
         return bounds
     linear = found.rungs()["linear"]
@@ -163,9 +172,10 @@ def rescue() -> str:
     if ivae is None or vae is None:
         return ""
     means = [s["mean"][k] for s, k in ((ivae, "mcc_pearson"), (ivae, "mcc_encoder_only"), (vae, "mcc_pearson"))]
-    seeds = len(ivae["members"])
+    stands = [by_bound(shipped(name)) for name in ("talk-ivae", "talk-vae")]
+    which = f"(c), (d): {stands[0]}" if stands[0] == stands[1] else f"(c): {stands[0]}; (d): {stands[1]}"
     return (
-        f"(c), (d): best of {seeds} seeds by bound. Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x "
+        f"{which}. Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x "
         f"alone; VAE {means[2]:.2f}. {recover_views.role_of_u(ivae)} {recover_views.chosen_world()}"
     )
 

@@ -110,7 +110,14 @@ def seeds() -> None:
     latents = held_out(run)
     bright = None if hue is None else (hue == hue.max()).nonzero()[0].tolist()
     figure = figures.seed_panels(
-        latents["mu_z"], hue, names, titles=ui.member_names(run), elbo=latents["elbo"], selected=bright, height=HEIGHT
+        latents["mu_z"],
+        hue,
+        names,
+        titles=ui.member_names(run),
+        elbo=latents["elbo"],
+        elbo_error=latents.get("elbo_error"),
+        selected=bright,
+        height=HEIGHT,
     )
     _plot(figure, "talk.seeds", titled=False, below=30)
 
