@@ -32,7 +32,7 @@ def covers(vae: Vae) -> bool:
         isinstance(model.net, MlpNet)
         and model.posterior in ("diagonal", "full")
         and not model.rotation
-        and model.likelihood.kind in ("gaussian", "bernoulli", "poisson")
+        and model.likelihood.kind in ("gaussian", "bernoulli", "poisson", "negative-binomial")
         and getattr(model.likelihood, "noise", None) != "network"
         and isinstance(vae.config.prior, StandardPrior | GaussianPrior)
         and train.objective == "elbo"
@@ -153,7 +153,8 @@ class Fused:
                 recon = torch.linalg.vecdot(x, f) - (rate + torch.lgamma(x + 1)).sum(-1)
             return recon, rate.sub_(x).div_(n)
         likelihood = self.vae.likelihood
-        assert isinstance(likelihood, Gaussian)
+        if not isinstance(likelihood, Gaussian):
+            return self._by_autograd(x, f, with_bound=with_bound)
         assert likelihood.log_std is not None
         raw = likelihood.log_std[:, None]
         log_std = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
@@ -167,6 +168,19 @@ class Fused:
             log_norm = self.vae.scaling.x_log_det - d_x * (log_std.mean(-1) + 0.5 * math.log(2 * math.pi))
             recon = torch.add(log_norm, squares, alpha=-0.5)
         return recon, residual.mul_(precision / n)
+
+    def _by_autograd(self, x: Tensor, f: Tensor, *, with_bound: bool) -> tuple[Tensor | None, Tensor]:
+        """Return and write the same for any other likelihood by autograd, through the likelihood alone."""
+        likelihood = self.vae.likelihood
+        own = list(likelihood.parameters())
+        with torch.inference_mode(False), torch.enable_grad():
+            f = f.clone().requires_grad_()
+            recon = likelihood.log_prob(x, f, None)
+            grad_f, *gradients = torch.autograd.grad(-recon.mean(1).sum(), [f, *own])
+        for w, grad in zip(own, gradients, strict=True):
+            assert w.grad is not None
+            w.grad.copy_(grad)
+        return (recon.detach() if with_bound else None), grad_f
 
 
 class _Net:

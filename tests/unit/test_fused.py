@@ -15,6 +15,7 @@ from dvae_core.config import (
     LaplacePrior,
     MlpNet,
     ModelConfig,
+    NegativeBinomialLikelihood,
     PoissonLikelihood,
     SourcesData,
     StandardPrior,
@@ -31,6 +32,7 @@ LIKELIHOODS = (
     *(GaussianLikelihood(noise=noise, std=0.7) for noise in ("fixed", "scalar", "dimension", "annealed")),
     BernoulliLikelihood(),
     PoissonLikelihood(),
+    NegativeBinomialLikelihood(),
 )
 
 
