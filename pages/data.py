@@ -64,10 +64,11 @@ with right:
     else:
         try:
             dataset = controls.dataset_of(data)
-            ui.remember("data", controls.data_to_text(data, split if data.kind == now.kind else "auto"))
+            split = split if data.kind == now.kind else "auto"
+            ui.remember("data", controls.data_to_text(data, split))
             train_button(data, dataset)
             data_preview.facts(dataset)
-            data_preview.show(data, dataset)
+            data_preview.show(data, dataset, split)
             code.show(code.drawing(data))
         except DataError as error:
             st.error(str(error), icon=":material/error:")

@@ -30,6 +30,8 @@ class Findings:
         outlier_columns: Names of columns with such a value, worst first.
         constant: Names of columns that never change.
         duplicates: Rows that repeat an earlier row exactly.
+        in_order: Whether rows are a time series, from which no row may be dropped: a rate is stated, rows are bins of
+            trials, or neighbours resemble each other.
     """
 
     rows: int
@@ -38,6 +40,7 @@ class Findings:
     outlier_columns: tuple[str, ...]
     constant: tuple[str, ...]
     duplicates: int
+    in_order: bool = False
 
 
 def findings(dataset: Dataset) -> Findings:
@@ -63,6 +66,7 @@ def findings(dataset: Dataset) -> Findings:
         outlier_columns=tuple(worst),
         constant=tuple(dataset.x_names[j] for j in flat),
         duplicates=0 if dataset.is_counts else len(x) - len({row.tobytes() for row in np.ascontiguousarray(x)}),
+        in_order=dataset.rate_hz is not None or dataset.trial is not None or dataset.order.resembles,
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
+from dvae_core.axes import evenly
 from dvae_core.data.dataset import DataError, Dataset, Split, has_trials, runs_of, split
 from dvae_core.data.order import Order
 
@@ -75,6 +77,42 @@ def record(dataset: Dataset, parts: Split, *, drawn: bool = False) -> dict[str, 
         "resembles": None if order is None else order.resembles,
         "words": _words(dataset, parts, order, stretches),
     }  # fmt: skip
+
+
+class Overview(NamedTuple):
+    """All rows in a few hundred bins, for drawing over time; see `overview`."""
+
+    x: Float[np.ndarray, "bins d"]
+    u: Float[np.ndarray, " bins"] | None
+    rows: Int[np.ndarray, " edges"]
+    columns: Int[np.ndarray, " d"]
+    stretches: dict[str, list[tuple[int, int]]]
+
+
+def overview(dataset: Dataset, parts: Split, *, bins: int = 600, columns: int = 100) -> Overview:
+    """Return x and u over all rows, averaged in bins, and the stretches of each part of the split.
+
+    At most 20 evenly spaced rows of each bin and at most `columns` columns are averaged, so that data of any size takes
+    a moment. Of labels, the code of a bin's first row is returned. Rows drawn at random have no stretches.
+    """
+    edges = np.unique(np.linspace(0, dataset.n, min(bins, dataset.n) + 1).astype(int))
+    chosen, u = evenly(dataset.d_x, columns), dataset.u
+    counts = np.minimum(np.diff(edges), 20)
+    starts = np.repeat(edges[:-1], counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = starts + within * np.repeat(np.diff(edges), counts) // np.repeat(counts, counts)
+    first = np.cumsum(counts) - counts
+    x = np.add.reduceat(np.asarray(dataset.x[rows][:, chosen], np.float64), first) / counts[:, None]
+    if u is not None:
+        numbers = u[edges[:-1]] if u.ndim == 1 else np.add.reduceat(u[rows, 0].astype(float), first) / counts
+        u = np.asarray(numbers, np.float64)
+    stretches = {}
+    if parts.how != "random":
+        named = {"training": parts.train, "held out": parts.held_out, "gap": parts.gap}
+        for name, of in named.items():
+            begins, ends = runs_of(np.isin(np.arange(dataset.n), of))
+            stretches[name] = list(zip(begins.tolist(), ends.tolist(), strict=True))
+    return Overview(x, u, edges, chosen, stretches)
 
 
 def with_split(reading: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from dvae_core.figures.agreement import (
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.conditions import kinds_of_u_lines, prior_curves, singular_values
-from dvae_core.figures.data import column_histograms, picture_sheet, raster, recording, tuning_curves, variance_spectrum
+from dvae_core.figures.data import (
+    column_histograms,
+    picture_sheet,
+    raster,
+    recording,
+    split_over_time,
+    tuning_curves,
+    variance_spectrum,
+)
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
 from dvae_core.figures.rotation import is_trusted, largest_change, rotation_curve, rotation_story, which_is_true
@@ -65,6 +73,7 @@ __all__ = [
     "seed_panels",
     "sentence",
     "singular_values",
+    "split_over_time",
     "stability",
     "stage",
     "theorem_map",

@@ -1,14 +1,14 @@
 """Figures of raw data: the distribution of each column, rows in time order, pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Real, Shaped, UInt8
+from jaxtyping import Float, Int, Real, Shaped, UInt8
 from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
-from dvae_core.figures.style import COLOURS, NUMBERS, filled, finish, join, sentence, span_of
+from dvae_core.figures.style import COLOURS, FULL_LINE, HUES, NUMBERS, filled, finish, join, sentence, span_of
 
 LABELS_A_PANEL = 6  # more labels are thinned on the axis
 
@@ -165,6 +165,81 @@ def recording(
     part_note = f"the first {len(part):,} of {n:,} rows" if len(part) < n else ""
     part_note = join(part_note, f"{len(chosen)} of {d:,} columns, evenly spaced" if len(chosen) < d else "")
     return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
+
+
+PARTS = {  # how each part of a split is drawn: in a lane of its own, with its colour and its hatch
+    "training": (HUES[0], ""),
+    "held out": (HUES[9], "x"),
+    "gap": (HUES[8], "/"),
+}
+
+
+def split_over_time(
+    x: Float[np.ndarray, "bins d"],
+    rows: Int[np.ndarray, " edges"],
+    stretches: Mapping[str, Sequence[tuple[int, int]]],
+    u: Float[np.ndarray, " bins"] | None = None,
+    *,
+    rate_hz: float | None = None,
+    name: str = "u",
+    labels: Sequence[str] = (),
+    title: str = "",
+    note: str = "",
+    height: int = 460,
+) -> go.Figure:
+    """Draw all of a recording over time, with u and the parts of the split beneath: what a model will be trained on.
+
+    Args:
+        x: Means of columns of x within each bin of rows, NaN for bins without a value.
+        rows: First row of each bin, and the number of rows.
+        stretches: By part ("training", "held out", "gap"), its stretches: (first row, row after the last).
+        u: Mean of u, or the most frequent code, within each bin.
+        rate_hz: Rows per second; None for row numbers.
+        name: Name of u.
+        labels: Names of the codes of u, if it is labels.
+        title: The finding.
+        note: The subtitle.
+        height: In pixels.
+    """
+    if not len(x):
+        return sentence("No rows to draw.", height=height)
+    seconds = 1 / (rate_hz or 1.0)
+    time = rows[:-1] * seconds
+    low, high = np.nanquantile(x, 0.01, axis=0), np.nanquantile(x, 0.99, axis=0)
+    high = np.where(high > low, high, low + 1)
+    shares = [0.58, 0.2, 0.22] if u is not None else [0.72, 0.28]
+    fig = make_subplots(len(shares), 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.05)
+    fig.add_heatmap(
+        z=((x - low) / (high - low)).clip(0, 1).astype(np.float32).T, x=time, y=np.arange(x.shape[1]) + 1,
+        colorscale=NUMBERS, showscale=False, zmin=0, zmax=1, row=1, col=1, hovertemplate="%{x:.4g}<extra></extra>",
+    )  # fmt: skip
+    fig.update_yaxes(title="x", showgrid=False, showticklabels=False, row=1, col=1)
+    if u is not None:
+        fig.add_scatter(
+            x=time, y=u, mode="lines", showlegend=False, row=2, col=1,
+            hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
+            line={"color": COLOURS["factor"], "width": 1.5, "shape": "hv" if labels else "linear"},
+        )  # fmt: skip
+        fig.update_yaxes(title=name if len(name) < 9 else "u", nticks=3, row=2, col=1)
+        if labels:
+            fig.update_yaxes(showticklabels=len(labels) <= 6, row=2, col=1)
+            fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=list(labels), row=2, col=1)
+    last = len(shares)
+    for part, (colour, hatch) in PARTS.items():
+        spans = stretches.get(part, ())
+        if not spans:
+            continue
+        fig.add_bar(
+            x=[(stop - start) * seconds for start, stop in spans], base=[start * seconds for start, _ in spans],
+            y=[part] * len(spans), orientation="h", showlegend=False, row=last, col=1, customdata=spans,
+            marker={"color": colour, "line": {"width": 0},
+                    "pattern": {"shape": hatch, "fgcolor": "white", "size": 5, "solidity": 0.35}},
+            hovertemplate=f"{part}: rows %{{customdata[0]:,}} to %{{customdata[1]:,}}<extra></extra>",
+        )  # fmt: skip
+    fig.update_yaxes(categoryorder="array", categoryarray=list(PARTS)[::-1], showgrid=False, row=last, col=1)
+    fig.update_xaxes(showgrid=False, range=[0, int(rows[-1]) * seconds])
+    fig.update_xaxes(title="time (s)" if rate_hz else "row", row=last, col=1)
+    return finish(fig, title, join(note, "bright: high for that column"), height=height, line=FULL_LINE)
 
 
 def _over_time(columns: int, rows: int, rate_hz: float | None) -> str:

@@ -87,7 +87,8 @@ def data_root() -> Path | None:
 def data_to_text(data: Data, split: Split = "auto") -> str:
     """Write data as short text for a link: its kind and the settings that differ from the defaults; files by name."""
     if isinstance(data, FileData):
-        data = dataclasses.replace(data, path=_short(Path(data.path)))
+        u_from = None if data.u_from is None else _short(Path(data.u_from))
+        data = dataclasses.replace(data, path=_short(Path(data.path)), u_from=u_from)
     return config.data_to_text(data, split)
 
 
@@ -100,10 +101,10 @@ def data_from_text(text: str) -> tuple[Data, Split]:
     """
     data, split = config.data_from_text(text)
     if isinstance(data, FileData):
-        path = _long(data.path)
-        if path is None or not path.exists():
+        found = {name: _long(text) for name in ("path", "u_from") if (text := getattr(data, name)) is not None}
+        if not all(path is not None and path.exists() for path in found.values()):
             raise ConfigError("The file that this link names is not on this machine; choose it again on the Data page.")
-        data = dataclasses.replace(data, path=str(path))
+        data = dataclasses.replace(data, **{name: str(path) for name, path in found.items()})
     return data, split
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from dvae_core.config import FileData
-from dvae_core.data import care, catalogue, readers
-from dvae_core.data.dataset import MissingValues
+from dvae_core.data import care, catalogue, readers, unpack
+from dvae_core.data.dataset import DataError, MissingValues
 from dvae_core.data.load import dataset_of
 from pages.ui import controls
 from pages.ui import page as ui
@@ -19,6 +19,7 @@ WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "
 QUESTIONS = 4  # about one file, asked one after the other
 CHIPS = 16  # with more variables than this, they are chosen from a list
 POLL_SECONDS = 0.5
+SECONDS = re.compile(r"[(\[_ ](s|sec|secs|seconds)\b", re.IGNORECASE)  # a unit in the name of a column
 
 
 def choose() -> FileData | None:
@@ -38,7 +39,7 @@ def choose() -> FileData | None:
     if file is None:
         return None
     if now is not None and now.path == file.path:
-        file = now  # the link has more settings for it
+        file = dataclasses.replace(now, u_from=file.u_from)  # the link has more settings for it
     return _parts(file)
 
 
@@ -70,11 +71,49 @@ def _dropped() -> FileData | None:
         )
         if not path.is_file():
             path.write_bytes(content)
-    return FileData(path=str(folder if len(files) > 1 else path))
+    if len(files) > 1:
+        return _whole_or_parts(folder)
+    if path.suffix == ".zip" and unpack.holds_recordings(path, (*readers.SUFFIXES, *readers.COMPANIONS)):
+        return _whole_or_parts(unpack.inside(unpack.unpack(path, path.with_suffix(""))))
+    return FileData(path=str(path))
+
+
+def _whole_or_parts(folder: Path) -> FileData | None:
+    """Return a folder that one reader opens as a whole; otherwise ask which file has x, and which has u."""
+    files = readers.data_files(folder)
+    if len(files) < 2 or _opens(str(folder), folder.stat().st_mtime):
+        return FileData(path=str(folder))
+    now = controls.chosen_data()
+    names, key = [f.name for f in files], f"parts.{folder.name}"
+    st.caption(f"{len(files)} files, each with variables of its own. They are aligned by their clocks.")
+    x = _one_file("File of x", names, folder, now.path if isinstance(now, FileData) else None, f"{key}.x")
+    if x is None:
+        return None
+    others = [name for name in names if name != x]
+    given = now.u_from if isinstance(now, FileData) else None
+    u = _one_file("File of u, if u is in another one", others, folder, given, f"{key}.u")
+    return FileData(path=str(folder / x), u_from=None if u is None else str(folder / u))
+
+
+def _one_file(label: str, names: Sequence[str], folder: Path, now: str | None, key: str) -> str | None:
+    """Let the user choose a file of a folder, starting at the link's."""
+    known = Path(now).name if now and Path(now).parent == folder and Path(now).name in names else None
+    start: dict = {} if key in st.session_state else {"default": known}
+    return st.pills(label, names, key=key, persist_state="session", **start)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _opens(path: str, when: float) -> bool:
+    """Whether a reader knows the folder as a whole."""
+    try:
+        readers.inspect(path)
+    except DataError:
+        return False
+    return True
 
 
 def _types() -> list[str]:
-    return [suffix.removeprefix(".") for suffix in readers.SUFFIXES]
+    return [suffix.removeprefix(".") for suffix in (*readers.SUFFIXES, *readers.COMPANIONS)]
 
 
 def _slug(name: str) -> str:
@@ -132,9 +171,12 @@ def _in_folder() -> FileData | None:
 
 def _again(known: Sequence[Path]) -> FileData | None:
     now = controls.chosen_data()
-    at = known.index(Path(now.path)) if isinstance(now, FileData) and Path(now.path) in known else None
+    places = {Path(now.path), *Path(now.path).parents} if isinstance(now, FileData) else set()
+    at = next((i for i, path in enumerate(known) if path in places), None)
     path = st.selectbox("File", known, index=at, format_func=lambda p: p.stem, placeholder="Choose")
-    return FileData(path=str(path)) if path else None
+    if path is None:
+        return None
+    return _whole_or_parts(unpack.inside(path)) if path.is_dir() else FileData(path=str(path))
 
 
 def _parts(file: FileData) -> FileData | None:
@@ -142,19 +184,36 @@ def _parts(file: FileData) -> FileData | None:
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
     variables = [v for v in variables if v.readable]
     variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is not data
+    beside = _variables(file.u_from, Path(file.u_from).stat().st_mtime) if file.u_from else []
     names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("What is what", icon=":material/category:", expanded=True):
         st.caption("Nothing chosen: found by name, or by the format. " + _listing(variables))
         x = _pick("x: the data", names, file.x, f"{key}.x")
-        u = _pick("u: the auxiliary variable", names, file.u, f"{key}.u")
-        z = _pick("True factors, if known", names, file.z, f"{key}.z")
+        behaviour = list(dict.fromkeys([*(v.name for v in beside if v.readable), *names]))
+        u = _pick("u: the auxiliary variable", behaviour, file.u, f"{key}.u")
+        z = _pick("True factors, if known", behaviour, file.z, f"{key}.z")
     file = dataclasses.replace(file, x=x, u=u, z=z)
+    file = _clock(file, variables, key)
     with st.expander("How it is read", icon=":material/tune:"):
         dials = ["rate_hz", "rows"]
         if any(v.kind == "events" for v in variables):
             dials += ["bin_s", "smooth_s", "min_speed"]
         file = controls.edit(file, dials, prefix=key)
     return _answered(file, key)
+
+
+def _clock(file: FileData, variables: Sequence[readers.Variable], key: str) -> FileData:
+    """Offer columns of times, which are no data, as the clock of the rows; on if the name states seconds."""
+    clocks = [v.name for v in variables if v.role == "clock"]
+    if not clocks or file.rate_hz or (file.time and file.time not in clocks):
+        return file
+    name = file.time or clocks[0]
+    start: dict = {} if f"{key}.clock" in st.session_state else {"value": bool(file.time or SECONDS.search(name))}
+    on = st.toggle(
+        f"{name} is the clock of the rows, in seconds", key=f"{key}.clock", persist_state="session", **start,
+        help="It is left out of x. Rows are then in time order, and held out in blocks.",
+    )  # fmt: skip
+    return dataclasses.replace(file, time=name if on else None)
 
 
 def _answered(file: FileData, key: str) -> FileData | None:
@@ -238,7 +297,12 @@ def _care(file: FileData, key: str) -> FileData:
                 "Drop these columns",
             )
         )
-    if found.duplicates:
+    if found.duplicates and found.in_order:
+        st.caption(
+            f":material/info: {_many(found.duplicates, 'row repeats', 'rows repeat')} an earlier one. They stay: rows "
+            "are in time order, and silence is data."
+        )
+    elif found.duplicates:
         complaints.append(
             (
                 "duplicates",

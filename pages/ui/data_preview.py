@@ -6,15 +6,23 @@ import streamlit as st
 
 from dvae_core import figures, recipes, runs
 from dvae_core.analysis.difficulty.record import Difficulty
-from dvae_core.config import Config, Data
-from dvae_core.data import care
+from dvae_core.config import Config, Data, FileData, Split
+from dvae_core.data import care, held_out
 from dvae_core.data.dataset import Dataset
+from dvae_core.data.dataset import split as split_rows
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError
 from pages.ui import controls, run_panel
 from pages.ui import page as ui
 
-VIEWS = {"look": "Look", "columns": "Columns", "tuning": "Against u", "shape": "Structure", "hard": "How hard?"}
+VIEWS = {
+    "look": "Look",
+    "split": "Over time",
+    "columns": "Columns",
+    "tuning": "Against u",
+    "shape": "Structure",
+    "hard": "How hard?",
+}
 MANY_COLUMNS = (
     10  # from this many columns on, rows are drawn in order, whether or not they are known to be in time order
 )
@@ -46,12 +54,14 @@ def _numbers(numbers: dict[str, str]) -> None:
             st.metric(label, value, width="content")
 
 
-def show(data: Data, dataset: Dataset) -> None:
+def show(data: Data, dataset: Dataset, method: Split) -> None:
     """Show one view of the data, chosen with a row of buttons."""
     views = [v for v in VIEWS if _fits(v, dataset)]
     view = ui.choice(st.segmented_control, "View", views, param="data_view", show=VIEWS.__getitem__)
     if view == "look":
         preview(dataset)
+    elif view == "split":
+        over_time(data, dataset, method)
     elif view == "columns":
         ui.plot(figures.column_histograms(dataset.x_float(), names=dataset.x_names), key="data.histograms")
     elif view == "tuning":
@@ -65,7 +75,37 @@ def show(data: Data, dataset: Dataset) -> None:
         difficulty(data, dataset)
 
 
+def over_time(data: Data, dataset: Dataset, method: Split) -> None:
+    """Draw what a model will be trained on: x over all rows, u and the split beneath, and what was left out."""
+    drawn = not isinstance(data, FileData)
+    plan = held_out.planned(dataset, method, drawn=drawn)
+    parts = split_rows(dataset, plan.how, gap=plan.gap)
+    found, seen = held_out.record(dataset, parts, drawn=drawn), held_out.overview(dataset, parts)
+    if found["how"] == "random":
+        title = f"{found['held_out']:,} of {dataset.n:,} rows are held out, drawn at random"
+    else:
+        gaps = f", {found['neither']:,} rows beside them in neither part" if found["neither"] else ""
+        title = f"{found['held_out']:,} of {dataset.n:,} rows are held out{gaps}"
+    few = len(seen.columns) < dataset.d_x
+    ui.plot(
+        figures.split_over_time(
+            seen.x, seen.rows, seen.stretches, seen.u, rate_hz=dataset.rate_hz, labels=dataset.u_labels, title=title,
+            name=dataset.u_names[0] if dataset.u_names else "u",
+            note=f"{len(seen.columns)} of {dataset.d_x:,} columns, evenly spaced" if few else "",
+        ),
+        key="data.split",
+    )  # fmt: skip
+    warns = found["how"] == "random" and found["resembles"]
+    (st.warning if warns else st.caption)(found["words"])
+    left = dataset.reading.get("left_out", ())
+    if left:
+        st.markdown("**Left out when the file was read**")
+        st.text("\n".join(f"{entry['rows']:,} {entry['what']}: {entry['why']}" for entry in left))
+
+
 def _fits(view: str, dataset: Dataset) -> bool:
+    if view == "split":
+        return dataset.x_shape is None
     if view in ("columns", "tuning"):
         return dataset.x_shape is None and (view == "columns" or dataset.u is not None)
     return view != "hard" or dataset.z is not None

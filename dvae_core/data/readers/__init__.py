@@ -17,12 +17,14 @@ from dvae_core.data.readers.common import GIB, Ask
 from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
 
 __all__ = [
+    "COMPANIONS",
     "SUFFIXES",
     "DataError",
     "Question",
     "ReadingRecord",
     "Undecided",
     "Variable",
+    "data_files",
     "inspect",
     "read",
     "within",
@@ -31,7 +33,7 @@ __all__ = [
 SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
             ".gz", ".tar", ".tgz")  # fmt: skip
 
-_MORE = (tracking.SUFFIX,)  # read too, but part of a folder rather than a file to drop
+COMPANIONS = (tracking.SUFFIX,)  # read too, but beside another file rather than alone
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".zip")
 _HDF5 = (".h5", ".hdf5", ".nwb")
@@ -186,8 +188,7 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
         return norb, path
     if cars3d.files(path):
         return cars3d, path
-    data = [f for f in path.iterdir() if f.suffix.lower() in (*SUFFIXES, *_MORE) or idx.is_idx(f)]
-    data = sorted(f for f in data if f.is_file() and f.stem.lower() not in _NO_DATA)
+    data = data_files(path)
     holds_pictures = images.holds_any(path)
     if holds_pictures or len(data) > 1:  # then text files are notes
         data = [f for f in data if f.suffix.lower() != ".txt"]
@@ -200,6 +201,12 @@ def _folder_reader(path: Path) -> tuple[ModuleType, Path]:
         return images, path
     what = f"{len(data)} data files ({', '.join(f.name for f in data[:6])})" if data else "no data file"
     raise DataError(f"{path.name} is a folder with {what}; give one data file ({', '.join(SUFFIXES)}).")
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that a reader may open, sorted by name; notes that often lie beside data are not."""
+    files = [f for f in folder.iterdir() if f.suffix.lower() in (*SUFFIXES, *COMPANIONS) or idx.is_idx(f)]
+    return sorted(f for f in files if f.is_file() and f.stem.lower() not in _NO_DATA)
 
 
 def _file_reader(path: Path) -> ModuleType:
@@ -226,7 +233,7 @@ def _file_reader(path: Path) -> ModuleType:
         return idx
     if suffix in (".mat", ".gz") and norb.begins(inside):
         return norb
-    if suffix not in (*SUFFIXES, *_MORE, *_PICTURES) or suffix == ".gz":
+    if suffix not in (*SUFFIXES, *COMPANIONS, *_PICTURES) or suffix == ".gz":
         raise DataError(f"{path.name} has a suffix that no reader knows; save it as one of {', '.join(SUFFIXES)}.")
     if not start.startswith(_MAGIC.get(suffix, b"")):
         raise DataError(f"{path.name} does not hold what {suffix} files hold; check what it is and rename it.")
