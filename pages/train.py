@@ -13,10 +13,11 @@ from pages.ui import page as ui
 
 
 def choose_data() -> str:
-    """Pick among the link's data, the built-in sources and the prepared files; return it as text."""
+    """Pick among the link's data, the talk's world, the built-in worlds and the prepared files; return it as text."""
     now = controls.data_to_text(*controls.chosen())
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
-    options = list(dict.fromkeys([now, *WORLDS, *files]))
+    talk = controls.data_to_text(recipes.TALK_DATA)
+    options = list(dict.fromkeys([now, talk, *WORLDS, *files]))
     return ui.choice(
         st.selectbox, "Data", options, param="data", show=lambda t: controls.data_label(controls.data_from_text(t)[0])
     )

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Int64, Shaped
 
 from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.data.order import Order, order_of
+from dvae_core.data.structure import components_above_chance
 from dvae_core.parsing import PARSING
 
 MIN_ROWS, MIN_TRIALS = 3, 5  # fewer cannot be split
@@ -246,6 +247,11 @@ class Dataset:
     def order(self) -> Order:
         """What the order of the rows says: how many rows x remembers, and whether neighbours resemble each other."""
         return order_of(self.x, self.u if self.has_labels else None)
+
+    @cached_property
+    def components(self) -> int:
+        """How many principal components of x are larger than chance allows; see `components_above_chance`."""
+        return components_above_chance(self.x)
 
     def x_float(self, rows: Shaped[np.ndarray, " k"] | None = None) -> Features:
         """Return x (or the given rows of it) as float32 in the model's units."""

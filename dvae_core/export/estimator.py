@@ -113,7 +113,8 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         dataset = Dataset("given to fit", X, **(self._u(y, len(X)) if self.model == "ivae" else {}))
         data = FileData(path="given to fit")
         config = for_dataset(
-            data, dataset, self.model, beta=self.beta, latents=self.latents, members=self.members,
+            data, dataset, self.model, beta=self.beta, members=self.members,
+            latents=self.latents or min(10, dataset.d_x),
             seed=self.random_state, likelihood=self.likelihood, posterior=self.posterior, epochs=self.epochs,
             batch=self.batch, lr=self.lr, device="cpu", split=self.split,
         )  # fmt: skip

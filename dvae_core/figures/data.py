@@ -233,7 +233,7 @@ def split_over_time(
             x=[(stop - start) * seconds for start, stop in spans], base=[start * seconds for start, _ in spans],
             y=[part] * len(spans), orientation="h", showlegend=False, row=last, col=1, customdata=spans,
             marker={"color": colour, "line": {"width": 0},
-                    "pattern": {"shape": hatch, "fgcolor": "white", "size": 5, "solidity": 0.35}},
+                    "pattern": {"shape": hatch, "fillmode": "overlay", "fgcolor": "white", "size": 5}},
             hovertemplate=f"{part}: rows %{{customdata[0]:,}} to %{{customdata[1]:,}}<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(categoryorder="array", categoryarray=list(PARTS)[::-1], showgrid=False, row=last, col=1)

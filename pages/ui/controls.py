@@ -21,7 +21,6 @@ from dvae_core.config import (
     LearnedPrior,
     NegativeBinomialLikelihood,
     Prior,
-    SourcesData,
     Split,
     StandardPrior,
 )
@@ -63,8 +62,8 @@ def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
     """Show the named fields of a settings dataclass in columns and return it with the user's choices."""
     chosen = {}
     for i, name in enumerate(names):
-        if i % columns == 0:
-            cells = st.columns(columns)
+        if i % columns == 0:  # the last field of an odd number takes the whole width: no hole beside it
+            cells = st.columns(columns) if i + 1 < len(names) else [st.container()]
         with cells[i % columns]:
             chosen[name] = field(of, name, key=f"{prefix}.{name}")
     return dataclasses.replace(of, **chosen)  # type: ignore[type-var]
@@ -140,10 +139,10 @@ def chosen_data() -> Data:
 def chosen() -> tuple[Data, Split]:
     """Return the link's data and its split, or the talk's sources with a warning if the link names none."""
     try:
-        return data_from_text(st.query_params.get("data", "sources"))
+        return data_from_text(st.query_params.get("data", data_to_text(recipes.TALK_DATA)))
     except ConfigError as error:
         st.warning(str(error), icon=":material/link_off:")
-        return SourcesData(), "auto"
+        return recipes.TALK_DATA, "auto"
 
 
 def dataset_of(data: Data) -> Dataset:
@@ -163,6 +162,8 @@ def _dataset(text: str, when: float, _data: Data) -> Dataset:
 
 def data_label(data: Data) -> str:
     """Return a short name for a data source."""
+    if data == recipes.TALK_DATA:
+        return "The talk's world: 2 sources, 5 segments, seed 45"
     return Path(data.path).stem if isinstance(data, FileData) else WORLDS[data.kind].label(data)
 
 
@@ -172,7 +173,7 @@ MODELS = {"vae": "VAE", "beta-vae": "beta-VAE", "ivae": "iVAE"}
 PRIOR_NAMES = {"gaussian": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
 
 
-def prior_form(cell: DeltaGenerator, key: str) -> Prior:
+def prior_form(cell: DeltaGenerator, below: DeltaGenerator, key: str) -> Prior:
     """Show the family of an iVAE's p(z|u) and the choice that belongs to it."""
     family = cell.selectbox(
         "Prior p(z|u)", list(recipes.PRIORS), format_func=PRIOR_NAMES.__getitem__,
@@ -180,7 +181,7 @@ def prior_form(cell: DeltaGenerator, key: str) -> Prior:
         help="Exponential families, k statistics a latent. Learned: T and lambda are networks, Z is summed on a grid",
     )  # fmt: skip
     prior = recipes.PRIORS[family]()
-    with cell:
+    with below:
         if isinstance(prior, GaussianPrior):
             return edit(prior, ["modulate"], prefix=key, columns=1)
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
@@ -216,16 +217,17 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         )
     config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)
     m, t, prior = config.model, config.train, config.prior
-    if not isinstance(prior, StandardPrior):
-        prior = prior_form(right, key)
-    with left:
+    with left if model == "beta-vae" else right:
         m = edit(m, ["latents"], prefix=key, columns=1)
-    with right:
-        kind = st.selectbox(
-            "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),
-            format_func=lambda name: name.replace("-", " ").capitalize(),
-            key=f"{key}.likelihood", persist_state="session",
-        )  # fmt: skip
+    # An even number of fields stands in two columns and the last of an odd number across both, so no hole is left.
+    cell = right if model == "beta-vae" else left if model == "ivae" else st.container()
+    kind = cell.selectbox(
+        "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),
+        format_func=lambda name: name.replace("-", " ").capitalize(),
+        key=f"{key}.likelihood", persist_state="session",
+    )  # fmt: skip
+    if not isinstance(prior, StandardPrior):
+        prior = prior_form(right, st.container(), key)
     m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
         m = edit(m, ["posterior", "encoder", "preprocess"], prefix=key, columns=1)
