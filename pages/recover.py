@@ -12,6 +12,7 @@ from dvae_core.runs import Run, RunError
 from pages.ui import code, recover_views
 from pages.ui import page as ui
 from pages.ui.components.linked import linked
+from pages.ui.handout_button import handout_button
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
 
@@ -105,6 +106,7 @@ try:
             show=recover_views.VIEWS.__getitem__,
         )
         recover_views.show(view, run, member, method, found, others)
+        handout_button(run, member)
         code.show(
             "from dvae_core import runs\nfrom dvae_core.analysis.recovery.record import recovery\n"
             f"from dvae_core.metrics import ladder, mcc\n\n{code.opening(run)}\n"

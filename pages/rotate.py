@@ -10,6 +10,7 @@ from pages.ui import code, rotate_intro, rotate_views, run_panel
 from pages.ui import page as ui
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
+from pages.ui.handout_button import handout_button
 
 MATHS = r"""Let $M$ be orthogonal, $\tilde z = M z$. With $p(z) = N(0, I)$:
 
@@ -134,6 +135,7 @@ try:
         st.caption(rotate_views.CONDITIONAL)
     dial(run, member, plane, points)
     save(run, member, plane)
+    handout_button(run, member)
     rotate_views.questions()
     code.show(
         "from dvae_core import runs\nfrom dvae_core.identify.rotation import rotate, rotation_matrix\n"

@@ -4,10 +4,12 @@ import pandas as pd
 import streamlit as st
 
 from dvae_core import runs
+from dvae_core.analysis.common import best_member
 from dvae_core.analysis.tables import run_table
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, run_panel, runs_import_export
 from pages.ui import page as ui
+from pages.ui.handout_button import handout_button
 from pages.ui.runs_import_export import attempt
 
 COLUMNS = {
@@ -103,6 +105,8 @@ def detail(run: Run) -> None:
         with st.container(horizontal=True):
             if not run.problem():  # shown above; such a run can still be repaired or deleted
                 runs_import_export.export_run(run)
+                if ui.is_usable(run):
+                    handout_button(run, best_member(run))
             if not run.is_shipped:
                 repair_button(run)
                 rename_form(run)

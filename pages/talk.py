@@ -4,8 +4,8 @@ import streamlit as st
 
 from dvae_core import recipes, runs
 from dvae_core.runs import RunError
+from pages.ui import handout_button, run_panel
 from pages.ui import page as ui
-from pages.ui import run_panel
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES, Slide
 
 JUST_SHOW = "-"  # the answer of a room that only wanted to see
@@ -41,6 +41,7 @@ def top_bar(at: int) -> None:
             st.markdown(slide.notes)
             page, params = slide.more
             ui.link(page, f"Continue on {next(p.title for p in ui.ORDER if p.name == page)}", keep=(), **params)
+            handout_button.talk_button()
         st.button("Back", shortcut="left", on_click=open_slide, args=(max(at - 1, 0),), disabled=at == 0)
         last = at + 1 == len(SLIDES)
         st.button("Next", shortcut="right", type="primary", on_click=open_slide, args=(at + 1,), disabled=last)

@@ -13,6 +13,7 @@ from pages.ui import page as ui
 from pages.ui.components.explorer import explorer, set_latent
 from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
+from pages.ui.handout_button import handout_button
 
 MATHS = r"""$$z \sim p(z), \qquad x \sim p_\theta(x|z), \qquad \text{drawn: } \mathrm{E}[x|z]$$
 
@@ -157,6 +158,7 @@ try:
     drag(run, plan, member, how)
     samples(run, plan, member)
     traverse_scores.panel(run, member)
+    handout_button(run, member)
     code.show(
         "from dvae_core import runs\nfrom dvae_core.analysis.latents import examples\n"
         f"from dvae_core.export import plan\n\n{code.opening(run)}\n"

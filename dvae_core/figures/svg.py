@@ -1,182 +1,274 @@
-"""Figures of lines and points as SVG, for pages without plotly's script (4.5 MB) and for paper."""
+"""Figures of lines, points, bars and heat maps as SVG, for pages without plotly's script (4.5 MB) and for paper."""
 
+import base64
+import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from PIL import Image
+from plotly.colors import get_colorscale, hex_to_rgb, label_rgb, unlabel_rgb
 
-WIDTH, HEIGHT = 480, 330
+from dvae_core.figures.style import NUMBERS
+
+WIDTH, FLAT, SQUARE = 480, 330, 480  # units of the picture; it is scaled to the page
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 12, 46
 SIZE = 13  # of the text
 LETTER = 0.56 * SIZE  # mean width of a letter, for the room that names on an axis need
 DASHES = {"dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
+FADED = 0.1
+KINDS = ("scatter", "scattergl", "bar", "heatmap")
 
 
 def chart(figure: go.Figure) -> str:
-    """Return a figure of scatter traces as HTML: title and legend as text, and one SVG per panel.
+    """Return a figure as HTML: one SVG per panel, and its title, subtitle and legend as text.
 
-    Text and axes take the colour of the page, and so does black. Lines, filled bands, markers, the text beside markers,
-    straight lines (shapes) and annotations are drawn; other traces are refused.
+    Text and axes take the colour of the page, and so does black. Lines, filled bands, markers with their texts, bars,
+    heat maps, straight lines (shapes) and annotations are drawn; traces on a hidden axis (margins) are left out.
 
     Raises:
-        ValueError: If a trace is no scatter.
+        ValueError: If a trace is of another type.
     """
-    for trace in figure.data:
-        if trace.type != "scatter":
-            raise ValueError(f"A trace of type {trace.type!r} cannot be drawn as SVG; only scatter traces can.")
     layout = figure.layout
-    panels = sorted({(trace.xaxis or "x", trace.yaxis or "y") for trace in figure.data}) or [("x", "y")]
-    pictures = "".join(_Panel(figure, *panel).svg() for panel in panels)
-    title, subtitle = layout.title.text or "", layout.title.subtitle.text or ""
-    named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
-    legend = "".join(f"<span>{_sample(trace)}{escape(trace.name)}</span>" for trace in named) if len(named) > 1 else ""
-    words = f"<b>{_plain(title)}</b>" * bool(title) + f"<span>{_plain(subtitle)}</span>" * bool(subtitle)
-    return f'<figure class="chart">{pictures}<figcaption>{words}{legend}</figcaption></figure>'
+    for trace in figure.data:
+        if trace.type not in (*KINDS, "histogram"):
+            raise ValueError(f"A trace of type {trace.type!r} cannot be drawn as SVG; only {', '.join(KINDS)} can.")
+    traces = [t for t in figure.data if _axis(figure, "x", t).visible is not False]
+    traces = [t for t in traces if _axis(figure, "y", t).visible is not False]
+    if any(trace.type not in KINDS for trace in traces):
+        raise ValueError("A histogram is drawn as SVG only in a margin, where it is left out.")
+    if not traces:  # a sentence in place of a figure
+        return f'<figure class="chart"><p>{" ".join(_plain(note.text) for note in layout.annotations)}</p></figure>'
+    panels = list(dict.fromkeys((trace.xaxis or "x", trace.yaxis or "y") for trace in traces))
+    above = [note.text for note in layout.annotations if _is_panel_title(note)]
+    titles = above if len(above) == len(panels) else [""] * len(panels)
+    pictures = "".join(_Panel(figure, traces, *p, title).svg() for p, title in zip(panels, titles, strict=True))
+    named = [trace for trace in traces if trace.name and trace.showlegend is not False]
+    legend = "".join(f"<span>{_sample(trace)}{_plain(trace.name)}</span>" for trace in named) if len(named) > 1 else ""
+    title, subtitle = layout.title.text, layout.title.subtitle.text
+    words = f"<b>{_plain(title)}</b>" if title else ""
+    words += f"<span>{_plain(subtitle)}</span>" if subtitle else ""
+    many = ' data-panels="many"' if len(panels) > 4 else ""
+    return f'<figure class="chart"{many}>{pictures}<figcaption>{words}{legend}</figcaption></figure>'
+
+
+def _axis(figure: go.Figure, way: str, trace: Any) -> Any:
+    name = (trace.xaxis if way == "x" else trace.yaxis) or way
+    return figure.layout[f"{way}axis{name[1:]}"]
+
+
+def _is_panel_title(note: Any) -> bool:
+    return note.yanchor == "bottom" and note.yref in ("paper", None)
 
 
 class _Panel:
     """One pair of axes."""
 
-    def __init__(self, figure: go.Figure, x: str, y: str) -> None:
-        self.traces = [t for t in figure.data if (t.xaxis or "x", t.yaxis or "y") == (x, y)]
+    def __init__(self, figure: go.Figure, traces: Sequence[Any], x: str, y: str, title: str) -> None:
+        self.traces = [t for t in traces if (t.xaxis or "x", t.yaxis or "y") == (x, y)]
+        self.bars = [t for t in self.traces if t.type == "bar"]
         self.shapes = [s for s in figure.layout.shapes if (s.xref or "x").split()[0] == x]
-        self.notes = [a for a in figure.layout.annotations if (a.yref or "y") == y]
+        self.notes = [a for a in figure.layout.annotations if (a.yref or "paper") == y]
         self.x_axis, self.y_axis = figure.layout[f"xaxis{x[1:]}"], figure.layout[f"yaxis{y[1:]}"]
-        self.x_range = _range(self.x_axis, [t.x for t in self.traces])
-        self.y_range = _range(self.y_axis, [t.y for t in self.traces])
-        names = [text for _, text in _ticks(self.y_axis, self.y_range)]
-        self.left = max(LEFT, 34 + round(LETTER * max(map(len, names), default=0)))
+        self.title = title
+        self.names = list(dict.fromkeys(str(v) for t in self.traces for v in _given(t.x) if isinstance(v, str)))
+        self.x_range = self._range(self.x_axis, "x")
+        self.y_range = self._range(self.y_axis, "y")
+        self.height = SQUARE if self.y_axis.scaleanchor else FLAT
+        self.top = TOP + 20 * bool(title)
+        ticks = [text for _, text in self._ticks(self.y_axis, self.y_range)]
+        self.left = max(LEFT, 34 + round(LETTER * max(map(len, ticks), default=0)))
         outside = [note.text for note in self.notes if note.xref == "paper" and (note.x or 0) >= 1]
         self.right = max(RIGHT, 10 + round(LETTER * max(map(len, outside), default=0)))
-        self.label = _plain(
-            " against ".join(filter(None, (self.y_axis.title.text, self.x_axis.title.text))) or "Points"
-        )
-
-    def at_x(self, value: float | int) -> float:
-        low, high = self.x_range
-        return round(self.left + (float(value) - low) / (high - low) * (WIDTH - self.left - self.right), 1)
-
-    def at_y(self, value: float | int) -> float:
-        low, high = self.y_range
-        return round(HEIGHT - BOTTOM - (float(value) - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     def svg(self) -> str:
-        inside = (
-            f'<clipPath id="{self._clip}"><rect x="{self.left}" y="{TOP}" width="{WIDTH - self.left - self.right}" '
-        )
-        inside += f'height="{HEIGHT - TOP - BOTTOM}"/></clipPath>'
-        drawn = "".join(map(self._shape, self.shapes)) + "".join(map(self._trace, self.traces))
+        box = (self.left, self.top, WIDTH - self.left - self.right, self.height - self.top - BOTTOM)
+        clip = "box-" + "-".join(map(str, box))  # panels with the same box may share it
+        x, y, w, h = box
+        cut = f'<clipPath id="{clip}"><rect x="{x}" y="{y}" width="{w}" height="{h}"/></clipPath>'
+        clips = [t.type == "heatmap" or t.cliponaxis is not False for t in self.traces]
+        inside = "".join(self._drawn(t) for t, clipped in zip(self.traces, clips, strict=True) if clipped)
+        outside = "".join(self._drawn(t) for t, clipped in zip(self.traces, clips, strict=True) if not clipped)
+        title = f'<text x="{x}" y="{self.top - 8}" font-weight="600">{_plain(self.title)}</text>' if self.title else ""
+        label = self.title or " against ".join(filter(None, (self.y_axis.title.text, self.x_axis.title.text)))
         return (
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{self.label}" font-size="{SIZE}" '
-            f'fill="currentColor">{inside}{self._axes()}{drawn}{"".join(map(self._note, self.notes))}</svg>'
+            f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{_plain(label or "Figure")}" '
+            f'font-size="{SIZE}" fill="currentColor">{cut}{title}{self._axes()}'
+            f'<g clip-path="url(#{clip})">{"".join(map(self._shape, self.shapes))}{inside}</g>{outside}'
+            f"{''.join(map(self._note, self.notes))}</svg>"
         )
 
-    @property
-    def _clip(self) -> str:  # unique on a page: panels that have the same box may share it
-        return f"box-{self.left}-{self.right}"
+    # --- places
+
+    def at_x(self, value: Any) -> float:
+        low, high = self.x_range
+        place = self.names.index(value) if isinstance(value, str) else float(value)
+        return round(self.left + (place - low) / (high - low) * (WIDTH - self.left - self.right), 1)
+
+    def at_y(self, value: Any) -> float:
+        low, high = self.y_range
+        return round(self.height - BOTTOM - (float(value) - low) / (high - low) * (self.height - self.top - BOTTOM), 1)
+
+    def _range(self, axis: Any, way: str) -> tuple[float, float]:
+        if axis.range:
+            return float(axis.range[0]), float(axis.range[1])
+        if way == "x" and self.names:
+            return -0.6, len(self.names) - 0.4
+        known = [float(v) for t in self.traces for v in _given(t[way]) if _is_number(v)]
+        if self.bars and way == "y":
+            known.append(0.0)
+        low, high = min(known, default=0.0), max(known, default=1.0)
+        room = 0.5 if self.bars and way == "x" else 0.05 * (high - low) or 0.5
+        return low - room, high + room
+
+    def _ticks(self, axis: Any, ends: tuple[float, float]) -> list[tuple[float, str]]:
+        if axis.showticklabels is False:
+            return []
+        if axis.tickvals is not None:
+            return [(float(v), str(text)) for v, text in zip(axis.tickvals, axis.ticktext, strict=True)]
+        if axis is self.x_axis and self.names:
+            return [(float(k), name) for k, name in enumerate(self.names)]
+        low, high = ends
+        rough = (high - low) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = float(axis.dtick or next(power * k for k in (1, 2, 5, 10) if power * k >= rough))
+        first = math.ceil(low / step - 1e-9)
+        values = [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+        return [(v, f"{v:.10g}".replace("-", "−")) for v in values]
 
     def _axes(self) -> str:
-        bottom, end = HEIGHT - BOTTOM, WIDTH - self.right
-        parts = [
-            f'<path d="M{self.left},{TOP}V{bottom}H{end}" fill="none" stroke="currentColor" stroke-opacity=".35"/>'
-        ]
-        for value, text in _ticks(self.x_axis, self.x_range):
-            parts.append(f'<text x="{self.at_x(value)}" y="{bottom + 17}" text-anchor="middle">{escape(text)}</text>')
-        for value, text in _ticks(self.y_axis, self.y_range):
+        bottom, end = self.height - BOTTOM, WIDTH - self.right
+        line = f"M{self.left},{self.top}V{bottom}H{end}"
+        parts = [f'<path d="{line}" fill="none" stroke="currentColor" stroke-opacity=".35"/>']
+        for value, text in self._ticks(self.x_axis, self.x_range):
+            parts.append(f'<text x="{self.at_x(value)}" y="{bottom + 17}" text-anchor="middle">{_plain(text)}</text>')
+        for value, text in self._ticks(self.y_axis, self.y_range):
             y = self.at_y(value)
             parts.append(f'<path d="M{self.left},{y}H{end}" stroke="currentColor" stroke-opacity=".12"/>')
-            parts.append(f'<text x="{self.left - 7}" y="{y + 4}" text-anchor="end">{escape(text)}</text>')
-        x_title, y_title = _plain(self.x_axis.title.text or ""), _plain(self.y_axis.title.text or "")
-        parts.append(f'<text x="{(self.left + end) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{x_title}</text>')
-        middle = (TOP + bottom) / 2
+            parts.append(f'<text x="{self.left - 7}" y="{y + 4}" text-anchor="end">{_plain(text)}</text>')
+        x_title, y_title = (_plain(axis.title.text or "") for axis in (self.x_axis, self.y_axis))
+        parts.append(f'<text x="{(self.left + end) / 2}" y="{self.height - 8}" text-anchor="middle">{x_title}</text>')
+        middle = (self.top + bottom) / 2
         parts.append(f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{y_title}</text>')
         return "".join(parts)
 
-    def _trace(self, trace: Any) -> str:
+    # --- traces
+
+    def _drawn(self, trace: Any) -> str:
+        if trace.type == "bar":
+            return self._bars(trace)
+        return self._heat(trace) if trace.type == "heatmap" else self._points(trace)
+
+    def _points(self, trace: Any) -> str:
         mode, parts = trace.mode or "lines", []
-        points = [(self.at_x(x), self.at_y(y)) for x, y in zip(trace.x, trace.y, strict=True) if _is_number(x, y)]
-        clip = f' clip-path="url(#{self._clip})"' if trace.cliponaxis is not False else ""
-        line = "M" + "L".join(f"{x},{y}" for x, y in points)
+        kept = [i for i, pair in enumerate(zip(trace.x, trace.y, strict=True)) if _is_number(*pair)]
+        points = [(self.at_x(trace.x[i]), self.at_y(trace.y[i])) for i in kept]
+        line = "M" + "L".join(f"{x:g},{y:g}" for x, y in points)
         if trace.fill == "toself":
-            return f'<path d="{line}Z" fill="{_colour(trace.fillcolor)}"{clip}/>'
+            return f'<path d="{line}Z" fill="{_colour(trace.fillcolor)}"/>'
         if "lines" in mode and len(points) > 1:
-            dash = f' stroke-dasharray="{DASHES[trace.line.dash]}"' if trace.line.dash in DASHES else ""
-            stroke = f'stroke="{_colour(trace.line.color)}" stroke-width="{trace.line.width or 2}"{dash}'
-            parts.append(f'<path d="{line}" fill="none" {stroke}{clip}/>')
+            parts.append(f'<path d="{line}" fill="none" {_stroke(trace.line)}/>')
         if "markers" in mode:
-            shown = trace.marker
-            colours = shown.color if isinstance(shown.color, tuple | list | np.ndarray) else [shown.color] * len(points)
-            colours = [c or trace.line.color for c in colours]
-            size = 3.2 if len(points) < 60 else 2.4
-            dots = (_dot(*p, size, _colour(c), shown.symbol) for p, c in zip(points, colours, strict=True))
-            parts.append(f"<g{clip}>{''.join(dots)}</g>")
+            parts.append(_markers(trace, kept, points))
         if "text" in mode:
-            for (x, y), text in zip(points, trace.text, strict=True):
-                parts.append(f'<text x="{x + 5}" y="{y + 4}">{_plain(text)}</text>')
+            texts = zip(points, (trace.text[i] for i in kept), strict=True)
+            parts += [f'<text x="{x + 5:g}" y="{y + 4:g}">{_plain(text)}</text>' for (x, y), text in texts]
         return "".join(parts)
+
+    def _bars(self, trace: Any) -> str:
+        unit = self.at_x(1.0) - self.at_x(0.0)
+        width = 0.8 * unit / len(self.bars)
+        left = self.bars.index(trace) * width - 0.4 * unit
+        zero, parts = self.at_y(0.0), []
+        for x, y in zip(trace.x, trace.y, strict=True):
+            if _is_number(y):
+                top, at = min(zero, self.at_y(y)), self.at_x(x) + left
+                box = f'x="{at:g}" y="{top:g}" width="{width:g}" height="{abs(zero - self.at_y(y)):g}"'
+                parts.append(f"<rect {box}/>")
+        return f'<g fill="{_colour(trace.marker.color)}">{"".join(parts)}</g>'
+
+    def _heat(self, trace: Any) -> str:
+        z = np.asarray(trace.z, float)
+        low = float(np.nanmin(z)) if trace.zmin is None else trace.zmin
+        high = float(np.nanmax(z)) if trace.zmax is None else trace.zmax
+        shade = np.nan_to_num((z - low) / ((high - low) or 1.0)).clip(0, 1)
+        pixels = _shades(trace.colorscale, shade)[::-1]
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG", optimize=True)
+        x, y = self.left, self.top
+        box = f'x="{x}" y="{y}" width="{WIDTH - x - self.right}" height="{self.height - y - BOTTOM}"'
+        data = base64.b64encode(file.getvalue()).decode("ascii")
+        look = 'preserveAspectRatio="none" style="image-rendering: pixelated"'
+        return f'<image {box} {look} href="data:image/png;base64,{data}"/>'
 
     def _shape(self, shape: Any) -> str:
         full = (shape.yref or "y").endswith("domain")
-        y0, y1 = (TOP, HEIGHT - BOTTOM) if full else (self.at_y(shape.y0), self.at_y(shape.y1))
-        dash = f' stroke-dasharray="{DASHES[shape.line.dash]}"' if shape.line.dash in DASHES else ""
-        ends = f'x1="{self.at_x(shape.x0)}" x2="{self.at_x(shape.x1)}" y1="{y0}" y2="{y1}"'
-        return f'<line {ends} stroke="{_colour(shape.line.color)}" stroke-width="{shape.line.width or 1}"{dash}/>'
+        y0, y1 = (self.top, self.height - BOTTOM) if full else (self.at_y(shape.y0), self.at_y(shape.y1))
+        return f'<path d="M{self.at_x(shape.x0)},{y0}L{self.at_x(shape.x1)},{y1}" fill="none" {_stroke(shape.line)}/>'
 
     def _note(self, note: Any) -> str:
         x = WIDTH - self.right + 6 if note.xref == "paper" else self.at_x(note.x)
         return f'<text x="{x}" y="{self.at_y(note.y) + 4}">{_plain(note.text)}</text>'
 
 
-def _range(axis: Any, values: Sequence[Any]) -> tuple[float, float]:
-    if axis.range:
-        return float(axis.range[0]), float(axis.range[1])
-    known = [float(v) for row in values for v in row if _is_number(v)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    room = 0.05 * (high - low) or 0.5
-    return low - room, high + room
+def _markers(trace: Any, kept: Sequence[int], points: Sequence[tuple[float, float]]) -> str:
+    """Return the points, one path for each colour: a line of no length with round ends is a dot."""
+    look, chosen = trace.marker, None if trace.selectedpoints is None else set(trace.selectedpoints)
+    several = look.color if isinstance(look.color, tuple | list | np.ndarray) else None
+    if several is not None and len(several) and _is_number(several[0]):
+        low, high = (look.cmin, look.cmax) if look.cmin is not None else (min(several), max(several))
+        shades = (np.asarray(several, float) - low) / ((high - low) or 1.0)
+        several = [label_rgb(rgb) for rgb in _shades(look.colorscale, shades.clip(0, 1)).tolist()]
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for i, (x, y) in zip(kept, points, strict=True):
+        colour = _colour((look.color if several is None else several[i]) or trace.line.color)
+        groups.setdefault((colour, chosen is None or i in chosen), []).append(f"M{x:g},{y:g}h0")
+    width, cap = (7 if len(points) < 60 else 5), "square" if look.symbol == "square" else "round"
+    return "".join(
+        f'<path d="{"".join(places)}" stroke="{colour}" stroke-width="{width}" stroke-linecap="{cap}" '
+        f'stroke-opacity="{look.opacity if bright and look.opacity else 1 if bright else FADED}"/>'
+        for (colour, bright), places in groups.items()
+    )
 
 
-def _ticks(axis: Any, ends: tuple[float, float]) -> list[tuple[float, str]]:
-    if axis.tickvals is not None:
-        return [(float(v), _plain(str(text))) for v, text in zip(axis.tickvals, axis.ticktext, strict=True)]
-    low, high = ends
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = float(axis.dtick or next(power * k for k in (1, 2, 5, 10) if power * k >= rough))
-    count = int((high + 1e-9 * step) // step) - math.ceil(low / step - 1e-9)
-    values = [(math.ceil(low / step - 1e-9) + k) * step for k in range(count + 1)]
-    return [(v, f"{v:.10g}".replace("-", "−") if abs(v) > 1e-9 * step else "0") for v in values]
-
-
-def _dot(x: float | int, y: float | int, size: float, colour: str, symbol: Any) -> str:
-    if symbol == "diamond":
-        s = 1.5 * size
-        return f'<path d="M{x - s:g},{y}L{x},{y - s:g}L{x + s:g},{y}L{x},{y + s:g}Z" fill="{colour}"/>'
-    return f'<circle cx="{x}" cy="{y}" r="{size}" fill="{colour}"/>'
+def _shades(scale: Any, values: np.ndarray) -> np.ndarray:
+    """Return red, green and blue, 0..255, of values in 0..1; a trace without a scale has that of all figures."""
+    places, colours = zip(*(scale or get_colorscale(NUMBERS)), strict=True)
+    rgb = np.array([hex_to_rgb(c) if c.startswith("#") else unlabel_rgb(c) for c in colours])
+    return np.stack([np.interp(values, places, channel) for channel in rgb.T], -1).round().astype(np.uint8)
 
 
 def _sample(trace: Any) -> str:
-    mode, parts = trace.mode or "lines", ""
-    if "lines" in mode:
-        dash = f' stroke-dasharray="{DASHES[trace.line.dash]}"' if trace.line.dash in DASHES else ""
-        parts += (
-            f'<path d="M0,6H32" stroke="{_colour(trace.line.color)}" stroke-width="{trace.line.width or 2}"{dash}/>'
-        )
-    if "markers" in mode:
-        parts += _dot(16, 6, 3.2, _colour(trace.marker.color or trace.line.color), trace.marker.symbol)
+    mode, parts = trace.mode if "scatter" in trace.type else "markers", ""
+    if "lines" in (mode or "lines"):
+        parts += f'<path d="M0,6H32" fill="none" {_stroke(trace.line)}/>'
+    if "markers" in (mode or ""):
+        colour = trace.marker.color if isinstance(trace.marker.color, str) else trace.line.color
+        parts += f'<circle cx="16" cy="6" r="4" fill="{_colour(colour)}"/>'
     return f'<svg viewBox="0 0 32 12" aria-hidden="true">{parts}</svg>'
+
+
+def _stroke(line: Any) -> str:
+    dash = f' stroke-dasharray="{DASHES[line.dash]}"' if line.dash in DASHES else ""
+    width = 2 if line.width is None else line.width
+    return f'stroke="{_colour(line.color)}" stroke-width="{width}"{dash}'
 
 
 def _colour(colour: Any) -> str:
     return "currentColor" if colour in (None, "#000000", "black") else escape(str(colour))
 
 
-def _plain(text: str) -> str:
-    """Return a text of plotly's, escaped, on one line."""
-    return escape(text.replace("<br>", " "))
+def _plain(text: Any) -> str:
+    """Return a text of plotly's on one line and without its tags, escaped."""
+    return escape(re.sub(r"</?(?:b|i|sub|sup)>", "", str(text).replace("<br>", " ")))
+
+
+def _given(values: Iterable[Any] | None) -> Iterable[Any]:
+    return () if values is None else values
 
 
 def _is_number(*values: Any) -> bool:

@@ -212,3 +212,37 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
     assert main(["handout", "talk-vae", "--out", str(tmp_path / "file.txt")]) == 2
     assert main(["handout", "talk-vae", "--out", str(out), "--member", "8"]) == 2
     assert "members 0 to 7" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def talk():
+    from pages.ui.talk.handout import talk_handout
+
+    return talk_handout()
+
+
+@pytest.mark.slow  # draws every slide of the talk once
+def test_the_talk_is_a_scroll_of_its_slides_with_their_questions(talk):
+    from html import escape
+
+    from pages.ui.talk.slides import SLIDES
+
+    html = talk.html()
+    assert len(html.encode()) < 3e6
+    positions = [html.index(f"<h2>{escape(slide.title)}</h2>") for slide in SLIDES]
+    assert positions == sorted(positions)
+    for slide, section in zip(SLIDES, talk.sections, strict=False):
+        assert section.parts, slide.name
+        if slide.question:
+            assert (section.question, tuple(section.options)) == (slide.question, slide.options)
+    names = [part["component"] for part in content_of(html)["parts"]]
+    assert {"explorer", "sheet", "rotor"} <= set(names)
+
+
+@pytest.mark.slow
+def test_every_live_part_of_the_talk_finds_its_decoder(talk):
+    wanted = {part["data"].get("plan") for part in content_of(talk.html())["parts"]} - {None}
+    assert wanted == {decoder.plan.tree["id"] for decoder in talk.decoders}
+    assert all(decoder.difference < 1e-3 for decoder in talk.decoders)
+    for run in runs.examples():
+        assert run.about["fingerprint"] in talk.html()

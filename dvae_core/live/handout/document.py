@@ -7,12 +7,13 @@ any network request, and any script but the one that stands in it.
 import base64
 import hashlib
 import html
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from dvae_core.live.decoder import pack
 from dvae_core.runs import files
 
 HALF_IS_ENOUGH = 1e-3  # of the range of x: a quarter of the 256 levels of a screen
+COMPONENTS = ("explorer", "rotor", "sheet", "linked")  # those that page.js mounts
 PAPER = "@media print { .dv button, .dv .hint { display: none; } }"
 
 
@@ -30,13 +32,13 @@ class Live:
     """A component on the page.
 
     Attributes:
-        component: Which one.
+        component: One of COMPONENTS.
         data: What it takes, as `ExplorerState.data` and the others return it.
         variants: A name, and the data that differ from `data`: radio buttons choose among them.
         label: What the radio buttons choose.
     """
 
-    component: Literal["explorer", "rotor", "sheet", "linked"]
+    component: str
     data: Mapping[str, Any]
     variants: Sequence[tuple[str, Mapping[str, Any]]] = ()
     label: str = ""
@@ -191,7 +193,9 @@ def decoder(plan: Plan, z: Sequence[np.ndarray]) -> Decoder:
 def _section(section: Section, live: list[Live]) -> str:
     heading = f"<h2>{html.escape(section.title)}</h2>"
     chapter = f'<p class="chapter">{html.escape(section.chapter)}</p>' if section.chapter else ""
-    parts = "".join(_part(part, live) for part in section.parts)
+    groups = itertools.groupby(section.parts, key=lambda part: isinstance(part, Chart))  # charts stand side by side
+    texts = ("".join(_part(part, live) for part in group) for _, group in groups)
+    parts = "".join(f'<div class="charts">{text}</div>' if text.startswith("<figure") else text for text in texts)
     if not section.question:
         return f"<section>{chapter}{heading}{parts}</section>\n"
     options = "".join(
@@ -216,8 +220,9 @@ def _part(part: Part, live: list[Live]) -> str:
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in part.head)
         rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in part.rows)
         name = html.escape(part.caption)
-        table = f'<table aria-label="{name}"><tr>{head}</tr>{rows}</table>'
-        return f'<div class="table" tabindex="0"><p class="quiet">{name}</p>{table}</div>'
+        table = f"<table><tr>{head}</tr>{rows}</table>"
+        above = f'<p class="quiet">{name}</p>' if name else ""
+        return f'<div class="table" tabindex="0">{above}{table}</div>'
     pairs = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in part.pairs)
     more = ""
     if part.more is not None:

@@ -77,7 +77,7 @@ def run_handout(run: Run, member: int | None = None, *, with_examples: bool = Fa
         *(_recovered(run, shown) if allowed else []),
         *_curve(run, shown),
         *scores(run),
-        provenance(run, packed, notes),
+        provenance(run, notes),
     ]
     if allowed:
         sections.insert(1, _examples(run, packed.plan, shown, at))
@@ -286,9 +286,9 @@ def _state(row: Mapping[str, Any], stuck: Mapping[int, str]) -> str:
     return "diverged" if row["failed"] else f"stuck: {stuck[row['member']]}" if row["member"] in stuck else ""
 
 
-def provenance(run: Run, packed: Decoder, notes: Sequence[str]) -> Section:
+def provenance(run: Run, notes: Sequence[str]) -> Section:
     """Return where a run comes from: data, settings, seeds, versions, digests."""
-    return Section("Where this comes from", [Facts(provenance_facts(run, packed, notes), settings(run))])
+    return Section("Where this comes from", [Facts(provenance_facts(run, notes), settings(run))])
 
 
 def settings(run: Run) -> tuple[str, str]:
@@ -296,7 +296,7 @@ def settings(run: Run) -> tuple[str, str]:
     return "All settings", json.dumps(json.loads(run.config.to_json()), indent=1)
 
 
-def provenance_facts(run: Run, packed: Decoder, notes: Sequence[str]) -> list[tuple[str, str]]:
+def provenance_facts(run: Run, notes: Sequence[str]) -> list[tuple[str, str]]:
     """Return what is known of a run's origin."""
     about, config, status = run.about, run.config, files.parsed(run.path / "status.json", files.json_from)
     meta = about.get("meta") or {}
