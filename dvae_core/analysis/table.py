@@ -15,6 +15,7 @@ from dvae_core.analysis.disentanglement.compute import disentanglement
 from dvae_core.analysis.downstream.compute import downstream
 from dvae_core.analysis.linear_ica.compute import linear_ica
 from dvae_core.analysis.members.compute import member_scores
+from dvae_core.analysis.recording.compute import recording
 from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.analysis.score.compute import score
@@ -38,6 +39,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "difficulty": difficulty,
     "agreement": agreement,
     "downstream": downstream,
+    "recording": recording,
     "linear_ica": linear_ica,
     "conditions": conditions,
     "kinds_of_u": kinds_of_u,

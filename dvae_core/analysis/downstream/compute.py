@@ -39,6 +39,7 @@ def decode(
     y_test: Shaped[np.ndarray, "m ..."],
     *,
     reader: Reader = "linear",
+    neighbours: int = NEIGHBOURS,
     memory: float | int = 1.0,
     period: float | int = 0,
     seed: int = 0,
@@ -58,6 +59,7 @@ def decode(
         y_train: Target of the training rows.
         y_test: Target of the held-out rows.
         reader: "linear" or "neighbours".
+        neighbours: How many neighbours the second reader averages.
         memory: Autocorrelation time of the held-out rows; 1 for independent rows.
         period: A full circle in the target's unit if it is an angle, otherwise 0.
         seed: Seed of the resampling.
@@ -93,7 +95,7 @@ def decode(
     fitted = _on_circle(y_train, period) if period else y_train
     found = {}
     for name, pairs in features.items():
-        guesses = [_guess(train, test, fitted, reader) for train, test in pairs]
+        guesses = [_guess(train, test, fitted, reader, neighbours) for train, test in pairs]
         found[name] = scored([np.arctan2(*g.T) * period / (2 * np.pi) for g in guesses] if period else guesses)
     return {**found, "chance": scored([nothing])}
 
@@ -104,16 +106,16 @@ def _on_circle(angle: np.ndarray, period: float | int) -> np.ndarray:
     return np.stack([np.sin(turn), np.cos(turn)], axis=1)
 
 
-def _guess(train: np.ndarray, test: np.ndarray, y: np.ndarray, reader: Reader) -> np.ndarray:
+def _guess(train: np.ndarray, test: np.ndarray, y: np.ndarray, reader: Reader, neighbours: int) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     if y.ndim == 1:
-        model: Any = LogisticRegression(max_iter=2000) if reader == "linear" else KNeighborsClassifier(NEIGHBOURS)
+        model: Any = LogisticRegression(max_iter=2000) if reader == "linear" else KNeighborsClassifier(neighbours)
     else:
-        model = RidgeCV(np.logspace(-3, 4, 15)) if reader == "linear" else KNeighborsRegressor(NEIGHBOURS)
+        model = RidgeCV(np.logspace(-3, 4, 15)) if reader == "linear" else KNeighborsRegressor(neighbours)
     guess = make_pipeline(StandardScaler(), model).fit(train, y).predict(test)
     return guess if y.ndim == 1 else guess.reshape(len(test), -1)
 

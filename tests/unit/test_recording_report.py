@@ -1,0 +1,137 @@
+"""The report on a recording: its keys, its verdicts, and when "same axes" must not be said."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dvae_core import recipes, runs
+from dvae_core.analysis.encode import encoder_means
+from dvae_core.analysis.recording.compute import agreement_of, shuffled
+from dvae_core.analysis.recording.record import (
+    NOTHING,
+    SAME_AXES,
+    SAME_SPACE,
+    Recording,
+    RecordingAxes,
+    statement_of,
+    verdict_of,
+)
+from dvae_core.analysis.table import begin
+from dvae_core.cli import main
+from dvae_core.config import FileData, MlpNet
+from dvae_core.data.dataset import split
+from dvae_core.data.load import dataset_of
+from dvae_core.runs import RunError
+from dvae_core.training.checkpoint import load_vae
+from dvae_core.training.train import train
+
+RNG = np.random.default_rng(0)
+AGREE = {"mean": 0.98, "min": 0.97, "max": 0.99}
+
+
+def compute(run, **settings) -> dict:
+    computation = begin(run, "recording", settings)
+    while True:
+        try:
+            next(computation)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Four seeds of a small model on 600 bins of ten units that follow u."""
+    folder = tmp_path_factory.mktemp("recording")
+    n = 600
+    u = np.cumsum(RNG.standard_normal((n, 2)), axis=0)
+    u = (u - u.mean(0)) / u.std(0)
+    x = RNG.poisson(np.exp(0.5 * u @ RNG.standard_normal((2, 10)))).astype(np.uint8)
+    np.savez(folder / "a.npz", x=x, u=u.astype(np.float32))
+    data = FileData(path=str(folder / "a.npz"), x=("x",), u=("u",), rate_hz=10.0)
+    config = recipes.for_dataset(
+        data, dataset_of(data), goal="reading", members=4, epochs=10, net=MlpNet(hidden=8), gap=5
+    )
+    run = runs.create(folder / "run", config)
+    for _ in train(run):
+        pass
+    return run
+
+
+def test_the_report_has_every_key_and_its_axes_are_a_linear_map_of_the_latents(run):
+    found = compute(run, control="no")
+    wanted = {"own_axes_mcc", "rotation_floor", "linear_r2", "rule_axes_mcc", "decoding", "shuffled_u", "verdict"}
+    assert wanted | {"within_u", "u_share", "consensus", "log_var_sd", "statement"} <= set(found)
+    assert Recording.load(run, "recording").verdict == found["verdict"]
+    assert found["rotation_floor"] == pytest.approx(0.9, abs=0.01)
+    assert found["rule"] == "u"
+    assert set(found["rule_axes_mcc"]) == {"u", "slow", "as trained"}
+    assert set(found["decoding"]["linear"]) == {"latents", "window", "pca", "chance"}
+    assert found["shuffled_u"] is None
+    assert found["verdict"] != SAME_AXES  # it needs the control
+    axes = RecordingAxes.load(run, "axes")
+    vae, dataset = load_vae(run), dataset_of(run.config.data)
+    parts = split(dataset, run.config.split, gap=run.config.gap)
+    e_train = encoder_means(vae, dataset, parts.train)[axes.member].astype(float)
+    for own, A, b in zip(e_train, axes.A, axes.b, strict=True):
+        np.testing.assert_allclose(np.cov((own - b) @ A.T, rowvar=False), np.eye(2), atol=1e-4)  # whitened
+    e_test = encoder_means(vae, dataset, axes.index)[axes.member].astype(float)
+    parts_of = [(own - b) @ M.T for own, b, M in zip(e_test, axes.consensus_b, axes.consensus_maps, strict=True)]
+    np.testing.assert_allclose(np.mean(parts_of, axis=0), axes.consensus_z, atol=1e-6)
+
+
+def test_the_command_line_prints_it_and_the_control_is_trained_once(run, capsys):
+    assert main(["analyse", str(run.path), "recording", "--set", "control=yes", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["shuffled_u"]) == {"own_axes_mcc", "linear_r2", "same_pairs", "decoding", "seeds"}
+    linear = found["decoding"]["linear"]["latents"]["mean"]
+    assert linear > found["shuffled_u"]["decoding"]["linear"]["latents"]["mean"]  # u was in the training
+    stored = (run.path / "analysis" / "shuffled_u.npz").stat().st_mtime_ns
+    compute(run)
+    assert (run.path / "analysis" / "shuffled_u.npz").stat().st_mtime_ns == stored
+
+
+def test_shuffling_keeps_each_part_and_says_nothing_about_x(run):
+    dataset = dataset_of(run.config.data)
+    parts = split(dataset, "blocks", gap=5)
+    other = shuffled(dataset, parts)
+    for rows in (parts.train, parts.held_out):
+        np.testing.assert_array_equal(np.sort(other.u[rows], axis=0), np.sort(dataset.u[rows], axis=0))
+        assert abs(np.corrcoef(other.u[rows, 0], dataset.u[rows, 0])[0, 1]) < 0.3
+
+
+def test_the_verdicts():
+    assert verdict_of(AGREE, 1.0, 0.0, latents=2) == SAME_AXES
+    assert verdict_of(AGREE, 1.0, None, latents=2) == SAME_SPACE  # no control
+    assert verdict_of(AGREE, 1.0, 0.6, latents=2) == SAME_SPACE  # the seeds agree on axes without u, too
+    assert verdict_of(AGREE, 0.5, 0.0, latents=2) == SAME_SPACE
+    assert verdict_of(AGREE, 1.0, 0.0, latents=1) == SAME_SPACE  # one latent has no axes
+    assert verdict_of({**AGREE, "mean": 0.94}, 1.0, 0.0, latents=2) == NOTHING
+    assert verdict_of({**AGREE, "min": 0.5}, 1.0, 0.0, latents=2) == NOTHING
+
+
+def test_agreement_of_rotated_and_of_reordered_latents():
+    z = RNG.standard_normal((500, 2))
+    turn = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    alive = np.ones((2, 2), bool)
+    rotated = agreement_of(np.stack([z, z @ turn]), alive)
+    assert rotated["linear_r2"]["min"] > 0.999
+    assert rotated["same_pairs"] == 0
+    assert rotated["own_axes_mcc"]["mean"] == pytest.approx(0.71, abs=0.05)
+    assert agreement_of(np.stack([z, -2 * z[:, ::-1]]), alive)["same_pairs"] == 1
+    with pytest.raises(RunError, match="no latent alive"):
+        agreement_of(np.stack([z, z]), np.zeros((2, 2), bool))
+
+
+def test_the_statement_claims_no_more_than_the_verdict(run):
+    record = {**compute(run, control="no"), "linear_r2": AGREE, "same_pairs": 1.0, "shuffled_u": None}
+    said = statement_of({**record, "verdict": SAME_SPACE})
+    assert "axes are not determined" in said
+    assert "it is open whether u chose these axes" in said
+    assert "u chose them" not in said
+    assert "should be interpreted" in statement_of({**record, "verdict": NOTHING})
+
+
+def test_what_cannot_be_reported_is_refused(run):
+    with pytest.raises(RunError, match="The rule must be auto, u, slow, as trained"):
+        compute(run, rule="ica")
