@@ -1,25 +1,30 @@
-"""Do seeds agree on real recordings, and does what they found carry u? iVAE and VAE, 8 seeds each, three recordings.
+"""Do a recording's latents come back in every seed, and can they be read? One table, with CEBRA beside it.
 
-For each recording and model it prints: pairwise MCC over seeds (mean, smallest, largest), the lowest rung of the
-indeterminacy ladder that the pairs reach (both branches), the median R^2 of every rung, and how well u is decoded,
-held-out, from posterior means of an encoder that does not see u, beside x itself, PCA, FastICA and chance, with 95 %
-intervals (blocks of time resampled). Splits are blocks of time. A recording that is not there is skipped.
+For each recording and goal (`train --for`): the report of `analyse RUN recording` with its control, and the CPU seconds
+of training a seed. Members start independently, and the held-out rows lie in blocks of time, with gaps of at least the
+data's memory beside them. A recording that is not there is skipped.
 
-    python benchmarks/recordings.py [--data FOLDER] [--store FOLDER] [--only NAME] [--seeds 8] [--epochs N]
+    python benchmarks/recordings.py [--data FOLDER] [--store FOLDER] [--only NAME] [--goal axes] [--seeds 6]
+    python benchmarks/recordings.py --cebra cebra-env/bin/python    # as recordings_cebra.py describes
+    python benchmarks/recordings.py --worlds 40                     # u moves nothing: how often "same axes" is said
 
-About 10 minutes of one core (Nov 2026). Runs are kept in the store; the app opens them with DVAE_RUNS=FOLDER.
+Runs and CEBRA's embeddings are kept in the store, so that the pieces can be made one by one and an interrupted one
+repeated; the app opens the runs with DVAE_RUNS=FOLDER. About 6 minutes of one core, and a minute a seed for CEBRA.
 
-What it does not show: that any latent is a true factor. There are no true factors here. Agreement over seeds says that
-the method chooses the same latents again; decoding says that they carry u. An iVAE is given u in training, through
-its prior, so it is built to carry u in its latents: finding u there is no discovery. The VAE is not given u.
+What it does not show: that any latent is a true factor. There are no true factors here. CEBRA is trained for as many
+iterations as --iterations says, at one learning rate, and its embedding of 3 dimensions lies on a sphere.
 """
 
 import argparse
+import dataclasses
+import json
+import subprocess
 import sys
 import tempfile
-from collections import Counter
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import arff, loadmat
@@ -27,14 +32,24 @@ from scipy.io import arff, loadmat
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that a script runs from any folder
 
 from dvae_core import recipes, runs
-from dvae_core.analysis.score.compute import score
-from dvae_core.analysis.table import ANALYSES
-from dvae_core.config import FileData
+from dvae_core.analysis.recording.compute import (
+    AGREEMENT_ROWS,
+    agreement_of,
+    decoding_of,
+    recording,
+    shuffled,
+)
+from dvae_core.analysis.recording.record import SAME_AXES, Recording, verdict_of
+from dvae_core.axes import evenly
+from dvae_core.config import FileData, MlpNet
+from dvae_core.data.dataset import Dataset, Split, split
 from dvae_core.data.load import dataset_of
-from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
+from dvae_core.metrics import rotation_mcc
+from dvae_core.metrics.canonical import canonical_axes
 from dvae_core.training.train import train
 
-SEEDS = 8
+SEEDS = 6
+GOALS = ("axes", "reading")
 
 
 def s1_reach(folder: Path, store: Path) -> FileData:
@@ -84,82 +99,156 @@ def _saved(path: Path, rate_hz: float, **arrays: np.ndarray) -> FileData:
     return FileData(path=str(path), x=("x",), u=("u",), rate_hz=rate_hz)
 
 
-RECORDINGS: dict[str, tuple[Callable[[Path, Path], FileData], int]] = {
-    "s1-reach": (s1_reach, 4),
-    "hippocampus-linear": (hippocampus, 2),
-    "eeg-eye-state": (eeg, 4),
+RECORDINGS: dict[str, Callable[[Path, Path], FileData]] = {
+    "hippocampus-linear": hippocampus,
+    "s1-reach": s1_reach,
+    "eeg-eye-state": eeg,  # chose no setting
 }
 
 
-def trained(name: str, data: FileData, model: str, latents: int, options: argparse.Namespace) -> runs.Run:
-    """Return the run of this name in the store, trained now unless it is there already."""
-    path = Path(options.store) / f"{name}-{model}"
-    if not (path / "analysis" / "score.json").is_file():
-        config = recipes.for_dataset(
-            data, dataset_of(data), model, latents=latents, members=options.seeds, posterior="full",
-            epochs=options.epochs, split="blocks",
-        )  # fmt: skip
-        run = runs.create(path, config, title=f"{name}, {config.model_name}")
+def report(name: str, goal: str, data: FileData, store: Path, seeds: int) -> tuple[Recording, float]:
+    """Return the report of a run and the CPU seconds of a seed; train it if it is not in the store."""
+    run = runs.Run(store / f"{name}-{goal}")
+    times = run.path / "analysis" / "cpu.json"
+    if not times.is_file():
+        config = recipes.for_dataset(data, dataset_of(data), goal=goal, members=seeds, split="blocks")
+        run = runs.create(run.path, config, title=f"{name}, {goal}")
+        began = time.process_time()
         for _ in train(run):
             pass
-        score(run)
-    return runs.Run(path)
+        run.write_json("analysis/cpu.json", {"seconds": (time.process_time() - began) / seeds})
+    if Recording.load(run, "recording") is None:
+        for _ in recording(run, control="yes"):
+            pass
+    found = Recording.load(run, "recording")
+    assert found is not None
+    return found, json.loads(times.read_text())["seconds"]
 
 
-def report(run: runs.Run) -> None:
-    """Print agreement and decoding of one run."""
-    found = run.analysis("agreement")
-    mean = run.score()["mean"]
-    print(
-        f"  {run.config.model_name}: held-out ELBO {mean['elbo']:.2f} nats, {mean['active_latents']:.1f} latents alive"
+def line(name: str, found: dict[str, Any], seconds: float) -> str:
+    """Return a row of the table."""
+    own, linear, rule = found["own_axes_mcc"], found["linear_r2"], found["rule_axes_mcc"][found["rule"]]
+    read = [found["decoding"][reader]["latents"]["mean"] for reader in ("linear", "neighbours")]
+    window = [found["decoding"][reader]["window"]["mean"] for reader in ("linear", "neighbours")]
+    control = found["shuffled_u"]
+    halves = found["consensus"]
+    return (
+        f"{name:30s} d{found['latents']} {own['mean']:.3f} ({own['min']:.3f}) {found['same_pairs']:4.0%} "
+        f"{linear['mean']:.3f} ({linear['min']:.3f}) {rule['mean']:.3f} ({rule['min']:.3f}) "
+        + (f"{halves['linear_r2']:.3f}/{halves['axes_mcc']:.3f} " if halves else "    -       ")
+        + f"{read[0]:.3f}/{read[1]:.3f} {window[0]:.3f}/{window[1]:.3f} "
+        + (f"{control['own_axes_mcc']['mean']:.3f} {control['same_pairs']:4.0%} " if control else "   -     -  ")
+        + f"{found['rotation_floor']:.3f} {seconds:6.1f}  {found.get('verdict', '')}"
     )
-    if found is not None:
-        upper, off = np.triu_indices(len(found["mcc"]), 1), ~np.eye(len(found["mcc"]), dtype=bool)
-        mcc, r2 = found["mcc"][upper], found["ladder"][off]
-        print(f"    pairwise MCC {mcc.mean():.2f} ({mcc.min():.2f} to {mcc.max():.2f})", end="")
-        within = found["mcc_within"][upper]
-        print(f", within u {within.mean():.2f}" if np.isfinite(within).all() else "")
-        rungs = [dict(zip(RUNGS, row, strict=True)) for row in r2]
-        for branch, words in ((POINTWISE, "pointwise"), (LINEAR, "linear")):
-            share = Counter(lowest(pair, branch) or "none" for pair in rungs)
-            print(f"    {words:9s} branch: " + ", ".join(f"{k} {v}/{len(rungs)}" for k, v in share.most_common()))
-        middle = np.nanmedian(r2, axis=0)
-        print("    median R2: " + ", ".join(f"{rung} {value:.2f}" for rung, value in zip(RUNGS, middle, strict=True)))
-    for reader in ("linear", "neighbours"):
-        if run.analysis(f"downstream-u-{reader}") is None:
-            for _ in ANALYSES["downstream"](run, target="u", reader=reader):
-                pass
-        read = run.analysis(f"downstream-u-{reader}")
-        scores = zip(read["names"], read["value"], read["low"], read["high"], strict=True)
-        words = ", ".join(f"{name} {value:.2f} [{low:.2f}, {high:.2f}]" for name, value, low, high in scores)
-        print(f"    u ({read['target']}) by {reader}, {read['measure']}: {words}")
-        seeds = read["members"][0][np.isfinite(read["members"][0])]
-        print(f"      over seeds {seeds.min():.2f} to {seeds.max():.2f}")
+
+
+HEAD = (
+    f"{'':30s} {'':2s} {'own axes MCC':13s} {'same':4s} {'linear R2':13s} {'rule axes MCC':13s} {'halves':11s} "
+    f"{'u from z':11s} {'u from x':11s} {'shuffled u':10s} {'floor':5s} CPU s"
+)
+
+
+def cebra(name: str, data: FileData, store: Path, options: argparse.Namespace) -> tuple[dict[str, Any], float]:
+    """Return the same numbers for CEBRA's embeddings, of which each seed is one member."""
+    dataset = dataset_of(data)
+    config = recipes.for_dataset(data, dataset, goal="reading", split="blocks")
+    parts = split(dataset, config.split, gap=config.gap)
+    out = store / f"{name}-cebra-{options.iterations}.npz"
+    if not out.is_file():
+        x = dataset.x_float()
+        x = np.sqrt(x) if dataset.is_counts else x
+        spread = x[parts.train].std(0)
+        x = (x - x[parts.train].mean(0)) / np.where(spread > 0.01, spread, 1.0)
+        given = store / f"{name}-cebra-in.npz"
+        np.savez(given, x=x.astype(np.float32), u=dataset.u_features(), train=parts.train)
+        script = Path(__file__).with_name("recordings_cebra.py")
+        command = [options.cebra, str(script), str(given), str(out), "--iterations", str(options.iterations)]
+        subprocess.run(command, check=True)
+    with np.load(out) as found:
+        z, seconds = found["z"].astype(float), float(found["seconds"].mean())
+    return scored(dataset, parts, z, config.model.window), seconds
+
+
+def scored(dataset: Dataset, parts: Split, z: np.ndarray, window: tuple[int, int]) -> dict[str, Any]:
+    """Return the agreement and decoding of latents [p, n, d] of all rows."""
+    from dvae_core.data.windows import stretches
+
+    e_train, e_test = z[:, parts.train], z[:, parts.held_out]
+    near = e_test[:, evenly(len(parts.held_out), AGREEMENT_ROWS)]
+    alive = np.ones((len(z), z.shape[2]), bool)
+    found = agreement_of(near, alive)
+    u = dataset.u[parts.train]
+    turned = [canonical_axes(own, "u", u=u).of(at) for own, at in zip(e_train, near, strict=True)]
+    found |= {"rule": "u", "rule_axes_mcc": {"u": agreement_of(np.array(turned), alive)["own_axes_mcc"]}}
+    decoding = decoding_of(dataset, parts, e_train, e_test, window, stretches(dataset, parts))
+    more = {"latents": z.shape[2], "consensus": None, "shuffled_u": None, "rotation_floor": rotation_mcc(z.shape[2])}
+    return found | {"decoding": decoding} | more
+
+
+def worlds(count: int, store: Path) -> None:
+    """Count the verdicts, with goal axes, on worlds in which u moves nothing: 12 Poisson units follow two signals."""
+    verdicts: dict[str, int] = {}
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        n = 1500
+        walks = [np.convolve(rng.standard_normal(n + 39), np.ones(40) / 40**0.5, "valid") for _ in range(4)]
+        x = rng.poisson(np.exp(0.7 * np.array(walks[:2]).T @ rng.standard_normal((2, 12)))).astype(np.uint8)
+        path = store / f"world-{seed}.npz"
+        np.savez(path, x=x, u=np.array(walks[2:]).T.astype(np.float32))
+        data = FileData(path=str(path), x=("x",), u=("u",), rate_hz=10.0)
+        dataset = dataset_of(data)
+        config = recipes.for_dataset(data, dataset, goal="axes", members=3, net=MlpNet(hidden=16), split="blocks")
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=60))
+        parts = split(dataset, config.split, gap=config.gap)
+        found = []
+        for used in (dataset, shuffled(dataset, parts)):
+            with tempfile.TemporaryDirectory() as scratch:
+                run = runs.create(Path(scratch) / "run", config)
+                for _ in train(run, used):
+                    pass
+                latents = run.latents()
+            assert latents is not None
+            found.append(agreement_of(latents["mu_z"].astype(float), latents["kl_latent"] >= 0.01))
+        pairs, control = (f["same_pairs"] for f in found)
+        said = verdict_of(found[0]["linear_r2"], pairs, control, latents=2)
+        verdicts[said] = verdicts.get(said, 0) + 1
+    print(f"u moves nothing, {count} worlds: " + ", ".join(f"{k}: {v}" for k, v in sorted(verdicts.items())))
+    print(f"  same axes in {verdicts.get(SAME_AXES, 0) / count:.0%} (bar: at most 5 %)")
 
 
 def main() -> int:
     """Train what is not there yet, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", default=str(Path(__file__).parents[2] / "shared" / "data"))
     parser.add_argument("--store", default=str(Path(tempfile.gettempdir()) / "recordings"))
     parser.add_argument("--only", choices=list(RECORDINGS))
+    parser.add_argument("--goal", choices=GOALS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--cebra", metavar="PYTHON", help="the python of an environment that has CEBRA")
+    parser.add_argument("--iterations", type=int, default=1000, help="of CEBRA")
+    parser.add_argument("--worlds", type=int, help="only count verdicts on this many worlds in which u moves nothing")
     options = parser.parse_args()
-    Path(options.store).mkdir(parents=True, exist_ok=True)
-    for name, (prepare, latents) in RECORDINGS.items():
+    store = Path(options.store)
+    store.mkdir(parents=True, exist_ok=True)
+    if options.worlds:
+        worlds(options.worlds, store)
+        return 0
+    print(HEAD)
+    for name, prepare in RECORDINGS.items():
         folder = Path(options.data) / name
         if options.only not in (None, name):
             continue
         if not folder.is_dir():
             print(f"{name}: not in {options.data}, skipped")
             continue
-        data = prepare(folder, Path(options.store))
-        dataset = dataset_of(data)
-        print(f"{name}: {dataset.n:,} rows, {dataset.d_x} columns, u = {', '.join(dataset.u_names)}, {latents} latents")
-        for model in ("ivae", "vae"):
-            report(trained(name, data, model, latents, options))
-            sys.stdout.flush()
+        data = prepare(folder, store)
+        for goal in GOALS:
+            if options.goal in (None, goal):
+                found, seconds = report(name, goal, data, store, options.seeds)
+                print(line(f"{name} {goal}", dataclasses.asdict(found), seconds), flush=True)
+        if options.cebra and name != "eeg-eye-state":
+            found, seconds = cebra(name, data, store, options)
+            print(line(f"{name} CEBRA {options.iterations}", found, seconds), flush=True)
     return 0
 
 
