@@ -175,7 +175,7 @@ def same_arrays(theirs: Any, v: np.ndarray, z: np.ndarray) -> dict[str, tuple[fl
     import sklearn.ensemble
 
     original = sklearn.ensemble.GradientBoostingClassifier
-    sklearn.ensemble.GradientBoostingClassifier = lambda: original(random_state=0)  # the seed of ours: ties of splits
+    sklearn.ensemble.GradientBoostingClassifier = lambda: original(random_state=0)  # as in dvae_core: it breaks ties
     their_dci = theirs.dci._compute_dci(z[fit].T, v[fit].T, z[test].T, v[test].T)
     sklearn.ensemble.GradientBoostingClassifier = original
     train, mean, std = theirs.utils.normalize_data(z[fit].T)

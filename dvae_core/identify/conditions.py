@@ -273,7 +273,7 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
         return Light(name, "broken", f"{seen}, {needed + 1} needed", f"L needs n k + 1 = {needed + 1} values of u.")
     if effect is None or effect.values < needed + 1:
         enough = 0 if effect is None else effect.values
-        why = f"{seen}, and only {enough} of the {needed + 1} needed have enough held-out rows to tell λ from noise."
+        why = f"{seen}, and only {enough} of the {needed + 1} needed have enough held-out rows to distinguish λ from noise."
         return Light(name, "unsure", f"{enough} values testable", why)
     above = int((learned.singular[: len(effect.chance)] > effect.chance).sum())
     number = f"{above} of {needed} directions"
@@ -285,14 +285,14 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
     if not np.isnan(effect.second):
         numbers += f" k = 2 over means alone: {effect.second:+.3f} ± {effect.second_error:.3f} nats."
     if not effect.exists:
-        return Light(name, "broken", f"0 of {needed} directions", f"No effect of u that is told from none. {numbers}")
+        return Light(name, "broken", f"0 of {needed} directions", f"The effect of u cannot be distinguished from none. {numbers}")
     if effect.is_outside:
         why = f"u moves a moment that this prior leaves alone ({effect.beyond:+.3f} ± {effect.beyond_error:.3f} nats)."
         return Light(name, "unsure", number, f"{why} {numbers}")
     if above < needed or not effect.moves_second or not effect.p_singular < RANK_LEVEL:
         part = _lesser_family(effect)
         state: State = "unsure" if part else "broken"
-        why = f"Only the {part} can be seen to move. " if part else "L cannot be told from a singular matrix. "
+        why = f"Only the {part} can be seen to move. " if part else "L cannot be distinguished from a singular matrix. "
         return Light(name, state, f"{part} only" if part else number, why + numbers)
     why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}."
     return Light(name, "unsure" if learned.condition > ILL_CONDITIONED else "met", number, why)
