@@ -285,7 +285,9 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
     if not np.isnan(effect.second):
         numbers += f" k = 2 over means alone: {effect.second:+.3f} ± {effect.second_error:.3f} nats."
     if not effect.exists:
-        return Light(name, "broken", f"0 of {needed} directions", f"The effect of u cannot be distinguished from none. {numbers}")
+        return Light(
+            name, "broken", f"0 of {needed} directions", f"The effect of u cannot be distinguished from none. {numbers}"
+        )
     if effect.is_outside:
         why = f"u moves a moment that this prior leaves alone ({effect.beyond:+.3f} ± {effect.beyond_error:.3f} nats)."
         return Light(name, "unsure", number, f"{why} {numbers}")
