@@ -273,7 +273,7 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
         return Light(name, "broken", f"{seen}, {needed + 1} needed", f"L needs n k + 1 = {needed + 1} values of u.")
     if effect is None or effect.values < needed + 1:
         enough = 0 if effect is None else effect.values
-        why = f"{seen}, and only {enough} of the {needed + 1} needed have enough held-out rows to distinguish λ from noise."
+        why = f"{seen}, and only {enough} of the {needed + 1} needed have enough held-out rows to test λ."
         return Light(name, "unsure", f"{enough} values testable", why)
     above = int((learned.singular[: len(effect.chance)] > effect.chance).sum())
     number = f"{above} of {needed} directions"
