@@ -340,6 +340,7 @@ def linear(run: Run) -> None:
     lost = int((~found.converged).sum())
     st.caption(
         f"{found.z.shape[1]} independent Laplace factors of equal variance, 4,000 rows, no u; two are drawn. "
+        "FastICA and PCA are scored on the rows that they are fitted on; neither sees the factors. "
         "PCA does not solve even the linear case: it stops at uncorrelated axes."
         + (f" FastICA did not converge on {lost} of {found.converged.size} data sets." if lost else "")
     )
