@@ -1,11 +1,12 @@
 """Workbench: data sets x models x betas x seeds, trained as populations. What decides a score: model, beta or luck?"""
 
+import dataclasses
 from typing import Any
 
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.config import ConfigError
+from dvae_core.config import ConfigError, Data
 from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
 from dvae_core.work import study as studies
@@ -32,13 +33,16 @@ def form() -> None:
         "β", BETAS, [1.0, 2.0, 4.0, 8.0], format_func="{:g}".format, key="study.betas", help="1: plain VAE or iVAE",
         **keep,
     )  # fmt: skip
-    left, right = st.columns(2)
-    seeds = left.number_input("Seeds", 1, 50, 5, key="study.seeds", help="Of every model and β", **keep)
+    left, middle, right = st.columns(3)
+    worlds = left.number_input(
+        "Worlds", 1, 50, 5, key="study.worlds", help="Data seeds 0, 1, ... of drawn data: bars are over worlds", **keep
+    )
+    seeds = middle.number_input("Seeds", 1, 50, 2, key="study.seeds", help="Of every model and β, on each", **keep)
     epochs = right.number_input(
         "Epochs", 1, 10_000, 60, key="study.epochs", help="Passes over the training rows", **keep
     )
     try:
-        sources = [controls.data_from_text(text)[0] for text in data]
+        sources = [source for text in data for source in worlds_of(controls.data_from_text(text)[0], int(worlds))]
         everything = studies.populations(
             sources, models, sorted(betas), int(seeds), dataset_of=controls.dataset_of, epochs=int(epochs)
         )
@@ -48,12 +52,12 @@ def form() -> None:
     models_made = sum(p.config.members for p in everything)
     st.markdown(f"**{models_made} models** in {len(everything)} populations, each trained as one program.")
     st.caption(
-        "The time left is measured from the first population on. The study offered here (40 models) took under "
-        "two minutes on two busy cores."
+        "The time left is measured from the first population on. 40 models of the study offered here took under two "
+        "minutes on two busy cores."
     )
     if st.button("Start the study", type="primary", icon=":material/play_arrow:", width="stretch"):
         try:
-            title = f"{models_made} models on {', '.join(controls.data_label(s) for s in sources)}"
+            title = f"{models_made} models on {', '.join(dict.fromkeys(map(study_views.label, data)))}"
             store = runs.default_store()
             made = studies.create(studies.new_path(store, title), everything, title=title, store=store)
             studies.start(made)
@@ -68,6 +72,13 @@ def form() -> None:
         "# on a cluster: --scheduler tcp://HOST:8786; to resume: python -m dvae_core sweep --out my-study",
         "bash",
     )
+
+
+def worlds_of(source: Data, count: int) -> list[Data]:
+    """Return the source with data seeds 0, 1, ...; the source itself if it is not drawn from a seed."""
+    if not hasattr(source, "seed"):
+        return [source]
+    return [dataclasses.replace(source, seed=seed) for seed in range(count)]
 
 
 def view(study: Study) -> None:

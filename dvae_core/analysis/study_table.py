@@ -1,5 +1,6 @@
 """Results from a study's table: its scores, the components of their variance, and what can be known without truth."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,29 @@ NAMES = WITH_TRUTH | WITHOUT_TRUTH
 FEW_MODELS = 5  # with fewer, a rank correlation means nothing
 
 
+def with_worlds(table: Table) -> Table:
+    """Return a study's table with the data set's seed in a column of its own, `world`, and taken out of `data`.
+
+    Drawn data of the same settings and another seed are another world: other factors and another mixing. Data without a
+    seed, such as a file, are world 0.
+
+    Example:
+        >>> import pandas as pd
+        >>> with_worlds(pd.DataFrame({"data": ["sources,seed=3", "digits"]})).to_numpy().tolist()
+        [['sources', 3], ['digits', 0]]
+    """
+    names = [str(text) for text in table["data"]]
+    seeds = [re.search(r",seed=(\d+)", name) for name in names]
+    return table.assign(
+        data=[re.sub(r",seed=\d+", "", name) for name in names], world=[int(s[1]) if s else 0 for s in seeds]
+    )
+
+
+def _each_world(table: Table) -> list[Table]:
+    """Return the rows of every world; the whole table if it does not name them."""
+    return [rows for _, rows in table.groupby("world")] if "world" in table else [table]
+
+
 def column(table: Table, name: str) -> np.ndarray:
     """Return one column of a table as numbers."""
     return np.asarray(table[name], float)
@@ -33,18 +57,31 @@ def scores_of(table: Table) -> dict[str, str]:
 
 
 def variance(table: Table, scores: Sequence[str]) -> dict[str, Shares | None]:
-    """Split each score's variance over one data set into model, beta, both and seed; see `metrics.variance_shares`.
+    """Split each score's variance within a world into model, beta, both and seed; see `metrics.variance_shares`.
 
-    Stuck members are left out, as from every mean.
+    Shares are means over worlds. Stuck members are left out, as from every mean.
     """
+    out: dict[str, Shares | None] = {}
+    for score in scores:
+        found = [shares for rows in _each_world(table) if (shares := _variance(rows, score)) is not None]
+        out[NAMES[score]] = _mean_shares(found) if found else None
+    return out
+
+
+def _variance(table: Table, score: str) -> Shares | None:
     arrived = ~np.asarray(table["stuck"], bool)
     _, method = np.unique(np.asarray(table["model"], str)[arrived], return_inverse=True)
-    beta = column(table, "beta")[arrived]
-    return {NAMES[s]: variance_shares(column(table, s)[arrived], method, beta) for s in scores}
+    return variance_shares(column(table, score)[arrived], method, column(table, "beta")[arrived])
+
+
+def _mean_shares(found: Sequence[Shares]) -> Shares:
+    method, strength, both, seed = np.mean([shares[:4] for shares in found], 0).tolist()
+    luck = np.mean([shares.luck for shares in found], 0).tolist()
+    return Shares(method, strength, both, seed, (luck[0], luck[1], luck[2]), sum(shares.n for shares in found))
 
 
 def rank_correlations(table: Table) -> dict[str, dict[str, float]]:
-    """Return Spearman's rho of scores without (rows) and with truth (columns), over the models of one data set.
+    """Return Spearman's rho of scores without (rows) and with truth (columns), by world, averaged.
 
     NaN for fewer than five models, or if one side does not vary.
     """
@@ -57,7 +94,16 @@ def rank_correlations(table: Table) -> dict[str, dict[str, float]]:
 
 
 def rank_correlation(table: Table, one: str, other: str) -> float:
-    """Return Spearman's rho of two scores over the models that have both; NaN if there are too few."""
+    """Return Spearman's rho of two scores over the models of a world that have both, averaged over worlds.
+
+    NaN if no world has enough of them.
+    """
+    each = [_rank_correlation(rows, one, other) for rows in _each_world(table)]
+    known = [rho for rho in each if np.isfinite(rho)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _rank_correlation(table: Table, one: str, other: str) -> float:
     both = np.column_stack([column(table, one), column(table, other)])
     both = both[np.isfinite(both).all(1)]
     if len(both) < FEW_MODELS or not np.ptp(both, axis=0).all():

@@ -33,12 +33,23 @@ class _Columns:
 
         self.model, self.failed, self.stuck = chosen("model", str), chosen("failed", bool), chosen("stuck", bool)
         self.beta, self.seed = chosen("beta", float), chosen("seed", int)
+        self.world = chosen("world", int) if "world" in table else np.zeros(len(self.seed), int)
+        self.worlds = len(np.unique(self.world))
         self.scores = [chosen(score, float) for score in scores]
         self.models = list(dict.fromkeys(self.model.tolist()))
 
     def who(self, rows: np.ndarray) -> list[str]:
         """Name the models of these rows."""
-        return [f"{model_label(str(self.model[k]))}, β = {self.beta[k]:g}, seed {self.seed[k]}" for k in rows]
+        return [
+            f"{model_label(str(self.model[k]))}, β = {self.beta[k]:g}, seed {self.seed[k]}"
+            + (f", data seed {self.world[k]}" if self.worlds > 1 else "")
+            for k in rows
+        ]
+
+    def by_world(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the means of the worlds of these rows; the values themselves if there is one world."""
+        values, world = y[rows], self.world[rows]
+        return values if self.worlds < 2 else np.array([values[world == w].mean() for w in np.unique(world)])
 
 
 def score_against_beta(
@@ -46,11 +57,12 @@ def score_against_beta(
 ) -> go.Figure:
     """Draw every model of one data set as a dot at its beta, with a line through the means of each kind of model.
 
-    Bars are one standard deviation over seeds. A failed member is a cross at the bottom, a stuck one an open dot;
-    neither enters a mean.
+    Bars are one standard deviation over seeds or, if the table has several worlds, over the means of these. A failed
+    member is a cross at the bottom, a stuck one an open dot; neither enters a mean.
 
     Args:
-        table: Columns model, beta, seed, failed, stuck and the score, for one data set.
+        table: Columns model, beta, seed, failed, stuck and the score, for one data set; world, its seed, if several
+            were drawn.
         score: Column to draw.
         name: Display name of the score.
         title: Replaces the title that states the finding.
@@ -68,7 +80,7 @@ def score_against_beta(
         label, colour, symbol = model_label(model), HUES[i % len(HUES)], SYMBOLS[i % len(SYMBOLS)]
         shift = (i - (len(of.models) - 1) / 2) * 0.16
         mine = of.model == model
-        cells = [y[mine & known & ~of.stuck & (place == k)] for k in range(len(betas))]
+        cells = [of.by_world(y, mine & known & ~of.stuck & (place == k)) for k in range(len(betas))]
         fig.add_scatter(
             x=np.arange(len(betas)) + shift, y=[c.mean() if len(c) else None for c in cells], mode="lines", name=label,
             legendgroup=label, showlegend=False, hoverinfo="skip", line={"color": colour, "dash": DASHES[i % 4]},
@@ -95,23 +107,25 @@ def score_against_beta(
         range=[-0.5, len(betas) - 0.5],
     )  # fmt: skip
     fig.update_yaxes(title=name)
-    note = f"a dot a model, {known.sum()} so far; line and bar: mean ± 1 std over seeds"
+    over = f"{of.worlds} worlds" if of.worlds > 1 else "seeds, on one data set"
+    note = f"a dot a model, {known.sum()} so far; line and bar: mean ± 1 std over {over}"
     return finish(fig, title or _what_moves(of, y, known, name), note, height=height)
 
 
 def _what_moves(of: _Columns, y: np.ndarray, known: np.ndarray, name: str) -> str:
-    """State how far the mean moves with beta, and the largest spread of the seeds of one cell over the models."""
+    """State how far the mean moves with beta, and the largest spread of one cell: of its worlds, or else its seeds."""
     moved, apart = 0.0, 0.0
     for model in of.models:
-        cells = [y[known & ~of.stuck & (of.model == model) & (of.beta == b)] for b in np.unique(of.beta)]
+        cells = [of.by_world(y, known & ~of.stuck & (of.model == model) & (of.beta == b)) for b in np.unique(of.beta)]
         cells = [c for c in cells if len(c)]
         if cells:
             means = [c.mean() for c in cells]
             moved = max(moved, float(max(means) - min(means)))
             apart = max(apart, *(float(np.ptp(c)) for c in cells))
+    other = "world" if of.worlds > 1 else "seed"
     if len(np.unique(of.beta)) < 2:
-        return f"{name}: seeds of one model differ by up to {number(apart)}"
-    return f"{name}: β moves the mean by up to {number(moved)}, another seed moves it by up to {number(apart)}"
+        return f"{name}: {other}s of one model differ by up to {number(apart)}"
+    return f"{name}: β moves the mean by up to {number(moved)}, another {other} moves it by up to {number(apart)}"
 
 
 def variance_bars(

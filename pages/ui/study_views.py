@@ -15,7 +15,7 @@ from pages.ui import page as ui
 
 def results(study: Study) -> None:
     """Draw the table so far, one data set and one score at a time."""
-    table: Any = study.table()
+    table: Any = study_table.with_worlds(study.table())
     sets = list(dict.fromkeys(table["data"]))
     chosen = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
     table = table[table["data"] == chosen]

@@ -273,6 +273,30 @@ def test_figures_show_every_model_and_state_what_was_found():
     assert sum(len(t.x) for t in dots.data) == 11
 
 
+def test_results_are_averaged_over_worlds_and_bars_are_over_worlds():
+    table = table_of().assign(data=["sources", "sources,segments=3,seed=7"] * 6)
+    named = study_table.with_worlds(table)
+    assert named["data"].tolist() == ["sources", "sources,segments=3"] * 6
+    assert named["world"].tolist() == [0, 7] * 6
+    # two worlds of one model: the cells' means are those of the worlds' means, the bars their spread
+    one = table_of().assign(model="vae", failed=False, stuck=False, beta=1.0, mcc=[0.1] * 9 + [0.7] * 3)
+    one["world"] = [0] * 9 + [1] * 3
+    figure = figures.score_against_beta(one, "mcc", "MCC")
+    line = next(t for t in figure.data if t.mode == "lines")
+    assert (line.y[0], line.error_y.array[0]) == pytest.approx((0.4, 0.3))
+    assert "over 2 worlds" in figure.layout.title.subtitle.text.replace("<br>", " ")
+    assert "worlds of one model differ by up to 0.60" in figure.layout.title.text.replace("<br>", " ")
+    # a score that is alike in both worlds but shifted between them: pooled, the worlds would correlate by themselves
+    twice = pd.concat([table_of().assign(world=0), table_of().assign(world=1)], ignore_index=True)
+    shifted = twice.assign(elbo=twice["elbo"] + 10 * twice["world"], mcc=twice["mcc"] + 10 * twice["world"])
+    assert study_table.rank_correlation(shifted, "elbo", "mcc") == study_table.rank_correlation(
+        table_of(), "elbo", "mcc"
+    )
+    assert study_table.variance(shifted, ["mcc"])["MCC"][:4] == pytest.approx(
+        study_table.variance(table_of(), ["mcc"])["MCC"][:4]
+    )
+
+
 def test_figures_of_too_little_are_a_sentence():
     table = table_of(4).assign(mcc=np.nan)
     for figure in (
