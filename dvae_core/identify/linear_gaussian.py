@@ -216,12 +216,13 @@ def curves(
     plane: tuple[int, int] = (0, 1),
     prior_mu: Float[np.ndarray, "m d"] | None = None,
     prior_var: Float[np.ndarray, "m d"] | None = None,
+    truth_deg: float | int = 0.0,
 ) -> dict[str, np.ndarray]:
     """Return "the curve that says it all" for 0..90 degrees, with the names used in a run's rotation analysis.
 
     angle, log_px, elbo, elbo_full, elbo_diagonal, gap_closed_form, mcc [t]; with prior moments also log_pxu_fixed and
     log_pxu_refitted. Expectations are over the model's own data, so E log p(x) is minus the entropy of x. `mcc` is
-    that of white latents: max(|cos|, |sin|) in the plane and 1 elsewhere.
+    that of white latents: max(|cos|, |sin|) of the angle to the true axes in the plane, and 1 elsewhere.
 
     Args:
         model: The exact model.
@@ -229,6 +230,7 @@ def curves(
         plane: The two latents that are rotated.
         prior_mu: Means of p(z|u), a row for each u; zeros if only the variances are given.
         prior_var: Variances of p(z|u); ones if only the means are given.
+        truth_deg: Angle at which the latents are the true factors. x does not depend on it.
 
     Raises:
         ValueError: If the model has fewer than two latents.
@@ -240,7 +242,8 @@ def curves(
     cov = model.W @ model.W.T + np.diag(model.noise_std**2)
     flat = np.full(len(angles), -0.5 * (np.linalg.slogdet(2 * np.pi * cov)[1] + d_x))
     gap = diagonal_gap_curve(model.posterior_cov, angles, plane)
-    turned = np.maximum(np.abs(np.cos(np.deg2rad(angles))), np.abs(np.sin(np.deg2rad(angles))))
+    apart = np.deg2rad(angles - truth_deg)
+    turned = np.maximum(np.abs(np.cos(apart)), np.abs(np.sin(apart)))
     out = {
         "angle": angles, "log_px": flat, "elbo": flat, "elbo_full": flat, "elbo_diagonal": flat - gap,
         "gap_closed_form": gap, "mcc": (2 * turned + model.d_z - 2) / model.d_z,

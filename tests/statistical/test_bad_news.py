@@ -105,6 +105,15 @@ def test_the_curve_of_the_exact_model():
     assert found["log_pxu_refitted"].argmax() == found["log_pxu_fixed"].argmax() == 0
 
 
+def test_where_the_true_axes_lie_shows_in_the_mcc_alone():
+    model = from_posterior((1.0, 0.05))
+    here, there = curves(model), curves(model, truth_deg=35)
+    assert there["angle"][there["mcc"].argmax()] == 35
+    assert there["mcc"].max() == pytest.approx(1)
+    for name in here.keys() - {"mcc"}:
+        np.testing.assert_array_equal(here[name], there[name])
+
+
 # --- log p(x|u): the flat and the bent case, side by side ---
 
 MEANS = np.array([[-3.0, 0.0], [1.0, 2.0], [2.0, -2.5]])

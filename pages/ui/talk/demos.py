@@ -27,6 +27,7 @@ from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
 
 HEIGHT = 400  # with the title above and a caption below, 720 pixels at the projector's font size
+TRUE_AXES = 35  # degrees, on the slide of the exact model: the bound's favourite axes are not the true ones
 ANGLES = (0, 15, 30, 45, 60, 75, 90)
 
 
@@ -164,7 +165,8 @@ def guess() -> None:
 
 def exact_model() -> None:
     """The closed-form curves of the linear-Gaussian model."""
-    found = linear_gaussian.curves(linear_gaussian.from_posterior((1.0, 0.05)), step=5.0)
+    model = linear_gaussian.from_posterior((1.0, 0.05))
+    found = linear_gaussian.curves(model, step=5.0, truth_deg=TRUE_AXES)
     _plot(figures.rotation_story(found), "talk.exact", titled=False)
 
 

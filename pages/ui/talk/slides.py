@@ -162,7 +162,7 @@ SLIDES = (
         captions.diagonal,
         notes="This is the linear-Gaussian model, in closed form. A diagonal q prefers the axes of its own posterior, "
         "which are those of PCA (Rolinek et al. 2019). These are a property of the data, but nothing ties them to the "
-        "factors; in this example they happen to coincide. On Agree they do not.",
+        "factors: on the right, the MCC is highest at 35°, where the bound is not. Agree has a slider for that angle.",
         maths=r"$$\text{gap} = \tfrac12\Big[\sum_i \log (S^{-1})_{ii} + \log\det S\Big] \ge 0, "
         r"\qquad S \to M S M^\top$$",
         more=("rotate", {"view": "exact"}),
