@@ -168,6 +168,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "as stated by its origin", "as kept by the nemos project",
         (Remote(_OSF.format("sbnaw"), "A0670-221213.nwb",
                 "sha256:8587dd6dde107504bd4a17a68ce8fb934fcbcccc337e653f31484611ee51f50a"),),
+        {"u": ("ry",), "circular": ("ry",)},
     ),
     Entry(
         "stringer-spont", "Mouse V1, spontaneous", "10,164 neurons, 15,761 frames; u: running, pupil, face",

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.axes import Features
+from dvae_core.axes import Features, evenly
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.runs.run import Run, RunError
 
 SHOWN = 6  # names in a message
+OTHER_UNIT = 30.0  # times: two recordings of the same columns hardly differ so much, metres and centimetres do
+SPREAD_ROWS = 2000
 
 
 def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
@@ -87,12 +89,25 @@ def _columns(about: dict[str, Any], data: Dataset) -> Dataset:
         raise DataError(
             f"The run was trained on {about['d_x']:,} columns and {data.name} holds pictures; give the same columns."
         )
+    known, came = about.get("x_spread"), spread(data)
+    if known and came and not 1 / OTHER_UNIT < came / known < OTHER_UNIT:
+        raise DataError(
+            f"Columns of {data.name} typically spread by {came:.3g} and those the run was trained on by {known:.3g}; "
+            "bring them to the same unit."
+        )
     order = _order("columns of x", list(about.get("x_names") or data.x_names), list(data.x_names), data.name)
     if order == list(range(data.d_x)):
         return data
     offset = None if data.x_offset is None else data.x_offset[order]
     names = tuple(data.x_names[j] for j in order)
     return dataclasses.replace(data, x=data.x[:][:, order], x_names=names, x_offset=offset)
+
+
+def spread(data: Dataset) -> float | None:
+    """Return the median standard deviation of the columns that vary, on evenly spaced rows; None if none varies."""
+    std = data.x_float(evenly(data.n, SPREAD_ROWS)).std(0, dtype=np.float64)
+    varies = std[std > 0]
+    return float(np.median(varies)) if len(varies) else None
 
 
 def _order(what: str, wanted: list[str], came: list[str], name: str) -> list[int]:

@@ -22,7 +22,7 @@ from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
-from dvae_core.runs.data import data_of
+from dvae_core.runs.data import data_of, spread
 from dvae_core.runs.files import os_error_message
 from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
@@ -290,6 +290,7 @@ def describe(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:
         "x_range": [float(dataset.x[:].min() * dataset.x_scale), float(dataset.x[:].max() * dataset.x_scale)]
         if pictures
         else None,
+        "x_spread": None if pictures else spread(dataset),
         "x_offset": None if dataset.x_offset is None else dataset.x_offset.tolist(),
         "u_offset": None if dataset.u_offset is None else dataset.u_offset.tolist(),
         "u_period": dataset.u_period,

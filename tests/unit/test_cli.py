@@ -120,6 +120,34 @@ def test_encode_writes_the_latents_of_a_file(trained, npz, tmp_path, suffix):
         np.testing.assert_allclose(member.loc[rows, ["z1", "z2"]], expected[1], atol=1e-4)
 
 
+def test_encode_refuses_columns_in_another_unit(trained, npz, tmp_path, capsys):
+    data = read(npz)
+    for factor, code in ((1000.0, 2), (3.0, 0)):
+        np.savez(tmp_path / "b.npz", x=data.x * factor, u=data.u)
+        assert (
+            main(["encode", str(trained.path), "--data", str(tmp_path / "b.npz"), "--out", str(tmp_path / "z.npz")])
+            == code
+        )
+    assert main(["encode", str(trained.path), "--data", str(npz), "--out", str(tmp_path / "z.npz")]) == 0
+    np.savez(tmp_path / "b.npz", x=data.x / 1000, u=data.u)
+    capsys.readouterr()
+    assert main(["encode", str(trained.path), "--data", str(tmp_path / "b.npz"), "--out", str(tmp_path / "z.npz")]) == 2
+    assert "bring them to the same unit" in capsys.readouterr().err
+
+
+def test_two_held_out_rows_are_scored_as_far_as_they_go(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", x=rng.standard_normal((9, 4)), z=rng.standard_normal((9, 2)))
+    out = tmp_path / "run"
+    options = ["--data", str(tmp_path / "a.npz"), "--model", "vae", "--members", "2", "--epochs", "1"]
+    assert main(["train", *options, "--out", str(out)]) == 0
+    score = runs.Run(out).score()
+    assert score["held_out_rows"] == 2
+    assert isinstance(score["mean"]["elbo"], float)
+    assert score["mean"]["mcc_pearson"] is None
+    assert "2 held-out rows are too few for a correlation, so there is no MCC and no agreement" in score["notes"]
+
+
 def test_list_shows_runs_and_says_when_there_are_none(trained, tmp_path, capsys):
     assert main(["list", str(trained.path.parent)]) == 0
     assert "finished" in capsys.readouterr().out

@@ -23,7 +23,7 @@ from dvae_core.analysis.encode import (
 )
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import MIN_ROWS, Dataset, split
 from dvae_core.metrics import FLOORS
 from dvae_core.model.vae import Vae, kl
 from dvae_core.rng import generator
@@ -62,6 +62,10 @@ def score(run: Run) -> dict[str, Any]:
         varies, constant = scorable(dataset.z[rows], dataset.z_names)
         notes += constant
         z_true = dataset.z[rows][:, varies].astype(float) if varies.any() else None
+    few = len(rows) < MIN_ROWS
+    if few:
+        notes.append(f"{len(rows)} held-out rows are too few for a correlation, so there is no MCC and no agreement")
+        z_true = None
 
     members = []
     for m in range(vae.p):
@@ -110,7 +114,7 @@ def score(run: Run) -> dict[str, Any]:
             within = floors_within_u_of(dataset, parts.train, rows, varies)
             result["floors_within_u"] = {k: v.value for k, v in within.items()}
         recovery(run)
-    if len(good) > 1 and run.latents() is not None:
+    if len(good) > 1 and not few and run.latents() is not None:
         try:
             for _ in agreement(run):
                 pass

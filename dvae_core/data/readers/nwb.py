@@ -16,14 +16,18 @@ from dvae_core.data.readers.common import Ask
 from dvae_core.data.readers.model import (
     FULL_CIRCLE,
     Intervals,
+    Labels,
     Part,
     Recording,
     Variable,
     describe,
+    labels_of,
     unreadable,
 )
 
 SPIKES = "units/spike_times"
+AREAS = "units/area"  # of each unit, by the first of its electrodes; files store only the electrodes
+ELECTRODES = "general/extracellular_ephys/electrodes/location"
 INVALID = "intervals/invalid_times"
 
 
@@ -92,6 +96,10 @@ class _Nwb:
         if ids.get("shape") == (n,) and ids["dtype"] not in ("str", "other", "reference"):
             values = hdf5.load_one(self.file, "units/id", ids, Part()).ravel()
             self.columns[SPIKES] = tuple(str(v) for v in values.tolist())
+        electrodes = [self.tree.get(f"units/electrodes{end}", {}).get("shape") for end in ("", "_index")]
+        located = self.tree.get(ELECTRODES, {}).get("dtype") == "str"
+        if located and electrodes[0] and electrodes[1] == (n,) and not {AREAS, "units/location"} & {*self.tree}:
+            self.variables.append(Variable(AREAS, (n,), "str", "label", "by electrode", ("unit",), role="other"))
 
     def _series(self, name: str, item: Mapping[str, Any]) -> None:
         """Add a series: its data under its own name, and its clock."""
@@ -231,6 +239,8 @@ class _Nwb:
             ends = hdf5.load_one(file, f"{SPIKES}_index", tree[f"{SPIKES}_index"], Part()).astype(np.int64)
             times = hdf5.load_one(file, SPIKES, tree[SPIKES], Part())
             return np.split(times, ends[:-1].clip(0, len(times)))
+        if name == AREAS and AREAS not in tree:
+            return self._areas()
         series = name.removesuffix("/timestamps")
         if series != name and series in self.rates:
             start = float(file.numbers(f"{series}/starting_time", (), tree[f"{series}/starting_time"]["dtype"]))
@@ -241,6 +251,17 @@ class _Nwb:
         item = tree[f"{name}/data"]
         values = hdf5.load_one(file, f"{name}/data", item, part)
         return values if _plain(item) else values * item.get("conversion", 1.0) + item.get("offset", 0.0)
+
+    def _areas(self) -> Labels:
+        """Return the location of the first electrode of each unit."""
+        places = self.file.texts(ELECTRODES)
+        rows, ends = (
+            hdf5.load_one(self.file, f"units/electrodes{end}", self.tree[f"units/electrodes{end}"], Part())
+            for end in ("", "_index")
+        )
+        begins = np.r_[0, ends.astype(np.int64)[:-1]].clip(0, len(rows))
+        first = [int(rows[b]) if b < e <= len(rows) else -1 for b, e in zip(begins, ends.tolist(), strict=True)]
+        return labels_of(places[k] if 0 <= k < len(places) else "" for k in first)
 
 
 def _plain(item: Mapping[str, Any]) -> bool:
