@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("faults", "browser", "components", "app", "unit/test_cli.py", "unit/test_sweep.py", "unit/test_jobs.py")
+FIRST = ("faults", "browser", "components", "app", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -78,6 +78,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     missing = [what for what, path in (("Chromium", find_browser()), ("node", shutil.which("node"))) if path is None]
     if missing and not REQUIRED:
         print(f"Browser tests were skipped: no {' and no '.join(missing)} found (`make browser-deps` installs it).")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Make os.fsync do nothing: it matters only if the machine loses power, and costs some 10 ms for every file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jaxtyping
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import recipes, runs
@@ -39,13 +40,28 @@ def trained_run(
 ) -> runs.Run:
     """Make a run at `path`, train it to its end in this process, and score it where asked."""
     from dvae_core.analysis.score.compute import score as score_run
-    from dvae_core.training.train import train
 
-    run = runs.create(path, config, title=title)
-    for _ in train(run, dataset):
-        pass
+    run = finish(runs.create(path, config, title=title), dataset)
     if score:
         score_run(run)
+    return run
+
+
+def finish(run: runs.Run, dataset: Dataset | None = None) -> runs.Run:
+    """Train a run to its end in this process, and return it.
+
+    Shapes are checked up to the first report. Later steps have the same shapes, and checking them doubles their time.
+    """
+    from dvae_core.training.train import train
+
+    training, checked = train(run, dataset), not jaxtyping.config.jaxtyping_disable
+    next(training, None)
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        for _ in training:
+            pass
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", not checked)
     return run
 
 

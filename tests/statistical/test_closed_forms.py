@@ -128,9 +128,10 @@ def test_analytic_kl_is_the_monte_carlo_kl(seed, full):
     else:
         factor = torch.rand(1, 1, 3, generator=noise, dtype=torch.float64) + 0.2
         q = Posterior(mu, factor, torch.log(factor).sum(-1))
-    eps = torch.randn(20_000, 1, 3, generator=noise, dtype=torch.float64)
-    z = torch.stack([q.sample(e[None])[0] for e in eps])[:, 0]
-    log_q = torch.stack([q.log_prob(v[None, None])[0, 0] for v in z])
+    n = 20_000
+    repeated = Posterior(q.mu.expand(1, n, 3), q.factor.expand(1, n, *q.factor.shape[2:]), q.log_det.expand(1, n))
+    z = repeated.sample(torch.randn(1, n, 3, generator=noise, dtype=torch.float64))
+    log_q, z = repeated.log_prob(z)[0], z[0]
     log_p = torch.distributions.Normal(prior_mu[0, 0], torch.exp(0.5 * prior_logvar[0, 0])).log_prob(z).sum(-1)
     terms = log_q - log_p
     exact = kl(q, GivenNormal(prior_mu, prior_logvar), q.mu)[0].item()

@@ -11,7 +11,7 @@ from dvae_core import recipes, runs
 from dvae_core.config import FileData, NegativeBinomialLikelihood, PoissonLikelihood
 from dvae_core.data.dataset import Dataset
 from dvae_core.model.likelihoods import Likelihood, NegativeBinomial, likelihood_of
-from dvae_core.training.train import train
+from tests.helpers import finish
 
 P, N, D_X = 2, 40, 6
 
@@ -101,13 +101,19 @@ def test_the_score_is_the_gradient_and_the_information_its_variance(kind):
 def trained(folder, x: np.ndarray, likelihood) -> runs.Run:
     dataset = Dataset("counts", x)
     config = recipes.for_dataset(
-        FileData(path="counts.npy"), dataset, "vae", members=1, latents=1, batch=100, epochs=60, posterior="diagonal"
+        FileData(path="counts.npy"),
+        dataset,
+        "vae",
+        members=1,
+        latents=1,
+        batch=200,
+        epochs=40,
+        lr=(0.02,),
+        posterior="diagonal",
     )
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, likelihood=likelihood))
     run = runs.create(folder, config)
-    for _ in train(run, dataset):
-        pass
-    return run
+    return finish(run, dataset)
 
 
 @pytest.mark.parametrize("dispersion", [0.5, 0.0])

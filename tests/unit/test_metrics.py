@@ -478,14 +478,14 @@ def test_the_autocorrelation_time_of_a_series_of_known_memory(columns: int) -> N
 
 def test_a_slow_factor_is_no_proof_that_u_moves_it() -> None:
     passed = {1: 0, 20: 0}
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         for hold in passed:  # u and factor are independent of each other, each a walk that holds its value
             u = rng.standard_normal((2000 // hold, 1)).repeat(hold, 0)
             z = rng.standard_normal((2000 // hold, 1)).repeat(hold, 0)
             passed[hold] += u_only(z[:1000], u[:1000], z[1000:], u[1000:]).value > 0
-    assert passed[1] <= 4  # 1 % expected of 40
-    assert passed[20] <= 4
+    assert passed[1] <= 3  # 1 % expected of 20
+    assert passed[20] <= 3
 
 
 def test_interval_refusals(z: np.ndarray) -> None:

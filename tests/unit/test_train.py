@@ -23,12 +23,7 @@ from dvae_core.training.checkpoint import load_vae, sizes_of, write_weights
 from dvae_core.training.engine import one_cycle
 from dvae_core.training.record import History
 from dvae_core.training.train import Throttle, train
-from tests.helpers import SMALL_DATA, small_config, trained_run
-
-
-def finish(run) -> None:
-    for _ in train(run):
-        pass
+from tests.helpers import SMALL_DATA, finish, small_config, trained_run
 
 
 def test_a_run_folder_holds_what_it_should(tmp_path):
