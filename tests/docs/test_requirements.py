@@ -30,6 +30,23 @@ def test_constraints_hold_every_version_of_the_groups_and_name_no_place_to_get_t
     assert pinned <= set(lines)
 
 
+def test_constraints_are_those_of_the_lock_and_the_lock_is_of_these_groups():
+    assert (ROOT / "constraints.txt").read_text(encoding="utf-8") == SCRIPT["constraints"]()
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    (project,) = (package for package in lock["package"] if "registry" not in package["source"])
+    for group, wanted in project["metadata"]["requires-dev"].items():
+        pinned = {item["name"] + item["specifier"] for item in wanted}
+        ours = {re.sub(r"\[.*\]|;.*", "", item).lower() for item in _with_included(group)}
+        assert pinned == ours, f"run `uv lock`: the group {group} has changed"
+
+
+def _with_included(group: str) -> list[str]:
+    parts = GROUPS[group]
+    return [
+        item for part in parts for item in ([part] if isinstance(part, str) else _with_included(part["include-group"]))
+    ]
+
+
 def test_the_package_asks_for_what_the_group_pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [
