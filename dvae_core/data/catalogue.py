@@ -242,8 +242,8 @@ def _fetch_one(remote: Remote, at: Path, bar: "_Bar") -> None:
     import requests
 
     def get(url: str, output_file: Any, pooch: Any, *, check_only: bool | None = False) -> None:
-        bring = downloads.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)  # type: ignore[reportArgumentType]
-        bring(url, output_file, pooch)
+        download = downloads.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)  # type: ignore[reportArgumentType]
+        download(url, output_file, pooch)
         with open(output_file, "rb") as file:
             start = file.read(1024).lstrip().lower()
         if start.startswith((b"<!doctype html", b"<html", b"<head")):

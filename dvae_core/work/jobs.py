@@ -310,7 +310,7 @@ def stop(run: Run) -> None:
         status = run.status()
         future = _tasks.get((run.path, "train"))
         if future is not None and future.cancel() and not run.is_locked():
-            run.set_status(state="stopped", message="Taken out of the queue.")
+            run.set_status(state="stopped", message="Removed from the queue.")
         elif status.state == "warming" and not run.is_locked() and (process := _process(run)) is not None:
             process.popen.kill()  # nothing is computed yet; its thread reports "stopped"
 

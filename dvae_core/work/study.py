@@ -446,7 +446,7 @@ def _note(study: Study, population: Population, name: str, error: BaseException)
 
 
 def _settled(study: Study, stopping: list[Population]) -> None:
-    """Wait a few seconds until the trainings that were told to stop have written their checkpoints."""
+    """Wait a few seconds until the trainings that were asked to stop have written their checkpoints."""
     deadline = time.monotonic() + 10
     while any(study.run(p).is_locked() for p in stopping) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

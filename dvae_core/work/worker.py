@@ -62,7 +62,7 @@ def perform(
         return _analyse(run, name, settings, should_stop, on_progress)
     status = run.status()
     if status.state in ("queued", "stopped") and (run.path / "STOP").exists():
-        run.set_status(state="stopped", message="Taken out of the queue.")
+        run.set_status(state="stopped", message="Removed from the queue.")
         return None
     if status.state != "finished":
         for _ in train(run, should_stop=should_stop):
@@ -83,7 +83,7 @@ def _analyse(
     (run.path / "analysis").mkdir(exist_ok=True)
     progress = f"analysis/{name}.progress"
     try:
-        with locked(run.path / "analysis" / f".{name}.lock", wait=0.1):
+        with locked(run.path / "analysis" / f".{name}.lock", wait=0.1, remove=True):
             fraction = 0.0
             try:
                 while not should_stop():

@@ -50,7 +50,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     d = found.strength.shape[2]
     left, right = st.columns([2, 3], gap="large")
     with left:
-        within = found.within is not None and st.toggle("Within u", help="After each label's mean is taken out")
+        within = found.within is not None and st.toggle("Within u", help="After subtracting each label's mean")
         values = found.within if within and found.within is not None else found.mcc
         measure = "MCC within u" if within else "pairwise MCC"
         ui.plot(

@@ -241,6 +241,6 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
         plan = held_out.planned(dataset, config.split, drawn=not isinstance(data, FileData))
         config = dataclasses.replace(config, split=plan.how, gap=plan.gap)
-    if config.split != "auto":  # of rows without an order nothing needs to be said
+    if config.split != "auto":  # rows without an order need no words
         st.caption(split_words(data, dataset, config))
     return dataclasses.replace(config, model=m, prior=prior, train=t)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from dvae_core.cli import main
 from dvae_core.config import ConfigError
 from dvae_core.data.load import dataset_of
 from dvae_core.runs import RunError
-from dvae_core.runs.locks import locked
+from dvae_core.runs.locks import LockedError, locked
 from dvae_core.work import worker
 from tests.helpers import SMALL_DATA, small_config, trained_run
 
@@ -157,6 +158,23 @@ def test_the_command_line_waits_for_no_other_process_at_the_same_analysis(run, c
         assert main(["analyse", str(run.path), "difficulty"]) == 2
     assert "is being computed on" in capsys.readouterr().err
     assert main(["analyse", str(run.path), "difficulty"]) == 0
+    assert not list(run.path.glob("analysis/.*.lock"))
+
+
+def test_a_lock_that_its_holder_removes_is_never_held_twice(tmp_path, monkeypatch):
+    """Another holder removes the file just after it was opened: a lock on what is left would exclude nobody."""
+    path, opened = tmp_path / "lock", os.open
+
+    def open_and_lose(name, *flags):
+        descriptor = opened(name, *flags)
+        monkeypatch.setattr(os, "open", opened)
+        path.unlink()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_lose)
+    with locked(path, remove=True), pytest.raises(LockedError), locked(path, wait=0):
+        pass
+    assert not path.exists()
 
 
 def test_help_lists_every_analysis_with_its_settings(capsys):

@@ -1,4 +1,4 @@
-"""A study: its product, going on where it stopped, one row a model, failures that say so, and what the table says."""
+"""A study: its product, resuming it, one row for each model, failures that are reported, and what the table shows."""
 
 import dataclasses
 import shutil
@@ -24,7 +24,7 @@ def small(seeds: int = 2, betas: tuple[float, ...] = (1, 4)) -> list[studies.Pop
 
 
 class Here(Executor):
-    """Does the work at once, in this thread; counts what it was asked for, and fails where it is told to."""
+    """Does the work at once, in this thread; counts what it was asked for, and fails where the test wants it to."""
 
     def __init__(self, fail: str = "") -> None:
         self.asked: list[tuple[str, str]] = []
