@@ -44,8 +44,8 @@ check-js:  ## check format, lint and types of the JavaScript, if node and npm ar
 		echo "The JavaScript was not checked: node or npm was not found. \`make browser-deps\` installs them where it may."; exit 1; \
 	else echo "The JavaScript was not checked: node or npm was not found (\`make browser-deps\` installs them)."; fi
 
-slow: .venv/.dev  ## run the long tests: more seeds, deeper fuzzing, retraining of the shipped runs
-	HYPOTHESIS_PROFILE=slow $(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
+slow: .venv/.dev .venv/notebook/.installed  ## run the long tests: more seeds, deeper fuzzing, retraining of the shipped runs
+	NOTEBOOK_PYTHON=$(CURDIR)/.venv/notebook/bin/python HYPOTHESIS_PROFILE=slow $(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
 
 docs: .venv/.dev  ## build the documentation into artifacts/site, strictly and offline
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -86,6 +86,14 @@ clean:  ## remove the virtual environment and the files that tools left behind; 
 .venv/.dev: requirements-dev.txt requirements-cluster.txt .venv/.run
 	@echo "Installing what the tests need into .venv (once) ..."
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# JupyterLab and marimo in an environment that also sees the packages of .venv.
+.venv/notebook/.installed: requirements-notebook.txt | .venv/.dev
+	@$(BIN)/python -m venv .venv/notebook
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv/notebook/lab.pth
+	@mv .venv/notebook/lab.pth "$$(.venv/notebook/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@.venv/notebook/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-notebook.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json

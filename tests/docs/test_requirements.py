@@ -54,7 +54,15 @@ def test_the_package_asks_for_what_the_group_pins():
         *(item for extra in project["optional-dependencies"].values() for item in extra),
     ]
     names = {re.split(r"[\[=<>;]", item)[0] for item in wanted}
-    assert names == {item.partition("==")[0] for item in GROUPS["run"]}
+    groups = [item for name in ("run", "cluster", "dev") for item in GROUPS[name] if isinstance(item, str)]
+    peers = (ROOT / "requirements-peers.txt").read_text(encoding="utf-8").splitlines()  # pynapple and pynwb
+    assert names <= {re.sub(r"\[.*", "", item.partition("==")[0]) for item in [*groups, *peers]}
+    assert names >= {item.partition("==")[0] for item in GROUPS["run"]}
+
+
+def test_installing_beside_a_torch_changes_no_torch():
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert "torch>=2.6" in dependencies  # no upper bound and no exact version: those are in constraints.txt
 
 
 def test_the_version_is_the_same_everywhere():

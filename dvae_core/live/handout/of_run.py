@@ -11,19 +11,16 @@ import numpy as np
 import dvae_core
 from dvae_core import figures
 from dvae_core.analysis.common import best_member, good_members, stuck_members
-from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
+from dvae_core.analysis.latents import examples, held_out, latent_table, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import file_name
 from dvae_core.analysis.tables import member_names, member_table
 from dvae_core.axes import evenly
 from dvae_core.export.plan import Plan, decoder_plan
 from dvae_core.figures.svg import chart
-from dvae_core.live import linked, sheet
-from dvae_core.live.explorer import ExplorerState
+from dvae_core.live import sheet, views
 from dvae_core.live.handout.document import Chart, Decoder, Facts, Handout, Live, Part, Rows, Section, decoder
-from dvae_core.live.linked import Panel
-from dvae_core.live.modes import MODES, cloud, modes_of, population
-from dvae_core.live.rotor import RotorState
+from dvae_core.live.modes import MODES, modes_of, population
 from dvae_core.live.sheet import Cells
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError, files
@@ -159,25 +156,6 @@ def examples_allowed(run: Run, wanted: bool) -> tuple[bool, str]:
 # --- sections
 
 
-def explorer_data(run: Run, plan: Plan, shown: int, at: int, mode: str, **more: Any) -> dict[str, Any]:
-    """Return the data of an explorer.
-
-    Args:
-        run: The run.
-        plan: The decoder in the file.
-        shown: The member as the run counts it.
-        at: The member as the plan counts it.
-        mode: Of the explorer.
-        more: Further settings of ExplorerState.
-    """
-    lo, hi = slider_range(run, shown, "posterior")
-    settings = {
-        "latents": latent_table(run, shown), "lo": lo, "hi": hi, "member": at, "cloud": cloud(run, shown),
-        "x_names": run.about.get("x_names", ()), "mode": mode,
-    }  # fmt: skip
-    return ExplorerState(**(settings | more)).data(plan.tree)
-
-
 def _drag(run: Run, plan: Plan, shown: int, at: int, with_examples: bool) -> Section:
     x, mu = examples(run, shown, 2)
     order = [latent["index"] for latent in latent_table(run, shown)]
@@ -194,7 +172,7 @@ def _drag(run: Run, plan: Plan, shown: int, at: int, with_examples: bool) -> Sec
             more["plane"] = tuple(order[:2])
         if with_examples and plan.tree["d_x"] == 2:
             more["background"] = held_out(run)["x"]
-        states[mode] = explorer_data(run, plan, shown, at, mode, **more)
+        states[mode] = views.explorer_data(run, plan.tree, shown, at, mode, **more)
     first = states["sliders"]
     variants = [
         (MODES[mode], {key: value for key, value in data.items() if value != first[key] or key == "mode"})
@@ -216,33 +194,21 @@ def _examples(run: Run, plan: Plan, shown: int, at: int) -> Section:
 def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:
     if run.config.model.latents < 2:
         return []
-    plane = [latent["index"] for latent in latent_table(run, shown)][:2]
-    state = RotorState(
-        points=prior_samples(run, shown, 800), member=at, plane=(min(plane), max(plane)), limit=90.0, strips=False,
-        x_names=run.about.get("x_names", ()),
-    )  # fmt: skip
     words = "Turn the dial: the latents change, the density N(0, I) does not, and **neither does the data**."
     if run.config.is_conditional:
         words = (
             "Turn the dial: with the generator turned along, the data stay. The prior p(z|u) does not: here u can tell "
             "the angles apart."
         )
-    return [Section("Rotate the latents", [words, Live("rotor", state.data(plan.tree))])]
+    return [
+        Section("Rotate the latents", [words, Live("rotor", views.rotor_data(run, plan.tree, shown, at, strips=False))])
+    ]
 
 
 def _recovered(run: Run, shown: int) -> list[Section]:
-    found = recovery(run, shown)
-    if found is None:
+    if recovery(run, shown) is None:
         return []
-    latents, (hue, names) = held_out(run), hues(run)
-    rows = latents["x_rows"]
-    x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
-    panels = [
-        Panel("True factors", found.z_true[rows], found.names),
-        Panel("Data", x, axes),
-        Panel(f"Latents, MCC {found.pearson.value:.2f}", found.aligned[rows], [f"latent for {n}" for n in found.names]),
-    ]
-    data = linked.data(panels, hues=None if hue is None else hue[rows], hue_labels=names)
+    data = views.recovery_data(run, shown)
     words = "Which of the latents are the true factors, up to order, sign and scale? Brush some points."
     return [Section("Recovered and true", [words, Live("linked", data)])]
 
