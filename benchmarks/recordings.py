@@ -42,8 +42,9 @@ from dvae_core.analysis.recording.compute import (
 from dvae_core.analysis.recording.record import SAME_AXES, Recording, verdict_of
 from dvae_core.axes import evenly
 from dvae_core.config import FileData, MlpNet
-from dvae_core.data.dataset import Dataset, Split, split
+from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
+from dvae_core.data.split import Split, split
 from dvae_core.metrics import rotation_mcc
 from dvae_core.metrics.canonical import canonical_axes
 from dvae_core.training.train import train

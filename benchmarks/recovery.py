@@ -38,8 +38,9 @@ from dvae_core.config import (
     SpritesData,
     TrainConfig,
 )
-from dvae_core.data.dataset import save, split
 from dvae_core.data.load import dataset_of
+from dvae_core.data.saved import save
+from dvae_core.data.split import split
 from dvae_core.data.worlds.neurons import neurons
 from dvae_core.data.worlds.sources import sources
 from dvae_core.runs import Run

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dvae_core.config import Config
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import split
 from dvae_core.data.windows import stretches
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run

@@ -1,6 +1,6 @@
 """How a data set is best divided into a training and a held-out part, and a record of what was done, for every reader.
 
-`planned` decides for new runs. The split itself is `dataset.split`, which repeats what a run's config says.
+`planned` decides for new runs. The split itself is `data.split.split`, which repeats what a run's config says.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dvae_core.axes import evenly
-from dvae_core.data.dataset import DataError, Dataset, Split, has_trials, runs_of, split
+from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.order import Order
+from dvae_core.data.split import Split, has_trials, runs_of, split
 
 Method = Literal["auto", "random", "blocks", "trials", "sessions"]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dvae_core.data import care, held_out
-from dvae_core.data.dataset import DataError, Dataset, MissingValues, split
+from dvae_core.data.dataset import DataError, Dataset, MissingValues
 from dvae_core.data.readers import ReadingRecord, Undecided, inspect, read
+from dvae_core.data.split import split
 from dvae_core.data.worlds import WORLDS, Drawn
 from dvae_core.settings import Name, setting, settings
 

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Int
 
-from dvae_core.data.dataset import DataError, Dataset, Split
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.split import Split
 
 LONGEST_STEP = 1.5  # bins; a longer step between the times of two rows is a gap
 

@@ -16,7 +16,8 @@ import torch
 
 from dvae_core.config import ConvNet, FileData
 from dvae_core.data import held_out
-from dvae_core.data.dataset import Dataset, Split, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import Split, split
 from dvae_core.data.windows import stretches
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise

@@ -26,7 +26,7 @@ from dvae_core.config import (
 )
 from dvae_core.data import catalogue, held_out, load, readers
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.dataset import split as split_rows
+from dvae_core.data.split import split as split_rows
 from dvae_core.data.worlds import WORLDS
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from dvae_core.analysis.difficulty.record import Difficulty
 from dvae_core.config import Config, Data, FileData, Split
 from dvae_core.data import care, held_out
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.dataset import split as split_rows
+from dvae_core.data.split import split as split_rows
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError
 from pages.ui import controls, run_panel

@@ -146,10 +146,11 @@ def test_start_makes_a_run_and_starts_its_worker(no_runs, visit, monkeypatch):
 def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
     import numpy as np
 
-    from dvae_core.data import dataset
+    from dvae_core.data.dataset import Dataset
+    from dvae_core.data.saved import save
 
-    dataset.save(
-        dataset.Dataset(name="plain", x=np.random.default_rng(0).normal(size=(50, 3)).astype("f4")),
+    save(
+        Dataset(name="plain", x=np.random.default_rng(0).normal(size=(50, 3)).astype("f4")),
         store / "data" / "plain.npz",
     )
     at = visit("train", data="file,path=plain.npz", model="ivae")

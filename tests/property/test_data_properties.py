@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dvae_core.data import readers
-from dvae_core.data.dataset import BLOCKS, MIN_ROWS, DataError, Dataset, load, save, split
+from dvae_core.data.dataset import DataError, Dataset
+from dvae_core.data.saved import load, save
+from dvae_core.data.split import BLOCKS, MIN_ROWS, split
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 SHAPES = st.tuples(st.integers(2, 40), st.integers(1, 6))

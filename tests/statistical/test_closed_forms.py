@@ -17,7 +17,8 @@ from dvae_core.config import (
     ModelConfig,
     TrainConfig,
 )
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import split
 from dvae_core.model.nets import Sizes
 from dvae_core.model.posterior import Posterior
 from dvae_core.model.priors import GivenNormal

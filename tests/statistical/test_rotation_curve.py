@@ -23,7 +23,8 @@ from dvae_core.config import (
     StandardPrior,
     TrainConfig,
 )
-from dvae_core.data.dataset import Dataset, save
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.saved import save
 from dvae_core.identify.linear_gaussian import (
     LinearGaussian,
     curves,

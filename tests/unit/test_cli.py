@@ -14,8 +14,9 @@ import pytest
 
 from dvae_core import runs
 from dvae_core.cli import main
-from dvae_core.data.dataset import save, split
 from dvae_core.data.readers import read
+from dvae_core.data.saved import save
+from dvae_core.data.split import split
 from dvae_core.data.worlds.sources import sources
 from tests.shared_data import SHARED
 

@@ -9,7 +9,7 @@ import pytest
 from dvae_core import recipes
 from dvae_core.cli import main, parser
 from dvae_core.config import FileData, TrainConfig
-from dvae_core.data.dataset import save
+from dvae_core.data.saved import save
 from dvae_core.data.worlds.sources import sources
 
 ROOT = Path(__file__).parents[2]

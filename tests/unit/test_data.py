@@ -7,7 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
-from dvae_core.data.dataset import DataError, Dataset, encode_labels, load, save, split
+from dvae_core.data.dataset import DataError, Dataset, encode_labels
+from dvae_core.data.saved import load, save
+from dvae_core.data.split import split
 from dvae_core.data.worlds.sources import sources
 
 RNG = np.random.default_rng(0)

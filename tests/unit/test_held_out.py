@@ -10,9 +10,11 @@ from dvae_core import recipes, runs
 from dvae_core.cli import main
 from dvae_core.config import Config, FileData, NeuronsData
 from dvae_core.data import held_out
-from dvae_core.data.dataset import DataError, Dataset, save, split
+from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import examine
 from dvae_core.data.order import ALARM
+from dvae_core.data.saved import save
+from dvae_core.data.split import split
 from dvae_core.training.train import train
 
 

@@ -14,7 +14,9 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from dvae_core.data import readers
-from dvae_core.data.dataset import DataError, save, split
+from dvae_core.data.dataset import DataError
+from dvae_core.data.saved import save
+from dvae_core.data.split import split
 from dvae_core.data.worlds.digits import digits
 from dvae_core.data.worlds.sources import sources
 from tests.shared_data import SHARED

@@ -16,9 +16,10 @@ from scipy.io import savemat
 from dvae_core.cli import main
 from dvae_core.config import FileData, data_from_text, data_to_text
 from dvae_core.data import care, readers
-from dvae_core.data.dataset import DataError, Dataset, MissingValues, save
+from dvae_core.data.dataset import DataError, Dataset, MissingValues
 from dvae_core.data.load import read_file
 from dvae_core.data.readers import spikes
+from dvae_core.data.saved import save
 from tests.unit.test_hdf5 import series
 
 RNG = np.random.default_rng(0)

@@ -20,8 +20,8 @@ from dvae_core.analysis.recording.record import (
 from dvae_core.analysis.table import begin
 from dvae_core.cli import main
 from dvae_core.config import FileData, MlpNet
-from dvae_core.data.dataset import split
 from dvae_core.data.load import dataset_of
+from dvae_core.data.split import split
 from dvae_core.runs import RunError
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train

@@ -7,9 +7,10 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from dvae_core.data import readers
-from dvae_core.data.dataset import DataError, split
+from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat, spikes
 from dvae_core.data.readers.common import Ask
+from dvae_core.data.split import split
 from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dvae_core.data.dataset import split
+from dvae_core.data.split import split
 from dvae_core.data.worlds.neurons import neurons
 from dvae_core.data.worlds.sources import HUMP, mixing, moments, sources
 

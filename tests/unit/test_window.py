@@ -9,8 +9,9 @@ import torch
 from dvae_core import recipes, runs
 from dvae_core.analysis.encode import encode, encode_only, encoder_means
 from dvae_core.config import Config, ConfigError, FileData, GaussianPrior, MlpNet, ModelConfig, TrainConfig
-from dvae_core.data.dataset import DataError, Dataset, split
+from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import dataset_of
+from dvae_core.data.split import split
 from dvae_core.data.windows import around, stretches
 from dvae_core.model.nets import Sizes
 from dvae_core.model.start import initialise

@@ -12,7 +12,8 @@ from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u, inputs
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import split
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
 from dvae_core.metrics import autocorrelation_time, independent_step

@@ -6,7 +6,8 @@ from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.difficulty.record import Difficulty
 from dvae_core.analysis.encode import SCORED_ROWS
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 

@@ -6,7 +6,7 @@ from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
-from dvae_core.data.dataset import split
+from dvae_core.data.split import split
 from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of

@@ -11,7 +11,8 @@ from jaxtyping import Float, Shaped
 from dvae_core.analysis.common import Computation, good_members
 from dvae_core.analysis.downstream.record import DEGREES, Downstream, file_name
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u
-from dvae_core.data.dataset import Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import split
 from dvae_core.metrics import FLOORS, autocorrelation_time, circular_error, mean_direction, resampled_rows, too_few
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of

@@ -17,7 +17,8 @@ from dvae_core.analysis.encode import encoder_means, encoder_sees_u, stretches_o
 from dvae_core.analysis.recording.record import Recording, RecordingAxes, statement_of, verdict_of
 from dvae_core.axes import evenly
 from dvae_core.config import GaussianPrior
-from dvae_core.data.dataset import Dataset, Split, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import Split, split
 from dvae_core.metrics.agreement import REACHED
 from dvae_core.metrics.canonical import RULES, Consensus, canonical_axes, consensus, given_u, linear_r2
 from dvae_core.runs import Run, RunError

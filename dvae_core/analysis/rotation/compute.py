@@ -13,7 +13,7 @@ from dvae_core.analysis.rotation import posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.axes import evenly
 from dvae_core.config import ConvNet
-from dvae_core.data.dataset import split
+from dvae_core.data.split import split
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.posterior import Posterior

@@ -5,7 +5,7 @@ import torch
 from dvae_core import runs
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.score.compute import score
-from dvae_core.data.dataset import split
+from dvae_core.data.split import split
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError

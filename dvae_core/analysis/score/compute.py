@@ -23,7 +23,8 @@ from dvae_core.analysis.encode import (
 )
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
-from dvae_core.data.dataset import MIN_ROWS, Dataset, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.split import MIN_ROWS, split
 from dvae_core.metrics import FLOORS
 from dvae_core.model.vae import Vae, kl
 from dvae_core.rng import generator

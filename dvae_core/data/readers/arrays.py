@@ -100,7 +100,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     saved = all(name in headers and _is_extra(name, headers[name]) for name in ("name", "meta"))
     return Recording(
         path, variables, load, z=("factors",) if grid is not None else (), columns=columns, licence=licence,
-        known=known, axes={x: 0} if saved else {},  # `data.dataset.save` writes examples as rows
+        known=known, axes={x: 0} if saved else {},  # `data.saved.save` writes examples as rows
     )  # fmt: skip
 
 
