@@ -90,7 +90,8 @@ def raster(
         )
     )  # fmt: skip
     fig.update_xaxes(title="time (s)" if rate_hz else "row", showgrid=False)
-    fig.update_yaxes(title="column of x", showgrid=False)
+    # the ids of units are names, though they look like numbers
+    fig.update_yaxes(title="column of x", showgrid=False, type="category" if d <= 30 else None)
     return finish(
         fig,
         title or _over_time(d, len(part), rate_hz),
@@ -141,7 +142,8 @@ def recording(
         customdata=part.astype(np.float32).T, colorscale=NUMBERS, showscale=False, zmin=0, zmax=1, row=1, col=1,
         hovertemplate=f"%{{x:.4g}}, %{{y}}: %{{customdata:.3g}} {unit}<extra></extra>",
     )  # fmt: skip
-    fig.update_yaxes(title="column of x" if d > 20 else None, showgrid=False, row=1, col=1)
+    kind = "category" if d <= 20 else None  # the ids of units are names, though they look like numbers
+    fig.update_yaxes(title="column of x" if d > 20 else None, showgrid=False, type=kind, row=1, col=1)
     for k in range(traces):
         values = u[:limit] if u.ndim == 1 else u[:limit, k]  # type: ignore[union-attr, index]
         name = filled(u_names, max(traces, len(u_names)), "u")[k]

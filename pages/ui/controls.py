@@ -41,6 +41,14 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
         options = list(get_args(hint))
         start = {} if key in st.session_state else {"index": options.index(value)}
         return st.selectbox(options=options, persist_state="session", **start, **words, **more)
+    if get_origin(hint) is tuple:  # of names: those that are offered, or any other
+        offered = list(dict.fromkeys((*more.pop("options", ()), *value)))
+        start = {} if key in st.session_state else {"default": list(value)}
+        placeholder = None if value else "auto"
+        return tuple(
+            st.multiselect(options=offered, accept_new_options=True, persist_state="session", placeholder=placeholder,
+                           **start, **words, **more)
+        )  # fmt: skip
     start = {} if key in st.session_state else {"value": value}
     if hint is bool:
         return st.toggle(persist_state="session", **start, **words, **more)

@@ -17,6 +17,7 @@ from pages.ui import page as ui
 
 WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
 QUESTIONS = 4  # about one file, asked one after the other
+UNITS = ("quality", "area", "depth_from", "depth_to", "min_rate_hz", "units")  # settings that choose among units
 CHIPS = 16  # with more variables than this, they are chosen from a list
 POLL_SECONDS = 0.5
 SECONDS = re.compile(r"[(\[_ ](s|sec|secs|seconds)\b", re.IGNORECASE)  # a unit in the name of a column
@@ -183,15 +184,20 @@ def _parts(file: FileData) -> FileData | None:
     """Let the user choose x, u, factors, read options and cures."""
     variables = _variables(file.path, Path(file.path).stat().st_mtime)
     variables = [v for v in variables if v.readable]
-    variables = [v for v in variables if max(v.shape) > 1 or v.kind == "events"] or variables  # one value is not data
+    variables = [
+        v for v in variables if max(v.shape) > 1 or v.kind == "events" or v.role == "phase"
+    ] or variables  # one value is not data
     beside = _variables(file.u_from, Path(file.u_from).stat().st_mtime) if file.u_from else []
-    names, key = [v.name for v in variables], f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
+    names = [v.name for v in variables if v.role != "unit"]  # what describes units cannot describe rows
+    key = f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("What is what", icon=":material/category:", expanded=True):
-        st.caption("Nothing chosen: found by name, or by the format. " + _listing(variables))
+        words = st.empty()
         x = _pick("x: the data", names, file.x, f"{key}.x")
         behaviour = list(dict.fromkeys([*(v.name for v in beside if v.readable), *names]))
         u = _pick("u: the auxiliary variable", behaviour, file.u, f"{key}.u")
         z = _pick("True factors, if known", behaviour, file.z, f"{key}.z")
+        chosen = "The rest is found" if x or u or z else "Nothing chosen: found"
+        words.caption(f"{chosen} by name, or by the format. {_listing(variables)}")
     file = dataclasses.replace(file, x=x, u=u, z=z)
     file = _clock(file, variables, key)
     with st.expander("How it is read", icon=":material/tune:"):
@@ -199,7 +205,15 @@ def _parts(file: FileData) -> FileData | None:
         if any(v.kind == "events" for v in variables):
             dials += ["bin_s", "smooth_s", "min_speed"]
         file = controls.edit(file, dials, prefix=key)
+    if any(v.kind == "events" or "unit" in v.axes for v in variables):
+        with st.expander("Which units", icon=":material/filter_alt:", expanded=_units_chosen(file)):
+            st.caption("Neurons or regions to train on. Empty: all, or those that the format's users use.")
+            file = controls.edit(file, UNITS, prefix=key)
     return _answered(file, key)
+
+
+def _units_chosen(file: FileData) -> bool:
+    return any(getattr(file, name) not in ((), None) for name in UNITS)
 
 
 def _clock(file: FileData, variables: Sequence[readers.Variable], key: str) -> FileData:

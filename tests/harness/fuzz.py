@@ -1,4 +1,6 @@
-"""Feed damaged files to every reader: `python -m tests.harness.fuzz [INPUTS A READER] [READER ...]`.
+"""Feed damaged files to every reader: `python -m tests.harness.fuzz [INPUTS[@FIRST]] [READER ...]`.
+
+INPUTS a reader, from the input FIRST on: a long run can be made in pieces (2500@0, 2500@2500, ...).
 
 A reader passes if each input gives a Dataset or a DataError, within 10 s, and memory stays near its budget. Inputs are
 good files with bytes changed, cut, doubled and extreme numbers put in, also inside of zips and gzips. They are read in
@@ -372,8 +374,8 @@ def empty(folder):
     folder.mkdir(exist_ok=True)
 
 
-def fuzz(inputs, chosen=()):
-    """Feed `inputs` damaged files to each reader; print a line for each and return whether all passed."""
+def fuzz(inputs, chosen=(), start=0):
+    """Feed `inputs` damaged files to each reader, from number `start` on; print a line each; return if all passed."""
     hdf5.File.__enter__ = enter
     matlab_objects.subprocess = type("Forking", (), {"run": staticmethod(run), "TimeoutExpired": TimeoutError})
     passed = True
@@ -389,8 +391,8 @@ def fuzz(inputs, chosen=()):
                 continue
             began = time.process_time() + sum(os.times()[2:4])
             results, peak, crashes = [], 0.0, []
-            for first in range(0, inputs, BATCH):
-                found, memory, crashed = batch(reader, files, first, min(BATCH, inputs - first), folder)
+            for first in range(start, start + inputs, BATCH):
+                found, memory, crashed = batch(reader, files, first, min(BATCH, start + inputs - first), folder)
                 results += found
                 peak, crashes = max(peak, memory), crashes + crashed
             bad = [result for result in results if result not in ("read", "refused")]
@@ -412,5 +414,5 @@ def fuzz(inputs, chosen=()):
 
 
 if __name__ == "__main__":
-    many = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    sys.exit(0 if fuzz(many, sys.argv[2:]) else 1)
+    many, _, begin = (sys.argv[1] if len(sys.argv) > 1 else "10000").partition("@")
+    sys.exit(0 if fuzz(int(many), sys.argv[2:], int(begin or 0)) else 1)

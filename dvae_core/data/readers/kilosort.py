@@ -70,7 +70,9 @@ def recording(path: Path, ask: Ask) -> Recording:
     for name, values in facts.items():
         kind = "str" if values.dtype.kind == "U" else "float64"
         note = _tally(values) if name == "quality" else ""
-        variables.append(Variable(name, (len(ids),), kind, "label" if kind == "str" else "column", note, ("unit",)))
+        variables.append(
+            Variable(name, (len(ids),), kind, "label" if kind == "str" else "column", note, ("unit",), role="unit")
+        )
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         arrays: dict[str, Any] = {}

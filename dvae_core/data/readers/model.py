@@ -38,7 +38,7 @@ class Variable:
         unit: As stated in the file.
         reason: Why it cannot be read, and what to do about it; "" if it can.
         role: "index", "clock" or "trial" for columns that number or time the rows and are not data; "phase" for the
-            position within a trial, which is computed.
+            position within a trial, which is computed; "unit" for what describes the units and not the rows.
         period: For an angle, its full circle in its own unit.
     """
 

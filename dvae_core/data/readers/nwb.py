@@ -99,7 +99,7 @@ class _Nwb:
         electrodes = [self.tree.get(f"units/electrodes{end}", {}).get("shape") for end in ("", "_index")]
         located = self.tree.get(ELECTRODES, {}).get("dtype") == "str"
         if located and electrodes[0] and electrodes[1] == (n,) and not {AREAS, "units/location"} & {*self.tree}:
-            self.variables.append(Variable(AREAS, (n,), "str", "label", "by electrode", ("unit",), role="other"))
+            self.variables.append(Variable(AREAS, (n,), "str", "label", "by electrode", ("unit",), role="unit"))
 
     def _series(self, name: str, item: Mapping[str, Any]) -> None:
         """Add a series: its data under its own name, and its clock."""

@@ -79,7 +79,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     if len(planes) > 1:
         for v in variables:
             columns[v.name] = _titles(planes, every=v.name.endswith(" of all"))
-        variables.append(Variable("plane", (cells,), "str", "label", "of each cell", ("unit",)))
+        variables.append(Variable("plane", (cells,), "str", "label", "of each cell", ("unit",), role="unit"))
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         check_budget(path, 4 * frames * sum(regions if n.endswith("all") else cells for n in parts), ask.budget_bytes)
