@@ -6,7 +6,7 @@ from dvae_core.config import ConfigError, Data
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.data.worlds.world import World
-from pages.ui import code, controls, data_files, data_preview
+from pages.ui import code, controls, data_files, data_large, data_preview
 from pages.ui import page as ui
 
 SOURCES = {name: name.capitalize() for name in WORLDS} | {"file": "My file"}
@@ -63,12 +63,16 @@ with right:
             st.info("Choose data on the left; nothing in a file is ever executed.", icon=":material/upload_file:")
     else:
         try:
-            dataset = controls.dataset_of(data)
+            large = data_large.is_large(data)
+            dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
             split = split if data.kind == now.kind else "auto"
             ui.remember("data", controls.data_to_text(data, split))
             train_button(data, dataset)
-            data_preview.facts(dataset)
-            data_preview.show(data, dataset, split)
+            if large:
+                data_large.show(data, dataset)
+            else:
+                data_preview.facts(dataset)
+                data_preview.show(data, dataset, split)
             code.show(code.drawing(data))
         except DataError as error:
             st.error(str(error), icon=":material/error:")

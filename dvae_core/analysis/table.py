@@ -13,6 +13,7 @@ from dvae_core.analysis.conditions.kinds_of_u import kinds_of_u
 from dvae_core.analysis.difficulty.compute import difficulty
 from dvae_core.analysis.disentanglement.compute import disentanglement
 from dvae_core.analysis.downstream.compute import downstream
+from dvae_core.analysis.examine.compute import examine
 from dvae_core.analysis.linear_ica.compute import linear_ica
 from dvae_core.analysis.members.compute import member_scores
 from dvae_core.analysis.recording.compute import recording
@@ -37,6 +38,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "twin": twin,
     "disentanglement": disentanglement,
     "difficulty": difficulty,
+    "examine": examine,
     "agreement": agreement,
     "downstream": downstream,
     "recording": recording,

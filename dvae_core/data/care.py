@@ -16,7 +16,7 @@ from dvae_core.data.dataset import DataError, Dataset, MissingValues
 Missing = Literal["refuse", "drop rows", "drop columns"]
 
 FAR = 10.0  # robust standard deviations: a recording's own noise does not reach this far
-ROWS = 20_000  # rows of x checked for outliers and duplicates, evenly spaced
+ROWS, NUMBERS = 20_000, 50_000_000  # rows of x, and values, checked for outliers and duplicates, evenly spaced
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def findings(dataset: Dataset) -> Findings:
     Pictures and counts have no outliers in this sense: their values are bounded, or rare large ones are signal. Counts
     naturally repeat (one bin without a spike is like any other), so their repeats are not counted.
     """
-    step = max(1, -(-dataset.n // ROWS))
+    step = max(1, -(-dataset.n // ROWS), -(-dataset.n * dataset.d_x // NUMBERS))
     x = dataset.x[::step]
     far = np.zeros(x.shape, bool)
     if dataset.x.dtype.kind == "f" and dataset.x_shape is None:

@@ -14,6 +14,7 @@ from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.order import Order
 from dvae_core.data.split import Split, has_trials, runs_of, split
 
+PARTS = ("training", "held out", "gap")
 Method = Literal["auto", "random", "blocks", "trials", "sessions"]
 
 
@@ -109,8 +110,7 @@ def overview(dataset: Dataset, parts: Split, *, bins: int = 600, columns: int = 
         u = np.asarray(numbers, np.float64)
     stretches = {}
     if parts.how != "random":
-        named = {"training": parts.train, "held out": parts.held_out, "gap": parts.gap}
-        for name, of in named.items():
+        for name, of in zip(PARTS, (parts.train, parts.held_out, parts.gap), strict=True):
             begins, ends = runs_of(np.isin(np.arange(dataset.n), of))
             stretches[name] = list(zip(begins.tolist(), ends.tolist(), strict=True))
     return Overview(x, u, edges, chosen, stretches)

@@ -327,6 +327,15 @@ def analyse(run: Run, name: str, **settings: str | int | float) -> None:
             _tasks[run.path, name] = submit(place("analyse"), run, name, settings)
 
 
+def stop_analysis(run: Run) -> None:
+    """Ask the computation on a run to end at its next step; one that still waits is taken out of the queue."""
+    with runs.os_errors_as_run_errors(run, "stop"):
+        (run.path / "STOP").touch()
+    for (path, name), future in list(_tasks.items()):
+        if path == run.path and name != "train":
+            future.cancel()
+
+
 def mend(run: Run) -> None:
     """Score a finished run if the process that trained it ended before it could."""
     status = run.status()

@@ -12,7 +12,7 @@ from dvae_core.config import FileData
 from dvae_core.data import care, catalogue, readers, unpack
 from dvae_core.data.dataset import DataError, MissingValues
 from dvae_core.data.load import dataset_of
-from pages.ui import controls
+from pages.ui import controls, data_large
 from pages.ui import page as ui
 
 WAYS = {"drop": "Drop", "catalogue": "Catalogue", "folder": "Folder", "known": "Recent"}
@@ -281,6 +281,9 @@ def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tup
 def _care(file: FileData, key: str) -> FileData:
     """List the faults of the data and offer cures; each chosen cure becomes a setting of the run."""
     plain = dataclasses.replace(file, clip=None, constant="keep", duplicates="keep")
+    if data_large.is_large(file):
+        examined = data_large.examined(plain)
+        return file if examined is None else _cures(file, key, examined.as_findings())
     try:
         found = _findings(controls.data_to_text(plain), Path(file.path).stat().st_mtime, plain)
     except MissingValues as error:
@@ -293,6 +296,11 @@ def _care(file: FileData, key: str) -> FileData:
         if missing in (None, "refuse"):
             raise
         return _care(dataclasses.replace(file, missing=missing), key)
+    return _cures(file, key, found)
+
+
+def _cures(file: FileData, key: str, found: care.Findings) -> FileData:
+    """Show what was found, and offer a cure for each fault."""
     complaints = []
     if found.outlier_cells:
         where = ", ".join(found.outlier_columns[:3]) + (" ..." if len(found.outlier_columns) > 3 else "")

@@ -231,10 +231,12 @@ def _curves(run: Run, status: Status) -> None:
         ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=320), key="live.kl")
 
 
-def ask(run: Run, name: str, label: str, working: str, **settings: str | int | float) -> None:
+def ask(
+    run: Run, name: str, label: str, working: str, *, can_stop: bool = False, **settings: str | int | float
+) -> None:
     """Offer a computation on a run, show its progress, and report if it ended without a result.
 
-    Call it while there is no result. A run has one computation at a time.
+    Call it while there is no result. A run has one computation at a time. With `can_stop`, a button asks it to end.
     """
     requested = f"asked.{run.id}.{name}"
     if jobs.is_analysing(run):
@@ -246,10 +248,17 @@ def ask(run: Run, name: str, label: str, working: str, **settings: str | int | f
             if not jobs.is_analysing(run):
                 st.rerun()
             st.progress(progress(run, name) or 0.0, f"{working} ...")
+            if can_stop:
+                stopping = (run.path / "STOP").exists()
+                st.button(
+                    "Stopping after this step ..." if stopping else "Stop", icon=":material/stop:",
+                    on_click=_try, args=(jobs.stop_analysis, run), disabled=stopping, key=f"stop.{name}.{run.id}",
+                )  # fmt: skip
 
         waiting()
         return
-    if st.session_state.pop(requested, None) == settings:
+    was_stopped = can_stop and (run.path / "STOP").exists()
+    if st.session_state.pop(requested, None) == settings and not was_stopped:
         reason = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
         st.error(f"The computation ended without a result. {reason}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):

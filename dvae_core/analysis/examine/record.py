@@ -1,0 +1,49 @@
+"""What a look at all rows of a data set finds, computed once for data too large for a page. No torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dvae_core.analysis.records import ArrayRecord, TreeRecord
+from dvae_core.data.care import Findings
+from dvae_core.data.held_out import PARTS, Overview
+
+
+@dataclass(frozen=True)
+class Examined(TreeRecord):
+    """The counts of `care.findings` as plain values, the record of the split, and components above chance."""
+
+    findings: dict[str, Any]
+    split: dict[str, Any]
+    components: int
+    n: int
+
+    def as_findings(self) -> Findings:
+        """Return the findings as the page reads them."""
+        lists = ("outlier_columns", "constant")
+        return Findings(**{key: tuple(value) if key in lists else value for key, value in self.findings.items()})
+
+
+@dataclass(frozen=True)
+class ExaminedOverview(ArrayRecord):
+    """`held_out.overview` as arrays; `stretches` has rows of (part as an index into `PARTS`, first row, end)."""
+
+    x: np.ndarray  # [bins d]
+    rows: np.ndarray  # [bins + 1]
+    columns: np.ndarray  # [d]
+    stretches: np.ndarray  # [k 3]
+    u: np.ndarray | None = None  # [bins]
+
+    @classmethod
+    def of(cls, seen: Overview) -> "ExaminedOverview":
+        """Return an overview as arrays."""
+        spans = [(PARTS.index(part), *span) for part, found in seen.stretches.items() for span in found]
+        return cls(seen.x.astype(np.float32), seen.rows, seen.columns, np.array(spans, np.int64).reshape(-1, 3), seen.u)
+
+    def as_overview(self) -> Overview:
+        """Return the overview that `of` was given."""
+        stretches: dict[str, list[tuple[int, int]]] = {}
+        for part, start, stop in self.stretches.tolist():
+            stretches.setdefault(PARTS[part], []).append((start, stop))
+        return Overview(self.x.astype(float), self.u, self.rows, self.columns, stretches)
