@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import importlib.util
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,8 @@ def _handout(options: argparse.Namespace) -> int:
 
 def _talk() -> "Handout":
     # The talk belongs to the app, which the library does not import: it is found where the app is installed.
+    if (app := importlib.util.find_spec("disentanglement_lab")) is not None:  # from a wheel
+        sys.path += app.submodule_search_locations or []
     try:
         talk = importlib.import_module("pages.ui.talk.handout")
     except ModuleNotFoundError as error:

@@ -1,11 +1,13 @@
 """Atomic writes, cached reads, the file formats of a run, and OS errors turned into readable messages."""
 
+import ctypes
 import errno
 import functools
 import io
 import json
 import os
 import struct
+import sys
 import threading
 import time
 import zipfile
@@ -69,7 +71,24 @@ def prepared(path: Path, data: bytes) -> Iterator[Path]:
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file atomically: to a temporary name beside `path`, flushed to disk, then renamed."""
     with prepared(path, data.encode() if isinstance(data, str) else data) as temporary:
-        os.replace(temporary, path)
+        replace(temporary, path)
+
+
+def replace(source: Path, target: Path, *, patience_s: float = 2.0) -> None:
+    """Rename a file over another one, atomically.
+
+    On Windows this fails while another process has the target open, which readers do for milliseconds: it is tried
+    again until `patience_s` has passed.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def parsed(path: str | Path, parse: Callable[[bytes], T]) -> T:
@@ -164,6 +183,8 @@ def plain(value: Any) -> Any:
 
 def process_is_alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie waiting for its parent."""
+    if sys.platform == "win32":
+        return is_alive_on_windows(pid, ctypes.windll.kernel32)  # os.kill(pid, 0) would send it a Ctrl-C
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -173,5 +194,18 @@ def process_is_alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return True  # there is no /proc: only the signal tells
+        return True  # there is no /proc (macOS): only the signal tells
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def is_alive_on_windows(pid: int, kernel: Any) -> bool:
+    """Whether a process exists, asked of kernel32: it can be opened and has no exit code yet."""
+    may_ask, still_active, access_denied = 0x1000, 259, 5  # PROCESS_QUERY_LIMITED_INFORMATION, STILL_ACTIVE
+    handle = kernel.OpenProcess(may_ask, False, pid)
+    if not handle:
+        return kernel.GetLastError() == access_denied  # it exists and belongs to another user
+    try:
+        code = ctypes.c_ulong()
+        return bool(kernel.GetExitCodeProcess(handle, ctypes.byref(code))) and code.value == still_active
+    finally:
+        kernel.CloseHandle(handle)

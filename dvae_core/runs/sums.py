@@ -8,7 +8,6 @@ not listed until it is written again. A file that is not listed is read without 
 
 import errno
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ def replace(folder: Path, name: str, data: bytes, *, listed: bool) -> None:
     """
     with files.prepared(folder / name, data) as temporary, _changing(folder) as known:
         _drop(folder, known, (name,))
-        os.replace(temporary, folder / name)
+        files.replace(temporary, folder / name)
         if listed and re.fullmatch(_NAME, name):
             known[name] = digest(data)
             _write(folder, known)

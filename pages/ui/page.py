@@ -297,7 +297,7 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
     """
     words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
-    if st.get_option("theme.baseFontSize") >= BACK_ROW:
+    if (st.get_option("theme.baseFontSize") or 0) >= BACK_ROW:  # None without the app's settings
         for trace in figure.data:
             line = getattr(trace, "line", None)
             if line is not None and line.width:
