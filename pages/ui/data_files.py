@@ -288,13 +288,15 @@ def _care(file: FileData, key: str) -> FileData:
         found = _findings(controls.data_to_text(plain), Path(file.path).stat().st_mtime, plain)
     except MissingValues as error:
         cells, rows, columns = care.missing(error)
-        st.warning(f"{cells:,} values are missing or infinite, in {rows:,} rows and {columns:,} columns of x.")
+        state = st.empty()
         ways = {"refuse": "Nothing", "drop rows": f"{rows:,} rows", "drop columns": f"{columns:,} columns"}
         missing = st.segmented_control(
             "Drop", list(ways), format_func=ways.__getitem__, key=f"{key}.missing", default="refuse"
         )
         if missing in (None, "refuse"):
+            state.warning(f"{cells:,} values are missing or infinite, in {rows:,} rows and {columns:,} columns of x.")
             raise
+        state.caption(f":material/healing: {ways[missing]} with a missing or infinite value are left out.")
         return _care(dataclasses.replace(file, missing=missing), key)
     return _cures(file, key, found)
 
@@ -333,7 +335,8 @@ def _cures(file: FileData, key: str, found: care.Findings) -> FileData:
             )
         )
     if not complaints:
-        st.caption(":material/check: No missing values, gross outliers, constant columns or repeated rows.")
+        which = "No" if file.missing == "refuse" else "What is left has no"
+        st.caption(f":material/check: {which} missing values, gross outliers, constant columns or repeated rows.")
         return file
     chosen = {}
     with st.container(border=True):

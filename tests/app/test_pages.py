@@ -280,6 +280,23 @@ def test_gaps_and_outliers_are_cured_by_a_click_and_the_cure_is_in_the_link(no_r
     assert at.query_params["data"].endswith("missing=drop rows,clip=10.0")
 
 
+def test_a_cure_for_missing_values_takes_the_place_of_the_warning(no_runs, visit, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVAE_DATA_ROOT", str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    rows = np.random.default_rng(0).normal(size=(60, 3)).round(3).tolist()
+    lines = [",".join(map(str, row)) for row in rows]
+    (tmp_path / "mine" / "gaps.csv").write_text("\n".join(["a,b,c", ",0.5,1.0", *lines]))
+    at = visit("data", source="file", data="file,path=root/gaps.csv")
+    assert "1 values are missing" in page_text(at)
+    assert "No missing values" not in page_text(at)
+    (choice,) = [c for c in at.get("button_group") if c.label == "Drop"]
+    choice.set_value("drop rows").run()
+    text = page_text(at)
+    assert "1 rows with a missing or infinite value are left out" in text
+    assert "1 values are missing" not in text
+    assert "What is left has no missing values" in text
+
+
 def test_only_paths_inside_the_data_folder_can_be_named(no_runs, visit, monkeypatch, tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n3,4\n")
