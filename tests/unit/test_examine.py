@@ -7,7 +7,9 @@ from dvae_core.analysis.examine.compute import examine
 from dvae_core.analysis.examine.record import Examined, ExaminedOverview
 from dvae_core.config import FileData
 from dvae_core.data import care, held_out
-from dvae_core.data.dataset import Dataset, save, split
+from dvae_core.data.dataset import Dataset
+from dvae_core.data.saved import save
+from dvae_core.data.split import split
 
 
 def run_on(tmp_path, **known):

@@ -6,7 +6,7 @@ from dvae_core.analysis.common import Computation
 from dvae_core.analysis.examine.record import Examined, ExaminedOverview
 from dvae_core.config import FileData
 from dvae_core.data import care, held_out
-from dvae_core.data.dataset import split
+from dvae_core.data.split import split
 from dvae_core.runs import Run
 from dvae_core.runs.data import data_of
 
