@@ -80,10 +80,11 @@ def prior_curves(
         z: Positions on the axis.
         density: Density at each value of u, latent and z.
         names: Of the values of u.
-        height: In pixels.
+        height: In pixels; a legend of several lines adds to it.
     """
     if not len(density):
         return sentence("There is no u to draw p(z|u) at.", height=height)
+    height += 22 * (sum(len(name) + 6 for name in names) // 60)  # lines of the legend, which would shrink the panels
     d = min(density.shape[1], LATENTS_DRAWN)
     fig = make_subplots(1, d, shared_yaxes=False, horizontal_spacing=0.08)
     for i in range(d):
