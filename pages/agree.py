@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.analysis.agreement.record import agreement, comparable, shares_u
+from dvae_core.analysis.agreement.record import Agreement, comparable, file_name, shares_u
 from dvae_core.runs import Run, RunError
 from pages.ui import agree_views, code, run_panel
 from pages.ui import page as ui
@@ -42,7 +42,7 @@ ui.start(
 )
 try:
     run, other = toolbar()
-    found = agreement(run, ui.member_names(run), other, ui.member_names(other) if other else ())
+    found = Agreement.load(run, file_name(other.id if other else ""))
     if found is not None:
         agree_views.show(run, other, found)
     elif other is None and run.config.members < 2:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis.agreement.record import agreement
+from dvae_core.analysis.agreement import record as agreement
 from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import conditions as theorem
@@ -48,7 +48,7 @@ def measured(run: Run) -> None:
     """Say beside the theorem what the seeds were found to agree up to; that needs no theorem."""
     if run.config.members < 2:
         return
-    found = agreement(run, ui.member_names(run))
+    found = agreement.Agreement.load(run, agreement.file_name())
     if found is not None:
         st.markdown(f"**Measured.** {' '.join(agree_views.findings(found, [run.config.model_name]))}")
     ui.link("agree", "Do the seeds agree?" if found is None else "Details on Agree", run=run.id, beside="none")

@@ -34,7 +34,7 @@ def ladders(found: Agreement, names: Sequence[str]) -> dict:
     if len(names) > 1:
         groups |= {names[1]: found.pairs(1, 1), "across": found.pairs(0, 1)}
     return {
-        name: {rung: r2[pairs[:, 0], pairs[:, 1]] for rung, r2 in found.ladder.items()}
+        name: {rung: r2[pairs[:, 0], pairs[:, 1]] for rung, r2 in found.r2.items()}
         for name, pairs in groups.items() if len(pairs)
     }  # fmt: skip
 
@@ -48,13 +48,14 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     if run.config.is_conditional:
         ui.link("conditions", "What does the theorem say of this run?", run=run.id)
     d = found.strength.shape[2]
+    labels = found.labels(ui.member_names(run), ui.member_names(other) if other else ())
     left, right = st.columns([2, 3], gap="large")
     with left:
         within = found.within is not None and st.toggle("Within u", help="After subtracting each label's mean")
         values = found.within if within and found.within is not None else found.mcc
         measure = "MCC within u" if within else "pairwise MCC"
         ui.plot(
-            figures.agreement_map(values, found.names, found.of, names, measure=measure, turned=found.rotation),
+            figures.agreement_map(values, labels, found.run, names, measure=measure, turned=found.rotation),
             key="agree.map",
         )
     with right:
@@ -70,22 +71,20 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         at = ui.choice(
-            st.selectbox, "Follow the latents of", list(range(len(found.names))), param="follow",
-            show=lambda i: f"{names[found.of[i]]}, {found.names[i]}",
+            st.selectbox, "Follow the latents of", list(range(len(labels))), param="follow",
+            show=lambda i: f"{names[found.run[i]]}, {labels[i]}",
         )  # fmt: skip
-        mine = [j for j in range(len(found.names)) if j != at and found.of[j] == found.of[at]]
+        mine = [j for j in range(len(labels)) if j != at and found.run[j] == found.run[at]]
         latents = [f"z{k + 1}" for k in range(d)]
         ui.plot(
             figures.stability(found.strength[at][mine], latents, independent=found.chance, turned=found.rotation),
             key="agree.stability",
         )
     with right:
-        ranked = sorted(
-            (i for i in range(len(found.names)) if found.udr[i] == found.udr[i]), key=lambda i: -found.udr[i]
-        )
+        ranked = sorted((i for i in range(len(labels)) if found.udr[i] == found.udr[i]), key=lambda i: -found.udr[i])
         if ranked:
             st.markdown("**Ranked without truth (UDR)**")
-            lines = [f"| {names[found.of[i]]}, {found.names[i]} | {found.udr[i]:.2f} |" for i in ranked[:8]]
+            lines = [f"| {names[found.run[i]]}, {labels[i]} | {found.udr[i]:.2f} |" for i in ranked[:8]]
             st.markdown("\n".join(["| member | UDR |", "|---|---|", *lines]))
             more = f"The best 8 of {len(ranked)}. " if len(ranked) > 8 else ""
             st.caption(f"{more}How much a member's latents come back in the others, one to one (Duan et al. 2020).")

@@ -166,11 +166,11 @@ def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):
 
     code = (
         "import sys\nfrom pathlib import Path\nfrom dvae_core import figures, runs\n"
-        "from dvae_core.analysis.agreement.record import agreement\n"
+        "from dvae_core.analysis.agreement.record import Agreement\n"
         "from dvae_core.analysis.recovery.record import recovery\n"
         "from dvae_core.identify import linear_gaussian\n"
         f"run = runs.find('talk-ivae', Path({str(shipped)!r}))\n"
-        "found = recovery(run, 0)\nagreement(run, [str(i) for i in range(8)])\n"
+        "found = recovery(run, 0)\nAgreement.load(run, 'agreement').rungs()\n"
         "figures.recovery_scatter(found.z_true, found.z_hat, found.pearson.matching, found.pearson.signs,"
         " curves=found.curves, matrix=found.pearson.matrix)\n"
         "linear_gaussian.diagonal_seeds((0.3, 0.02), 35)\n"

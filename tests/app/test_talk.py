@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dvae_core import runs
-from dvae_core.analysis.agreement.record import agreement
+from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.latents import held_out
+from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
 from pages.ui.talk import captions
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
@@ -99,14 +100,13 @@ def test_a_latent_stands_out_only_where_no_second_one_follows_the_factor():
 
 
 def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):
-    found = agreement(runs.find("talk-vae"), [str(k) for k in range(8)])
+    found = Agreement.load(runs.find("talk-vae"), file_name())
     assert found is not None
     elbo = np.array([-0.1, 0.05])
-    same = dataclasses.replace(found, ladder={rung: np.ones_like(r2) for rung, r2 in found.ladder.items()})
+    same = dataclasses.replace(found, ladder=np.ones_like(found.ladder))
     assert "56 agree up to order, sign and scale, 0 only up to a rotation" in captions.seeds_agree(elbo, same)
-    turned = {
-        rung: np.full_like(r2, 1.0 if rung in ("orthogonal", "affine") else 0.5) for rung, r2 in found.ladder.items()
-    }
+    turned = np.full_like(found.ladder, 0.5)
+    turned[:, :, [RUNGS.index("orthogonal"), RUNGS.index("affine")]] = 1.0
     text = captions.seeds_agree(elbo, dataclasses.replace(found, ladder=turned))
     assert "0 agree up to order, sign and scale, 56 only up to a rotation, 0 not even that" in text
     assert "−0.10 to 0.05 nats" in text

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dvae_core import metrics, runs
+from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.common import Computation, good_members
 from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
@@ -19,15 +20,8 @@ FEW_CELLS = 20  # below this, a correlation over cells means little
 def agreement(run: Run, *, other: str = "") -> Computation:
     """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
 
-    Members that failed, are stuck or have no latent alive are left out, as are latents with a KL below 0.01 nats. There
-    are P members in total, those of `run` first:
-
-        member [P], run [P]      which member, of which run (0 or 1)
-        mcc, mcc_within [P, P]   pairwise MCC (`metrics.pair_mcc`), and of what labels of u leave over (NaN without)
-        ladder [P, P, 5]         held-out R^2 of column member j predicted from row member i, by rung (`RUNGS`)
-        strength [P, P, d]       how strongly latent k of member i comes back in member j (`metrics.strengths`)
-        udr [P]                  unsupervised disentanglement ranking
-        kl [P, d], rows, chance (of independent latents), rotation (of randomly rotated ones), notes
+    Members that failed, are stuck or have no latent alive are left out, as are latents with a KL below 0.01 nats.
+    `record.Agreement` documents the content of the file.
 
     Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
     compared by their mean given u, with one row for each label, or for each of at most 60 cells of u.
@@ -102,15 +96,13 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     padded = np.full((P, widest), np.nan)
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
-    about = {
-        "member": np.concatenate([side["member"] for side in sides]), "run": _run_of(sides), "kl": padded,
-        "rows": np.array(n), "chance": np.array(metrics.independent_mcc(widest, max(n, 3))),
-        "rotation": np.array(metrics.rotation_mcc(widest)), "notes": np.array(notes),
-    }  # fmt: skip
-    record = {**out, **about}
-    run.write_npz(f"analysis/agreement{'-' + other if other else ''}.npz", record)
+    written = Agreement(
+        member=np.concatenate([side["member"] for side in sides]), run=_run_of(sides), kl=padded, rows=n,
+        chance=metrics.independent_mcc(widest, max(n, 3)), rotation=metrics.rotation_mcc(widest), notes=tuple(notes),
+        **out,
+    ).save(run, file_name(other))  # fmt: skip
     yield 1.0
-    return record
+    return written
 
 
 def _side(run: Run) -> dict:

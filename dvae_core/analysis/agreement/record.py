@@ -1,35 +1,72 @@
-"""The data that the Agree page draws. No torch."""
+"""Agreement of the members of a run with each other and with those of another run, as pages show it. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
+from dvae_core.analysis.records import ArrayRecord
 from dvae_core.metrics.agreement import LINEAR, POINTWISE, RUNGS, lowest
 from dvae_core.runs import Run
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of the members of a run, and of another beside it: analysis/agreement*.npz, see `agree.agreement`."""
+def file_name(other: str = "") -> str:
+    """Return the name of the record of a run alone, or beside the run with the id `other`."""
+    return f"agreement-{other}" if other else "agreement"
 
-    names: tuple[str, ...]
-    of: np.ndarray
-    mcc: np.ndarray
-    within: np.ndarray | None
-    ladder: dict[str, np.ndarray]
-    strength: np.ndarray
-    udr: np.ndarray
-    kl: np.ndarray
+
+@dataclass(frozen=True)
+class Agreement(ArrayRecord):
+    """Pairwise comparisons of P members, those of the run first.
+
+    Attributes:
+        member: Index of each member in its run.
+        run: Which run it belongs to, 0 or 1.
+        mcc: MCC of every pair (`metrics.pair_mcc`).
+        mcc_within: MCC of what the labels of u leave over; NaN without labels.
+        ladder: Held-out R^2 of column member j predicted from row member i, by rung (`RUNGS`); NaN with too few rows.
+        strength: How strongly latent k of member i comes back in member j (`metrics.strengths`).
+        udr: Unsupervised disentanglement ranking of each member.
+        kl: KL of each member's latents in nats, NaN beyond their number.
+        rows: Number of rows compared.
+        chance: MCC of independent latents.
+        notes: Sentences about this computation.
+        rotation: MCC of randomly rotated latents. None in files of the first version.
+    """
+
+    member: Int[np.ndarray, " P"]
+    run: Int[np.ndarray, " P"]
+    mcc: Float[np.ndarray, "P P"]
+    mcc_within: Float[np.ndarray, "P P"]
+    ladder: Float[np.ndarray, "P P rungs"]
+    strength: Float[np.ndarray, "P P d"]
+    udr: Float[np.ndarray, " P"]
+    kl: Float[np.ndarray, "P d"]
     rows: int
     chance: float
-    rotation: float | None  # None in records written before it was computed
     notes: tuple[str, ...]
+    rotation: float | None = None
+
+    @property
+    def within(self) -> Float[np.ndarray, "P P"] | None:
+        """The MCCs within u, or None if there are none."""
+        off = ~np.eye(len(self.mcc), dtype=bool)
+        return self.mcc_within if np.isfinite(self.mcc_within[off]).all() else None
+
+    @property
+    def r2(self) -> dict[str, Float[np.ndarray, "P P"]]:
+        """The ladder by rung."""
+        return {rung: self.ladder[:, :, k] for k, rung in enumerate(RUNGS)}
+
+    def labels(self, *names: Sequence[str]) -> tuple[str, ...]:
+        """Return the name of each member, given the names of all members of each run."""
+        return tuple(names[r][m] for r, m in zip(self.run.tolist(), self.member.tolist(), strict=True))
 
     def pairs(self, one: int = 0, two: int = 0) -> np.ndarray:
         """Return the pairs [k, 2] of different members (from, to), from run `one` to run `two` and back."""
-        i, j = np.nonzero(~np.eye(len(self.of), dtype=bool))
-        here = ((self.of[i] == one) & (self.of[j] == two)) | ((self.of[i] == two) & (self.of[j] == one))
+        i, j = np.nonzero(~np.eye(len(self.run), dtype=bool))
+        here = ((self.run[i] == one) & (self.run[j] == two)) | ((self.run[i] == two) & (self.run[j] == one))
         return np.column_stack([i[here], j[here]])
 
     def rungs(self, one: int = 0, two: int = 0) -> dict[str, dict[str, int]]:
@@ -38,37 +75,9 @@ class Agreement:
         for branch, names in (("pointwise", POINTWISE), ("linear", LINEAR)):
             counts: dict[str, int] = dict.fromkeys([*names, "none"], 0)
             for i, j in self.pairs(one, two):
-                counts[lowest({rung: float(r2[i, j]) for rung, r2 in self.ladder.items()}, names) or "none"] += 1
+                counts[lowest({rung: float(r2[i, j]) for rung, r2 in self.r2.items()}, names) or "none"] += 1
             out[branch] = counts
         return out
-
-
-def agreement(
-    run: Run, names: Sequence[str], other: Run | None = None, other_names: Sequence[str] = ()
-) -> Agreement | None:
-    """Return the Agreement of a run's members (and another's), or None if it is not computed yet.
-
-    Args:
-        run: The run.
-        names: Names of its members.
-        other: Another run to compare with.
-        other_names: Names of the other run's members.
-    """
-    found = run.analysis("agreement" if other is None else f"agreement-{other.id}")
-    if found is None:
-        return None
-    called = (names, other_names)
-    labels = [called[r][m] for r, m in zip(found["run"].tolist(), found["member"].tolist(), strict=True)]
-    within = found["mcc_within"]
-    off = ~np.eye(len(within), dtype=bool)
-    return Agreement(
-        names=tuple(labels), of=found["run"], mcc=found["mcc"],
-        within=within if np.isfinite(within[off]).all() else None,
-        ladder={rung: found["ladder"][:, :, r] for r, rung in enumerate(RUNGS)}, strength=found["strength"],
-        udr=found["udr"], kl=found["kl"], rows=int(found["rows"]), chance=float(found["chance"]),
-        rotation=float(found["rotation"]) if "rotation" in found else None,
-        notes=tuple(str(note) for note in found["notes"].tolist()),
-    )  # fmt: skip
 
 
 def comparable(runs: Sequence[Run], run: Run) -> list[Run]:

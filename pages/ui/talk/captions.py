@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from dvae_core.analysis.agreement.record import Agreement, agreement
+from dvae_core.analysis.agreement import record as agreement
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.record import recovery
@@ -12,7 +12,7 @@ from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
 from pages.ui import recover_views, rotate_views
-from pages.ui.page import by_bound, member_names
+from pages.ui.page import by_bound
 from pages.ui.talk.demos import TRUE_AXES, shipped
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -99,10 +99,10 @@ def seeds() -> str:
     """State the range of the bounds, and how many pairs of seeds agree up to which map."""
     run = shipped("talk-vae")
     latents = held_out(run)
-    return seeds_agree(latents["elbo"], agreement(run, member_names(run)), latents.get("elbo_error"))
+    return seeds_agree(latents["elbo"], agreement.Agreement.load(run, agreement.file_name()), latents.get("elbo_error"))
 
 
-def seeds_agree(elbo: Any, found: Agreement | None, error: Any = None) -> str:
+def seeds_agree(elbo: Any, found: agreement.Agreement | None, error: Any = None) -> str:
     """State how far the seeds' bounds differ, and up to which map their latents agree.
 
     Args:
