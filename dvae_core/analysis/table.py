@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dvae_core.analysis.agreement.compute import agreement
+from dvae_core.analysis.all_rows.compute import all_rows
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.conditions.kinds_of_u import kinds_of_u
@@ -39,6 +40,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "disentanglement": disentanglement,
     "difficulty": difficulty,
     "examine": examine,
+    "all_rows": all_rows,
     "agreement": agreement,
     "downstream": downstream,
     "recording": recording,

@@ -9,6 +9,7 @@ from dvae_core.analysis.tables import member_table
 from dvae_core.export.onnx import decoder_onnx
 from dvae_core.runs import Run, RunError, archive
 from pages.ui import page as ui
+from pages.ui import run_panel
 
 
 def import_run() -> None:
@@ -38,6 +39,14 @@ def export_run(run: Run) -> None:
             "Latents of the held-out rows (npz)", (run.path / "latents.npz").read_bytes, f"{run.id}-latents.npz",
             on_click="ignore", help="mu_z and std_z [member, row, latent], and what is known of each row",
         )  # fmt: skip
+        every = run.path / "analysis" / "all_rows.npz"
+        if every.is_file():
+            st.download_button(
+                "Latents of all rows, in order, with verdicts (npz)", every.read_bytes, f"{run.id}-all-rows.npz",
+                on_click="ignore", help="mu_z [member, row, latent]; part: 0 training, 1 held out, 2 in neither",
+            )  # fmt: skip
+        else:
+            run_panel.ask(run, "all_rows", "Encode all rows, in order", "Encoding all rows")
         for kind, write in (("CSV", "to_csv"), ("Parquet", "to_parquet")):
             st.download_button(
                 f"Scores of every member ({kind})", lambda write=write: table_bytes(run, write),

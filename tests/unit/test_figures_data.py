@@ -71,3 +71,15 @@ def test_a_factor_map_names_the_factors_with_a_latent_of_their_own():
     lost = figures.factor_map(np.array([[0.9, 0.05], [0.06, 0.05]]), ("skin", "gaze"))
     assert lost.layout.title.text == "One latent stands out for skin; none holds gaze"
     assert figures.factor_map(share[1:]).layout.title.text.startswith("No factor has")
+
+
+def test_the_parts_of_a_split_have_lanes_and_only_what_exists_is_drawn():
+    x, rows = RNG.normal(size=(50, 4)), np.arange(0, 501, 10)
+    stretches = {"training": [(0, 190), (310, 500)], "held out": [(200, 300)], "gap": [(190, 200), (300, 310)]}
+    fig = figures.split_over_time(x, rows, stretches, RNG.normal(size=50), rate_hz=10.0, name="speed", title="100 held")
+    bars = {bar.y[0]: bar for bar in fig.data if bar.type == "bar"}
+    assert list(bars["held out"].base) == [20.0]
+    assert list(bars["gap"].x) == [1.0, 1.0]
+    assert len({bar.marker.pattern.shape for bar in bars.values()}) == 3  # a second cue beside colour
+    drawn = figures.split_over_time(x, rows, {})
+    assert [trace.type for trace in drawn.data] == ["heatmap"]

@@ -7,8 +7,10 @@ import pytest
 from scipy.signal import lfilter
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.all_rows.compute import all_rows
+from dvae_core.analysis.all_rows.record import AllRows
 from dvae_core.cli import main
-from dvae_core.config import Config, FileData, NeuronsData
+from dvae_core.config import Config, ConfigError, FileData, NeuronsData
 from dvae_core.data import held_out
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import examine
@@ -16,6 +18,7 @@ from dvae_core.data.order import ALARM
 from dvae_core.data.saved import save
 from dvae_core.data.split import split
 from dvae_core.training.train import train
+from pages.ui import controls
 
 
 def series(n: int, columns: int = 5, memory: float | int = 20, seed: int = 0) -> np.ndarray:
@@ -178,3 +181,37 @@ def test_the_gap_is_in_the_record_in_inspect_and_in_about(tmp_path, capsys):
     assert about["reading"]["split"] == found
     assert about["n_train"] + about["n_held_out"] + found["neither"] == about["n"] == 1000
     assert 0 < ALARM <= 0.05
+
+
+def test_all_rows_are_taken_home_in_order_with_their_part_and_the_verdicts(tmp_path):
+    path = tmp_path / "recording.npz"
+    data = Dataset("recording", series(600, 4, 5), rate_hz=20.0)
+    save(data, path)
+    config = recipes.for_dataset(FileData(path=str(path)), data, "vae", members=2, latents=2, epochs=1)
+    run = runs.create(tmp_path / "run", config)
+    for _ in train(run):
+        pass
+    assert list(all_rows(run))[-1] == 0.9
+    found = AllRows.load(run, "all_rows")
+    assert found is not None
+    assert found.mu_z.shape == (2, 600, 2)
+    parts = split(data, config.split, gap=config.gap)
+    np.testing.assert_array_equal(np.flatnonzero(found.part == 1), parts.held_out)
+    np.testing.assert_array_equal(np.flatnonzero(found.part == 2), parts.gap)
+    latents = run.latents()
+    np.testing.assert_allclose(found.mu_z[:, latents["index"]], latents["mu_z"], atol=1e-5)  # float32
+    assert any("stretches are held out" in line for line in found.verdicts)
+
+
+def test_a_link_cannot_name_a_file_of_the_machine_as_the_source_of_u(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
+    uploads = tmp_path / "data" / "uploads"
+    uploads.mkdir(parents=True)
+    (uploads / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "secret.csv").write_text("u\n1\n")
+    for outside in (str(tmp_path / "secret.csv"), "../../secret.csv", "uploads/../../secret.csv"):
+        with pytest.raises(ConfigError):
+            controls.data_from_text(f"file,path=uploads/x.csv,u_from={outside}")
+    inside = FileData(path=str(uploads / "x.csv"), u_from=str(uploads / "x.csv"))
+    assert "u_from=uploads/x.csv" in controls.data_to_text(inside)
+    assert controls.data_from_text(controls.data_to_text(inside))[0] == inside
