@@ -329,8 +329,15 @@ class TrainConfig:
 
 
 @settings
+class GivenConfig:
+    """Latents that another program computed: the run then has no model of its own, and is not trained."""
+
+    method: str = setting("", "Method", "The name of what computed them; empty for a model that is trained here")
+
+
+@settings
 class Config:
-    """Everything that determines a run."""
+    """Everything that determines a run. Of an imported run only the data, the split and the member list count."""
 
     data: Data = one_of(SourcesData())
     split: Split = setting(
@@ -351,6 +358,12 @@ class Config:
     model: ModelConfig = ModelConfig()
     prior: Prior = one_of(StandardPrior())
     train: TrainConfig = TrainConfig()
+    given: GivenConfig = dataclasses.field(default=GivenConfig(), metadata={"late": True})
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the latents were computed elsewhere, so that there is no encoder, decoder or prior."""
+        return bool(self.given.method)
 
     @property
     def members(self) -> int:
@@ -364,7 +377,9 @@ class Config:
 
     @property
     def model_name(self) -> str:
-        """The talk's name for this model: VAE, beta-VAE or iVAE."""
+        """The talk's name for this model: VAE, beta-VAE or iVAE; of imported latents the name of their method."""
+        if self.is_given:
+            return self.given.method
         if self.is_conditional:
             return "iVAE" if all(b == 1 for b in self.train.betas) else "beta-iVAE"
         return "VAE" if all(b == 1 for b in self.train.betas) else "beta-VAE"

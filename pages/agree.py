@@ -4,7 +4,7 @@ import streamlit as st
 
 from dvae_core.analysis.agreement.record import Agreement, comparable, file_name, shares_u
 from dvae_core.runs import Run, RunError
-from pages.ui import agree_views, code, run_panel
+from pages.ui import agree_comparison, agree_views, code, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""Each rung is fitted on one half of the held-out rows, scored by $R^2$ on the other, mean over latents:
@@ -51,6 +51,7 @@ try:
     else:
         label = "Compare the seeds" if other is None else "Compare the two runs, seed by seed"
         run_panel.ask(run, "agreement", label, "Comparing every pair", other="" if other is None else other.id)
+    agree_comparison.section(run, comparable(ui.usable_runs(), run)[1:])
     agree_views.caution()
     code.show(
         "from dvae_core import runs\nfrom dvae_core.metrics import ladder, pair_mcc\n\n"

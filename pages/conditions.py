@@ -109,9 +109,27 @@ def collapse(run: Run, found: Conditions, member: int) -> None:
         st.markdown(f"**MCC within u: {within:.2f}.** Copying u cannot achieve it.")
 
 
+def without_model(run: Run, member: int, found: Conditions | None) -> None:
+    """What can be checked of imported latents: how far u explains them, and up to what their seeds agree."""
+    st.info(
+        f"{run.title} holds latents computed elsewhere: the four conditions need a decoder and a prior. What needs no "
+        "model is below.", icon=":material/info:",
+    )  # fmt: skip
+    measured(run)
+    if not run.about.get("d_u"):
+        st.caption("No u came with these latents, so it cannot be checked whether they repeat it.")
+    elif found is None:
+        run_panel.ask(run, "conditions", "Does u explain the latents?", "Comparing with u", member_index=member)
+    else:
+        collapse(run, found, member)
+
+
 def lab(run: Run, member: int) -> None:
     """Everything about one member of a run."""
     found = Conditions.load(run, file_name(member))
+    if run.kind == "latents":
+        without_model(run, member, found)
+        return
     if found is None or found.is_outdated:
         st.info(
             "The four conditions are checked on held-out data. This takes some seconds.", icon=":material/checklist:"

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from dvae_core.config import ConfigError, Data
+from dvae_core.config import ConfigError, Data, Split
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.data.worlds.world import World
-from pages.ui import code, controls, data_files, data_large, data_preview
+from pages.ui import code, controls, data_files, data_large, data_latents, data_preview
 from pages.ui import page as ui
 
-SOURCES = {name: name.capitalize() for name in WORLDS} | {"file": "My file"}
+SOURCES = {name: name.capitalize() for name in WORLDS} | {"file": "My file", "latents": "Latents"}
 FILE = "Recordings, tables or pictures of your own, or from a short catalogue. Rows are examples."
 
 
@@ -38,6 +38,39 @@ def train_button(data: Data, dataset: Dataset) -> None:
         st.caption(reason, width="stretch")
 
 
+def examine(kind: str, now: Data, split: Split) -> None:
+    """Choose the data on the left, and look at it on the right."""
+    left, right = st.columns([1, 2], gap="large")
+    data: Data | None = None
+    problem = False
+    with left:
+        st.caption(FILE if kind == "file" else WORLDS[kind].words)
+        try:
+            data = data_files.choose() if kind == "file" else dials(WORLDS[kind], now)
+        except (ConfigError, DataError) as error:
+            problem = True
+            st.error(str(error), icon=":material/error:")
+    with right:
+        if data is None:
+            if kind == "file" and not problem:
+                st.info("Choose data on the left; nothing in a file is ever executed.", icon=":material/upload_file:")
+        else:
+            try:
+                large = data_large.is_large(data)
+                dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
+                split = split if data.kind == now.kind else "auto"
+                ui.remember("data", controls.data_to_text(data, split))
+                train_button(data, dataset)
+                if large:
+                    data_large.show(data, dataset)
+                else:
+                    data_preview.facts(dataset)
+                    data_preview.show(data, dataset, split)
+                code.show(code.drawing(data))
+            except DataError as error:
+                st.error(str(error), icon=":material/error:")
+
+
 ui.start(
     "data",
     "Data",
@@ -47,33 +80,8 @@ now, split = controls.chosen()
 kind = ui.choice(
     st.segmented_control, "Source", list(SOURCES), param="source", default=now.kind, show=SOURCES.__getitem__
 )
-left, right = st.columns([1, 2], gap="large")
-data: Data | None = None
-problem = False
-with left:
-    st.caption(FILE if kind == "file" else WORLDS[kind].words)
-    try:
-        data = data_files.choose() if kind == "file" else dials(WORLDS[kind], now)
-    except (ConfigError, DataError) as error:
-        problem = True
-        st.error(str(error), icon=":material/error:")
-with right:
-    if data is None:
-        if kind == "file" and not problem:
-            st.info("Choose data on the left; nothing in a file is ever executed.", icon=":material/upload_file:")
-    else:
-        try:
-            large = data_large.is_large(data)
-            dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
-            split = split if data.kind == now.kind else "auto"
-            ui.remember("data", controls.data_to_text(data, split))
-            train_button(data, dataset)
-            if large:
-                data_large.show(data, dataset)
-            else:
-                data_preview.facts(dataset)
-                data_preview.show(data, dataset, split)
-            code.show(code.drawing(data))
-        except DataError as error:
-            st.error(str(error), icon=":material/error:")
+if kind == "latents":
+    data_latents.show()
+else:
+    examine(kind, now, split)
 ui.foot("data")

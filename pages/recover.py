@@ -7,6 +7,7 @@ from dvae_core.analysis.agreement.record import comparable
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.latents import held_out, hues
 from dvae_core.analysis.recovery.record import Recovery, recovery
+from dvae_core.axes import evenly
 from dvae_core.live.linked import Panel
 from dvae_core.runs import Run, RunError
 from pages.ui import code, recover_views
@@ -50,12 +51,14 @@ def toolbar() -> tuple[Run, int, str, list[Run], Run | None]:
 def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: str) -> None:
     """The talk's last figure: true factors, data, and the latents of each model. Points brushed in one show in all."""
     latents, (hue, names) = held_out(run), hues(run)
-    rows = latents["x_rows"]
-    x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
-    drawn = [
-        Panel("(a) true factors, p(s|u)", found.z_true[rows], found.names),
-        Panel("(b) data, p(x|u)", x, axes),
-    ]
+    has_x = "x" in latents
+    rows = latents["x_rows"] if has_x else evenly(len(latents["index"]), figures.POINTS)
+    drawn = [Panel("(a) true factors, p(s|u)", found.z_true[rows], found.names)]
+    if has_x:
+        x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
+        drawn.append(Panel("(b) data, p(x|u)", x, axes))
+    else:
+        drawn.append(Panel("(b) data", None, missing="x did not come with these latents."))
     models = [(run, member, found)]
     if beside is not None and same_rows(run, beside):
         best = best_member(beside)

@@ -24,7 +24,9 @@ def toolbar() -> tuple[Run, int, tuple[int, int], str]:
     """Show the choices of this page in one row."""
     cells = st.columns([3, 2, 2, 2], vertical_alignment="top")
     with cells[0]:
-        run = ui.pick_run(prefer=lambda r: r.config.prior.kind == "standard" and r.config.model.latents == 2)
+        run = ui.pick_run(
+            prefer=lambda r: r.config.prior.kind == "standard" and r.config.model.latents == 2, needs_decoder=True
+        )
     with cells[1]:
         member = ui.pick_member(run)
     d = run.config.model.latents
@@ -93,6 +95,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         ui.remember("angle", f"{angle:g}")
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)
+        ui.canvas(key, lambda: rotate_views.printed(shown, plane, M, angle))
         view = ui.choice(
             st.segmented_control,
             "Look at",

@@ -86,12 +86,14 @@ def summary(run: Run) -> None:
         run_panel.header(run, status)
     likelihood, posterior = config.model.likelihood.kind, config.model.posterior
     examples = f", {about['n']:,} examples" if "n" in about else ""
+    model = "computed elsewhere" if config.is_given else f"{likelihood} likelihood, {posterior} posterior"
     st.caption(
-        f"{config.model_name} with {config.model.latents} latents, {config.members} members · "
-        f"{likelihood} likelihood, {posterior} posterior · {controls.data_label(config.data)}{examples}"
+        f"{config.model_name} with {config.model.latents} latents, {config.members} members · {model} · "
+        f"{controls.data_label(config.data)}{examples}"
     )
+    pages = ("agree", "recover", "conditions") if config.is_given else ("train", "traverse", "rotate", "recover")
     with st.container(horizontal=True):
-        for name in ("train", "traverse", "rotate", "recover"):
+        for name in pages:
             ui.link(name, "Curves" if name == "train" else None, run=run.id)
 
 

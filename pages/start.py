@@ -32,7 +32,7 @@ HERO = "digits-beta-vae"
 
 def hero() -> Run | None:
     """Return the run that moves on this page: the shipped digits, otherwise the first usable one."""
-    ready = ui.usable_runs()
+    ready = ui.decodable_runs()
     return next((run for run in ready if run.id == HERO), ready[0] if ready else None)
 
 

@@ -27,7 +27,7 @@ def toolbar() -> tuple[Run, int, str]:
     """Show the choices of this page in one row."""
     cells = st.columns([3, 2, 2], vertical_alignment="top")
     with cells[0]:
-        run = ui.pick_run(prefer=lambda r: r.id == "digits-beta-vae")
+        run = ui.pick_run(prefer=lambda r: r.id == "digits-beta-vae", needs_decoder=True)
     with cells[1]:
         member = ui.pick_member(run)
     with cells[2]:

@@ -5,12 +5,24 @@ from collections.abc import Generator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+from jaxtyping import Bool
 
 from dvae_core import metrics
+from dvae_core.metrics.score import is_constant
 from dvae_core.runs import Run
 
 Computation: TypeAlias = Generator[float, None, Mapping[str, Any]]
 """An analysis at work: it yields the fraction done, 0..1, writes its file into the run, and returns what it wrote."""
+
+
+def alive_latents(latents: Mapping[str, np.ndarray]) -> Bool[np.ndarray, "p d"]:
+    """Return which latents of each member carry anything: a KL of 0.01 nats, or, where no KL is known, any variation.
+
+    `latents` is latents.npz. Imported latents have no KL unless it came with them.
+    """
+    if "kl_latent" in latents:
+        return latents["kl_latent"] >= metrics.DEAD_NATS
+    return np.array([~is_constant(m, m) & np.isfinite(m).all() for m in latents["mu_z"]])
 
 
 def stuck_members(run: Run) -> dict[int, str]:
@@ -23,6 +35,9 @@ def stuck_members(run: Run) -> dict[int, str]:
     latents = None if status.is_active else run.latents()
     if latents is None:
         return {}
+    if "elbo" not in latents or "kl_latent" not in latents:
+        none = np.flatnonzero(~alive_latents(latents).any(1)).tolist()
+        return {m: "none of its latents varies" for m in none if m not in status.failed_members}
     found = metrics.stuck(latents["elbo"], latents["kl_latent"], run.config.train.betas)
     return {m: why for m, why in found.items() if m not in status.failed_members}
 
@@ -57,19 +72,25 @@ def rivals(run: Run) -> list[int]:
 def best_member(run: Run) -> int:
     """Return the member with the best held-out ELBO (beta = 1) among the good ones, or among all if none is good.
 
+    Imported latents have no bound: their first good member is returned.
+
     This choice rejects gross failures only: it says little about which latents are the factors, and the next best
     member is often equally good within the error (see `rivals`).
     """
     latents = run.latents()
     if latents is None:
         return 0
+    candidates = good_members(run) or list(range(run.config.members))
+    if "elbo" not in latents:
+        return candidates[0]
     elbo = np.where(np.isfinite(latents["elbo"]), latents["elbo"], -np.inf)
-    candidates = good_members(run) or list(range(len(elbo)))
     return max(candidates, key=lambda m: elbo[m])
 
 
 def capacity(run: Run) -> int:
-    """Return the number of weights of one member: its encoder, generator and prior together."""
+    """Return the number of weights of one member: its encoder, generator and prior together; 0 if it is not known."""
+    if run.kind == "latents":
+        return 0
     return sum(int(np.prod(w.shape[1:])) for w in run.weights().values())
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core.analysis.common import alive_latents
 from dvae_core.axes import evenly
 from dvae_core.metrics import DEAD_NATS
 from dvae_core.runs import Run, RunError
@@ -19,8 +20,15 @@ def held_out(run: Run) -> dict[str, np.ndarray]:
 
 
 def latent_table(run: Run, member: int) -> list[dict[str, Any]]:
-    """Return the member's latents by decreasing KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01)."""
-    kl = held_out(run)["kl_latent"][member]
+    """Return the member's latents by decreasing KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01).
+
+    Imported latents whose KL is not known have NaN, stand in their own order, and are dead if they do not vary.
+    """
+    latents = held_out(run)
+    if "kl_latent" not in latents:
+        alive = alive_latents(latents)[member].tolist()
+        return [{"index": i, "label": f"z{i + 1}", "kl": np.nan, "dead": not ok} for i, ok in enumerate(alive)]
+    kl = latents["kl_latent"][member]
     order = np.argsort(-np.nan_to_num(kl, nan=-1.0), kind="stable")
     return [{"index": int(i), "label": f"z{i + 1}", "kl": float(kl[i]), "dead": not kl[i] >= DEAD_NATS} for i in order]
 

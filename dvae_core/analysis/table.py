@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.all_rows.compute import all_rows
 from dvae_core.analysis.common import Computation
+from dvae_core.analysis.comparison.compute import comparison
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.analysis.conditions.kinds_of_u import kinds_of_u
 from dvae_core.analysis.difficulty.compute import difficulty
@@ -22,7 +23,7 @@ from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.analysis.score.compute import score
 from dvae_core.config import ConfigError
-from dvae_core.runs import Run
+from dvae_core.runs import Run, RunError
 
 
 def _score(run: Run) -> Computation:
@@ -42,6 +43,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "examine": examine,
     "all_rows": all_rows,
     "agreement": agreement,
+    "comparison": comparison,
     "downstream": downstream,
     "recording": recording,
     "linear_ica": linear_ica,
@@ -49,6 +51,9 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "kinds_of_u": kinds_of_u,
     "members": member_scores,
 }
+
+
+NEED_A_MODEL = ("rotation", "twin")
 
 
 def begin(run: Run, name: str, settings: Mapping[str, Any]) -> Computation:
@@ -62,6 +67,8 @@ def begin(run: Run, name: str, settings: Mapping[str, Any]) -> Computation:
     """
     if name not in ANALYSES:
         raise ConfigError(f"There is no analysis {name!r}; known are {', '.join(ANALYSES)}.")
+    if name in NEED_A_MODEL and run.kind == "latents":
+        raise RunError(f"The analysis {name} needs a decoder, and {run.title} holds latents computed elsewhere.")
     parameters = inspect.signature(ANALYSES[name]).parameters.values()
     types = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
     chosen = {}

@@ -7,7 +7,7 @@ Ctrl-C or kill leaves a run that `train --resume` continues.
 import argparse
 import sys
 
-from dvae_core.cli import data, examples, handout, runs, study, train
+from dvae_core.cli import data, examples, handout, referee, runs, study, train
 from dvae_core.config import ConfigError
 from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
@@ -29,6 +29,6 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `command` of what it parses is the function that performs the command."""
     whole = argparse.ArgumentParser(prog="python -m dvae_core", description=(__doc__ or "").split("\n\n")[1])
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for group in (data, train, study, runs, handout, examples):
+    for group in (data, train, study, runs, referee, handout, examples):
         group.add_commands(commands)
     return whole

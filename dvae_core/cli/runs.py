@@ -9,15 +9,23 @@ from typing import Any
 from dvae_core import runs
 from dvae_core.cli.common import RUN_HELP, existing_run, perform
 from dvae_core.config import ConfigError, FileData
+from dvae_core.data.dataset import DataError
 from dvae_core.data.load import read_file
 from dvae_core.runs import RunError, files
 
 
 def add_commands(commands: Any) -> None:
     """Add `score`, `encode`, `analyse` and `list`."""
-    score = commands.add_parser("score", help="score a run on its held-out rows")
+    score = commands.add_parser("score", help="score a run on its held-out rows, or a file of latents by its truth")
     score.set_defaults(command=_score)
-    score.add_argument("run", metavar="RUN", help=RUN_HELP)
+    score.add_argument("run", metavar="RUN", help=f"{RUN_HELP}; with --truth a file of latents, as for import")
+    score.add_argument("--truth", metavar="FILE", help="a file with the true factors z, and u if it is known")
+    score.add_argument("--key", default="", help="with --truth: name of the array with the latents")
+    score.add_argument("--z", nargs="+", default=[], metavar="NAME", help="with --truth: names of the factors in FILE")
+    score.add_argument("--u", nargs="+", default=[], metavar="NAME", help="with --truth: names of u in FILE")
+    score.add_argument(
+        "--same-rows", action="store_true", help="with --truth: state that row i is the same row in both files"
+    )
     score.add_argument("--json", action="store_true", help="print only JSON")
 
     encode = commands.add_parser("encode", help="write the latents of a file's rows")
@@ -43,6 +51,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _score(options: argparse.Namespace) -> int:
+    if options.truth:
+        return _score_file(options)
     run = existing_run(options.run)
     result = perform(run, "score", {})
     if options.json:
@@ -60,6 +70,37 @@ def _score(options: argparse.Namespace) -> int:
             print(f"  floor {name:12s} {value:8.3f}")
     for note in result["notes"]:
         print(f"  note: {note}")
+    return 0
+
+
+def _score_file(options: argparse.Namespace) -> int:
+    """Score a file of latents against a file of true factors, with rows matched by their keys."""
+    from dvae_core import referee
+    from dvae_core.data.given import positions, read_latents, read_truth
+
+    path, truth_path = Path(options.run), Path(options.truth)
+    latents = read_latents([path], key=options.key)
+    truth, u = read_truth(truth_path, z=options.z, u=options.u)
+    z, u_values = truth.values, None if u is None else u.values
+    if latents.rows is not None and truth.rows is not None:
+        at = positions(truth.rows, latents.rows, truth_path.name, path.name)
+        z, u_values = z[at], None if u_values is None else u_values[at]
+    elif path.resolve() != truth_path.resolve() and not options.same_rows:
+        lacking = path if latents.rows is None else truth_path
+        raise DataError(
+            f"{lacking.name} has no row, time or name for its rows, so the two files cannot be matched; add one, or "
+            "state with --same-rows that row i is the same row in both."
+        )
+    found = referee.score(z, latents.mu_z, latents.u if u_values is None else u_values, x=latents.x)
+    if options.json:
+        tree = {
+            "mcc": found.value, "interval": found.interval, "lines": found.lines, "beats": found.beats,
+            "seeds": found.seeds, "within_u": found.within_u, "linear_r2": found.linear_r2, "matrix": found.matrix,
+            "matching": found.matching, "blind_to": found.blind_to, "notes": found.notes,
+        }  # fmt: skip
+        print(json.dumps(files.plain(tree), indent=1))
+    else:
+        print(found)
     return 0
 
 

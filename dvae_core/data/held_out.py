@@ -134,6 +134,8 @@ def _words(dataset: Dataset, parts: Split, order: Order | None, stretches: int |
         return count if dataset.rate_hz is None else f"{count} ({rows / dataset.rate_hz:.3g} s)"
 
     held, n = f"{len(parts.held_out):,}", f"{dataset.n:,}"
+    if parts.how == "given":
+        return f"{held} of {n} rows are held out, as the source of the latents states."
     if parts.how in ("trials", "sessions"):
         return f"Whole {parts.how} are held out: {held} of {n} rows."
     if parts.how == "random":

@@ -13,10 +13,10 @@ from dvae_core.figures.agreement import (
     ladder_chart,
     stability,
     theorem_map,
-    typical_rung,
     wrong_axes,
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
+from dvae_core.figures.comparison import comparison
 from dvae_core.figures.conditions import kinds_of_u_lines, prior_curves, singular_values
 from dvae_core.figures.data import (
     column_histograms,
@@ -30,7 +30,15 @@ from dvae_core.figures.data import (
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
 from dvae_core.figures.rotation import is_trusted, largest_change, rotation_curve, rotation_story, which_is_true
-from dvae_core.figures.scatter import POINTS, data_scatter, four_panels, latent_scatter, projected, seed_panels
+from dvae_core.figures.scatter import (
+    POINTS,
+    data_scatter,
+    four_panels,
+    latent_scatter,
+    linked_panels,
+    projected,
+    seed_panels,
+)
 from dvae_core.figures.study import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.training import kl_bars, training_curves, training_split
@@ -43,6 +51,7 @@ __all__ = [
     "SYMBOLS",
     "agreement_map",
     "column_histograms",
+    "comparison",
     "correlation_matrices",
     "data_scatter",
     "decoding",
@@ -57,6 +66,7 @@ __all__ = [
     "ladder_chart",
     "largest_change",
     "latent_scatter",
+    "linked_panels",
     "mcc_lines",
     "model_label",
     "page_of",
@@ -80,7 +90,6 @@ __all__ = [
     "training_curves",
     "training_split",
     "tuning_curves",
-    "typical_rung",
     "variance_bars",
     "variance_spectrum",
     "which_is_true",

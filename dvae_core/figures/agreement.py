@@ -7,33 +7,16 @@ import plotly.graph_objects as go
 from jaxtyping import Int, Real
 
 from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, finish, join, sentence
-from dvae_core.metrics import FLOORS
+from dvae_core.metrics import FLOORS, typical_rung
+from dvae_core.metrics.agreement import REACHED
 
 SEQUENTIAL = "Cividis"
 DASHED = {"dash": "dash", "width": 1, "color": COLOURS["reference"]}
-REACHED = 0.95
 Values = Sequence[float] | Real[np.ndarray, " k"]
 RUNG_WORDS = {
     "identity": "identity", "permutation": "order, sign, scale", "monotone": "monotone curve each",
     "orthogonal": "rotation", "affine": "any linear map",
 }  # fmt: skip
-
-
-def typical_rung(r2: Mapping[str, Values]) -> tuple[str | None, int, int]:
-    """Return the first rung whose median R^2 over pairs reaches 0.95, how many pairs reach it, and how many there are.
-
-    Rungs are tried from the strictest to the freest. If none is reached, return None, 0 and the number of pairs.
-
-    Args:
-        r2: R^2 of each pair by rung; NaN where a rung does not apply.
-    """
-    pairs = max((len(values) for values in r2.values()), default=0)
-    for rung in RUNG_WORDS:
-        values = np.asarray(r2.get(rung, ()), float)
-        values = values[np.isfinite(values)]
-        if len(values) and np.median(values) >= REACHED:
-            return rung, int((values >= REACHED).sum()), pairs
-    return None, 0, pairs
 
 
 def agreement_map(

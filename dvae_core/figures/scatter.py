@@ -161,6 +161,41 @@ def four_panels(
     return finish(name_hues(fig, hue), title, note, height=height, panels=True, line=FULL_LINE)
 
 
+def linked_panels(
+    panels: Sequence[tuple[str, np.ndarray | None, Sequence[str]]],
+    hue: Hue = None,
+    hue_names: Sequence[str] = (),
+    *,
+    title: str = "The same rows in every panel",
+    height: int = 380,
+    limit: int = 1500,
+) -> go.Figure:
+    """Draw the same rows in several planes, as the canvas of linked panels shows them, for print and for export.
+
+    Args:
+        panels: Title, points [n, d] of which two columns are drawn (None for an empty panel), and names of the axes.
+        hue: u as integer codes or numbers, one per row, or None.
+        hue_names: Names of the codes, or the one name of the numbers.
+        title: Of the figure.
+        height: In pixels.
+        limit: Number of rows drawn.
+    """
+    count = next(len(points) for _, points, _ in panels if points is not None)
+    rows = evenly(count, limit)
+    fig = make_subplots(1, len(panels), subplot_titles=[name for name, _, _ in panels], horizontal_spacing=0.07)
+    drawn = False
+    for col, (_, values, names) in enumerate(panels, 1):
+        if values is None or not np.isfinite(values).any():
+            say(fig, "not available", row=1, col=col)
+            continue
+        points, axis = _two(np.asarray(values, float), filled(names, np.shape(values)[1], "z"))
+        for trace in dots(points, hue, hue_names, rows, COLOURS["latent"], legend=not drawn):
+            fig.add_trace(trace, 1, col)
+        _square(fig, points[rows], axis, row=1, col=col)
+        drawn = True
+    return finish(name_hues(fig, hue), title, thinned(count, rows), height=height, panels=True, line=FULL_LINE)
+
+
 def seed_panels(
     mu_z: Real[np.ndarray, "p n d_z"],
     hue: Hue = None,

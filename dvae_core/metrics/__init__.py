@@ -4,7 +4,7 @@ A high mean correlation coefficient (MCC) is easy to get: a random rotation of t
 and an encoder that only copies u can reach 0.9. So every score here comes with the scores of such shortcuts.
 """
 
-from dvae_core.metrics.agreement import Ladder, ladder, pair_mcc, strengths, udr
+from dvae_core.metrics.agreement import Ladder, class_scores, ladder, pair_mcc, strengths, typical_rung, udr
 from dvae_core.metrics.angles import circular_error, mean_direction
 from dvae_core.metrics.health import DEAD_NATS, stuck
 from dvae_core.metrics.infomec import InfoMec, infomec
@@ -31,7 +31,7 @@ from dvae_core.metrics.recovery import (
     r2_affine,
 )
 from dvae_core.metrics.score import Method, Score
-from dvae_core.metrics.shortcuts import FLOORS, floors, floors_within_u, u_only
+from dvae_core.metrics.shortcuts import FLOORS, floors, floors_within_u, rotation_score, u_only
 from dvae_core.metrics.variance import Shares, variance_shares
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "autocorrelation_time",
     "beta_vae",
     "circular_error",
+    "class_scores",
     "dci",
     "disentanglement",
     "explicitness",
@@ -71,10 +72,12 @@ __all__ = [
     "r2_affine",
     "resampled_rows",
     "rotation_mcc",
+    "rotation_score",
     "sap",
     "strengths",
     "stuck",
     "too_few",
+    "typical_rung",
     "u_only",
     "udr",
     "variance_shares",

@@ -131,9 +131,9 @@ def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_
     """Return the held-out R^2 of an isotonic fit to the normal scores of b."""
     from scipy.special import ndtri
 
-    values, count = np.unique(fit_b, return_counts=True)
+    values, at, count = np.unique(fit_b, return_inverse=True, return_counts=True)
     middle = (np.cumsum(count) - 0.5 * count) / len(fit_b)  # the share of values below, counting half of the ties
-    fit_score, test_score = (ndtri(np.interp(b, values, middle)) for b in (fit_b, test_b))
+    fit_score, test_score = ndtri(middle[at]), ndtri(np.interp(test_b, values, middle))
     curve = monotone_fit(fit_a, fit_score)
     error = test_score - np.interp(test_a, curve.x, curve.y)
     return float(1 - (error**2).sum() / ((test_score - fit_score.mean()) ** 2).sum())
@@ -142,6 +142,68 @@ def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_
 def lowest(r2: Mapping[Any, float], branch: tuple[Rung, ...]) -> Rung | None:
     """Return the first rung of a branch with R^2 >= 0.95, or None if there is none."""
     return next((rung for rung in branch if r2[rung] >= REACHED), None)
+
+
+def class_scores(z_from: Float[np.ndarray, "n d_from"], z_to: Float[np.ndarray, "n d_to"]) -> dict[str, float]:
+    """R^2 of z_to from z_from by the classes of two other packages, fitted and scored on the same rows.
+
+        identity      z_to = z_from
+        permutation   order and sign, without scale and offset; matched by the correlations of absolute values
+        linear        z_to = A z_from
+        affine        z_to = A z_from + c: CEBRA's consistency between runs
+
+    The four are those of iTuna 0.1.0, and affine is also CEBRA 0.6.1's consistency score, so that published numbers can
+    be compared. They differ from `ladder` in three ways. They are in-sample, so an affine map of many latents always
+    scores; their permutation has no scale, so latents in other units score low or negative; and they have no reference
+    line, although independent latents score d / n and a rotation scores 1 for linear and affine.
+
+    Args:
+        z_from: Latents of one model.
+        z_to: Latents of another on the same rows.
+
+    Returns:
+        R^2 averaged over the columns of z_to, by class; identity and permutation are NaN if the widths differ.
+
+    Raises:
+        ValueError: If row counts differ, rows are too few, or a value is not finite.
+    """
+    a, b = (np.asarray(z, float) for z in checked(z_from, z_to, "pearson", allow_constant=True))
+    spread = ((b - b.mean(0)) ** 2).sum(0)
+
+    def r2(guess: np.ndarray) -> float:
+        error = ((b - guess) ** 2).sum(0)
+        one = np.where(error > 0, 0.0, 1.0)  # a constant column is either met exactly or not at all
+        return float(np.mean(np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1.0), one)))
+
+    out = {"identity": float("nan"), "permutation": float("nan")}
+    if a.shape[1] == b.shape[1]:
+        sizes = correlations(np.abs(a), np.abs(b), "pearson")[0]
+        matching, _ = assign(sizes)
+        signs = np.where(correlations(a, b, "pearson")[0][np.arange(a.shape[1]), matching] < 0, -1.0, 1.0)
+        guess = np.empty_like(b)
+        guess[:, matching] = a * signs
+        out = {"identity": r2(a), "permutation": r2(guess)}
+    out["linear"] = r2(a @ np.linalg.lstsq(a, b, rcond=None)[0])
+    centred = a - a.mean(0)
+    out["affine"] = r2(centred @ np.linalg.lstsq(centred, b - b.mean(0), rcond=None)[0] + b.mean(0))
+    return out
+
+
+def typical_rung(r2: Mapping[Any, Any]) -> tuple[Rung | None, int, int]:
+    """Return the first rung whose median R^2 over pairs reaches 0.95, how many pairs reach it, and how many there are.
+
+    Rungs are tried from the strictest to the freest. If none is reached, return None, 0 and the number of pairs.
+
+    Args:
+        r2: R^2 of each pair by rung; NaN where a rung does not apply.
+    """
+    pairs = max((len(values) for values in r2.values()), default=0)
+    for rung in RUNGS:
+        values = np.asarray(r2.get(rung, ()), float)
+        values = values[np.isfinite(values)]
+        if len(values) and np.median(values) >= REACHED:
+            return rung, int((values >= REACHED).sum()), pairs
+    return None, 0, pairs
 
 
 def _standardiser(fitted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

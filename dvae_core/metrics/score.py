@@ -97,9 +97,16 @@ def standardise(z: np.ndarray) -> np.ndarray:
 
 def ranks(z: np.ndarray) -> np.ndarray:
     """Return the ranks of each column; ties share their mean rank."""
-    from scipy.stats import rankdata
+    columns = np.ascontiguousarray(np.asarray(z).T)  # sorting along memory takes half the time
+    order = np.argsort(columns, axis=1)
+    ordered = np.take_along_axis(columns, order, 1)
+    if (ordered[:, 1:] == ordered[:, :-1]).any() or columns.dtype.kind == "b":
+        from scipy.stats import rankdata
 
-    return rankdata(z, axis=0)
+        return rankdata(z, axis=0)
+    out = np.empty(columns.shape)
+    np.put_along_axis(out, order, np.arange(1.0, columns.shape[1] + 1)[None], 1)
+    return out.T
 
 
 def correlations(z_true: np.ndarray, z_hat: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:

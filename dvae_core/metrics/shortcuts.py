@@ -201,24 +201,12 @@ def floors(
     pca_train, pca_test = _principal_components(x_train, x_test, d)
     ica_test, ica_notes = _independent_components(pca_train, pca_test)
     fastica = matched(z_test, ica_test, method)
-    rotation = orthogonal(d, np.random.default_rng(0))
-    matching, _ = assign(np.abs(rotation))
     scores: dict[str, Score | None] = {
         "raw_x": matched(z_test, x_test, method, what="column"),
         "pca": matched(z_test, pca_test, method),
         "fastica": replace(fastica, notes=(*fastica.notes, *ica_notes)),
         "u_only": None,
-        "random_rotation": Score(
-            value=rotation_mcc(d),
-            matrix=rotation,
-            matching=tuple(matching.tolist()),
-            signs=tuple(np.where(rotation[np.arange(d), matching] < 0, -1, 1).tolist()),
-            per_factor=(rotation_mcc(d),) * d,
-            method="pearson",
-            notes=("Mean over random rotations; the matrix is one of them.",),
-            blind_to="everything but rotation",
-            chance=rotation_mcc(d),
-        ),
+        "random_rotation": rotation_score(d),
     }
     if u_train is not None and u_test is not None:
         scores["u_only"] = u_only(z_train, u_train, z_test, u_test, method=method)
@@ -246,6 +234,23 @@ def floors_within_u(
     pca_train, pca_test = _principal_components(x_train, x_test, z_test.shape[1])
     codes = {"raw_x": x_test, "pca": pca_test, "fastica": _independent_components(pca_train, pca_test)[0]}
     return {name: mcc_within_u(z_test, code, u_test) for name, code in codes.items()}
+
+
+def rotation_score(d: int) -> Score:
+    """Return the MCC of random rotations of d white factors as a Score."""
+    rotation = orthogonal(d, np.random.default_rng(0))
+    matching, _ = assign(np.abs(rotation))
+    return Score(
+        value=rotation_mcc(d),
+        matrix=rotation,
+        matching=tuple(matching.tolist()),
+        signs=tuple(np.where(rotation[np.arange(d), matching] < 0, -1, 1).tolist()),
+        per_factor=(rotation_mcc(d),) * d,
+        method="pearson",
+        notes=("Mean over random rotations; the matrix is one of them.",),
+        blind_to="everything but rotation",
+        chance=rotation_mcc(d),
+    )
 
 
 def _principal_components(train: np.ndarray, test: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:

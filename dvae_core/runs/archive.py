@@ -155,5 +155,6 @@ def _settle(run: Run, store: Path) -> None:
         if local != config:
             run.write("config.json", local.to_json())
     raw = run.status()
-    state = "finished" if raw.state == "finished" and (run.path / "weights.safetensors").exists() else "stopped"
+    result = "given.npz" if config.is_given else "weights.safetensors"
+    state = "finished" if raw.state == "finished" and (run.path / result).exists() else "stopped"
     run.set_status(state=state, pid=None, host="", message="" if state == "finished" else "Imported; Resume continues.")

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from dvae_core.axes import Features, evenly
+from dvae_core.data import held_out
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import dataset_of
+from dvae_core.data.split import Split
 from dvae_core.runs.run import Run, RunError
 
 SHOWN = 6  # names in a message
@@ -30,6 +32,40 @@ def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
     if run.about.get("fingerprint") not in (None, data.fingerprint):
         raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run on the new data.")
     return data
+
+
+def facts_of(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:
+    """Return the facts about the data that a run stores, so that pages need not load the data."""
+    found = held_out.record(dataset, parts, drawn=drawn)
+    features = dataset.u_features()
+    pictures = dataset.x_shape is not None
+    return {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "n": dataset.n,
+        "n_train": len(parts.train),
+        "n_held_out": len(parts.held_out),
+        "split": parts.how,
+        "d_x": dataset.d_x,
+        "d_u": len(dataset.u_names) if features is None or dataset.has_labels else features.shape[1],
+        "has_labels": dataset.has_labels,
+        "x_shape": dataset.x_shape,
+        "x_names": () if dataset.x_shape else dataset.x_names,  # pixels (up to 12,288) need no names
+        "u_names": dataset.u_names,
+        "z_names": dataset.z_names,
+        "u_labels": dataset.u_labels,
+        "rate_hz": dataset.rate_hz,
+        "meta": dict(dataset.meta),
+        "x_scale": dataset.x_scale,
+        "x_range": [float(dataset.x[:].min() * dataset.x_scale), float(dataset.x[:].max() * dataset.x_scale)]
+        if pictures
+        else None,
+        "x_spread": None if pictures else spread(dataset),
+        "x_offset": None if dataset.x_offset is None else dataset.x_offset.tolist(),
+        "u_offset": None if dataset.u_offset is None else dataset.u_offset.tolist(),
+        "u_period": dataset.u_period,
+        "reading": held_out.with_split(dataset.reading, found),
+    }
 
 
 def matched(run: Run, data: Dataset, *, needs_u: bool) -> Dataset:

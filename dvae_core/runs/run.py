@@ -7,6 +7,10 @@
     log.txt               the worker's output       STOP                  present when a stop was requested
     SHA256SUMS            digests of these files    .lock                 held by the process that trains it
 
+A run of kind "latents" was computed by another program (`runs.given`): it has no weights and no history, and
+
+    given.npz             its latents of all rows, with u, the true factors and x as far as they are known
+
 Files are written under a temporary name and renamed, so a reader never sees half of one. SHA256SUMS lists each file's
 digest from the moment it is written, and a listed file that has changed is reported when it is read. Three files are
 rewritten or appended to many times a minute during training and are listed only afterwards: status.json while no
@@ -26,7 +30,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -40,7 +44,7 @@ T = TypeVar("T")
 FORMAT = 2  # of the folder; incremented when older readers cannot read newer runs (2: weights have other names)
 ACTIVE = ("queued", "warming", "running")
 STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
-FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz")
+FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz", "given.npz")
 GROWING = ("history.csv", "latents.npz")  # written throughout training, so listed in SHA256SUMS only after it
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RENAMED = {  # parts of the model, by their weights' names in older runs
@@ -50,6 +54,7 @@ RENAMED = {  # parts of the model, by their weights' names in older runs
     "conditional": "prior",
     **{name: f"scaling.{name}" for name in ("x_mean", "x_forward", "x_inverse", "x_log_det", "u_mean", "u_scale")},
 }
+LATENT_ROWS = 5000  # held-out rows in latents.npz, at most
 LOST = "The process that worked on it ended without a message"
 
 
@@ -122,6 +127,11 @@ class Run:
     def about(self) -> dict[str, Any]:
         """Title, creation time and facts of the data (sizes, names, split); {} before anything is known."""
         return self._json("about.json") or {}
+
+    @property
+    def kind(self) -> Literal["model", "latents"]:
+        """Whether a model was trained here, or the latents were computed elsewhere and imported."""
+        return "latents" if self.config.is_given else "model"
 
     @property
     def title(self) -> str:
@@ -202,6 +212,8 @@ class Run:
     def weights(self) -> dict[str, np.ndarray]:
         """Return every weight by name, each with a leading member axis (buffers without)."""
         tensors = self.tensors("weights.safetensors")
+        if tensors is None and self.kind == "latents":
+            raise RunError(f"{self.title} holds imported latents and no model; choose a run that was trained here.")
         if tensors is None:
             raise RunError(f"Run {self.id} has no weights yet; let it train first.")
         return {_current_name(name): tensor for name, tensor in tensors.items()}

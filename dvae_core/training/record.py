@@ -17,7 +17,6 @@ from dvae_core.rng import generator
 from dvae_core.runs import Run
 
 HELD_OUT_ROWS = 500  # rows behind each held-out point of the curves; the scores use all of them
-LATENT_ROWS = 5000  # at most, in latents.npz
 BOUND_SAMPLES = 8  # samples of z per row, behind every reported ELBO
 
 

@@ -15,20 +15,20 @@ import numpy as np
 import torch
 
 from dvae_core.config import ConvNet, FileData
-from dvae_core.data import held_out
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.split import Split, split
+from dvae_core.data.split import split
 from dvae_core.data.windows import stretches
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
-from dvae_core.runs.data import data_of, spread
+from dvae_core.runs.data import data_of, facts_of
 from dvae_core.runs.files import os_error_message
+from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.record import HELD_OUT_ROWS, LATENT_ROWS, HeldOut, History, windowed, write_latents
+from dvae_core.training.record import HELD_OUT_ROWS, HeldOut, History, windowed, write_latents
 
 T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
@@ -139,7 +139,7 @@ class _Training:
         config = run.config
         device = choose_device(config.train.device)
         parts = split(dataset, config.split, gap=config.gap)
-        facts = describe(dataset, parts, drawn=not isinstance(config.data, FileData))
+        facts = facts_of(dataset, parts, drawn=not isinstance(config.data, FileData))
         run.write_json("about.json", {**run.about, **facts})
         self.run, self.config = run, config
         self.vae = vae = Vae(config, sizes_of(dataset))
@@ -263,40 +263,6 @@ class Throttle:
         result = work()
         self.due = time.time() + max(self.seconds, SHARE * (time.time() - start))
         return result
-
-
-def describe(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:
-    """Return the facts about the data that a run stores, so that pages need not load the data."""
-    found = held_out.record(dataset, parts, drawn=drawn)
-    features = dataset.u_features()
-    pictures = dataset.x_shape is not None
-    return {
-        "dataset": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "n": dataset.n,
-        "n_train": len(parts.train),
-        "n_held_out": len(parts.held_out),
-        "split": parts.how,
-        "d_x": dataset.d_x,
-        "d_u": len(dataset.u_names) if features is None or dataset.has_labels else features.shape[1],
-        "has_labels": dataset.has_labels,
-        "x_shape": dataset.x_shape,
-        "x_names": () if dataset.x_shape else dataset.x_names,  # pixels (up to 12,288) need no names
-        "u_names": dataset.u_names,
-        "z_names": dataset.z_names,
-        "u_labels": dataset.u_labels,
-        "rate_hz": dataset.rate_hz,
-        "meta": dict(dataset.meta),
-        "x_scale": dataset.x_scale,
-        "x_range": [float(dataset.x[:].min() * dataset.x_scale), float(dataset.x[:].max() * dataset.x_scale)]
-        if pictures
-        else None,
-        "x_spread": None if pictures else spread(dataset),
-        "x_offset": None if dataset.x_offset is None else dataset.x_offset.tolist(),
-        "u_offset": None if dataset.u_offset is None else dataset.u_offset.tolist(),
-        "u_period": dataset.u_period,
-        "reading": held_out.with_split(dataset.reading, found),
-    }
 
 
 def _madds(vae: Vae, batch: int) -> float:

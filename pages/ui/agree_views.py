@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dvae_core import figures
+from dvae_core import figures, metrics
 from dvae_core.analysis.agreement.record import Agreement
 from dvae_core.identify import linear_gaussian
 from dvae_core.runs import Run
@@ -21,7 +21,7 @@ def findings(found: Agreement, names: Sequence[str]) -> list[str]:
     """State for each model up to what most pairs of its seeds agree, and how many do; last, across both models."""
     lines = []
     for name, r2 in ladders(found, names).items():
-        rung, reached, pairs = figures.typical_rung(r2)
+        rung, reached, pairs = metrics.typical_rung(r2)
         who = f"{names[0]} and {names[1]}" if name == "across" else f"Seeds of {name}"
         counted = f"{reached} of {pairs} ordered pairs" if rung else f"fewer than half of {pairs} ordered pairs do"
         lines.append(f"**{who} {AGREE[rung]}** ({counted}).")

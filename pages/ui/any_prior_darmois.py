@@ -48,7 +48,7 @@ def _sources() -> dict[str, Data]:
     """Return the data of the Data page and of every run, by label."""
     chosen = controls.chosen_data()
     found: dict[str, Data] = {f"{controls.data_label(chosen)} (Data page)": chosen}
-    for run in ui.usable_runs():
+    for run in ui.decodable_runs():
         found.setdefault(f"data of {run.title}", run.config.data)
     return found
 

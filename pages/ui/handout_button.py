@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 def handout_button(run: Run, member: int) -> None:
     """Offer the hand-out of a run, with one member shown; rows of the data are put in only if asked for."""
+    if run.kind == "latents":  # a hand-out decodes
+        return
     with st.popover("Hand-out", icon=":material/ios_share:", help=HELP):
         try:
             from dvae_core.live.handout import of_run  # not at the top: it loads plotly

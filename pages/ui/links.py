@@ -55,7 +55,7 @@ PARAMETERS = (
     Parameter("recover_view", "choice", ("recover",), "The view of the recovery", old="view"),
     Parameter("method", "choice", ("recover",), "The correlation", "pearson"),
     Parameter("beside", "run", ("recover", "agree"), "A second run to compare with"),
-    Parameter("target", "choice", ("recover",), "What the latents predict"),
+    Parameter("target", "choice", ("recover", "agree"), "What the latents predict"),
     Parameter("reader", "choice", ("recover",), "How they predict it", "linear"),
     Parameter("layers", "number", ("recover",), "Mixing layers of the nonlinear data", "3"),
     Parameter("follow", "number", ("agree",), "The member whose latents are followed", "0"),

@@ -90,6 +90,7 @@ def start(name: str, headline: str, lead: str = "", *, maths: str = "") -> None:
         # Import pandas fully before drawing a figure: plotly may pick it up half imported by another visitor's thread.
         importlib.import_module("pandas")
     st.session_state["figures"] = {}  # figures drawn on this page, by key: the foot offers them as a file
+    st.session_state["canvases"] = {}  # what draws the page's canvases as figures, for print, by key
     if name in ("data", "train", "study", "runs"):
         jobs.warm()  # ready by the time of the Start button
     for key in CARRIED:
@@ -164,14 +165,20 @@ def all_runs() -> list[Run]:
 
 
 def usable_runs() -> list[Run]:
-    """Return the runs that can be drawn: readable, with weights and latents."""
+    """Return the runs that can be drawn: readable, with latents, trained here or imported."""
     return [run for run in all_runs() if is_usable(run)]
 
 
+def decodable_runs() -> list[Run]:
+    """Return the usable runs that have a decoder: imported latents have none."""
+    return [run for run in usable_runs() if run.kind == "model"]
+
+
 def is_usable(run: Run) -> bool:
-    """Whether a run can be drawn: readable, with weights and latents."""
+    """Whether a run can be drawn: readable, with latents, and with weights unless the latents were imported."""
     try:
-        return all((run.path / name).is_file() for name in ("weights.safetensors", "latents.npz")) and bool(run.config)
+        result = "given.npz" if run.config.is_given else "weights.safetensors"
+        return all((run.path / name).is_file() for name in (result, "latents.npz"))
     except RunError:
         return False
 
@@ -181,9 +188,14 @@ def run_label(run: Run) -> str:
     return f"{run.title} · shipped" if run.is_shipped else run.title
 
 
-def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run") -> Run:
-    """Show a menu of the runs that have weights; if there are none, say so and stop the page."""
-    known = usable_runs()
+def pick_run(
+    *, prefer: Callable[[Run], bool] = lambda run: True, label: str = "Run", needs_decoder: bool = False
+) -> Run:
+    """Show a menu of the usable runs; if there are none, say so and stop the page.
+
+    On a page that needs a decoder, imported latents are not in the menu, and a link to them is answered in one line.
+    """
+    known = decodable_runs() if needs_decoder else usable_runs()
     wanted = st.query_params.get("run")
     if not known:
         st.info("Nothing is trained yet. Train a model first; it takes about a minute.", icon=":material/info:")
@@ -201,6 +213,12 @@ def pick_run(*, prefer: Callable[[Run], bool] = lambda run: True, label: str = "
 def _explain_missing(run_id: str) -> None:
     try:
         run = runs.find(run_id)
+        if run.kind == "latents" and is_usable(run):
+            st.info(
+                f"{run.title} holds latents computed elsewhere and no decoder, which this page needs; here is another "
+                "run.", icon=":material/info:",
+            )  # fmt: skip
+            return
         if run.config:  # a damaged one reports its fault itself
             st.info(
                 f"{run.title} has nothing to show yet ({run.status().state}); here is another.", icon=":material/info:"
@@ -228,6 +246,8 @@ def pick_member(run: Run) -> int:
 def by_bound(run: Run) -> str:
     """State how the member that is shown first stands among the others: "best" only if its bound stands out."""
     latents, among = run.latents(), f"of {run.config.members} members"
+    if latents is not None and "elbo" not in latents:
+        return f"the first {among}, as no bound came with these latents"
     others = len(rivals(run)) - 1
     if others:
         return f"highest bound {among}, not distinguishable from {others} other{'s' * (others > 1)}"
@@ -265,6 +285,7 @@ def foot(name: str) -> None:
             link(pages[at - 1].name, f"Back: {pages[at - 1].title}")
         drawn = st.session_state["figures"]
         if drawn:
+            _for_print(name)
             st.download_button(
                 "Figures of this page (HTML)", lambda: _html([*drawn.values()], pages[at].title),
                 f"{name}.html", "text/html", on_click="ignore", icon=":material/download:", type="tertiary",
@@ -272,6 +293,37 @@ def foot(name: str) -> None:
             )  # fmt: skip
         if at + 1 < len(pages):
             link(pages[at + 1].name, f"Next: {pages[at + 1].title}")
+
+
+def canvas(key: str, draw: Callable[[], Any]) -> None:
+    """Note how a canvas of this page is drawn as a figure, for print; it is drawn only on request."""
+    st.session_state.setdefault("canvases", {})[key] = draw
+
+
+def _for_print(name: str) -> None:
+    """Offer every figure of the page as PDF and SVG of a journal's width, with its source data and the run's card."""
+    with st.popover("For print", icon=":material/print:", type="tertiary"):
+        width = st.segmented_control(
+            "Width (mm)", [89, 120, 183], default=89, key=f"print.{name}", help="One column, one and a half, two"
+        )
+        st.download_button(
+            "PDF, SVG and source data (zip)", lambda: _pack(name, float(width or 89)), f"{name}-print.zip",
+            "application/zip", on_click="ignore", icon=":material/download:",
+            help="Fonts are embedded. With the methods paragraph and the card of the run that is shown.",
+        )  # fmt: skip
+
+
+def _pack(name: str, width: float) -> bytes:
+    from dvae_core.export import card
+    from dvae_core.figures import paper
+
+    drawn = dict(st.session_state["figures"]) | {k: draw() for k, draw in st.session_state.get("canvases", {}).items()}
+    texts = {}
+    wanted = st.query_params.get("run")
+    if wanted:
+        run = runs.find(wanted)
+        texts = {"methods.txt": card.methods(run), "card.md": card.card(run)}
+    return paper.pack(drawn, width, texts)
 
 
 def _html(drawn: Sequence[Any], title: str) -> str:

@@ -54,8 +54,10 @@ def score_of(found: Recovery, method: str) -> Score:
 
 
 def seen_by(run: Run) -> str:
-    """Name the inputs of the latents: "x", or "x and u" if u refines them or enters the encoder."""
+    """Name the inputs of the latents: "x", or "x and u" if u refines them or enters the encoder; "elsewhere"."""
     config = run.config
+    if config.is_given:
+        return "elsewhere"
     refined = config.is_conditional and config.model.posterior == "gauss-newton"
     return "x and u" if not config.model.student and (refined or config.model.encoder == "xu") else "x"
 
@@ -200,7 +202,7 @@ def scores(run: Run, others: list[Run], method: str) -> None:
         notes += [note for note in score["notes"] if note not in notes]
         rows.append({
             "run": each.title, "model": each.config.model_name, "latents": each.config.model.latents,
-            "weights": capacity(each), "seeds": len(good),
+            "weights": capacity(each) or "–", "seeds": len(good),
             "MCC": _spread(score, "mcc_pearson"), "Spearman": _spread(score, "mcc_spearman"),
             "within u": _spread(score, "mcc_within_u"), "encoder alone": _spread(score, "mcc_encoder_only"),
             "with a wrong u": _spread(score, "mcc_wrong_u"),
@@ -210,10 +212,12 @@ def scores(run: Run, others: list[Run], method: str) -> None:
         return
     ui.plot(figures.mcc_lines(shown, references, measure=f"MCC ({method.capitalize()}, held-out)"), key="recover.lines")
     _table(rows)
-    weights = {row["weights"] for row in rows}
+    weights = {row["weights"] for row in rows if row["weights"] != "–"}
     latents = {row["latents"] for row in rows}
     if len(rows) > 1:
-        if len(latents) > 1 or max(weights) > 1.1 * min(weights):
+        if not weights or any(row["weights"] == "–" for row in rows):
+            st.caption("The capacity of imported models is not known, so a difference may be due to it.")
+        elif len(latents) > 1 or max(weights) > 1.1 * min(weights):
             st.warning(
                 f"Not of equal capacity: {min(latents)} to {max(latents)} latents, {min(weights):,} to "
                 f"{max(weights):,} weights a member. Part of a difference may be that.", icon=":material/balance:",

@@ -25,6 +25,18 @@ def is_conditional(run: Run) -> bool:
     return run.config.is_conditional
 
 
+def printed(shown: dict[str, Any], plane: tuple[int, int], M: Any, angle: float) -> Any:
+    """Draw the dial's panels at this angle as a figure, for print; the decoded strips are not part of it."""
+    i, j = plane
+    names = (f"z{i + 1}", f"z{j + 1}"), (f"z̃{i + 1}", f"z̃{j + 1}")
+    points = shown["points"]
+    panels = [("z", points[:, [i, j]], names[0]), (f"z̃ = M z, {angle:g}°", (points @ M.T)[:, [i, j]], names[1])]
+    if shown.get("x_points") is not None:
+        panels.append(("x, unchanged", shown["x_points"], ("x1", "x2")))
+    hue, labels = shown.get("hues"), shown.get("hue_labels", ())
+    return figures.linked_panels(panels, hue, labels, title=f"Latents turned by {angle:g} degrees")
+
+
 def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle: float) -> None:
     """Show one of VIEWS at the dial's angle."""
     if view == "curve":

@@ -31,13 +31,14 @@ def export_run(run: Run) -> None:
         if not ui.is_usable(run):
             return
         member = ui.pick_member(run)
-        st.download_button(
-            "Decoder of this member (ONNX)", lambda: decoder_onnx(ui.plan_of(run), member),
-            f"{run.id}-{member}.onnx", on_click="ignore", help="x = E[x|z] for any program that reads ONNX",
-        )  # fmt: skip
+        if run.kind == "model":
+            st.download_button(
+                "Decoder of this member (ONNX)", lambda: decoder_onnx(ui.plan_of(run), member),
+                f"{run.id}-{member}.onnx", on_click="ignore", help="x = E[x|z] for any program that reads ONNX",
+            )  # fmt: skip
         st.download_button(
             "Latents of the held-out rows (npz)", (run.path / "latents.npz").read_bytes, f"{run.id}-latents.npz",
-            on_click="ignore", help="mu_z and std_z [member, row, latent], and what is known of each row",
+            on_click="ignore", help="mu_z [member, row, latent], and what is known of each row",
         )  # fmt: skip
         every = run.path / "analysis" / "all_rows.npz"
         if every.is_file():

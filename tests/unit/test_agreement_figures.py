@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dvae_core import figures
+from dvae_core import figures, metrics
 from dvae_core.identify.linear_gaussian import diagonal_seeds, from_posterior
 from dvae_core.identify.matrices import rotation_matrix
 from dvae_core.metrics import mcc
@@ -32,10 +32,10 @@ def test_ladder_chart_states_the_rung():
 
 def test_the_typical_rung_is_the_first_that_half_of_the_pairs_reach():
     mixed = {"permutation": [0.99, 0.5, 0.6], "orthogonal": [0.99, 0.96, 0.7], "affine": [0.99, 0.97, 0.96]}
-    assert figures.typical_rung(mixed) == ("orthogonal", 2, 3)
-    assert figures.typical_rung(mixed | {"orthogonal": [0.99, 0.7, 0.7]}) == ("affine", 3, 3)
-    assert figures.typical_rung({"affine": [0.9, 0.99, 0.9]}) == (None, 0, 3)
-    assert figures.typical_rung({"identity": [float("nan")], "affine": [0.99]}) == ("affine", 1, 1)
+    assert metrics.typical_rung(mixed) == ("orthogonal", 2, 3)
+    assert metrics.typical_rung(mixed | {"orthogonal": [0.99, 0.7, 0.7]}) == ("affine", 3, 3)
+    assert metrics.typical_rung({"affine": [0.9, 0.99, 0.9]}) == (None, 0, 3)
+    assert metrics.typical_rung({"identity": [float("nan")], "affine": [0.99]}) == ("affine", 1, 1)
 
 
 def test_stability_counts_latents_and_leaves_dead_ones_out():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dvae_core import figures, metrics, recipes, runs
-from dvae_core.analysis.downstream.compute import decode
+from dvae_core.analysis.downstream.decode import decode
 from dvae_core.analysis.downstream.record import DEGREES
 from dvae_core.analysis.recovery.compute import gaussian_statistics, recover, statistics_map
 from dvae_core.analysis.recovery.record import recovery

@@ -4,9 +4,8 @@ import numpy as np
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
-from dvae_core.analysis.common import Computation, good_members
+from dvae_core.analysis.common import Computation, alive_latents, good_members
 from dvae_core.axes import evenly
-from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
 
@@ -44,10 +43,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
             "train more seeds."
         )
     notes: list[str] = []
-    same_rows = len(sides) == 1 or (
-        run.about.get("fingerprint") == second.about.get("fingerprint")  # type: ignore[union-attr]
-        and np.array_equal(sides[0]["index"], sides[1]["index"])
-    )
+    same_rows = len(sides) == 1 or _on_common_rows(run, second, sides)  # type: ignore[arg-type]
     if same_rows:
         every = len(sides[0]["index"]) // ROWS + 1
         z = [m[::every].astype(float) for side in sides for m in side["z"]]
@@ -56,9 +52,8 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         tables, note = _given_u(run, second, sides)  # type: ignore[arg-type]
         z, codes = tables, None
         notes.append(note)
-    kl = [k for side in sides for k in side["kl"]]
+    kl, alive = ([k for side in sides for k in side[key]] for key in ("kl", "alive"))
     widest = max(m.shape[1] for m in z)
-    alive = [k >= DEAD_NATS for k in kl]
     P, n = len(z), len(z[0])
     out = {
         "mcc": np.eye(P),
@@ -92,7 +87,8 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         for r in range(len(sides)):
             mine = [i for i in range(P) if _run_of(sides)[i] == r]
             if len(mine) > 1:
-                out["udr"][mine] = metrics.udr(np.stack([z[i][some] for i in mine]), np.stack([kl[i] for i in mine]))
+                known = np.where(np.stack([alive[i] for i in mine]), np.inf, 0.0)
+                out["udr"][mine] = metrics.udr(np.stack([z[i][some] for i in mine]), known)
     padded = np.full((P, widest), np.nan)
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
@@ -105,16 +101,32 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     return written
 
 
+def _on_common_rows(run: Run, other: Run, sides: list[dict]) -> bool:
+    """Keep the held-out rows that two runs of the same data share, if there are enough; whether there are."""
+    known = run.about.get("fingerprint")
+    if known is None or known != other.about.get("fingerprint"):
+        return False
+    _, *at = np.intersect1d(sides[0]["index"], sides[1]["index"], return_indices=True)
+    if len(at[0]) < FEW_CELLS:
+        return False
+    for side, rows in zip(sides, at, strict=True):
+        if not np.array_equal(rows, np.arange(len(side["index"]))):
+            side |= {"index": side["index"][rows], "u": None if side["u"] is None else side["u"][rows]}
+            side["z"] = [z[rows] for z in side["z"]]
+    return True
+
+
 def _side(run: Run) -> dict:
-    """Return the index, u, and the good members' latents [n, d], KL [d] and numbers."""
+    """Return the index, u, and the good members' latents [n, d], KL [d] (NaN if unknown), live latents and numbers."""
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
-    mu, kl = latents["mu_z"], latents["kl_latent"]
-    good = [m for m in good_members(run) if (kl[m] >= DEAD_NATS).any()][:MEMBERS]
+    mu, alive = latents["mu_z"], alive_latents(latents)
+    kl = latents.get("kl_latent", np.full(alive.shape, np.nan))
+    good = [m for m in good_members(run) if alive[m].any()][:MEMBERS]
     return {
         "index": latents["index"], "u": latents.get("u"), "member": np.array(good, int),
-        "z": [mu[m] for m in good], "kl": [kl[m] for m in good],
+        "z": [mu[m] for m in good], "kl": [kl[m] for m in good], "alive": [alive[m] for m in good],
     }  # fmt: skip
 
 

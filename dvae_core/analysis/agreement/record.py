@@ -83,6 +83,8 @@ class Agreement(ArrayRecord):
 def comparable(runs: Sequence[Run], run: Run) -> list[Run]:
     """Return the finished runs on the same data (same fingerprint) as `run`, itself first."""
     fingerprint = run.about.get("fingerprint")
+    if fingerprint is None:  # latents with nothing that says which rows they are
+        return [run]
     others = [
         r for r in runs if r.id != run.id and r.about.get("fingerprint") == fingerprint and r.latents() is not None
     ]

@@ -1,6 +1,6 @@
 """Quantities of the Conditions page that a run's files do not contain: T, lambda, L, Jacobians, the prior's shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u, inputs
+from dvae_core.analysis.latents import held_out
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
 from dvae_core.data.dataset import Dataset
@@ -39,6 +40,8 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
     `record.Conditions` documents the content of the file.
 
+    Of imported latents only `rows`, `explained` and `explained_true` can be known.
+
     Yields:
         The fraction done.
 
@@ -51,13 +54,15 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
     config = run.config
     if not 0 <= member_index < config.members:
         raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
+    if run.kind == "latents":
+        return _of_given(run, member_index)
     vae = member(load_vae(run), member_index).double().eval()
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
     torch.set_num_threads(1)
     dataset = data_of(run)
-    held_out = split(dataset, config.split, gap=config.gap).held_out
-    rows = held_out[evenly(len(held_out), PAIRED)]
+    kept = split(dataset, config.split, gap=config.gap).held_out
+    rows = kept[evenly(len(kept), PAIRED)]
     with torch.no_grad():
         x, u = inputs(vae, dataset, rows)
         q = vae.encoder(x, u)
@@ -79,7 +84,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         found |= _of_prior(vae, dataset, rows, z)
     yield 0.8
     if "lam" in found:
-        effect = _effect(vae, dataset, held_out[:EFFECT_ROWS], found["lam"].mean(0))
+        effect = _effect(vae, dataset, kept[:EFFECT_ROWS], found["lam"].mean(0))
         found |= {"effect": effect, "effect_values": 0 if effect is None else effect.values}
     yield 0.9
     if dataset.u is not None:
@@ -94,6 +99,22 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
     record.save(run, file_name(member_index))
     yield 1.0
     return _summary(config, record, is_continuous=not dataset.has_labels)
+
+
+def _of_given(run: Run, member_index: int) -> Mapping[str, Any]:
+    """Write and return what can be known without a model: how far u explains imported latents, and the factors."""
+    latents = held_out(run)
+    mu, u, z = latents["mu_z"][member_index].astype(float), latents.get("u"), latents.get("z_true")
+    if not np.isfinite(mu).all():
+        raise RunError(f"Member {member_index} has latents that are not finite; pick another member.")
+    if u is None:
+        raise RunError("Conditions are about u, and no u came with these latents; import them with their data.")
+    record = Conditions(
+        rows=len(mu), d_x=int(run.about["d_x"]), noise_std=np.nan, pairs=np.full(3, np.nan), singular=np.empty((0, 0)),
+        explained=theorem.explained_by_u(mu, u),
+        explained_true=None if z is None else theorem.explained_by_u(z.astype(float), u),
+    )  # fmt: skip
+    return record.save(run, file_name(member_index))
 
 
 def _summary(config: Config, found: Conditions, *, is_continuous: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
+from dvae_core.runs.given import given_of
 
 
 def _thinned(rows: np.ndarray, columns: int) -> np.ndarray:
@@ -57,13 +58,20 @@ def difficulty(run: Run) -> Computation:
     Raises:
         RunError: If the factors are unknown.
     """
-    dataset = data_of(run)
+    if run.kind == "latents":
+        given = given_of(run)
+        if not given.has_x:
+            raise RunError("Difficulty needs x, which did not come with these latents; import them with their data.")
+        dataset, train, held_out = given.dataset, given.train_rows, given.held_out_rows
+    else:
+        dataset = data_of(run)
+        parts = split(dataset, run.config.split, gap=run.config.gap)
+        train, held_out = parts.train, parts.held_out
     if dataset.z is None:
         raise RunError("Difficulty compares with true factors, and this data has none.")
     yield 0.1
-    parts = split(dataset, run.config.split, gap=run.config.gap)
-    rows = _thinned(parts.held_out, dataset.d_x)
-    lines = floors_of(dataset, parts.train, rows, np.ones(dataset.z.shape[1], bool))
+    rows = _thinned(held_out, dataset.d_x)
+    lines = floors_of(dataset, train, rows, np.ones(dataset.z.shape[1], bool))
     scores = {k: None if v is None else v.value for k, v in lines.items()}
     notes = tuple(note for v in lines.values() if v is not None for note in v.notes)
     written = Difficulty(scores, len(rows), notes).save(run, "difficulty")

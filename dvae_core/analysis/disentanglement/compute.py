@@ -7,9 +7,9 @@ from dvae_core.analysis.common import Computation
 from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
 from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
 from dvae_core.data.split import split
-from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
+from dvae_core.runs.given import given_of
 from dvae_core.training.checkpoint import load_vae
 
 
@@ -25,21 +25,30 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
     Raises:
         RunError: If the factors are unknown, there is no such member, or that member diverged.
     """
-    dataset = data_of(run)
-    if dataset.z is None:
-        raise RunError("These scores compare latents with true factors, and this run's data has none.")
     if not 0 <= member_index < run.config.members:
         raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
     yield 0.05
-    rows = split(dataset, run.config.split, gap=run.config.gap).held_out[:SCORED_ROWS]
-    codes = encode(member(load_vae(run), member_index), dataset, rows)[0][0].astype(float)
+    if run.kind == "latents":
+        given = given_of(run)
+        rows = given.held_out_rows[:SCORED_ROWS]
+        z, names = given.z, tuple(run.about.get("z_names") or ())
+        means, words = given.mu_z[:, rows], f"latents as given by {run.config.given.method}"
+    else:
+        dataset = data_of(run)
+        rows = split(dataset, run.config.split, gap=run.config.gap).held_out[:SCORED_ROWS]
+        z, names, words = dataset.z, dataset.z_names, describe_codes(run.config)
+        # All members are encoded together, as for the other scores: one alone would differ in the last bits.
+        means = None if z is None else encode(load_vae(run), dataset, rows)[0]
+    if z is None or means is None:
+        raise RunError("These scores compare latents with true factors, and this run's data has none.")
+    codes = means[member_index].astype(float)
     if not np.isfinite(codes).all():
         raise RunError(f"Member {member_index} diverged: its latents are not finite; pick another member.")
     yield 0.2
-    scores = metrics.disentanglement(dataset.z[rows].astype(float), codes, fast=fast)
+    scores = metrics.disentanglement(z[rows].astype(float), codes, fast=fast)
     record = Disentanglement(
-        scores={name: vars(score) for name, score in scores.items()}, factors=tuple(dataset.z_names), rows=len(rows),
-        fast=fast, codes=describe_codes(run.config),
+        scores={name: vars(score) for name, score in scores.items()}, factors=tuple(names), rows=len(rows),
+        fast=fast, codes=words,
     )  # fmt: skip
     written = record.save(run, file_name(member_index))
     yield 1.0

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from dvae_core import metrics
-from dvae_core.analysis.common import Computation, good_members
+from dvae_core.analysis.common import Computation, alive_latents, good_members
 from dvae_core.analysis.members.record import Members
 from dvae_core.axes import evenly
-from dvae_core.metrics import DEAD_NATS
 from dvae_core.metrics.literature import FAST
 from dvae_core.runs import Run, RunError
 
@@ -43,12 +42,12 @@ def member_scores(run: Run, *, full: bool = False) -> Computation:
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train to its end.")
     train, failed, good = run.config.train, run.status().failed_members, good_members(run)
-    mu, kl = latents["mu_z"].astype(float), latents["kl_latent"]
+    mu, alive = latents["mu_z"].astype(float), alive_latents(latents)
     finite = [m for m in range(len(mu)) if m not in failed and np.isfinite(mu[m]).all()]
     records: list[dict[str, Any]] = [{"member": m, **dict.fromkeys(AGREEMENT)} for m in range(len(mu))]
     for beta in dict.fromkeys(train.betas):
         alike = [m for m in good if train.betas[m] == beta]
-        for m, found in zip(alike, _agreements(mu[alike], kl[alike]), strict=True):
+        for m, found in zip(alike, _agreements(mu[alike], alive[alike]), strict=True):
             records[m] |= found
     yield 0.2
     z_true = _varying(latents)
@@ -59,20 +58,19 @@ def member_scores(run: Run, *, full: bool = False) -> Computation:
     return Members(records, full).save(run, "members")
 
 
-def _agreements(mu: np.ndarray, kl: np.ndarray) -> list[dict[str, float | None]]:
+def _agreements(mu: np.ndarray, alive: np.ndarray) -> list[dict[str, float | None]]:
     """Return agreement and UDR of the members of equal beta."""
     p, n = mu.shape[:2]
     if p < 2:
         return [dict.fromkeys(AGREEMENT)] * p
     z = mu[:, evenly(n, ROWS)]
-    alive = kl >= DEAD_NATS
     pairs = np.full((p, p), np.nan)
     for i in range(p):
         for j in range(i + 1, p):
             a, b = z[i][:, alive[i]], z[j][:, alive[j]]
             none = not (alive[i].any() and alive[j].any())  # dead members do not agree on anything
             pairs[i, j] = pairs[j, i] = 0.0 if none else metrics.pair_mcc(a, b).value
-    ranking = metrics.udr(mu[:, evenly(n, UDR_ROWS)], kl)
+    ranking = metrics.udr(mu[:, evenly(n, UDR_ROWS)], np.where(alive, np.inf, 0.0))
     return [{"agreement": float(np.nanmean(row)), "udr": float(rank)} for row, rank in zip(pairs, ranking, strict=True)]
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.common import Computation, good_members
-from dvae_core.analysis.downstream.compute import decode
+from dvae_core.analysis.downstream.decode import decode
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u, stretches_of
 from dvae_core.analysis.recording.record import Recording, RecordingAxes, statement_of, verdict_of
 from dvae_core.axes import evenly

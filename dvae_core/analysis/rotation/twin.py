@@ -10,8 +10,9 @@ from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.vae import member
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
+from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.training.checkpoint import load_vae, write_weights
-from dvae_core.training.record import LATENT_ROWS, HeldOut, write_latents
+from dvae_core.training.record import HeldOut, write_latents
 
 
 def twin(

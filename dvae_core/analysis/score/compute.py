@@ -1,16 +1,17 @@
 """Score every member of a run on its held-out rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sklearn
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from dvae_core import metrics
 from dvae_core.analysis.agreement.compute import agreement
-from dvae_core.analysis.common import good_members, stuck_members
+from dvae_core.analysis.common import alive_latents, good_members, stuck_members
 from dvae_core.analysis.difficulty.compute import floors_of, floors_within_u_of
 from dvae_core.analysis.encode import (
     SCORED_ROWS,
@@ -21,22 +22,47 @@ from dvae_core.analysis.encode import (
     needs_u,
     rows_of_another_u,
 )
+from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import MIN_ROWS, split
+from dvae_core.identify.conditions import REPEATS_U, explained_by_u
 from dvae_core.metrics import FLOORS
 from dvae_core.model.vae import Vae, kl
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
+from dvae_core.runs.given import given_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.record import BOUND_SAMPLES, sampled_elbo
 
+_BOUNDS = ("elbo", "elbo_error", "recon", "kl", "active_latents")
 _NO_TRUTH = dict.fromkeys(("mcc_pearson", "mcc_spearman", "mcc_within_u", "mcc_encoder_only", "mcc_wrong_u"))
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Codes:
+    """What is scored: latents of held-out rows, and what is known of these rows and of each member.
+
+    `encoder` holds latents that have not seen u. `of_members` has one dict per member with what only a model knows:
+    bounds, KL and the number of latents alive. `wrong_u` are latents computed with the u of another row.
+    """
+
+    mu: Float[np.ndarray, "p n d"]
+    encoder: Float[np.ndarray, "p n d"]
+    of_members: list[dict[str, Any]]
+    u: Shaped[np.ndarray, "n ..."] | None
+    z: Float[np.ndarray, "n d_z"] | None
+    z_names: tuple[str, ...]
+    how: str
+    words: str
+    notes: tuple[str, ...]
+    floors: Callable[[np.ndarray], dict[str, metrics.Score | None]]
+    floors_within_u: Callable[[np.ndarray], Mapping[str, metrics.Score]]
+    wrong_u: Float[np.ndarray, "p n d"] | None = None
+
+
 def score(run: Run) -> dict[str, Any]:
     """Score every member on the held-out rows, write analysis/score.json and return it.
 
@@ -47,41 +73,36 @@ def score(run: Run) -> dict[str, Any]:
     own mean (for the other posteriors the same number), and `mcc_wrong_u` that of posterior means computed with the u
     of another row, drawn at random among those with another label: what it loses is u's share in the codes (null where
     the posterior does not see u). ELBO, recon and kl are in nats per example; `elbo_error` is the ELBO's standard error
-    on these rows, from the samples of z. Without true factors the MCC fields are null.
+    on these rows, from the samples of z. Without true factors the MCC fields are null, and for imported latents all
+    that only a model knows.
     """
-    dataset = data_of(run)
-    parts = split(dataset, run.config.split, gap=run.config.gap)
-    vae = load_vae(run)
-    rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
-    mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
-    other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
-    wrong = None if other is None else encode(vae, dataset, rows, u_rows=other)[0]
+    codes = _of_given(run) if run.kind == "latents" else _of_model(run)
+    mu = codes.mu
     failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
-    within_codes = dataset.u[rows] if dataset.u is not None and dataset.has_labels else None
-    z_true, varies, notes = None, np.zeros(0, bool), []
-    if dataset.z is not None:
-        varies, constant = scorable(dataset.z[rows], dataset.z_names)
+    within_codes = codes.u if run.about.get("has_labels") else None
+    z_true, varies, notes = None, np.zeros(0, bool), list(codes.notes)
+    if codes.z is not None:
+        varies, constant = scorable(codes.z, codes.z_names)
         notes += constant
-        z_true = dataset.z[rows][:, varies].astype(float) if varies.any() else None
-    few = len(rows) < MIN_ROWS
+        z_true = codes.z[:, varies].astype(float) if varies.any() else None
+    few = mu.shape[1] < MIN_ROWS
     if few:
-        notes.append(f"{len(rows)} held-out rows are too few for a correlation, so there is no MCC and no agreement")
+        notes.append(f"{mu.shape[1]} held-out rows are too few for a correlation, so there is no MCC and no agreement")
         z_true = None
 
     members = []
-    for m in range(vae.p):
+    for m in range(len(mu)):
         record: dict[str, Any] = {
             "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
-            "stuck": m in late, "elbo": bound[m, 0], "elbo_error": bound[m, 1], "recon": bound[m, 0] + bound[m, 2],
-            "kl": bound[m, 2], "active_latents": int((bound[m, 3:] >= 0.01).sum()), **_NO_TRUTH,
+            "stuck": m in late, **dict.fromkeys(_BOUNDS), **_NO_TRUTH, **codes.of_members[m],
         }  # fmt: skip
         if z_true is not None and np.isfinite(mu[m]).all():
             z_hat = mu[m].astype(float)
             record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
             record["mcc_spearman"] = metrics.mcc(z_true, z_hat, method="spearman").value
-            record["mcc_encoder_only"] = metrics.mcc(z_true, amortised[m].astype(float)).value
-            if wrong is not None and np.isfinite(wrong[m]).all():
-                record["mcc_wrong_u"] = metrics.mcc(z_true, wrong[m].astype(float)).value
+            record["mcc_encoder_only"] = metrics.mcc(z_true, codes.encoder[m].astype(float)).value
+            if codes.wrong_u is not None and np.isfinite(codes.wrong_u[m]).all():
+                record["mcc_wrong_u"] = metrics.mcc(z_true, codes.wrong_u[m].astype(float)).value
             if within_codes is not None:
                 try:
                     record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
@@ -102,17 +123,17 @@ def score(run: Run) -> dict[str, Any]:
         "floors": dict.fromkeys(FLOORS),
         "floors_within_u": {},
         "notes": notes,
-        "held_out_rows": len(rows),
-        "split": parts.how,
-        "codes": describe_codes(run.config),
+        "held_out_rows": mu.shape[1],
+        "split": codes.how,
+        "codes": codes.words,
         "scikit_learn": sklearn.__version__,
     }
-    if z_true is not None and dataset.z is not None:
-        lines = floors_of(dataset, parts.train, rows, varies)
+    if z_true is not None:
+        lines = codes.floors(varies)
         result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
         result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
         if any(m["mcc_within_u"] is not None for m in members):
-            within = floors_within_u_of(dataset, parts.train, rows, varies)
+            within = codes.floors_within_u(varies)
             result["floors_within_u"] = {k: v.value for k, v in within.items()}
         recovery(run)
     if len(good) > 1 and not few and run.latents() is not None:
@@ -123,6 +144,73 @@ def score(run: Run) -> dict[str, Any]:
             result["notes"].append(f"agreement: {error}")
     run.write_json("analysis/score.json", result)
     return result
+
+
+@torch.no_grad()
+def _of_model(run: Run) -> Codes:
+    """Encode the held-out rows of a run that was trained here."""
+    dataset = data_of(run)
+    parts = split(dataset, run.config.split, gap=run.config.gap)
+    vae = load_vae(run)
+    rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
+    mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
+    other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
+    wrong = None if other is None else encode(vae, dataset, rows, u_rows=other)[0]
+    of_members = [
+        {
+            "elbo": bound[m, 0], "elbo_error": bound[m, 1], "recon": bound[m, 0] + bound[m, 2], "kl": bound[m, 2],
+            "active_latents": int((bound[m, 3:] >= 0.01).sum()),
+        }
+        for m in range(vae.p)
+    ]  # fmt: skip
+    return Codes(
+        mu, amortised, of_members, None if dataset.u is None else dataset.u[rows],
+        None if dataset.z is None else dataset.z[rows], dataset.z_names, parts.how, describe_codes(run.config), (),
+        lambda varies: floors_of(dataset, parts.train, rows, varies),
+        lambda varies: floors_within_u_of(dataset, parts.train, rows, varies), wrong,
+    )  # fmt: skip
+
+
+def _of_given(run: Run) -> Codes:
+    """Take the held-out rows of imported latents, with the bounds that came with them, if any."""
+    given, about, shown = given_of(run), run.about, held_out(run)
+    rows = given.held_out_rows
+    rows = rows[:: max(1, len(rows) // SCORED_ROWS)]
+    mu, u = given.mu_z[:, rows], None if given.u is None else given.u[rows]
+    mu[list(run.status().failed_members)] = np.nan  # a seed with one bad row has no score, wherever that row is
+    alive = alive_latents(shown)
+    of_members = [
+        {"active_latents": int(alive[m].sum())}
+        | {key: value[m].item() for key, value in given.of_members.items() if value.ndim == 1}
+        for m in range(len(mu))
+    ]
+    notes = list(about.get("given", {}).get("notes", ()))
+    for m in good_members(run) if u is not None else ():
+        share = explained_by_u(mu[m].astype(float), u)
+        if len(copies := np.flatnonzero(share > REPEATS_U)):
+            named = ", ".join(f"z{k + 1}" for k in copies)
+            notes.append(
+                f"Seed {run.config.train.seeds[m]}: u explains {share[copies].min():.1%} or more of {named}, which "
+                "repeats u and says little of its own."
+            )
+
+    def floors(varies: np.ndarray) -> dict[str, metrics.Score | None]:
+        if given.has_x and len(given.train_rows):
+            return floors_of(given.dataset, given.train_rows, rows, varies)
+        line = metrics.rotation_score(int(varies.sum()))
+        only = "Without x and training rows it is the only line."
+        return dict.fromkeys(FLOORS) | {"random_rotation": replace(line, notes=(*line.notes, only))}
+
+    def within(varies: np.ndarray) -> Mapping[str, metrics.Score]:
+        known = given.has_x and len(given.train_rows)
+        return floors_within_u_of(given.dataset, given.train_rows, rows, varies) if known else {}
+
+    z = None if given.z is None else given.z[rows]
+    words = f"latents as given by {run.config.given.method}"
+    return Codes(
+        mu, given.encoder[:, rows], of_members, u, z, tuple(about.get("z_names") or ()), str(about.get("split")), words,
+        tuple(notes), floors, within,
+    )  # fmt: skip
 
 
 def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float | None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+import numpy as np
+
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking, trials
 from dvae_core.data.readers.choose import with_axes
 from dvae_core.data.readers.common import GIB, Ask
-from dvae_core.data.readers.model import Question, ReadingRecord, Recording, Undecided, Variable
+from dvae_core.data.readers.model import Labels, Part, Question, ReadingRecord, Recording, Undecided, Variable
 
 __all__ = [
     "COMPANIONS",
@@ -27,16 +29,17 @@ __all__ = [
     "data_files",
     "inspect",
     "read",
+    "stored",
     "within",
 ]
 
-SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".nwb", ".zip", ".gif",
-            ".gz", ".tar", ".tgz")  # fmt: skip
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".txt", ".arff", ".parquet", ".mat", ".h5", ".hdf5", ".h5ad", ".nwb",
+            ".zip", ".gif", ".gz", ".tar", ".tgz")  # fmt: skip
 
 COMPANIONS = (tracking.SUFFIX,)  # read too, but beside another file rather than alone
 _PICKLES = (".pkl", ".pickle", ".joblib", ".jl", ".pt", ".pth", ".rds")
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".zip")
-_HDF5 = (".h5", ".hdf5", ".nwb")
+_HDF5 = (".h5", ".hdf5", ".h5ad", ".nwb")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = {".npz": _ZIP, ".zip": _ZIP, ".npy": (b"\x93NUMPY",), ".parquet": (b"PAR1",), ".gz": (b"\x1f\x8b",),
           **dict.fromkeys(_HDF5, (b"\x89HDF\r\n\x1a\n",))}  # fmt: skip
@@ -136,6 +139,23 @@ def inspect(path: str | Path) -> list[Variable]:
     """
     with _opened(Path(path), Ask()) as recording:
         return with_axes(trials.offered(recording))
+
+
+def stored(path: str | Path, *, budget_bytes: int = 2 * GIB) -> dict[str, np.ndarray]:
+    """Return all that one file stores, by name: the arrays of .npz and HDF5 (with AnnData), the columns of a table.
+
+    Nothing is interpreted: rows and columns stay as they are, and labels come as text. Raises as `read` does.
+    """
+    module, found = _reader(Path(path))
+    if module is arrays:
+        return arrays.stored(found, budget_bytes)
+    with module.recording(found, Ask(budget_bytes=budget_bytes)) as recording:
+        names = [v.name for v in recording.variables if v.readable and v.kind != "events"]
+        values = recording.load({name: Part() for name in names})
+    return {
+        name: np.array([*value.names, ""])[value.codes] if isinstance(value, Labels) else np.asarray(value)
+        for name, value in values.items()
+    }
 
 
 def _opened(path: Path, ask: Ask) -> Recording:

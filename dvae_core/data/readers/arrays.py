@@ -151,6 +151,20 @@ def _factors(
     return columns, licence
 
 
+def stored(path: Path, budget_bytes: int) -> dict[str, np.ndarray]:
+    """Return every array of a .npz or .npy under its own name. Raises a DataError for pickles and for large files."""
+    headers = _headers(path)
+    for name, header in headers.items():
+        if header.dtype.hasobject:
+            raise DataError(
+                f"{name} of {path.name} is Python objects, which can run code when opened, so it is refused; save it "
+                f"again with {name}.astype(float) or .astype(str)."
+            )
+    check_budget(path, sum(header.size for header in headers.values()), budget_bytes)
+    with reading(path, TypeError):
+        return {name: _load(path, name, header) for name, header in headers.items()}
+
+
 def _headers(path: Path) -> dict[str, _Header]:
     with reading(path, TypeError):
         if path.suffix.lower() == ".npy":

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dvae_core import figures
 from dvae_core.live import linked as live
 from dvae_core.live.linked import Panel
 from pages.ui.components.live_component import register
+from pages.ui.page import canvas
 
 _view = register("linked")
 
@@ -31,4 +33,5 @@ def linked(
     Example:
         linked([Panel("factors", z), Panel("data", x)], key="both", hues=u, hue_labels=("left", "right"))
     """
+    canvas(key, lambda: figures.linked_panels([(p.title, p.points, tuple(p.names)) for p in panels], hues, hue_labels))
     _view(key=key, data=[live.data(panels, hues=hues, hue_labels=hue_labels, name=name)])

@@ -1,0 +1,1 @@
+"""Several runs and imported latents side by side, on the same held-out rows."""
