@@ -102,6 +102,10 @@ class Vae(nn.Module):
 
     # --- supporting methods ---
 
+    def forward(self, x: Float[Tensor, "p n d_seen"], u: Tensor | None = None) -> Float[Tensor, "p n d_x"]:
+        """The reconstruction E[x|z] at the posterior mean of z."""
+        return self.decoder(self.encoder(x, u).mu).mean
+
     def row(self, x: Float[Tensor, "*n d_seen"]) -> Float[Tensor, "*n d_x"]:
         """The example's own row of its window; x itself if that is one row."""
         d_x = self.sizes.d_x

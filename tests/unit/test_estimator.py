@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -114,3 +117,93 @@ def test_mistakes_are_said_in_one_sentence(data):
         VaeEstimator("ivae", members=1, epochs=1).fit(data.x, [0, 1, 2])
     with pytest.raises(NotFittedError):
         VaeEstimator().score(data.x)
+
+
+def test_every_seed_can_be_reached_and_the_rows_of_fit_are_encoded(data):
+    model = VaeEstimator(latents=2, members=3, epochs=2).fit(data.x)
+    assert model.latents_.shape == (3, len(data.x), 2)
+    for m in range(3):
+        # one member alone, in another batch shape: equal up to float64 rounding
+        assert np.allclose(model.transform(data.x, member=m), model.latents_[m], atol=1e-9)
+    assert (model.transform(data.x) == model.transform(data.x, member=model.member_)).all()
+    with pytest.raises(ValueError, match="members 0 to 2; got 3"):
+        model.transform(data.x, member=3)
+
+
+def test_data_frames_keep_their_names_and_frames_come_back():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["left", "right", "middle"])
+    model = VaeEstimator(latents=2, members=1, epochs=1).set_output(transform="pandas").fit(frame)
+    assert list(model.feature_names_in_) == ["left", "right", "middle"]
+    found = model.transform(frame)
+    assert list(found.columns) == ["z1", "z2"]
+    assert (found.index == frame.index).all()
+
+
+def test_the_run_of_a_frame_has_its_column_names(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["left", "right"])
+    VaeEstimator(latents=2, members=1, epochs=1, folder=tmp_path / "run").fit(frame)
+    assert runs.Run(tmp_path / "run").about["x_names"] == ["left", "right"]
+
+
+def test_settings_of_the_library_are_settings_of_the_estimator(data):
+    model = VaeEstimator(
+        "ivae", latents=2, members=1, epochs=1, prior="laplace", encoder="xu", likelihood="gaussian", device="cpu"
+    ).fit(data.x, u=data.u)
+    config = model.config_
+    assert (config.prior.kind, config.model.encoder, config.train.device) == ("laplace", "xu", "cpu")
+    with pytest.raises(ValueError, match="requires y"):
+        model.transform(data.x)  # the encoder sees u
+    assert model.transform(data.x, data.u).shape == (len(data.x), 2)
+
+
+def test_u_is_given_apart_from_the_target_of_a_pipeline(data):
+    target = data.x[:, 0] > 0
+    with sklearn.config_context(enable_metadata_routing=True):
+        ivae = VaeEstimator("ivae", latents=2, members=1, epochs=1).set_fit_request(u=True)
+        ivae.set_transform_request(u=True)
+        pipe = make_pipeline(StandardScaler(), ivae, LogisticRegression()).fit(data.x, target, u=data.u)
+        assert len(pipe[1].u_labels_) == 5  # the five segments, not the two classes of the target
+        assert set(pipe.predict(data.x)) <= {False, True}  # the encoder sees x alone: no u is needed
+
+
+def test_samples_come_from_the_prior_of_the_given_u(data):
+    plain = VaeEstimator(latents=2, members=1, epochs=2).fit(data.x)
+    x, z = plain.sample(2000)
+    assert (x.shape, z.shape) == ((2000, 2), (2000, 2))
+    assert np.abs(z.mean(0)).max() < 0.1  # 4 standard errors of 2,000 draws of N(0, 1) are .09
+    assert (plain.inverse_transform(z) == x).all()
+    ivae = VaeEstimator("ivae", latents=2, members=1, epochs=30).fit(data.x, data.u)
+    _, first = ivae.sample(u=np.full(500, data.u[0]))
+    _, last = ivae.sample(u=np.full(500, data.u[-1]))
+    assert np.abs(first.mean(0) - last.mean(0)).max() > 0.1  # the means move with u in this world
+    with pytest.raises(ValueError, match="requires y"):
+        ivae.sample(5)
+
+
+def test_verbose_prints_the_bounds(data, capsys):
+    VaeEstimator(latents=2, members=2, epochs=1).fit(data.x)
+    assert capsys.readouterr().out == ""
+    VaeEstimator(latents=2, members=2, epochs=1, verbose=True).fit(data.x)
+    assert "held-out ELBO" in capsys.readouterr().out
+
+
+def test_the_module_reconstructs(data):
+    model = VaeEstimator(latents=2, members=1, epochs=1).fit(data.x)
+    x = torch.tensor(data.x[:10], dtype=torch.float64)[None]
+    with torch.no_grad():
+        found = model.vae_(x)[0].numpy()
+    assert np.allclose(found, model.inverse_transform(model.transform(data.x[:10])))
+
+
+def test_the_main_names_are_loaded_on_first_use():
+    code = (
+        "import sys, dvae_core\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+        "assert {'VaeEstimator', 'Vae', 'Run', 'example', 'train', 'mcc'} <= set(dir(dvae_core))\n"
+        "assert dvae_core.example('talk-vae').config.members == 8\n"
+        "assert 'torch' not in sys.modules\n"
+        "from dvae_core import VaeEstimator, Vae, train, mcc, Config, Dataset\n"
+        "try: dvae_core.nothing\nexcept AttributeError: print('done')\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "done"
