@@ -34,11 +34,10 @@ VOTES = (300, 200)
 def peer() -> Any:
     """Import the scores of disentanglement_lib, with an empty gin: it fills in settings and needs TensorFlow."""
     gin = types.ModuleType("gin")
-    gin.configurable = lambda *args, **_: args[0] if callable(args[0]) else lambda function: function
-    gin.REQUIRED = None
-    gin.tf = gin
+    plain = lambda *args, **_: args[0] if callable(args[0]) else lambda function: function  # noqa: E731
+    gin.__dict__.update(configurable=plain, REQUIRED=None, tf=gin)
     sys.modules |= {"gin": gin, "gin.tf": gin}
-    from disentanglement_lib.evaluation.metrics import (
+    from disentanglement_lib.evaluation.metrics import (  # pyright: ignore[reportMissingImports]
         beta_vae,
         dci,
         factor_vae,

@@ -70,9 +70,7 @@ def infomec(z_true: Factors, z_hat: Latents, *, rows: int = 10_000, seed: int = 
     shares = np.zeros((K, r.shape[1]))
     for k, codes in enumerate(v.T):
         for j in active:
-            (nats,) = mutual_info_classif(
-                standard[:, [j]], codes, discrete_features=False, n_neighbors=NEIGHBOURS, random_state=seed
-            )
+            (nats,) = mutual_info_classif(standard[:, [j]], codes, n_neighbors=NEIGHBOURS, random_state=seed)
             shares[k, j] = nats / entropy(np.bincount(codes))
     how = f"{NEIGHBOURS} nearest neighbours, {sklearn_version()}"
     if len(active) == 1:

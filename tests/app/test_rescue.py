@@ -12,6 +12,7 @@ from dvae_core.analysis.common import best_member
 from dvae_core.analysis.downstream.compute import downstream
 from pages.ui import page as ui
 from pages.ui import recover_views
+from pages.ui.talk import captions
 from tests.helpers import page_text
 
 VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
@@ -92,6 +93,8 @@ def test_the_sentence_about_a_wrong_u_follows_the_numbers():
     assert "score 0.60 instead of 0.98: part of them comes from u" in said(0.98, 0.6)
     assert said(0.98, None) == ""
     assert recover_views.role_of_u({"mean": {"mcc_pearson": 0.98}}) == ""  # of version 0.1
+    assert "does not copy u" in captions.given_another_u({"mean": {"mcc_pearson": 0.98, "mcc_wrong_u": 0.97}})
+    assert "part of it is copied" in captions.given_another_u({"mean": {"mcc_pearson": 0.98, "mcc_wrong_u": 0.6}})
 
 
 def test_the_talks_world_is_said_to_be_chosen(shipped, visit):
