@@ -54,15 +54,23 @@ def finish(run: runs.Run, dataset: Dataset | None = None) -> runs.Run:
     """
     from dvae_core.training.train import train
 
-    training, checked = train(run, dataset), not jaxtyping.config.jaxtyping_disable
+    training = train(run, dataset)
     next(training, None)
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
+    with unchecked():
         for _ in training:
             pass
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", not checked)
     return run
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Leave out the checks of shapes, for long work in shapes that another test checks."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def until(is_true: Callable[[], object], seconds: float = PATIENCE_S) -> float:
