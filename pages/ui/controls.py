@@ -195,6 +195,24 @@ def prior_form(cell: DeltaGenerator, below: DeltaGenerator, key: str) -> Prior:
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 
 
+GOALS = {
+    "": "Other: every setting by hand",
+    "axes": "Axes: the same latents in every seed",
+    "reading": "Reading: decode u as well as possible",
+}
+
+
+def goal_form(key: str) -> str | None:
+    """Show what a recording may be trained for, and return the goal or None."""
+    goal = st.selectbox(
+        "Trained for", list(GOALS), format_func=GOALS.__getitem__, key=f"{key}.goal", persist_state="session",
+        help="Axes: u changes only the variances of the latents, which leaves order, sign and scale open and nothing "
+        "else. Reading: u changes means and variances; the space comes back in every seed, and its axes follow a rule. "
+        "In both, the encoder sees ten rows and the latents shown are those of e(x), which never sees u.",
+    )  # fmt: skip
+    return goal or None
+
+
 def split_words(data: Data, dataset: Dataset, config: Config) -> str:
     """Return what the split of a config holds out, and why."""
     parts = split_rows(dataset, config.split, gap=config.gap)
@@ -208,12 +226,14 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         ConfigError: If the model does not fit the data (an iVAE needs u).
     """
     key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
+    goal = goal_form(key) if model == "ivae" and dataset.rate_hz is not None else None
+    key = f"{key}.{goal}" if goal else key
     left, right = st.columns(2, vertical_alignment="bottom")
     members = left.number_input(
         "Seeds",
         1,
         64,
-        recipes.MEMBERS,
+        recipes.MEMBERS_OF_GOAL if goal else recipes.MEMBERS,
         key=f"{key}.members",
         persist_state="session",
         help="Members trained at once, each from its own seed",
@@ -223,7 +243,7 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         beta = right.number_input(
             "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
-    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), split=split)
+    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), goal=goal, split=split)
     m, t, prior = config.model, config.train, config.prior
     with left if model == "beta-vae" else right:
         m = edit(m, ["latents"], prefix=key, columns=1)
@@ -234,11 +254,11 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         format_func=lambda name: name.replace("-", " ").capitalize(),
         key=f"{key}.likelihood", persist_state="session",
     )  # fmt: skip
-    if not isinstance(prior, StandardPrior):
+    if not isinstance(prior, StandardPrior) and goal is None:
         prior = prior_form(right, st.container(), key)
     m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
-        m = edit(m, ["posterior", "encoder", "preprocess"], prefix=key, columns=1)
+        m = edit(m, ["posterior", "dropout" if goal else "encoder", "preprocess"], prefix=key, columns=1)
         if isinstance(m.likelihood, GaussianLikelihood):
             m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["noise", "std"], prefix=f"{key}.gaussian"))
         if isinstance(m.likelihood, NegativeBinomialLikelihood):

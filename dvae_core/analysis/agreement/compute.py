@@ -6,6 +6,7 @@ from dvae_core import metrics, runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.common import Computation, alive_latents, good_members
 from dvae_core.axes import evenly
+from dvae_core.config import MlpNet
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import Run, RunError
 
@@ -92,6 +93,11 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     padded = np.full((P, widest), np.nan)
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
+    if isinstance(run.config.model.net, MlpNet) and run.config.model.start == "components":
+        notes.append(
+            "All members started in one subspace, the leading principal components, and may have inherited some of "
+            "their agreement from it; --start random makes them independent."
+        )
     written = Agreement(
         member=np.concatenate([side["member"] for side in sides]), run=_run_of(sides), kl=padded, rows=n,
         chance=metrics.independent_mcc(widest, max(n, 3)), rotation=metrics.rotation_mcc(widest), notes=tuple(notes),

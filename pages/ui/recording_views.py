@@ -1,0 +1,104 @@
+"""The report on a recording's run: one verdict, the numbers behind it side by side, and what may be said of them."""
+
+from typing import Any
+
+import streamlit as st
+
+from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, Recording, RecordingAxes
+from dvae_core.runs import Run
+from pages.ui import run_panel
+
+RULE_NAMES = {"u": "most tied to u first", "slow": "slowest first", "as trained": "as trained"}
+
+
+def applies(run: Run) -> bool:
+    """Whether a run has a report: several seeds that were trained on a recording for one of its two goals."""
+    return run.config.model.student and run.config.is_conditional and run.config.members > 1
+
+
+def show(run: Run) -> None:
+    """Show the report, or offer to compute it."""
+    st.subheader("Is this latent space real?", anchor=False, divider="gray")
+    found = Recording.load(run, "recording")
+    if found is None:
+        st.caption("The report trains one more population, with u shuffled, if that takes less than five minutes.")
+        run_panel.ask(run, "recording", "Compute the report", "Comparing seeds, shuffling u, decoding")
+        return
+    box = st.success if found.verdict == SAME_AXES else st.error if found.verdict == NOTHING else st.info
+    icons = {SAME_AXES: ":material/check_circle:", NOTHING: ":material/block:"}
+    box(f"**{found.verdict[0].upper()}{found.verdict[1:]}.**", icon=icons.get(found.verdict, ":material/360:"))
+    st.markdown(found.statement)
+    left, right = st.columns(2, gap="large")
+    left.markdown(agreement_table(found))
+    right.markdown(decoding_table(found))
+    axes = RecordingAxes.load(run, "axes")
+    if axes is not None:
+        st.markdown(axes_line(axes))
+        st.download_button(
+            "Axes and consensus (.npz)", (run.path / "analysis" / "axes.npz").read_bytes(), f"{run.id}-axes.npz",
+            on_click="ignore", icon=":material/download:",
+            help="The linear map to these axes for every seed, and the consensus of the seeds at the held-out rows",
+        )  # fmt: skip
+    st.caption(
+        " ".join([
+            f"{found.rows:,} held-out rows, {len(found.seeds)} seeds; the worst pair in brackets.",
+            *found.notes,
+        ])
+    )  # fmt: skip
+    if found.shuffled_u is None and run.status().state == "finished":
+        run_panel.ask(run, "recording", "Train the control with u shuffled", "Shuffling u", control="yes")
+
+
+def agreement_table(found: Recording) -> str:
+    """Return what the seeds agree on, beside the same among rows of equal u and with u shuffled, as Markdown."""
+    control: dict[str, Any] = found.shuffled_u or {}
+    rule = found.rule_axes_mcc[found.rule]
+    rows = [
+        ("Axes as trained (MCC)", found.own_axes_mcc, found.within_u["own_axes_mcc"], control.get("own_axes_mcc")),
+        (f"Axes {RULE_NAMES[found.rule]} (MCC)", rule, found.within_u["rule_axes_mcc"], None),
+        ("Space (R² of a linear map)", found.linear_r2, found.within_u["linear_r2"], control.get("linear_r2")),
+    ]
+    lines = [f"| {name} | {_spread(all_)} | {_spread(within)} | {_spread(of)} |" for name, all_, within, of in rows]
+    ends = [f"| Random rotation (MCC) | {found.rotation_floor:.2f} | | |"]
+    if found.consensus is not None:
+        both = found.consensus
+        ends.append(f"| Half of the seeds with the other: axes | {both['axes_mcc']:.2f} | | |")
+        ends.append(f"| Half of the seeds with the other: space | {both['linear_r2']:.2f} | | |")
+    ends.append(f"| Share of variance that u explains | {found.u_share:.2f} | | |")
+    if found.log_var_sd is not None:
+        ends.append(f"| Spread over u of log var(u) | {found.log_var_sd:.2f} | | |")
+    return "\n".join(["| seeds agree on | all rows | equal u | u shuffled |", "|---|---|---|---|", *lines, *ends])
+
+
+def decoding_table(found: Recording) -> str:
+    """Return how well u is decoded from the latents and from what the encoder sees, as Markdown."""
+    names = {"latents": "Latents e(x)", "window": "The whole window", "pca": "As many principal components of it"}
+    control = found.shuffled_u
+    lines = [
+        f"| {name} | {found.decoding['linear'][key]['mean']:.2f} | {found.decoding['neighbours'][key]['mean']:.2f} |"
+        for key, name in names.items()
+    ]
+    if control is not None:
+        scores = [control["decoding"][reader]["latents"]["mean"] for reader in ("linear", "neighbours")]
+        lines.append(f"| Latents trained with u shuffled | {scores[0]:.2f} | {scores[1]:.2f} |")
+    measure = "accuracy" if found.decoding["measure"] == "accuracy" else "R²"
+    near = found.decoding["neighbours_used"]
+    return "\n".join([f"| u from ({measure}) | linear | {near} neighbours |", "|---|---|---|", *lines])
+
+
+def axes_line(axes: RecordingAxes) -> str:
+    """Return the rule, what it orders by, and which axes it fixes only up to a plane."""
+    values, planes = axes.eigenvalue[0].tolist(), axes.plane[0].tolist()
+    if axes.rule == "as trained":
+        return "Each axis is a latent as it was trained, standardised."
+    low, high = axes.low[0].tolist(), axes.high[0].tolist()
+    what = "share of variance that u explains" if axes.rule == "u" else "mean squared step"
+    parts = [f"{v:.2f}" + (f" [{a:.2f}, {b:.2f}]" if a == a else "") for v, a, b in zip(values, low, high, strict=True)]
+    shared = [[f"z{i + 1}" for i, p in enumerate(planes) if p == plane] for plane in dict.fromkeys(planes)]
+    flat = [" and ".join(names) for names in shared if len(names) > 1]
+    note = f" {'; '.join(flat)} are fixed only up to the plane that they span: their intervals overlap." if flat else ""
+    return f"Axes {RULE_NAMES[axes.rule]}, by {what}: {', '.join(parts)} (first seed).{note}"
+
+
+def _spread(values: dict[str, float] | None) -> str:
+    return "" if values is None else f"{values['mean']:.2f} ({values['min']:.2f})"

@@ -1,0 +1,45 @@
+"""The report on a recording on the Agree page, and the two goals in the form."""
+
+import pytest
+
+from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, SAME_SPACE, Recording, statement_of
+from pages.ui import recording_views
+
+NUMBERS = {"mean": 0.98, "min": 0.97, "max": 0.99}
+SCORES = {"latents": NUMBERS, "window": NUMBERS, "pca": NUMBERS, "chance": NUMBERS}
+DECODING = {"measure": "R2", "neighbours_used": 15, "linear": SCORES, "neighbours": SCORES}
+CONTROL = {"own_axes_mcc": {**NUMBERS, "mean": 0.8}, "linear_r2": NUMBERS, "same_pairs": 0.0, "decoding": DECODING}
+
+
+def report(**changes) -> Recording:
+    tree = {
+        "goal": "axes", "latents": 2, "seeds": [0, 1, 2, 3], "rows": 400, "own_axes_mcc": NUMBERS,
+        "rotation_floor": 0.9, "same_pairs": 1.0, "linear_r2": NUMBERS, "rule": "as trained",
+        "rule_axes_mcc": {"u": NUMBERS, "slow": NUMBERS, "as trained": NUMBERS},
+        "within_u": {"own_axes_mcc": NUMBERS, "linear_r2": NUMBERS, "rule_axes_mcc": NUMBERS}, "u_share": 0.4,
+        "consensus": {"linear_r2": 0.99, "axes_mcc": 0.995}, "decoding": DECODING, "shuffled_u": CONTROL,
+        "log_var_sd": 1.2, "share_start": False, "verdict": SAME_AXES, "statement": "", "notes": [],
+    }  # fmt: skip
+    return Recording(**{**tree, **changes})
+
+
+def test_the_control_stands_beside_the_seeds():
+    table = recording_views.agreement_table(report())
+    assert "| Axes as trained (MCC) | 0.98 (0.97) | 0.98 (0.97) | 0.80 (0.97) |" in table
+    assert "Random rotation (MCC) | 0.90" in table
+    without = recording_views.agreement_table(report(shuffled_u=None, consensus=None, log_var_sd=None))
+    assert "| Axes as trained (MCC) | 0.98 (0.97) | 0.98 (0.97) |  |" in without
+    assert "Half of the seeds" not in without
+
+
+def test_the_window_and_the_control_stand_beside_the_latents():
+    assert recording_views.decoding_table(report()).count("\n") == 5
+    assert "shuffled" not in recording_views.decoding_table(report(shuffled_u=None))
+
+
+@pytest.mark.parametrize("verdict", [SAME_AXES, SAME_SPACE, NOTHING])
+def test_every_verdict_has_its_statement(verdict):
+    said = statement_of(vars(report(verdict=verdict)))
+    assert ("u chose them" in said) == (verdict == SAME_AXES)
+    assert ("axes are not determined" in said) == (verdict == SAME_SPACE)
+    assert ("Nothing about these latents should be interpreted" in said) == (verdict == NOTHING)
