@@ -42,7 +42,7 @@ def main() -> None:
         model.fit(x[rows], u[rows])
         seconds.append(time.process_time() - began)
         found.append(model.transform(x))
-        losses.append(float(np.mean(model.state_dict_["loss"][-50:])))
+        losses.append(float(np.mean([float(v) for v in model.state_dict_["loss"][-50:]])))
     np.savez(options.out, z=np.array(found), seconds=np.array(seconds), loss=np.array(losses))
 
 

@@ -1,5 +1,6 @@
 """The report on a recording's run: one verdict, the numbers behind it side by side, and what may be said of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,6 +9,7 @@ from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, Recording, R
 from dvae_core.runs import Run
 from pages.ui import run_panel
 
+UNITS = 10  # of each latent
 RULE_NAMES = {"u": "most tied to u first", "slow": "slowest first", "as trained": "as trained"}
 
 
@@ -34,6 +36,16 @@ def show(run: Run) -> None:
     axes = RecordingAxes.load(run, "axes")
     if axes is not None:
         st.markdown(axes_line(axes))
+        names = run.about.get("x_names") or ()
+        if axes.effect is not None and names:
+            with st.expander("Which units carry a latent?", icon=":material/neurology:"):
+                for cell, latent in zip(st.columns(axes.A.shape[1]), range(axes.A.shape[1]), strict=True):
+                    cell.markdown(units_table(axes, names, latent))
+                st.caption(
+                    f"Change of {'log rate' if run.config.model.likelihood.is_count else 'preprocessed x'} for one "
+                    "standard deviation of the axis: the decoder's Jacobian, averaged over held-out rows and seeds. "
+                    "The sign of an axis is a convention. The range is that of the seeds."
+                )
         st.download_button(
             "Axes and consensus (.npz)", (run.path / "analysis" / "axes.npz").read_bytes(), f"{run.id}-axes.npz",
             on_click="ignore", icon=":material/download:",
@@ -58,6 +70,8 @@ def agreement_table(found: Recording) -> str:
         (f"Axes {RULE_NAMES[found.rule]} (MCC)", rule, found.within_u["rule_axes_mcc"], None),
         ("Space (R² of a linear map)", found.linear_r2, found.within_u["linear_r2"], control.get("linear_r2")),
     ]
+    if found.rule == "as trained":
+        del rows[1]
     lines = [f"| {name} | {_spread(all_)} | {_spread(within)} | {_spread(of)} |" for name, all_, within, of in rows]
     ends = [f"| Random rotation (MCC) | {found.rotation_floor:.2f} | | |"]
     if found.consensus is not None:
@@ -98,6 +112,16 @@ def axes_line(axes: RecordingAxes) -> str:
     flat = [" and ".join(names) for names in shared if len(names) > 1]
     note = f" {'; '.join(flat)} are fixed only up to the plane that they span: their intervals overlap." if flat else ""
     return f"Axes {RULE_NAMES[axes.rule]}, by {what}: {', '.join(parts)} (first seed).{note}"
+
+
+def units_table(axes: RecordingAxes, names: Sequence[str], latent: int) -> str:
+    """Return the units that change most along an axis, the strongest first, as Markdown; "" if they are not known."""
+    if axes.effect is None:
+        return ""
+    effects = axes.effect[:, latent]
+    rows = sorted(zip(effects.mean(0).tolist(), *effects.tolist(), names, strict=True), key=lambda r: -abs(r[0]))
+    lines = [f"| {r[-1]} | {r[0]:+.2f} | {min(r[1:-1]):+.2f} to {max(r[1:-1]):+.2f} |" for r in rows[:UNITS]]
+    return "\n".join([f"| unit | along z{latent + 1} | over seeds |", "|---|---|---|", *lines])
 
 
 def _spread(values: dict[str, float] | None) -> str:

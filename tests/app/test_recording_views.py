@@ -1,8 +1,9 @@
 """The report on a recording on the Agree page, and the two goals in the form."""
 
+import numpy as np
 import pytest
 
-from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, SAME_SPACE, Recording, statement_of
+from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, SAME_SPACE, Recording, RecordingAxes, statement_of
 from pages.ui import recording_views
 
 NUMBERS = {"mean": 0.98, "min": 0.97, "max": 0.99}
@@ -43,3 +44,15 @@ def test_every_verdict_has_its_statement(verdict):
     assert ("u chose them" in said) == (verdict == SAME_AXES)
     assert ("axes are not determined" in said) == (verdict == SAME_SPACE)
     assert ("Nothing about these latents should be interpreted" in said) == (verdict == NOTHING)
+
+
+def test_the_units_that_carry_a_latent_stand_strongest_first():
+    effect = np.array([[[0.1, -2.0, 0.5]], [[0.1, -1.0, 0.7]]])  # two seeds, one axis, three units
+    one = np.ones((2, 1))
+    axes = RecordingAxes(
+        "u", np.arange(2), one[..., None], one, one, one, one, np.zeros((2, 1), int), one[..., None], one,
+        np.arange(4), np.zeros((4, 1)), effect,
+    )  # fmt: skip
+    table = recording_views.units_table(axes, ["a", "b", "c"], 0).splitlines()
+    assert table[2] == "| b | -1.50 | -2.00 to -1.00 |"
+    assert [line[2] for line in table[2:]] == ["b", "c", "a"]

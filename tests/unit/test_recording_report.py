@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from dvae_core import recipes, runs
 from dvae_core.analysis.encode import encoder_means
@@ -78,6 +79,17 @@ def test_the_report_has_every_key_and_its_axes_are_a_linear_map_of_the_latents(r
     e_test = encoder_means(vae, dataset, axes.index)[axes.member].astype(float)
     parts_of = [(own - b) @ M.T for own, b, M in zip(e_test, axes.consensus_b, axes.consensus_maps, strict=True)]
     np.testing.assert_allclose(np.mean(parts_of, axis=0), axes.consensus_z, atol=1e-6)
+    # the effect of an axis on a unit is a small step along it, decoded: f is smooth, so a hundredth is linear to 1e-3
+    near = e_test[:1, :300]
+    step = np.linalg.inv(axes.consensus_maps[0])[:, 1] * 0.01
+    assert len(axes.index) <= 300  # all rows are averaged
+    z = torch.zeros(vae.p, near.shape[1], 2)
+    z[axes.member[0]] = torch.tensor(near[0]).float()
+    moved = z.clone()
+    moved[axes.member[0]] += torch.tensor(step).float()
+    with torch.no_grad():
+        change = (vae.decoder(moved).f - vae.decoder(z).f)[axes.member[0]].mean(0).numpy() / 0.01
+    np.testing.assert_allclose(change, axes.effect[0, 1], atol=5e-3)
 
 
 def test_the_command_line_prints_it_and_the_control_is_trained_once(run, capsys):

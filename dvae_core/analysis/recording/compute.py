@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Shaped
 
 from dvae_core import metrics, runs
@@ -21,6 +22,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import Split, split
 from dvae_core.metrics.agreement import REACHED
 from dvae_core.metrics.canonical import RULES, Consensus, canonical_axes, consensus, given_u, linear_r2
+from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
@@ -31,6 +33,7 @@ AGREEMENT_ROWS = 3000  # held-out, at most, evenly spaced
 FITTED_ROWS = 10_000  # training rows behind each predictor, at most, evenly spaced
 CHEAP_SECONDS = 300.0  # of training: a run that took no longer gets its control without being asked
 CONTROL_MEMBERS = 4
+JACOBIAN_ROWS = 300
 MANY_ROWS, MANY_NEIGHBOURS, NEIGHBOURS = 5000, 50, 15  # for decoding by neighbours: more of them if rows are many
 
 
@@ -113,6 +116,7 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
         eigenvalue=np.array([a.eigenvalue for a in axes]), low=np.array([a.low for a in axes]),
         high=np.array([a.high for a in axes]), plane=np.array([a.plane for a in axes]), consensus_maps=whole.maps,
         consensus_b=whole.b, index=parts.held_out, consensus_z=whole.of(e_test),
+        effect=effects_of(vae, good, e_near, whole),
     ).save(run, "axes")  # fmt: skip
     yield 0.4
 
@@ -161,6 +165,21 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
     record = Recording(**tree).save(run, "recording")
     yield 1.0
     return record
+
+
+@torch.no_grad()
+def effects_of(
+    vae: Vae, members: list[int], e: Float[np.ndarray, "p n d"], axes: Consensus
+) -> Float[np.ndarray, "p d d_x"]:
+    """Return d f / d z of these members, averaged over rows: f the decoder's output, z the axes of the consensus.
+
+    With z = M (e - b), d f / d z = M^-T d f / d e. The rows are at most 300 of the given ones.
+    """
+    some = e[:, evenly(e.shape[1], JACOBIAN_ROWS)]
+    z = torch.zeros(vae.p, *some.shape[1:])
+    z[members] = torch.from_numpy(some).float()
+    of_latents = vae.decoder_with_jacobian(z)[1][members].double().mean(1).numpy()
+    return np.linalg.inv(axes.maps).transpose(0, 2, 1) @ of_latents
 
 
 def agreement_of(

@@ -91,6 +91,9 @@ class RecordingAxes(ArrayRecord):
         consensus_b: The centres of the consensus.
         index: Rows of the data set of `consensus_z`, all held-out.
         consensus_z: The consensus at these rows.
+        effect: For each member, the change of the decoder's output (log rates for counts) in every column of x per
+            standard deviation of each axis of the consensus: its Jacobian, averaged over held-out rows. None in files
+            of earlier versions.
     """
 
     rule: str
@@ -105,6 +108,7 @@ class RecordingAxes(ArrayRecord):
     consensus_b: Float[np.ndarray, "p d"]
     index: Int[np.ndarray, " n"]
     consensus_z: Float[np.ndarray, "n d"]
+    effect: Float[np.ndarray, "p d d_x"] | None = None
 
 
 def verdict_of(linear: Mapping[str, float], same_pairs: float, control_pairs: float | None, *, latents: int) -> Verdict:
