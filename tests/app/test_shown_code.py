@@ -22,7 +22,7 @@ PAGES = {
     "train": {"data": "sources,segments=3,per_segment=80"},
     "study": {},
 }
-SLOW = ("train",)  # minutes: it shows the training itself
+SLOW = ("train", "study")  # they show the training itself
 SMALLEST = {"worlds": 1, "seeds": 1, "epochs": 1}  # of a study, whose command is shown as well
 TRAINS = (pytest.mark.slow, pytest.mark.timeout(1200))
 
