@@ -1,105 +1,105 @@
 // A single HTML file as host: decoders and data stand in the file itself, and nothing is asked of a server.
 
 import { element } from "./elements.js";
-import { mount as explorer } from "./explorer.js";
 import { isolated } from "./isolated.js";
-import { mount as linked } from "./linked.js";
 import { bytesOf } from "./numbers.js";
-import { mount as rotor } from "./rotor.js";
-import { mount as sheet } from "./sheet.js";
 import { mount as store } from "./store.js";
 
 /** @import { FileContent, FilePart, Mount, Mounted } from "./types.d.ts" */
 
-/** @type {Record<string, Mount<any>>} */
-const MOUNTS = { explorer, linked, rotor, sheet };
 const onChange = () => {}; // nobody listens
 const NEAR = "600px"; // a part is mounted when it comes this near to the screen
 
-/** @type {FileContent} */
-const content = JSON.parse(document.getElementById("content")?.textContent ?? "");
-for (const decoder of content.decoders) store({ element: document.body, data: bytesOf(decoder), onChange });
-
-/** @type {(() => void)[]} */
-const refreshes = [];
-
 /**
- * Mount a component, with one radio button for each of its variants.
- * @param {HTMLElement} place
- * @param {FilePart} part
+ * Bring the page to life.
+ * @param {Record<string, Mount<any>>} mounts - of the components that are on it
  */
-function mounted(place, part) {
-  let data = { ...part.data, ...part.variants[0]?.data };
-  if (part.variants.length > 1) place.append(chooser(place.id, part, choose));
-  const host = element("div");
-  place.append(host);
-  /** @type {Mounted<any>} */
-  const view = MOUNTS[part.component]({ element: isolated(host, content.styles[part.component]), data, onChange });
-  refreshes.push(() => view.update(data));
+export function start(mounts) {
+  /** @type {FileContent} */
+  const content = JSON.parse(document.getElementById("content")?.textContent ?? "");
+  for (const decoder of content.decoders) store({ element: document.body, data: bytesOf(decoder), onChange });
 
-  /** @param {number} index */
-  function choose(index) {
-    data = { ...part.data, ...part.variants[index].data };
-    view.update(data);
+  /** @type {(() => void)[]} */
+  const refreshes = [];
+
+  /**
+   * Mount a component, with one radio button for each of its variants.
+   * @param {HTMLElement} place
+   * @param {FilePart} part
+   */
+  function mounted(place, part) {
+    let data = { ...part.data, ...part.variants[0]?.data };
+    if (part.variants.length > 1) place.append(chooser(place.id, part, choose));
+    const host = element("div");
+    place.append(host);
+    /** @type {Mounted<any>} */
+    const view = mounts[part.component]({ element: isolated(host, content.styles[part.component]), data, onChange });
+    refreshes.push(() => view.update(data));
+
+    /** @param {number} index */
+    function choose(index) {
+      data = { ...part.data, ...part.variants[index].data };
+      view.update(data);
+    }
   }
-}
 
-/**
- * @param {string} name
- * @param {FilePart} part
- * @param {(index: number) => void} choose
- */
-function chooser(name, { label, variants }, choose) {
-  const buttons = variants.map((variant, i) => {
-    const input = element("input", { type: "radio", name, checked: i === 0, onchange: () => choose(i) });
-    return element("label", {}, input, element("span", { textContent: variant.label }));
-  });
-  return element("fieldset", { class: "variants" }, element("legend", { textContent: label }), ...buttons);
-}
-
-/** @type {Map<Element, FilePart>} */
-const waiting = new Map(content.parts.map((part) => [/** @type {Element} */ (document.getElementById(part.id)), part]));
-
-/** @param {Element} place */
-function mountNow(place) {
-  const part = waiting.get(place);
-  if (!part) return;
-  waiting.delete(place);
-  mounted(/** @type {HTMLElement} */ (place), part);
-}
-
-const watcher = new IntersectionObserver(
-  (entries) => {
-    for (const { target, isIntersecting } of entries) if (isIntersecting) mountNow(target);
-  },
-  { rootMargin: NEAR },
-);
-for (const place of waiting.keys()) watcher.observe(place);
-
-// --- questions: an answer reveals what follows
-
-for (const section of document.querySelectorAll("section[data-question]")) {
-  const buttons = [...section.querySelectorAll(".options button")];
-  for (const button of buttons) {
-    button.addEventListener("click", () => {
-      section.toggleAttribute("data-answered", true);
-      for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+  /**
+   * @param {string} name
+   * @param {FilePart} part
+   * @param {(index: number) => void} choose
+   */
+  function chooser(name, { label, variants }, choose) {
+    const buttons = variants.map((variant, i) => {
+      const input = element("input", { type: "radio", name, checked: i === 0, onchange: () => choose(i) });
+      return element("label", {}, input, element("span", { textContent: variant.label }));
     });
+    return element("fieldset", { class: "variants" }, element("legend", { textContent: label }), ...buttons);
   }
+
+  /** @type {Map<Element, FilePart>} */
+  const waiting = new Map(content.parts.map((part) => [/** @type {Element} */ (document.getElementById(part.id)), part]));
+
+  /** @param {Element} place */
+  function mountNow(place) {
+    const part = waiting.get(place);
+    if (!part) return;
+    waiting.delete(place);
+    mounted(/** @type {HTMLElement} */ (place), part);
+  }
+
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting) mountNow(target);
+    },
+    { rootMargin: NEAR },
+  );
+  for (const place of waiting.keys()) watcher.observe(place);
+
+  // --- questions: an answer reveals what follows
+
+  for (const section of document.querySelectorAll("section[data-question]")) {
+    const buttons = [...section.querySelectorAll(".options button")];
+    for (const button of buttons) {
+      button.addEventListener("click", () => {
+        section.toggleAttribute("data-answered", true);
+        for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+      });
+    }
+  }
+
+  // --- theme and paper
+
+  const refresh = () => {
+    for (const each of refreshes) each();
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+  addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("paper"); // light, all answers revealed
+    for (const place of waiting.keys()) mountNow(place);
+    refresh();
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("paper");
+    refresh();
+  });
 }
-
-// --- theme and paper
-
-const refresh = () => {
-  for (const each of refreshes) each();
-};
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
-addEventListener("beforeprint", () => {
-  document.documentElement.classList.add("paper"); // light, all answers revealed
-  for (const place of waiting.keys()) mountNow(place);
-  refresh();
-});
-addEventListener("afterprint", () => {
-  document.documentElement.classList.remove("paper");
-  refresh();
-});

@@ -23,7 +23,6 @@ from dvae_core.live.decoder import pack
 from dvae_core.runs import files
 
 HALF_IS_ENOUGH = 1e-3  # of the range of x: a quarter of the 256 levels of a screen
-COMPONENTS = ("explorer", "rotor", "sheet", "linked")  # those that page.js mounts
 PAPER = "@media print { .dv button, .dv .hint { display: none; } }"
 
 
@@ -32,7 +31,7 @@ class Live:
     """A component on the page.
 
     Attributes:
-        component: One of COMPONENTS.
+        component: Its module in dvae_core/live, without ".js".
         data: What it takes, as `ExplorerState.data` and the others return it.
         variants: A name, and the data that differ from `data`: radio buttons choose among them.
         label: What the radio buttons choose.
@@ -143,9 +142,7 @@ class Handout:
                 for i, part in enumerate(live)
             ],
         }
-        script = modules.bundle((modules.HERE / "page.js").read_text(encoding="utf-8")).replace(
-            "</script", "<\\/script"
-        )
+        script = _script(sorted({part.component for part in live}))
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
         policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:"
         data = json.dumps(files.plain(content), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -168,6 +165,13 @@ class Handout:
         data = self.html().encode()
         files.write_atomically(path, data)
         return len(data)
+
+
+def _script(components: Sequence[str]) -> str:
+    """Return the script of a page with these components."""
+    imports = "".join(f'import {{ mount as {name} }} from "./{name}.js";\n' for name in components)
+    entry = f'{imports}import {{ start }} from "./page.js";\nstart({{ {", ".join(components)} }});\n'
+    return modules.bundle(entry).replace("</script", "<\\/script")
 
 
 def decoder(plan: Plan, z: Sequence[np.ndarray]) -> Decoder:
