@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Real, Shaped, UInt8
 from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
-from dvae_core.figures.style import COLOURS, FULL_LINE, HUES, NUMBERS, filled, finish, join, sentence, span_of
+from dvae_core.figures.style import COLOURS, HUES, NUMBERS, filled, finish, join, sentence, span_of
 
 LABELS_A_PANEL = 6  # more labels are thinned on the axis
 
@@ -241,7 +241,8 @@ def split_over_time(
     fig.update_yaxes(categoryorder="array", categoryarray=list(PARTS)[::-1], showgrid=False, row=last, col=1)
     fig.update_xaxes(showgrid=False, range=[0, int(rows[-1]) * seconds])
     fig.update_xaxes(title="time (s)" if rate_hz else "row", row=last, col=1)
-    return finish(fig, title, join(note, "bright: high for that column"), height=height, line=FULL_LINE)
+    fig.update_layout(barmode="overlay")  # each lane as wide as its place
+    return finish(fig, title, join(note, "bright: high for that column"), height=height)
 
 
 def _over_time(columns: int, rows: int, rate_hz: float | None) -> str:

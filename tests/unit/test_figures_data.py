@@ -81,5 +81,6 @@ def test_the_parts_of_a_split_have_lanes_and_only_what_exists_is_drawn():
     assert list(bars["held out"].base) == [20.0]
     assert list(bars["gap"].x) == [1.0, 1.0]
     assert len({bar.marker.pattern.shape for bar in bars.values()}) == 3  # a second cue beside colour
+    assert fig.layout.barmode == "overlay"
     drawn = figures.split_over_time(x, rows, {})
     assert [trace.type for trace in drawn.data] == ["heatmap"]
