@@ -1,11 +1,18 @@
-"""Give the talk: three chapters, one idea per screen, from the shipped runs alone. Arrow keys move between slides."""
+"""Give the talk: three chapters, one idea per screen, from the shipped runs alone.
+
+The next key shows the picture of a question first, and moves on second. A second window shows the presenter's notes.
+"""
+
+from typing import Any
 
 import streamlit as st
 
 from dvae_core import recipes, runs
 from dvae_core.runs import RunError
-from pages.ui import handout_button, run_panel
+from pages.ui import handout_button, links, run_panel
 from pages.ui import page as ui
+from pages.ui.components.lectern import lectern
+from pages.ui.talk import screen
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES, Slide
 
 JUST_SHOW = "-"  # the answer of a room that only wanted to see
@@ -22,29 +29,105 @@ def open_slide(index: int) -> None:
     st.query_params["stop"] = NAMES[index]
 
 
+def forward(at: int) -> None:
+    """Callback: show the picture of a slide that still asks; otherwise open the next slide."""
+    slide = SLIDES[at]
+    if slide.question and not answer_to(slide):
+        give_answer(slide, JUST_SHOW)
+    else:
+        open_slide(min(at + 1, len(SLIDES) - 1))
+
+
+def act(name: str, event: dict[str, Any]) -> None:
+    """Callback: do what a key, or another window, asks for."""
+    at = current_slide()
+    slide = SLIDES[at]
+    if name == "next":
+        forward(at)
+    elif name == "back":
+        open_slide(max(at - 1, 0))
+    elif name == "answer" and event["option"] < len(slide.options) and not answer_to(slide):
+        give_answer(slide, slide.options[event["option"]])
+    elif name == "follow" and event["stop"] in NAMES:
+        open_slide(NAMES.index(event["stop"]))
+        give_answer(SLIDES[NAMES.index(event["stop"])], event["answer"])
+
+
 def top_bar(at: int) -> None:
     """Show the title, and the buttons: all slides, maths, notes, back, next."""
     slide = SLIDES[at]
-    title, buttons = st.columns(2, vertical_alignment="center")
+    title, buttons = st.columns([5, 3], vertical_alignment="center")
     is_open = slide.question and not answer_to(slide)  # the title would give the answer away
     title.markdown(f"#### {f'{slide.chapter} · {CHAPTERS[slide.chapter - 1]}' if is_open else slide.title}")
-    with buttons.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+    with buttons.container(horizontal=True, horizontal_alignment="right", gap="xsmall", key="talk-bar"):
         with st.popover(f"{at + 1} / {len(SLIDES)}", help="All slides", width="content"):
-            for i, each in enumerate(SLIDES):
-                if i == 0 or each.chapter != SLIDES[i - 1].chapter:
-                    st.caption(f"**{each.chapter} · {CHAPTERS[each.chapter - 1]}**")
-                label = f"{i + 1}. {each.title}"
-                st.button(label, key=f"talk.to.{i}", on_click=open_slide, args=(i,), type="tertiary", disabled=i == at)
+            all_slides(at)
         with st.popover("", icon=":material/function:", help="Maths", width="content"):
             st.markdown(slide.maths)
-        with st.popover("", icon=":material/sticky_note_2:", help="Presenter's notes", width="content"):
-            st.markdown(slide.notes)
-            page, params = slide.more
-            ui.link(page, f"Continue on {next(p.title for p in ui.ORDER if p.name == page)}", keep=(), **params)
-            handout_button.talk_button()
-        st.button("Back", shortcut="left", on_click=open_slide, args=(max(at - 1, 0),), disabled=at == 0)
-        last = at + 1 == len(SLIDES)
-        st.button("Next", shortcut="right", type="primary", on_click=open_slide, args=(at + 1,), disabled=last)
+        with st.popover("", icon=":material/sticky_note_2:", help="Notes, and the presenter's window", width="content"):
+            notes_of(at)
+            st.link_button(
+                "Notes in a second window", f"/talk?stop={slide.name}&talk_view=presenter",
+                icon=":material/open_in_new:",
+                help="Put this window on the projector and the second one on your screen. They move together.",
+            )  # fmt: skip
+        steps(at)
+
+
+def steps(at: int) -> None:
+    """Show the buttons that move through the talk."""
+    last = at + 1 == len(SLIDES) and not (SLIDES[at].question and not answer_to(SLIDES[at]))
+    st.button(
+        "Back", icon=":material/arrow_back:", help="Left arrow", on_click=open_slide, args=(max(at - 1, 0),),
+        disabled=at == 0,
+    )  # fmt: skip
+    st.button(
+        "Next", icon=":material/arrow_forward:", icon_position="right", help="Right arrow, Space or Page down",
+        type="primary", on_click=forward, args=(at,), disabled=last,
+    )  # fmt: skip
+
+
+def all_slides(at: int) -> None:
+    """List all slides, to jump to one."""
+    for i, each in enumerate(SLIDES):
+        if i == 0 or each.chapter != SLIDES[i - 1].chapter:
+            st.caption(f"**{each.chapter} · {CHAPTERS[each.chapter - 1]}**")
+        label = f"{i + 1}. {each.title}"
+        st.button(label, key=f"talk.to.{i}", on_click=open_slide, args=(i,), type="tertiary", disabled=i == at)
+
+
+def notes_of(at: int) -> None:
+    """Show the presenter's notes, and the page to continue on."""
+    st.markdown(SLIDES[at].notes)
+    page, params = SLIDES[at].more
+    ui.link(page, f"Continue on {next(p.title for p in ui.ORDER if p.name == page)}", keep=(), **params)
+    handout_button.talk_button()
+
+
+def presenter(at: int) -> None:
+    """Show what the presenter needs and the room does not: the notes, the answer that is due, and the next slide."""
+    slide = SLIDES[at]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.caption(f"{at + 1} of {len(SLIDES)} · {CHAPTERS[slide.chapter - 1]}")
+        st.markdown(f"### {slide.title}")
+        if slide.question:
+            given = answer_to(slide)
+            shown = "asked, not shown yet" if not given else "shown" if given == JUST_SHOW else f"answered: “{given}”"
+            st.markdown(f"**{slide.question}** ({shown})")
+        st.markdown(slide.notes)
+        if caption := slide.caption():
+            st.caption(f"On the screen: {caption}")
+        with st.container(horizontal=True):
+            steps(at)
+    with right:
+        if at + 1 < len(SLIDES):
+            following = SLIDES[at + 1]
+            st.caption("Next")
+            st.markdown(f"**{following.title}**")
+            if following.question:
+                st.markdown(f"It asks: {following.question}")
+        st.markdown(slide.maths)
 
 
 def answer_to(slide: Slide) -> str:
@@ -60,40 +143,60 @@ def give_answer(slide: Slide, option: str) -> None:
 def ask(slide: Slide) -> None:
     """Ask the room, with nothing else on the screen."""
     st.space("large")
-    st.markdown(f"### {slide.question}", text_alignment="center")
+    st.markdown(f"## {slide.question}", text_alignment="center")
+    st.space("medium")
+    with st.container(horizontal=True, horizontal_alignment="center", key="talk-answers", gap="medium"):
+        for i, option in enumerate(slide.options, 1):
+            st.button(
+                f"{i} · {option}", key=f"talk.answer.{slide.name}.{option}", on_click=give_answer, args=(slide, option)
+            )
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="center"):
-        for option in (*slide.options, JUST_SHOW):
-            shown = option == JUST_SHOW
-            st.button(
-                "Just show it" if shown else option, key=f"talk.answer.{slide.name}.{option}",
-                type="tertiary" if shown else "secondary", on_click=give_answer, args=(slide, option),
-            )  # fmt: skip
+        st.button("Just show it", key="talk.show", type="tertiary", on_click=give_answer, args=(slide, JUST_SHOW))
 
 
 def caption(slide: Slide) -> None:
-    """Show the line under the picture, after the room's answer if it gave one, and train the model on request."""
-    left, right = st.columns([5, 1]) if slide.live else (st.container(), None)
+    """Show the line under the picture; after a question, first which answer is right."""
     text, answer = slide.caption(), answer_to(slide)
-    left.markdown(text if answer in ("", JUST_SHOW) else f"Your answer: “{answer}”. {text}")
+    if not slide.question:
+        st.markdown(text)
+        return
+    given = "" if answer in ("", JUST_SHOW) else f"Your answer: “{answer}”. "
+    verdict = "**Right.**" if answer == slide.right else f"**Answer: {slide.right}.**"
+    st.markdown(f"{given}{verdict} {text}")
+
+
+def show(slide: Slide) -> None:
+    """Show the picture, or the training that was started in its place."""
     key = f"talk.live.{slide.name}"
+    if st.session_state.get(key):
+        run_panel.seeds_live(runs.find(st.session_state[key]), height=screen.room())
+        st.button("Back to the shipped models", key="talk.shipped", on_click=st.session_state.pop, args=(key,))
+        return
+    slide.demo()
+    left, right = st.columns([5, 1]) if slide.live else (st.container(), None)
+    with left:
+        caption(slide)
     if right is not None and right.button("Train it live", icon=":material/play_arrow:"):
         run = run_panel.begin(recipes.recipe(slide.live), f"{recipes.TITLES[slide.live]}, trained live")
         st.session_state[key] = None if run is None else run.id
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs
-    if st.session_state.get(key):
-        run_panel.live(runs.find(st.session_state[key]))
+        st.rerun()
 
 
 at = current_slide()
 slide = SLIDES[at]
 ui.start("talk", "")
+lectern(slide.name, answer_to(slide), act)
+screen.style()
+if links.value("talk_view") == "presenter":
+    presenter(at)
+    st.stop()
 top_bar(at)
 try:
     if slide.question and not answer_to(slide):
         ask(slide)
     else:
-        slide.demo()
-        caption(slide)
+        show(slide)
 except RunError as error:
     ui.problem(error)

@@ -44,7 +44,7 @@ def show(page: Page, slide: Slide) -> float:
     if slide.question:
         page.wait_for_function(DRAWN, arg=slide.question, polling=20)
         asked = time.perf_counter() - start
-        button = page.get_by_role("button", name=slide.options[-1], exact=True)
+        button = page.get_by_role("button", name=f"{len(slide.options)} · {slide.options[-1]}", exact=True)
         start = time.perf_counter()
         button.click()
         page.wait_for_function(DRAWN, arg=slide.title, polling=20)

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from dvae_core.analysis.common import stuck_members
 from dvae_core.axes import Table
 from dvae_core.runs import Run, RunError
@@ -69,3 +72,11 @@ def _run_row(run: Run) -> dict[str, Any]:
         }
     except RunError as error:
         return row | {"title": run.id, "state": "broken", "problem": str(error)}
+
+
+def rank_test(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Return Spearman's rank correlation of two columns, and its p-value against no relation."""
+    from scipy.stats import spearmanr  # half a second that most pages need not wait for
+
+    found = spearmanr(one, other)
+    return float(found.statistic), float(found.pvalue)

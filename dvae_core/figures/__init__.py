@@ -17,7 +17,7 @@ from dvae_core.figures.agreement import (
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.comparison import comparison
-from dvae_core.figures.conditions import kinds_of_u_lines, prior_curves, singular_values
+from dvae_core.figures.conditions import kinds_of_u_lines, natural_parameters, prior_curves, singular_values
 from dvae_core.figures.data import (
     column_histograms,
     picture_sheet,
@@ -28,7 +28,13 @@ from dvae_core.figures.data import (
     variance_spectrum,
 )
 from dvae_core.figures.literature import factor_map
-from dvae_core.figures.recovery import correlation_matrices, mcc_lines, recovery_scatter, worlds_strip
+from dvae_core.figures.recovery import (
+    bound_against_score,
+    correlation_matrices,
+    mcc_lines,
+    recovery_scatter,
+    worlds_strip,
+)
 from dvae_core.figures.rotation import is_trusted, largest_change, rotation_curve, rotation_story, which_is_true
 from dvae_core.figures.scatter import (
     POINTS,
@@ -50,6 +56,7 @@ __all__ = [
     "QUARTERS",
     "SYMBOLS",
     "agreement_map",
+    "bound_against_score",
     "column_histograms",
     "comparison",
     "correlation_matrices",
@@ -69,6 +76,7 @@ __all__ = [
     "linked_panels",
     "mcc_lines",
     "model_label",
+    "natural_parameters",
     "page_of",
     "picture_sheet",
     "prior_curves",

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from dvae_core.figures.style import COLOURS, HUES, finish, sentence
+from dvae_core.figures.style import COLOURS, FULL_LINE, HUES, finish, sentence
 
 LATENTS_DRAWN = 4
 LEAST_NATS = 0.002  # smallest value drawn: the axis of singular values is logarithmic
@@ -96,6 +96,34 @@ def prior_curves(
         fig.update_xaxes(title=f"z{i + 1}", row=1, col=i + 1)
         fig.update_yaxes(title=f"p(z{i + 1}|u)", row=1, col=i + 1)
     return finish(fig, "What the prior learned: p(z|u), a line for each u", "", height=height)
+
+
+def natural_parameters(
+    true: Float[np.ndarray, "m d 2"], learned: Float[np.ndarray, "m d 2"], names: Sequence[str], *, height: int = 400
+) -> go.Figure:
+    """Draw lambda_ij(u) of a Gaussian p(z|u): a panel for each factor and statistic, bars for each u.
+
+    Args:
+        true: Of the factors: value of u, factor, statistic (z, z squared).
+        learned: Of the trained prior, on the factors' scale.
+        names: Of the values of u.
+        height: In pixels.
+    """
+    d = true.shape[1]
+    titles = [f"factor s{i + 1}, T = {text}" for i in range(d) for text in ("z", "z²")]
+    fig = make_subplots(1, 2 * d, subplot_titles=titles, horizontal_spacing=0.05)
+    for i in range(d):
+        for j in range(2):
+            col = 2 * i + j + 1
+            for values, name, role, pattern in ((true, "true", "factor", ""), (learned, "learned", "latent", "/")):
+                fig.add_bar(
+                    x=list(names), y=values[:, i, j], name=name, legendgroup=name, showlegend=col == 1,
+                    marker={"color": COLOURS[role], "pattern": {"shape": pattern}}, row=1, col=col,
+                )  # fmt: skip
+            fig.update_xaxes(title="u", type="category", row=1, col=col)
+    fig.update_yaxes(title="λ(u)", row=1, col=1)
+    title = "What the prior learned: λ(u), the coefficient of each statistic"
+    return finish(fig, title, "on the factors' scale", height=height, panels=True, line=FULL_LINE)
 
 
 def kinds_of_u_lines(rows: Sequence[Mapping[str, Any]], by: str, *, what: str = "mcc", height: int = 360) -> go.Figure:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Real
+from jaxtyping import Float, Real
 from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
@@ -247,6 +247,31 @@ def mcc_lines(
     note = "dot: a seed, bar: mean ± std, diamond: needs no model"
     note = join(note, f"no reference is computed {WITHIN_U}" if lines and within and not lines_within else "")
     return finish(fig, title or found, note, height=height or 110 + 34 * len(rows), right=120)
+
+
+def bound_against_score(
+    elbo: Float[np.ndarray, " p"], mcc: Float[np.ndarray, " p"], *, line: float | None = None, height: int = 400
+) -> go.Figure:
+    """Draw the score of every member against its bound, numbered by the bound.
+
+    Args:
+        elbo: Held-out ELBO of every member of one model.
+        mcc: Its score.
+        line: MCC of the model that knows u, or None.
+        height: In pixels.
+    """
+    rank = (-elbo).argsort().argsort() + 1
+    fig = go.Figure()
+    fig.add_scatter(
+        x=elbo, y=mcc, mode="markers+text", text=[str(r) for r in rank], textposition="top center", showlegend=False,
+        marker={"size": 16, "color": COLOURS["latent"], "line": OUTLINE}, hovertemplate="ELBO %{x:.3f}, MCC %{y:.2f}",
+    )  # fmt: skip
+    if line is not None:
+        fig.add_hline(y=line, line={"dash": "dash", "color": COLOURS["factor"]}, annotation_text=f"iVAE, {line:.2f}")
+    low = min(float(mcc.min()), 0.6)
+    fig.update_xaxes(title="held-out ELBO (nats): all that the data tell")
+    fig.update_yaxes(title="MCC: needs the true factors", range=[low - 0.05, 1.05])
+    return finish(fig, "The score of every seed against its bound", "1: the best bound", height=height)
 
 
 def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = None, height: int = 320) -> go.Figure:

@@ -1,6 +1,7 @@
 """Creating, composing, inverting and validating orthogonal matrices. For rows of z, z~ = z M^T."""
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -116,3 +117,8 @@ def entangles(M: Float[np.ndarray, "d d"]) -> bool:
     It is False at 0 and 90 degrees, which only relabel and flip the axes.
     """
     return bool((np.abs(M) > 1e-9).all())  # cos 90 degrees is 6e-17 in float64
+
+
+def turned(z: Float[np.ndarray, "n 2"], angles: Sequence[float | int]) -> Float[np.ndarray, "t n 2"]:
+    """Return M z for every angle of M, in degrees."""
+    return np.stack([z @ rotation_matrix(2, float(a)).T for a in angles])

@@ -1,23 +1,35 @@
-// The first latent sweeps slowly until someone touches the explorer: something moves before a word is read.
+// What can be dragged sweeps slowly until someone touches it: something moves before a word is read.
 
 import { element } from "./elements.js";
 
-/** @import { Explorer } from "./explorer.js" */
+/**
+ * @typedef {object} Sweep What is moved: its share of the range, and how to go to a share.
+ * @property {() => number} share
+ * @property {(share: number) => void} goTo
+ */
+/**
+ * @typedef {object} Moving What autoplay needs of a view.
+ * @property {HTMLElement} root
+ * @property {() => void} request
+ * @property {() => void} sendLater
+ */
 
 const PERIOD_S = 9;
 const REACH = 0.85; // of the slider
 const TOUCHES = ["pointerdown", "keydown", "wheel", "touchstart"];
 
 export class Autoplay {
-  /** @param {Explorer} view */
-  constructor(view) {
+  /** @param {Moving} view @param {Sweep} sweep @param {string} control */
+  constructor(view, sweep, control) {
     this.view = view;
+    this.sweep = sweep;
     /** @type {"idle" | "running" | "over"} */
     this.state = "idle";
     /** @type {number | null} */
     this.started = null;
+    this.from = 0; // the phase at the start
     this.isVisible = true;
-    const textContent = "Moving by itself. Touch a slider to take over.";
+    const textContent = `Moving by itself. Touch ${control} to take over.`;
     this.hint = element("p", { class: "hint", textContent, hidden: true });
     for (const type of TOUCHES) view.root.addEventListener(type, () => this.end(), { passive: true });
     this.watcher = new IntersectionObserver(([entry]) => {
@@ -60,14 +72,12 @@ export class Autoplay {
    */
   step(now) {
     if (this.state !== "running" || !this.isVisible) return false;
-    const { lo, hi, latents } = this.view.data;
-    const i = latents[0].index;
-    this.started ??= now;
-    const middle = (lo[i] + hi[i]) / 2;
-    const half = ((hi[i] - lo[i]) / 2) * REACH;
-    const from = Math.asin(Math.max(-1, Math.min(1, (this.view.z0[i] - middle) / half)));
+    if (this.started === null) {
+      this.started = now;
+      this.from = Math.asin(Math.max(-1, Math.min(1, (2 * this.sweep.share() - 1) / REACH)));
+    }
     const turns = (now - this.started) / 1000 / PERIOD_S;
-    this.view.move(i, middle + half * Math.sin(from + 2 * Math.PI * turns));
+    this.sweep.goTo(0.5 + (REACH / 2) * Math.sin(this.from + 2 * Math.PI * turns));
     return true;
   }
 }

@@ -68,7 +68,8 @@ export class Explorer extends View {
     this.scale = null;
     /** @type {Kind} */
     this.kind = kindOf(data);
-    this.autoplay = new Autoplay(this);
+    const sweep = { share: () => this.mode.walk.share, goTo: (/** @type {number} */ share) => this.mode.goTo(share) };
+    this.autoplay = new Autoplay(this, sweep, "a slider");
     this.acceptDrops();
   }
 

@@ -1,5 +1,6 @@
 // Turn the latents: z~ = M z. The prior's circles stay, the data x = f(M^T z~) stay, what a latent means does not.
 
+import { Autoplay } from "./autoplay.js";
 import { Dial, turnable } from "./dial.js";
 import { element, legendEntry, pictureCanvas } from "./elements.js";
 import { short } from "./numbers.js";
@@ -53,13 +54,22 @@ export class Rotor extends View {
     this.shape = "";
     /** @type {Map<number, Sprite>} */
     this.sprites = new Map();
+    const share = () => this.angle / this.data.limit;
+    const goTo = (/** @type {number} */ to) => this.turnTo(to * this.data.limit);
+    this.autoplay = new Autoplay(this, { share, goTo }, "the dial");
+  }
+
+  close() {
+    super.close();
+    this.autoplay.close();
   }
 
   /** @param {RotorData} data */
   update(data) {
     this.data = data;
     this.theme = themeOf(this.root);
-    const shape = JSON.stringify({ ...data, angle: 0, rev: 0, member: 0 });
+    const shape = JSON.stringify({ ...data, angle: 0, rev: 0, member: 0, autoplay: false });
+    if (this.rev > 0 && data.rev > this.rev) this.autoplay.end(false); // Python turns it now
     if (this.isPushed(data.rev)) this.angle = Math.max(0, Math.min(data.limit, data.angle));
     if (this.shape !== shape) {
       this.shape = shape;
@@ -78,6 +88,7 @@ export class Rotor extends View {
     } else this.unfollow();
     this.turn();
     this.lay();
+    this.autoplay.follow(data.autoplay);
   }
 
   get isReady() {
@@ -111,6 +122,7 @@ export class Rotor extends View {
     this.legend = element("div", { class: "legend" });
     this.dial = new Dial(this);
     const views = element("div", { class: "views" }, element("div", { class: "scatters" }, ...panels), this.legend);
+    this.dial.panel.append(this.autoplay.hint);
     const top = element("div", { class: "top" }, this.dial.panel, views);
     this.body.replaceChildren(top, ...(this.twin && data.strips ? [this.twin.section()] : []));
     this.body.dataset.kind = this.twin?.kind ?? "prior";
@@ -220,8 +232,10 @@ export class Rotor extends View {
     for (const [hue, point] of this.sprites) plane.stamp(ctx, pairs, this.points.groups.get(hue) ?? [], point);
   }
 
-  draw() {
+  /** @param {number} now */
+  draw(now) {
     if (this.closed || !this.isReady || !this.swarm) return;
+    const isPlaying = this.autoplay.step(now);
     const began = performance.now();
     const { M, theme } = this;
     const { d, i, j, after } = this.points;
@@ -237,6 +251,7 @@ export class Rotor extends View {
     this.tPlane.end();
     this.twin?.draw();
     this.countFrame(performance.now() - began);
+    if (isPlaying) this.request();
   }
 }
 

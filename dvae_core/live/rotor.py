@@ -32,6 +32,7 @@ class RotorState:
         strips: Traversals of the two rotated latents under the panels. False: one row beside the panels, the height of
             a projector's screen.
         reach: The strips run from -reach to reach.
+        autoplay: Let the dial turn slowly until someone touches it (never with reduced motion).
     """
 
     points: Any
@@ -47,6 +48,7 @@ class RotorState:
     twin: bool = True
     strips: bool = True
     reach: float = 3.0
+    autoplay: bool = False
 
     def data(self, plan: dict[str, Any] | None) -> dict[str, Any]:
         """Return what rotor.js takes: JSON, its arrays packed.
@@ -84,6 +86,7 @@ class RotorState:
             "twin": self.twin,
             "strips": self.twin and self.strips,
             "reach": float(self.reach),
+            "autoplay": self.autoplay,
         }
 
     def _x_points(self, plan: dict[str, Any] | None, rows: np.ndarray, n: int) -> np.ndarray | None:

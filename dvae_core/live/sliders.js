@@ -104,7 +104,7 @@ export class SideSlider {
  * @param {number} hi
  * @param {number} v
  */
-function fill(input, lo, hi, v) {
+export function fill(input, lo, hi, v) {
   const at = (/** @type {number} */ x) => `${(((Math.max(lo, Math.min(hi, x)) - lo) / (hi - lo || 1)) * 100).toFixed(2)}%`;
   input.style.setProperty("--from", at(Math.min(0, v)));
   input.style.setProperty("--to", at(Math.max(0, v)));

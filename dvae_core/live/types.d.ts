@@ -163,6 +163,38 @@ export interface RotorData extends About {
   twin: boolean;
   strips: boolean;
   reach: number;
+  autoplay: boolean;
+}
+
+/** dvae_core/live/steps.py: StepsState. */
+interface StepsPanel {
+  titles: string[];
+  names: string[];
+  role: Role;
+  range: Range;
+}
+export interface StepsCloud extends StepsPanel {
+  kind: "cloud";
+  points: Packed;
+  hues: number[] | null;
+  labels: string[];
+}
+export interface StepsCurves extends StepsPanel {
+  kind: "curves";
+  x: Packed;
+  lines: { y: Packed; role: Role; name: string; dashed: boolean }[];
+  marked: boolean;
+  moving: Packed | null;
+  moving_name: string;
+  pile: Packed | null;
+  counts: number[];
+}
+export interface StepsData {
+  name: string;
+  labels: string[];
+  panels: (StepsCloud | StepsCurves)[];
+  start: number;
+  autoplay: boolean;
 }
 
 export type Role = "data" | "latent" | "factor" | "reconstruction" | "bad" | "prior" | "reference";

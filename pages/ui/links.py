@@ -32,6 +32,7 @@ PARAMETERS = (
     Parameter("data", "data", ("data", "train", "any_prior"), "The data, as `data_from_text` reads it", "sources"),
     Parameter("to", "text", ("start",), "The page that a cold link asked for"),
     Parameter("stop", "choice", ("talk",), "The slide"),
+    Parameter("talk_view", "choice", ("talk",), "The slide, or the presenter's notes", "slide"),
     Parameter("source", "choice", ("data",), "The kind of data"),
     Parameter("from_where", "choice", ("data",), "Where a file comes from"),
     Parameter("entry", "choice", ("data",), "The entry of the catalogue"),

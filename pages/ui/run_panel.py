@@ -53,8 +53,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def live(run: Run) -> None:
-    """Show a run's state and curves, polled while it is active; all tabs with the same link see the same."""
+def live(run: Run, draw: Callable[[Run, Status], None] | None = None) -> None:
+    """Show a run's state and curves, polled while it is active; all tabs with the same link see the same.
+
+    Args:
+        run: The run.
+        draw: Draws what is known so far; by default the curves and the latents of one member.
+    """
     try:
         active = run.config is not None and run.status().is_active
     except RunError as error:
@@ -73,11 +78,29 @@ def live(run: Run) -> None:
                 with st.container(horizontal=True):
                     for name in ("traverse", "rotate", "recover", "agree"):
                         ui.link(name)
-            _curves(run, status)
+            (draw or _curves)(run, status)
         except RunError as error:
             st.error(str(error), icon=":material/error:")
 
     panel()
+
+
+def seeds_live(run: Run, *, height: int) -> None:
+    """Show the latents of all members while they are trained, in one figure of this height."""
+
+    def clouds(run: Run, status: Status) -> None:
+        latents = run.latents()
+        if latents is None:
+            ui.plot(figures.sentence("The seeds start from other random weights ...", height=height), key="live.seeds")
+            return
+        hue, names = hues(run)
+        figure = figures.seed_panels(
+            latents["mu_z"], hue, names, titles=ui.member_names(run), elbo=latents.get("elbo"), height=height
+        )
+        figure.update_layout(title_text="", title_subtitle_text="", margin_t=40)
+        ui.plot(figure, key="live.seeds", alt="The latents of every seed while they are trained")
+
+    live(run, clouds)
 
 
 def nothing_yet() -> None:

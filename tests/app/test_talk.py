@@ -1,6 +1,7 @@
 """The talk: every slide opens cold by its link, asks before it shows, and needs the shipped runs alone."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from dvae_core import runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.latents import held_out
+from dvae_core.analysis.natural import natural_parameters
 from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
-from pages.ui.talk import captions
+from pages.ui.talk import captions, worked
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
 from tests.helpers import page_text
 
@@ -40,12 +42,40 @@ def test_a_slide_opens_cold_asks_first_and_then_shows(slide, shipped_only, visit
 
 def test_next_and_back_walk_all_slides(shipped_only, visit):
     at = visit("talk")
-    for name in NAMES[1:]:
-        at = next(b for b in at.button if b.label == "Next").click().run(timeout=60)
-        assert at.query_params["stop"] == name
+    for slide, following in pairwise(SLIDES):
+        if slide.question:  # the picture first
+            at = press(at, "Next")
+            assert at.query_params.get("stop", NAMES[0]) == slide.name
+            assert f"Answer: {slide.right}." in page_text(at)
+        at = press(at, "Next")
+        assert at.query_params["stop"] == following.name
     assert next(b for b in at.button if b.label == "Next").disabled
-    at = next(b for b in at.button if b.label == "Back").click().run(timeout=60)
+    at = press(at, "Back")
     assert at.query_params["stop"] == NAMES[-2]
+
+
+def press(at, label):
+    return next(b for b in at.button if b.label == label).click().run(timeout=60)
+
+
+def test_a_right_answer_is_told_from_a_wrong_one(shipped_only, visit):
+    slide = next(s for s in SLIDES if s.question)
+    for option in slide.options:
+        at = visit("talk", stop=slide.name)
+        at = at.button(key=f"talk.answer.{slide.name}.{option}").click().run(timeout=60)
+        assert ("Right." in page_text(at)) == (option == slide.right)
+        assert (f"Answer: {slide.right}." in page_text(at)) == (option != slide.right)
+
+
+def test_the_presenters_window_shows_notes_and_the_next_slide(shipped_only, visit):
+    slide, following = SLIDES[2], SLIDES[3]
+    at = visit("talk", stop=slide.name, talk_view="presenter")
+    assert not at.exception
+    assert slide.notes in page_text(at)
+    assert following.title in page_text(at)
+    at = press(at, "Next")
+    assert at.query_params["stop"] == following.name
+    assert at.query_params["talk_view"] == "presenter"
 
 
 def test_the_list_jumps_and_an_unknown_slide_is_the_first(shipped_only, visit):
@@ -56,20 +86,21 @@ def test_the_list_jumps_and_an_unknown_slide_is_the_first(shipped_only, visit):
 
 
 def test_without_its_shipped_runs_it_says_so(no_runs, visit):
-    at = visit("talk")
+    at = visit("talk", stop="generate")
     assert not at.exception
     assert "make examples" in page_text(at)
 
 
 def test_every_slide_is_complete():
-    assert 12 <= len(SLIDES) <= 16
+    assert 12 <= len(SLIDES) <= 26
     assert len(set(NAMES)) == len(NAMES)
     assert [slide.chapter for slide in SLIDES] == sorted(slide.chapter for slide in SLIDES)
     assert {slide.chapter for slide in SLIDES} == set(range(1, len(CHAPTERS) + 1))
     pages = {page.name for page in ORDER}
     for slide in SLIDES:
         assert slide.more[0] in pages
-        assert bool(slide.question) == bool(slide.options)
+        assert bool(slide.question) == bool(slide.options) == bool(slide.right)
+        assert not slide.question or slide.right in slide.options
         assert slide.notes
         assert slide.maths
 
@@ -113,6 +144,15 @@ def test_the_seeds_caption_counts_pairs_of_the_record(shipped_only):
     assert "pairs" not in captions.seeds_agree(elbo, None)
 
 
+def test_the_bound_caption_claims_a_relation_only_where_one_shows():
+    elbo = np.linspace(0, 1, 8)
+    rng = np.random.default_rng(0)
+    assert "the two go together" in captions.bound_and_score(elbo, 0.5 + elbo / 4)
+    assert "the two go against each other" in captions.bound_and_score(elbo, 0.9 - elbo / 4)
+    none = sum("no relation shows" in captions.bound_and_score(elbo, rng.random(8)) for _ in range(100))
+    assert none >= 88  # at the 5 % level, with three standard errors
+
+
 def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     """A title is a fixed sentence: the shipped runs must bear it out."""
     kl = held_out(runs.find("digits-beta-vae"))["kl_latent"].sum(1)
@@ -126,3 +166,30 @@ def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     assert max(own[1]) < 0.9 < min(own[0])  # "... the VAE does not"
     assert captions.flat().startswith("**The likelihood does not notice:**")
     assert captions.bent().startswith("**Here the angle matters:**")
+    linear, tree = worked.accuracies(runs.find("talk-vae"))
+    assert np.ptp(linear) == 0  # "exactly as good"
+    assert np.ptp(tree) > 0.02  # a decoder of single latents does notice
+    assert "no relation shows" in captions.bounds()  # "The two are unrelated"
+    true, learned, _ = natural_parameters(runs.find("talk-ivae"))
+    for i in range(2):  # λ of z: the coefficients that the pictures show moving with u
+        assert np.corrcoef(true[:, i, 0], learned[:, i, 0])[0, 1] > 0.8
+
+
+def test_mutual_information_has_a_minimum_at_laplace_factors_and_is_flat_for_gaussian_ones():
+    """The slide on ICA: the curve's minimum is the answer in the first world and no answer in the other two."""
+    _, laplace, scores = worked.ica_curve("laplace")
+    assert scores[laplace.argmin()] > 0.995
+    assert laplace.max() > 5 * worked.FLAT
+    _, gaussian, _ = worked.ica_curve("gaussian")
+    assert gaussian.max() < worked.FLAT
+    _, bent, scores = worked.ica_curve("nonlinear")
+    assert bent.max() > 5 * worked.FLAT  # a minimum all the same
+    assert scores[bent.argmin()] < 0.9
+
+
+def test_decoded_gaussians_fill_in_the_density_and_a_turn_leaves_it():
+    x, exact, _, moving = worked.integral_curves()
+    assert np.trapezoid(exact, x) == pytest.approx(1, abs=1e-3)
+    off = np.abs(moving - exact).max(1) / exact.max()
+    assert off[0] > 1  # one Gaussian is not the density
+    assert off[len(worked.COUNTS) - 1 :].max() < 0.06  # 8,192 draws: three standard errors at the modes are .05

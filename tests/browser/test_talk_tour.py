@@ -15,7 +15,7 @@ def shown(visitor, slide):
     page = visitor.page
     if slide.question:
         page.get_by_text(slide.question).wait_for()
-        page.get_by_role("button", name=slide.options[-1], exact=True).click()
+        page.get_by_role("button", name=f"{len(slide.options)} · {slide.options[-1]}", exact=True).click()
     page.get_by_role("heading", name=slide.title).wait_for()
     visitor.drawn()
 
@@ -36,9 +36,55 @@ def test_the_whole_talk_by_keyboard_at_projector_size(new_server, visitor, monke
     assert not too_low, "these slides need scrolling"
 
 
+def listening(visitor, url, text):
+    """Open a slide and wait until the talk listens to keys."""
+    visitor.open(url, text)
+    visitor.page.locator("html[data-lectern]").wait_for(state="attached")
+
+
+def test_the_next_key_shows_first_and_moves_second_and_digits_answer(server, visitor):
+    page = visitor.page
+    k, slide = next((k, s) for k, s in enumerate(SLIDES) if s.question)
+    listening(visitor, f"{server}/talk?stop={slide.name}", slide.question)
+    page.keyboard.press("PageDown")
+    page.get_by_text(f"Answer: {slide.right}.").wait_for()
+    page.keyboard.press("Space")
+    page.get_by_role("heading", name=SLIDES[k + 1].title).wait_for()
+    asks = next(i for i in range(k + 1, len(SLIDES)) if SLIDES[i].question)
+    listening(visitor, f"{server}/talk?stop={NAMES[asks]}", SLIDES[asks].question)
+    page.keyboard.press("2")
+    page.get_by_text(f"Your answer: “{SLIDES[asks].options[1]}”.").wait_for()
+    page.keyboard.press("PageUp")
+    page.get_by_role("button", name=f"{asks} / {len(SLIDES)}").wait_for()
+
+
+def test_after_a_drag_the_arrow_moves_the_talk_and_two_windows_stay_in_step(server, visitor):
+    page = visitor.page
+    slide = SLIDES[NAMES.index("generate")]
+    listening(visitor, f"{server}/talk?stop={slide.name}", slide.title)
+    notes = page.context.new_page()
+    notes.goto(f"{server}/talk?stop={slide.name}&talk_view=presenter")
+    notes.get_by_text(slide.notes).wait_for(timeout=60_000)
+    notes.locator("html[data-lectern]").wait_for(state="attached")
+    page.bring_to_front()  # a window behind another one is not drawn
+    slider = page.get_by_role("slider").first
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    before = slider.input_value()
+    page.keyboard.press("ArrowRight")
+    following = SLIDES[NAMES.index("generate") + 1]
+    page.get_by_role("heading", name=following.title).wait_for()
+    assert float(before) > 0
+    notes.get_by_role("heading", name=following.title).wait_for()
+
+
 def test_arrow_keys_on_a_latents_slider_move_the_slider_not_the_talk(server, visitor):
     page = visitor.page
-    visitor.open(f"{server}/talk?stop={NAMES[0]}", SLIDES[0].title)
+    k = NAMES.index("generate")
+    visitor.open(f"{server}/talk?stop=generate", SLIDES[k].title)
     slider = page.get_by_role("slider").first
     slider.focus()
     before = slider.input_value()
@@ -46,7 +92,7 @@ def test_arrow_keys_on_a_latents_slider_move_the_slider_not_the_talk(server, vis
     slider.press("ArrowRight")
     page.wait_for_timeout(800)
     assert slider.input_value() != before
-    page.get_by_role("button", name=f"1 / {len(SLIDES)}").wait_for()
+    page.get_by_role("button", name=f"{k + 1} / {len(SLIDES)}").wait_for()
 
 
 @pytest.mark.slow

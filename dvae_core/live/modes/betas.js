@@ -22,11 +22,12 @@ export class Betas extends Mode {
     const format = (/** @type {number} */ k) => short(members[this.order[k]].beta);
     this.slider = new SideSlider(view, "beta", { label: "\u03B2", max: last, step: 1, format });
     this.facts = element("dl", { "aria-live": "polite" });
+    this.bars = element("div", { class: "nats", role: "img" });
     this.shown = -1; // the member that facts and film are about
   }
 
   controls() {
-    return [this.slider.node, this.facts];
+    return [this.slider.node, this.facts, this.bars];
   }
 
   get member() {
@@ -47,7 +48,22 @@ export class Betas extends Mode {
     ];
     const entry = (/** @type {string[]} */ texts) => texts.map((textContent, k) => element(k ? "dd" : "dt", { textContent }));
     this.facts.replaceChildren(...facts.flatMap(entry));
+    this.showBars();
     view.replaceFilm();
+  }
+
+  /** What each latent carries, on one scale for all betas: they shrink as beta grows. */
+  showBars() {
+    const { members } = this.view.data;
+    const most = Math.max(...members.flatMap(({ kl_latent: kl }) => kl), 1e-9);
+    const { kl_latent: kl, dead } = members[this.member];
+    const bars = kl.map((nats, i) => {
+      const bar = element("span", { class: dead[i] ? "bar dead" : "bar" });
+      bar.style.setProperty("--share", `${(100 * nats) / most}%`);
+      return element("div", { title: `${number(nats)} nats` }, bar, element("small", { textContent: `z${i + 1}` }));
+    });
+    this.bars.replaceChildren(element("b", { textContent: "KL of each latent" }), element("div", { class: "row-of-bars" }, ...bars));
+    this.bars.setAttribute("aria-label", `KL of each latent in nats: ${kl.map((nats) => number(nats)).join(", ")}`);
   }
 
   show() {

@@ -51,6 +51,6 @@ def rotor(plan: dict[str, Any] | None, state: RotorState, *, key: str) -> float:
     data = state.data(plan)
     angle = LiveValue(key, "angle")
     angle.follow(data["angle"])
-    data |= {"angle": angle.sent, "rev": angle.rev}
+    data |= {"angle": angle.sent, "rev": angle.rev, "autoplay": data["autoplay"] and not angle.touched}
     _view(key=angle.widget, data=[data], on_angle_change=angle.remember)
     return angle.value

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dvae_core.analysis.agreement import record as agreement
-from dvae_core.analysis.common import best_member, rivals
+from dvae_core.analysis.common import best_member, good_members, rivals
 from dvae_core.analysis.latents import held_out
+from dvae_core.analysis.natural import follows, natural_parameters
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
+from dvae_core.analysis.tables import member_table, rank_test
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
 from pages.ui import recover_views, rotate_views
+from pages.ui.talk import worked
 from pages.ui.talk.demos import TRUE_AXES, shipped
 
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -20,6 +23,79 @@ COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight"
 def none() -> str:
     """Return no caption: the demo itself explains what to see."""
     return ""
+
+
+def why() -> str:
+    """State the problem."""
+    return (
+        "Bright: many spikes. Below: the position of the animal, which a model of the spikes alone does not see. Given "
+        "x only, find the causes z, and how each x came from them."
+    )
+
+
+def ica() -> str:
+    """State where the mutual information is lowest, and how flat it is for Gaussian factors."""
+    _, laplace, _ = worked.ica_curve("laplace")
+    _, gaussian, _ = worked.ica_curve("gaussian")
+    return (
+        f"MI: mutual information of the two parts of Wx. It varies by {laplace.max():.2f} nats for Laplace factors, by "
+        f"{gaussian.max():.2f} for Gaussian ones."
+    )
+
+
+def integral() -> str:
+    """State how far the estimates are from p(x), before and after the turn."""
+    _, exact, _, moving = worked.integral_curves()
+    off = abs(moving - exact).max(1) / exact.max()
+    last = len(worked.COUNTS)
+    return (
+        f"Largest error, in units of the highest density: {off[0]:.1f} with one draw, {off[last - 1]:.2f} with "
+        f"{worked.COUNTS[-1]:,}, at most {off[last:].max():.2f} after a turn."
+    )
+
+
+def bounds() -> str:
+    """State the rank correlation of bound and score, and the two best."""
+    table = member_table(shipped("talk-vae"))
+    table = table.iloc[good_members(shipped("talk-vae"))]
+    return bound_and_score(table["elbo"].to_numpy(), table["mcc_pearson"].to_numpy())
+
+
+def bound_and_score(elbo: Any, mcc: Any) -> str:
+    """State whether the bound says which model has the better latents.
+
+    Args:
+        elbo: Held-out bound of every member.
+        mcc: Score of every member.
+    """
+    rho, p = rank_test(elbo, mcc)
+    best, top = int(elbo.argmax()), int(mcc.argmax())
+    rank = int((elbo > elbo[top]).sum()) + 1
+    relation = (
+        "no relation shows" if p > 0.05 else "the two go together" if rho > 0 else "the two go against each other"
+    )
+    return (
+        f"The best bound has an MCC of {mcc[best]:.2f}; the best MCC, {mcc[top]:.2f}, is number {rank} of {len(elbo)} "
+        f"by bound. Rank correlation {number(rho)} (p = {p:.2f}): {relation}."
+    )
+
+
+def downstream() -> str:
+    """State how far the two accuracies move with the angle."""
+    linear, tree = worked.accuracies(shipped("talk-vae"))
+    return (
+        f"Linear decoder: {linear[0]:.2f} at every angle (moves by {linear.max() - linear.min():.3f}). Decision tree: "
+        f"{tree.min():.2f} to {tree.max():.2f}."
+    )
+
+
+def lambdas() -> str:
+    """State how well the learned coefficients follow the true ones."""
+    true, learned, _ = natural_parameters(shipped("talk-ivae"))
+    return (
+        "λ(u) of the factors and of the trained prior, after the map that the theorem leaves free. Correlation over u: "
+        f"{', '.join(number(r) for r in follows(true, learned))}."
+    )
 
 
 def generate() -> str:

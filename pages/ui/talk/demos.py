@@ -1,6 +1,6 @@
 """The pictures of the talk: each function draws one slide from the shipped runs, small enough for a projector."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -25,9 +25,10 @@ from pages.ui.components.explorer import explorer
 from pages.ui.components.rotor import rotor
 from pages.ui.components.sheet import sheet
 from pages.ui.components.store import ship
+from pages.ui.talk import screen
 
-HEIGHT = 400  # with the title above and a caption below, 720 pixels at the projector's font size
 TRUE_AXES = 35  # degrees, on the slide of the exact model: the bound's favourite axes are not the true ones
+SIDE_BY_SIDE = 48  # rem; in less, the explorer puts the picture below the sliders
 ANGLES = (0, 15, 30, 45, 60, 75, 90)
 
 
@@ -49,28 +50,36 @@ def _mount(run: Run) -> Any:
     return plan
 
 
-def _plot(figure: Any, key: str, *, height: int = HEIGHT, titled: bool = True, below: int = 90) -> None:
-    """Show a figure on one screen of a projector: its title on one line or omitted, no subtitle.
+def plot(figure: Any, key: str, *, height: int | None = None, titled: bool = True, below: int = 90) -> None:
+    """Show a figure on one screen of a projector: its title on one line or omitted, no subtitle, type of the page.
 
     The legend is `below` pixels under the axes.
     """
+    height, size = height or screen.room(), screen.type_size()
     title = figure.layout.title.text.replace("<br>", " ")
     panels = any(note.yanchor == "bottom" for note in figure.layout.annotations)  # the titles of panels are annotations
-    figure.update_layout(height=height, margin_t=(48 if titled else 12) + 30 * panels)
+    figure.update_layout(height=height, margin_t=(48 if titled else 12) + round(1.6 * size) * panels)
     figure.update_layout(title={"text": title if titled else "", "pad": {"t": 12}, "subtitle": {"text": ""}})
-    figure.update_layout(legend_y=-below / (height - 160))
+    figure.update_layout(legend_y=-below / (height - 160), font_size=size, legend_font_size=size)
+    figure.update_xaxes(title_font_size=size, tickfont_size=size)
+    figure.update_yaxes(title_font_size=size, tickfont_size=size)
+    figure.update_annotations(font_size=size)
     ui.plot(figure, key=key, alt=title)
 
 
-def _drag(run: Run, member: int, count: int, **more: Any) -> None:
+def _drag(run: Run, member: int, count: int, *, labels: Mapping[int, str] | None = None, **more: Any) -> None:
+    """Show sliders that move by themselves until touched; `labels` name latents by their index."""
     plan = _mount(run)
     lo, hi = slider_range(run, member, "posterior")
-    latents = latent_table(run, member)[:count]
+    named = labels or {}
+    latents = [row | {"label": named.get(row["index"], row["label"])} for row in latent_table(run, member)[:count]]
 
     @st.fragment
     def moving() -> None:
-        with st.container(width=1024):  # the picture is as high as it is wide
-            state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, filmstrip=False, **more)
+        # the picture, in the right half, is as high as it is wide
+        wanted = max(round(2.3 * screen.room()), round(SIDE_BY_SIDE * screen.type_size()))
+        with st.container(width=min(screen.width(), wanted)):
+            state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, filmstrip=False, autoplay=True, **more)
             explorer(plan.tree, state, key=f"talk.{run.id}.{more.get('mode', '')}")
 
     moving()
@@ -79,7 +88,7 @@ def _drag(run: Run, member: int, count: int, **more: Any) -> None:
 def drag_digits() -> None:
     """Sliders over the latents of a trained decoder, moving by themselves until touched."""
     run = shipped("digits-beta-vae")
-    _drag(run, best_member(run), 4, autoplay=True)
+    _drag(run, best_member(run), 4)
 
 
 def reconstructions() -> None:
@@ -99,9 +108,24 @@ def betas() -> None:
 
 
 def faces() -> None:
-    """Show sliders over the latents of a model of faces, whose factors everybody can name."""
+    """Show sliders over the latents of a model of faces, named by the factor that each follows most, and how well."""
     run = shipped("faces-beta-vae")
-    _drag(run, best_member(run), 4)
+    member = best_member(run)
+    _drag(run, member, 5, labels=followed_factors(run, member))
+
+
+def followed_factors(run: Run, member: int) -> dict[int, str]:
+    """Name each latent, by its index, with the factor that it follows most and their correlation, from .5 on."""
+    found = recovery(run, member)
+    if found is None:
+        return {}
+    matrix = abs(found.pearson.matrix)  # factors by latents
+    best = matrix.argmax(0)
+    return {
+        j: f"z{j + 1} · {found.names[best[j]]} {matrix[best[j], j]:.2f}"
+        for j in range(matrix.shape[1])
+        if matrix[best[j], j] >= 0.5
+    }
 
 
 def seeds() -> None:
@@ -118,9 +142,8 @@ def seeds() -> None:
         elbo=latents["elbo"],
         elbo_error=latents.get("elbo_error"),
         selected=bright,
-        height=HEIGHT,
     )
-    _plot(figure, "talk.seeds", titled=False, below=30)
+    plot(figure, "talk.seeds", height=screen.room() - 50, titled=False, below=30)
 
 
 def dial() -> None:
@@ -131,7 +154,7 @@ def dial() -> None:
     @st.fragment
     def turn() -> None:
         z = prior_samples(run, member, 1500)
-        rotor(plan.tree, RotorState(member=member, points=z, limit=90.0, strips=False), key="talk.dial")
+        rotor(plan.tree, RotorState(member=member, points=z, limit=90.0, strips=False, autoplay=True), key="talk.dial")
 
     turn()
 
@@ -144,7 +167,7 @@ def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
         return
     shown = {key: value for key, value in found.arrays().items() if not key.startswith(tuple(leave_out))}
     conditional = run.config.is_conditional
-    _plot(figures.rotation_story(shown, conditional=conditional), f"talk.curve.{name}", titled=False)
+    plot(figures.rotation_story(shown, conditional=conditional), f"talk.curve.{name}", titled=False)
 
 
 def flat_curve() -> None:
@@ -160,14 +183,16 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
-    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=300, title="")
+    rotate_views.guess(
+        run, best_member(run), (0, 1), 40.0, height=screen.room() - round(3.5 * screen.type_size()), title=""
+    )
 
 
 def exact_model() -> None:
     """The closed-form curves of the linear-Gaussian model."""
     model = linear_gaussian.from_posterior((1.0, 0.05))
     found = linear_gaussian.curves(model, step=5.0, truth_deg=TRUE_AXES)
-    _plot(figures.rotation_story(found), "talk.exact", titled=False)
+    plot(figures.rotation_story(found), "talk.exact", titled=False)
 
 
 def any_prior() -> None:
@@ -188,7 +213,7 @@ def any_prior() -> None:
         for cell, (points, title, letter) in zip(st.columns(3), shown, strict=True):
             with cell:
                 axis = (f"{letter}1", f"{letter}2")
-                figure = figures.stage(points, found.z, title=title, axis=axis, height=HEIGHT - 140)
+                figure = figures.stage(points, found.z, title=title, axis=axis, height=screen.room() - 140)
                 ui.plot(figure, key=f"talk.any.{letter}")
 
     lab()
@@ -209,9 +234,9 @@ def world() -> None:
     figure = figures.data_scatter(z_true, hue, names, names=("s1", "s2"), role="factor", title="(a) factors s: p(s|u)")
     left, right = st.columns(2)
     with left:
-        _plot(figure, "talk.factors")
+        plot(figure, "talk.factors")
     with right:
-        _plot(figures.data_scatter(x, hue, names, title="(b) data: p(x|u)"), "talk.data")
+        plot(figures.data_scatter(x, hue, names, title="(b) data: p(x|u)"), "talk.data")
 
 
 def four_panels() -> None:
@@ -224,7 +249,8 @@ def four_panels() -> None:
         aligned.append(None if found is None else found.aligned[held_out(run)["x_rows"][::2]])
         titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}")
     figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles)
-    _plot(figure, "talk.four", height=HEIGHT - 30)
+    figure.update_yaxes(title_text="")  # the room is for the panels; the axes below them have the names
+    plot(figure, "talk.four", height=screen.room() - 30)
 
 
 def reference_lines() -> None:
@@ -241,20 +267,29 @@ def reference_lines() -> None:
         references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
     turned = references.get("random rotation")
     title = None if turned is None else f"The true factors, rotated at random, score {turned:.2f}"
-    _plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title), "talk.lines")
+    plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title), "talk.lines")
 
 
 def closing_table() -> None:
-    """Show what u changes, and what is recovered."""
-    st.markdown(
-        "| What u changes | The factors come back up to |\n|---|---|\n"
-        "| nothing | any rotation, and worse |\n"
-        "| the means | an invertible affine map |\n"
-        "| the variances | order, sign and scale |\n"
-        "| both | order, sign, scale and offset |\n\n"
-        "Gaussian p(z|u). Where the statistics T are learned, a curve along each axis remains free as well. "
-        "u must take at least **nk + 1** values (n latents, k statistics each), and λ(u) must vary in nk directions."
-    )
+    """Show what u changes and what is recovered, and beside it what the theorems say."""
+    with st.container(key="talk-close"):
+        left, right = st.columns(2, gap="large")
+        left.markdown(
+            "| What u changes | The factors come back up to |\n|---|---|\n"
+            "| nothing | any rotation, and worse |\n"
+            "| the means | an invertible affine map |\n"
+            "| the variances | order, sign and scale |\n"
+            "| both | order, sign, scale and offset |\n\n"
+            "For a Gaussian p(z|u). u must take at least **nk + 1** values (n latents, k statistics each), and λ(u) "
+            "must vary in nk directions."
+        )
+        right.markdown(
+            "- **Theorem 1.** If λ(u) varies in enough directions, p(x|u) determines the latents' statistics up to a "
+            "linear map.\n"
+            "- **Theorem 2.** With two statistics or more, that map does not mix latents.\n"
+            "- **Open questions.** Which u is rich enough? Who checks the assumptions? What do the latents of a "
+            "recording mean?"
+        )
     with st.container(horizontal=True):
         for name in ("data", "train", "recover"):
             ui.link(name, keep=())

@@ -1,13 +1,13 @@
 """The slides of the talk: each one's claim, question and picture, and notes for the presenter.
 
-`demos.py` draws the pictures, `captions.py` writes the sentences that depend on numbers, and `pages/talk.py` shows one
-slide at a time.
+`demos.py` draws the pictures of shipped runs and `worked.py` those that are worked out on the spot, `captions.py`
+writes the sentences that depend on numbers, and `pages/talk.py` shows one slide at a time.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pages.ui.talk import captions, demos
+from pages.ui.talk import captions, demos, worked
 
 CHAPTERS = ("Just do it", "Bad news", "Rescue")
 
@@ -26,6 +26,7 @@ class Slide:
         maths: The formula, shown on demand.
         question: Asked before the picture is shown; "" for none.
         options: The answers to choose from.
+        right: The option that the picture bears out.
         more: The page to continue on, and its query parameters.
         live: Recipe that can be trained during the talk in less than 15 s, or "".
     """
@@ -39,6 +40,7 @@ class Slide:
     maths: str
     question: str = ""
     options: tuple[str, ...] = ()
+    right: str = ""
     more: tuple[str, dict[str, str]] = ("traverse", {})
     live: str = ""
 
@@ -56,6 +58,31 @@ CONDITIONAL_PRIOR = (
 )
 
 SLIDES = (
+    Slide(
+        "why",
+        1,
+        "Many measured numbers x. Which few causes z lie behind them?",
+        worked.recording,
+        captions.why,
+        notes="This recording is simulated: 60 place cells, and below them the position that drives them. Say what a "
+        "latent is: a number that was not measured. The talk asks whether the ones that a model finds are real.",
+        maths=r"Given samples of $x$ alone, with $p(x, z) = p_\theta(x|z)\,p(z)$ and $p(z) = \prod_i p(z_i)$: find "
+        r"$\theta$, and the posterior $p_\theta(z|x)$.",
+        more=("data", {"data": "neurons"}),
+    ),
+    Slide(
+        "ica",
+        1,
+        "The linear case is solved: ICA turns W until the parts of Wx are independent.",
+        worked.ica,
+        captions.ica,
+        notes="Turn the dial for the Laplace factors first: the curve has one minimum, at the factors. Then switch to "
+        "Gaussian factors: the curve is flat, which is chapter 2 in miniature. With a nonlinear mixing there is a "
+        "minimum, and it is not at the factors.",
+        maths=r"$$x = A s + \varepsilon, \qquad W = \arg\min_W I\big((Wx)_1; (Wx)_2\big)$$ Disentanglement is, "
+        r"roughly, nonlinear ICA: $x = f(z) + \varepsilon$.",
+        more=("recover", {"run": "talk-ivae"}),
+    ),
     Slide(
         "generate",
         1,
@@ -88,6 +115,7 @@ SLIDES = (
         maths=VAE_LOSS,
         question="What does a larger β do to the pictures?",
         options=("Sharper", "Blurred", "Nothing"),
+        right="Blurred",
         more=("traverse", {"run": "digits-beta-vae", "mode": "betas"}),
     ),
     Slide(
@@ -112,6 +140,7 @@ SLIDES = (
         maths=r"$$\text{seeds } 0..7: \quad \text{nearly the same } p_\theta(x), \text{ other } q_\phi(z|x)$$",
         question="Eight seeds of one VAE on the same data. Do they find the same axes?",
         options=("The same", "Up to order and sign", "Each its own"),
+        right="Each its own",
         more=("agree", {"run": "talk-vae"}),
         live="talk-vae",
     ),
@@ -126,6 +155,7 @@ SLIDES = (
         maths=ROTATION,
         question="We rotate all latents by 45°. What happens to the data the model generates?",
         options=("It rotates too", "It changes a little", "Nothing"),
+        right="Nothing",
         more=("rotate", {"run": "talk-vae"}),
     ),
     Slide(
@@ -141,7 +171,19 @@ SLIDES = (
         + r"$$p(x) = \int p(x|f(z))\,N(z; 0, I)\,dz = \int p(x|f(M^\top\tilde z))\,N(\tilde z; 0, I)\,d\tilde z$$",
         question="log p(x) of the held-out data, against the angle: what shape has the curve?",
         options=("A peak at 0°", "A peak at the true axes", "Flat"),
+        right="Flat",
         more=("rotate", {"run": "talk-vae", "view": "curve"}),
+    ),
+    Slide(
+        "integral",
+        2,
+        "p(x) averages over all z. A turn of z changes none of the average.",
+        worked.integral,
+        captions.integral,
+        notes="Every draw of z is decoded to one Gaussian. Their mean fills in p(x), the dashed line. At the end of "
+        "the slider the latents turn: other Gaussians from the same draws, and the same mean.",
+        maths=r"$$p(x) = \int p(x|z)\,p(z)\,dz \approx \frac1K \sum_k p(x|z_k), \qquad z_k \sim N(0, I)$$",
+        more=("rotate", {"run": "talk-vae"}),
     ),
     Slide(
         "guess",
@@ -153,6 +195,21 @@ SLIDES = (
         "training did not have: another seed would have come out at another angle.",
         maths=r"$$\log p(x) = \log \tilde p(x) \quad \text{for every } x$$",
         more=("rotate", {"run": "talk-vae", "view": "guess"}),
+    ),
+    Slide(
+        "best",
+        2,
+        "Eight models, ranked by their bound. Which would you publish?",
+        worked.bounds,
+        captions.bounds,
+        notes="Let the room choose a number before the picture: most choose the best bound. Locatello et al. (2019): "
+        "without inductive biases on models and data, unsupervised disentanglement is impossible, and "
+        "well-disentangled models cannot be identified without supervision.",
+        maths=ROTATION,
+        question="Eight seeds of one VAE. Does the best bound have the best latents?",
+        options=("Yes", "No", "The two are unrelated"),
+        right="The two are unrelated",
+        more=("study", {}),
     ),
     Slide(
         "diagonal",
@@ -168,6 +225,20 @@ SLIDES = (
         more=("rotate", {"view": "exact"}),
     ),
     Slide(
+        "downstream",
+        2,
+        "For a linear decoder, turned latents are exactly as good.",
+        worked.downstream,
+        captions.downstream,
+        notes="This is the answer that most rooms get wrong. Latents can be useful features and carry no meaning one "
+        "by one. A tree, which looks at one latent at a time, does depend on the angle, and so does a person.",
+        maths=r"$$w^\top z = (M w)^\top \tilde z, \qquad \|M w\| = \|w\|$$",
+        question="We turn the latents by 45° and train a linear decoder on them. How much accuracy is lost?",
+        options=("None", "A little", "Half of it"),
+        right="None",
+        more=("recover", {"run": "talk-vae", "recover_view": "features"}),
+    ),
+    Slide(
         "any",
         2,
         "“So use another prior!” Any factorial prior can be turned.",
@@ -178,6 +249,7 @@ SLIDES = (
         maths=r"$$g = F^{-1} \circ \Phi \circ R \circ \Phi^{-1} \circ F, \qquad p(z) = p(g(z))\,|\det J_g(z)|$$",
         question="With a uniform prior a rotation would show: a turned square is no square. Is the case closed?",
         options=("Yes, solved", "No"),
+        right="No",
         more=("any_prior", {"first": "uniform", "second": "uniform"}),
     ),
     Slide(
@@ -190,6 +262,17 @@ SLIDES = (
         "themselves are not.",
         maths=CONDITIONAL_PRIOR,
         more=("data", {}),
+    ),
+    Slide(
+        "lambda",
+        3,
+        "The prior moves with u, and that is what can be learned.",
+        worked.lambdas,
+        captions.lambdas,
+        notes="A Gaussian p(z|u) has two statistics, z and z², each with a coefficient λ for every u. Before training "
+        "all bars of a panel are equal. Theorem 1 needs the bars to vary in enough directions: nk + 1 values of u.",
+        maths=CONDITIONAL_PRIOR + r" For a Gaussian: $T = (z, z^2)$, $\lambda = (\mu/\sigma^2, -1/2\sigma^2)$.",
+        more=("conditions", {"run": "talk-ivae"}),
     ),
     Slide(
         "rescue",
@@ -205,6 +288,7 @@ SLIDES = (
         "permutation (theorem 2, which also needs $f$ to have continuous second-order cross derivatives).",
         question="Same data, same nets. One model sees u, a plain VAE does not. What will the VAE's latents be?",
         options=("The factors", "The factors, turned", "Something else"),
+        right="Something else",
         more=("recover", {"run": "talk-ivae"}),
         live="talk-ivae",
     ),
@@ -219,6 +303,7 @@ SLIDES = (
         maths=r"$$\text{gap} = \mathrm{E}_u\,\tfrac12\Big[\sum_i \log (M V_u M^\top)_{ii} - \log\det V_u\Big]$$",
         question="The same curve for the iVAE, log p(x|u): what shape now?",
         options=("Flat again", "Highest at 0° and 90°", "Highest at 45°"),
+        right="Highest at 0° and 90°",
         more=("rotate", {"run": "talk-ivae", "view": "curve"}),
     ),
     Slide(
@@ -232,6 +317,7 @@ SLIDES = (
         maths=r"$$\mathrm{MCC} = \max_\pi \frac1n \sum_i |\mathrm{corr}(z_i, \hat z_{\pi(i)})|$$",
         question="Take the two true factors and rotate them at random. What is their mean correlation with the truth?",
         options=("About 0", "About 0.5", "About 0.9"),
+        right="About 0.9",
         more=("recover", {"run": "talk-ivae", "view": "scores"}),
     ),
     Slide(
