@@ -22,6 +22,7 @@ def _examples(options: argparse.Namespace) -> int:
     """Retrain every shipped run as the app would, and keep only the files that readers need."""
     from dvae_core.analysis.agreement.compute import agreement
     from dvae_core.analysis.common import best_member
+    from dvae_core.analysis.conditions.compute import conditions
     from dvae_core.analysis.disentanglement.compute import disentanglement
     from dvae_core.analysis.downstream.compute import downstream
     from dvae_core.analysis.linear_ica.compute import linear_ica
@@ -41,8 +42,12 @@ def _examples(options: argparse.Namespace) -> int:
         if run.about["x_shape"] and run.about["z_names"]:
             for _ in disentanglement(run, member_index=best_member(run)):
                 pass
-        for _ in rotation(run, member_index=best_member(run)):  # the member shown when a page opens
+        shown = best_member(run)  # the member that pages open with
+        for _ in rotation(run, member_index=shown):
             pass
+        if run.config.is_conditional:
+            for _ in conditions(run, member_index=shown):
+                pass
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
         print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
