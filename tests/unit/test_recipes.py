@@ -1,9 +1,6 @@
 """Recipes: every one is complete and trains; defaults suit the data; what ships is small, whole and reproducible."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -26,6 +23,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
 from dvae_core.training.train import train
+from tests.helpers import trained_run
 
 FILE = FileData(path="not read")
 
@@ -229,20 +227,23 @@ def test_the_shipped_figure_says_what_the_talk_says():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            "talk-ivae",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="shipped before starts were machine-independent, a favourable draw: docs/recovery.md",
+            ),
+        ),
+        *(name for name in SHIPPED if name != "talk-ivae"),
+    ],
+)
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path):
-    """Same seeds give the same numbers with the same instruction set: the training runs with that of the shipped runs.
-
-    The principal axes of whitened x are degenerate: with another one, linear algebra starts every seed elsewhere.
-    """
-    from dvae_core.analysis.score.compute import score
-
+    """Same seeds start alike on every machine. Rounding differs and grows in training: two deviations over seeds."""
     shipped = runs.Run(runs.examples_folder() / name).score()
-    command = [sys.executable, "-m", "dvae_core", "train", "--recipe", name, "--out", str(tmp_path / "run")]
-    environment = {**os.environ, "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    run = runs.Run(tmp_path / "run")
-    again = score(run)
+    again = trained_run(tmp_path / "run", recipe(name), score=True).score()
     for key in ("elbo", "mcc_pearson"):
         if shipped["mean"][key] is None:
             assert again["mean"][key] is None
