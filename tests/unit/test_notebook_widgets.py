@@ -1,11 +1,13 @@
 """Widgets of a run: what they send, what is refused, and the sentence where anywidget is not installed."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from dvae_core import live, runs
+from tests.helpers import ROOT
 
 pytest.importorskip("anywidget", reason="anywidget is not installed (pip install 'dvae-core[notebook]')")
 
@@ -59,3 +61,18 @@ def test_without_anywidget_the_message_says_what_to_install():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'dvae-core[notebook]'" in found.stdout
+
+
+def test_the_notebook_of_live_parts_runs_and_shows_them():
+    cells = json.loads((ROOT / "docs/live_parts.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")
+    names: dict = {}
+    shown = []
+    for text in code:
+        *lines, last = text.splitlines()
+        exec("\n".join(lines), names)
+        value = eval(last, names)  # what a notebook shows under a cell
+        shown.append(type(value).__name__)
+    assert shown == ["Explorer", "NoneType", "Explorer", "Rotor", "Linked"]
+    assert len(names["faces"].z) == len(names["faces"]._data["z0"])
