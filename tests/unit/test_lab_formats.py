@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
+from scipy import sparse
 
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
@@ -256,3 +257,54 @@ def test_an_ome_tiff_does_not_open_the_files_it_names(tmp_path):
     data = readers.read(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(data.x, PAGES[:2].reshape(2, -1))
     assert "names other files (other.ome.tif), whose pages are not read" in data.meta["notes"]
+
+
+# --- AnnData and DeepLabCut -------------------------------------------------------------------------------------------
+
+
+def cells(path, *, dense):
+    """Write an AnnData file: X of logarithms, a layer of counts, obs with categories, var with an index of any name."""
+    counts = RNG.poisson(0.6, (40, 12))
+    with h5py.File(path, "w") as file:
+
+        def put(where, matrix, kind):
+            group = file.create_group(where)
+            group.attrs["encoding-type"], group.attrs["shape"] = kind, matrix.shape
+            group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
+
+        if dense:
+            file["X"] = np.log1p(counts).astype(np.float32)
+        else:
+            put("X", sparse.csr_matrix(np.log1p(counts)), "csr_matrix")
+        put("layers/counts", sparse.csc_matrix(counts), "csc_matrix")
+        file["obs/_index"], file["obs/n_genes"] = [f"c{i}" for i in range(40)], counts.sum(1)
+        file["obs/cell_type/categories"], file["obs/cell_type/codes"] = ["B", "T"], (np.arange(40) % 2).astype(np.int8)
+        file["var/gene_symbols"] = [f"g{i}" for i in range(12)]
+        file["var"].attrs["_index"] = "gene_symbols"
+        file["obsm/X_pca"] = RNG.standard_normal((40, 5))
+    return counts
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_matrices_of_anndata_have_genes_and_cells_have_labels(tmp_path, dense):
+    counts = cells(tmp_path / "a.h5ad", dense=dense)
+    data = readers.read(tmp_path / "a.h5ad", u="cell_type")
+    np.testing.assert_allclose(data.x, np.log1p(counts), rtol=1e-6)
+    assert (data.x_names[:2], data.u_labels) == (("g0", "g1"), ("B", "T"))
+    layer = readers.read(tmp_path / "a.h5ad", x="layers/counts", u="cell_type")
+    np.testing.assert_array_equal(layer.x, counts)
+    assert layer.x_names == data.x_names
+    assert readers.read(tmp_path / "a.h5ad", x="X_pca").d_x == 5
+
+
+def test_positions_of_deeplabcut_without_their_likelihood(tmp_path):
+    xy, sure = RNG.uniform(0, 100, (30, 4)), np.where(np.arange(30) % 10 == 0, 0.2, 0.99)
+    lines = ["scorer" + ",net" * 6, "bodyparts,nose,nose,nose,tail,tail,tail", "coords,x,y,likelihood,x,y,likelihood"]
+    lines += [f"{i},{a:.4f},{b:.4f},{p},{c:.4f},{d:.4f},1.0" for i, ((a, b, c, d), p) in
+              enumerate(zip(xy, sure, strict=True))]  # fmt: skip
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    data = readers.read(tmp_path / "a.csv")
+    assert data.x_names == ("nose x", "nose y", "tail x", "tail y")
+    np.testing.assert_allclose(data.x, xy, atol=1e-4)
+    assert "nose: 3 of 30 positions have a likelihood below 0.6" in data.meta["notes"]
+    assert readers.read(tmp_path / "a.csv", x="nose x", u="nose likelihood").u[0] == pytest.approx(0.2)

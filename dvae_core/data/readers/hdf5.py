@@ -180,6 +180,7 @@ def _recording(file: File, ask: Ask) -> Recording:
     for name, item in found.items():
         if not any(name == done or name.startswith(f"{done}/") for done in made.used):
             made.dataset(name, item)
+    made.genes()
     shapes = {v.name: v.shape for v in made.variables}
     more: dict[str, Any] = {}
     for pictures, factors in (("imgs", "latents/values"), ("images", "labels")):
@@ -322,12 +323,29 @@ class _Made:
             self.notes.append(
                 f"{name} was sparse: {inside['data']['shape'][0]:,} of {rows * width:,} entries are not 0"
             )
-        places = (f"{name}/features/name", f"{name}/features/id", f"{name}/gene_names") if tenx else ("var/_index",)
+        places = (f"{name}/features/name", f"{name}/features/id", f"{name}/gene_names") if tenx else ()
         for place in places:
             names = self.found.get(place, {})
             if names.get("dtype") == "str" and names["shape"] == (width,):
                 self.columns[name] = tuple(self.file.texts(place).tolist())
                 break
+
+    def genes(self) -> None:
+        """Name the columns of AnnData's matrices (X, layers, raw/X), dense or sparse, by the index of their genes."""
+        for group in ("", "raw/"):
+            at = f"{group}var/{self.found.get(f'{group}var', {}).get('_index', '_index')}"
+            item = self.found.get(at, {})
+            if item.get("dtype") != "str" or len(item.get("shape") or ()) != 1:
+                continue
+            matrices = [
+                v.name for v in self.variables
+                if len(v.shape) == 2 and v.shape[1] == item["shape"][0] and v.readable and v.name not in self.columns
+                and (v.name == f"{group}X" or (not group and v.name.startswith("layers/")))
+            ]  # fmt: skip
+            if matrices:
+                names = tuple(self.file.texts(at).tolist())
+                self.columns |= dict.fromkeys(matrices, names)
+                self.axes |= dict.fromkeys(matrices, 0)
 
     def _dense(
         self, name: str, inside: Mapping[str, Any], shape: tuple[int, int], by_column: bool, part: Part

@@ -22,7 +22,7 @@ MAX_PARTS = 5_000  # of one cell
 MAX_DEPTH = 16
 BLOCK = 2**22
 ATTRIBUTES = ("neurodata_type", "unit", "units", "rate", "conversion", "offset", "MATLAB_class", "MATLAB_empty",
-              "MATLAB_int_decode", "MATLAB_sparse", "MATLAB_object_decode", "encoding-type", "pandas_type",
+              "MATLAB_int_decode", "MATLAB_sparse", "MATLAB_object_decode", "encoding-type", "_index", "pandas_type",
               "scale_factor", "add_offset", "_FillValue", "missing_value")  # fmt: skip
 
 

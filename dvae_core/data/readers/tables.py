@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dvae_core.data.readers.model import FULL_CIRCLE, Intervals, Labels, Part, R
 
 MAX_COLUMNS = 20_000
 SAMPLE_LINES, SAMPLE_BYTES = 200, 2**22  # the beginning, from which the layout is determined
+UNSURE = 0.6  # DeepLabCut's own default cutoff
 LOOK = 1000  # rows from which `inspect` infers types
 GAPS = (
     "",
@@ -71,6 +72,7 @@ class Layout:
         extra: Columns without a name: "row names" at the start, or an empty one if every line ends in a separator.
         nominal: Columns that the file declares to be labels.
         has_header: Whether the names came from the file.
+        confidence: Columns that state how sure a tracker is; they are no data.
         notes: Facts about the layout that may surprise.
     """
 
@@ -84,6 +86,7 @@ class Layout:
     has_header: bool = True
     notes: tuple[str, ...] = ()
     is_arff: bool = False
+    confidence: frozenset[str] = frozenset()
     default_u: str = ""
 
 
@@ -165,6 +168,9 @@ def _text(path: Path, ask: Ask) -> Recording:
     variables, values, strays, notes = [], {}, {}, list(layout.notes)
     for name in frame.columns:
         variable, found, note = _column(path, str(name), pd.Series(frame[name]), layout, total)
+        if name in layout.confidence and variable.readable:
+            variable = replace(variable, role="confidence")
+            note = _unsure(str(name), found)
         variables.append(variable)
         values[variable.name] = found
         notes += [note] if note else []
@@ -237,6 +243,14 @@ def _column(
         dtype = "int64" if there.all() else "float64"
         return made(dtype, "label", values, bool(there.all())), column, ""
     return made("float64", "column", values if whole else None, whole and bool(there.all())), values, note
+
+
+def _unsure(name: str, found: Any) -> str:
+    """Return a note on how many positions of a body part the tracker was not sure of; they are kept."""
+    values = np.asarray(found, np.float64) if isinstance(found, np.ndarray) else np.zeros(0)
+    low = int((values < UNSURE).sum())
+    part = name.removesuffix(" likelihood")
+    return f"{part}: {low:,} of {len(values):,} positions have a likelihood below {UNSURE:g}" if low else ""
 
 
 def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None, str, int]:
@@ -352,11 +366,12 @@ def layout_of(path: Path) -> Layout:
         named = _split([comment.lstrip("# ")], separator)[0]
         if len(named) == width and all(map(number, first)) and not all(map(number, named)):
             header = [n.strip() for n in named]
-    count = 0
+    count, tracked = 0, False
     if not header and first[0].strip().lower() == "scorer" and len(table) > 3:  # DeepLabCut: scorer, bodyparts, coords
         count = next((i for i in range(1, 5) if i < len(table) and table[i][0].strip() == "coords"), 0) + 1
         levels = [row for row in table[1:count] if row[0].strip() != "scorer"]
         header = ["frame", *(" ".join(level[j].strip() for level in levels) for j in range(1, width))]
+        tracked = True
         notes.append("a table of DeepLabCut")
     elif not header:
         others = table[1:]
@@ -397,7 +412,15 @@ def layout_of(path: Path) -> Layout:
         notes.append("commas are decimals")
     before = skip + sum(1 for _ in _consumed(body, count, separator))
     return Layout(
-        separator, _unique(fields), before, decimal, units, extra, has_header=bool(header), notes=tuple(notes)
+        separator,
+        _unique(fields),
+        before,
+        decimal,
+        units,
+        extra,
+        has_header=bool(header),
+        notes=tuple(notes),
+        confidence=frozenset(f for f in fields if tracked and f.endswith(" likelihood")),
     )
 
 
