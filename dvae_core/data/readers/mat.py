@@ -8,7 +8,7 @@ changed byte in a type tag, scipy 1.17.1), which is not acceptable in an app tha
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedIOBase
 from math import prod
@@ -93,30 +93,26 @@ def made(
 ) -> Recording:  # fmt: skip
     """Return the recording of a MATLAB file of any version; a lone table is read as a table."""
     columns = matlab_objects.converted(path, variables, ask.budget_bytes)
-    if columns:
-        objects = {column.of for column in columns}
-        others = [v for v in variables if v.name not in objects]
-        several = any(v.readable and prod(v.shape) > 1 for v in others)
-        alone = len(objects) == 1 and bool(columns[0].name) and not several
-        found = matlab_objects.described(columns, alone=alone)
-        variables = [*others, *(variable for variable, _ in found.values())]
-        groups = {**groups, **{c.of: "a MATLAB table" for c in columns if c.name}}
-        plain = load
+    objects = {column.of for column in columns}
+    others = [v for v in variables if v.name not in objects]
+    several = any(v.readable and prod(v.shape) > 1 for v in others)
+    alone = len(objects) == 1 and bool(columns[0].name) and not several
+    found = matlab_objects.described(columns, alone=alone)
 
-        def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-            stored = {name: part for name, part in parts.items() if name not in found}
-            return (plain(stored) if stored else {}) | matlab_objects.loaded(found, parts)
+    def load_all(parts: Mapping[str, Part]) -> dict[str, Any]:
+        stored = {name: part for name, part in parts.items() if name not in found}
+        return (load(stored) if stored else {}) | matlab_objects.loaded(found, parts)
 
-        if alone:
-            from dvae_core.data.readers import tables  # pandas is slow to import
+    if alone:
+        from dvae_core.data.readers.columns import of_columns, role_of  # pandas is slow to import
 
-            return tables.of_columns(path, ask, variables, load, strays={}, **more)
-    axes = {
-        v.name: 1 if v.axes == ("unit", "time") else 0
-        for v in variables
-        if v.axes in (("unit", "time"), ("time", "unit"))
-    }
-    return Recording(path, variables, load, groups=groups, layout="F", untyped=True, axes=axes, **more)
+        table = [replace(v, role=v.role or role_of(v.name, None, whole=False)) for v, _ in found.values()]
+        return of_columns(path, ask, [*others, *table], load_all, strays={}, **more)
+    variables = [*others, *(variable for variable, _ in found.values())]
+    groups = {**groups, **{c.of: "a MATLAB table" for c in columns if c.name}}
+    sampled = (("unit", "time"), ("time", "unit"))
+    axes = {v.name: sampled.index(v.axes) ^ 1 for v in variables if v.axes in sampled}
+    return Recording(path, variables, load_all, groups=groups, layout="F", untyped=True, axes=axes, **more)
 
 
 def collect(entries: Iterable[Entry]) -> tuple[list[Variable], dict[str, str], set[str]]:

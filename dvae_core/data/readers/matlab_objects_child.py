@@ -52,7 +52,8 @@ def check_links(path: str) -> None:
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
-        stack, seen = [file["/"]], set()
+        stack: list[Any] = [file["/"]]
+        seen: set[Any] = set()
         while stack:
             group = stack.pop()
             address = h5py.h5o.get_info(group.id).addr  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,97 @@
+"""Tables of any kind: which columns are x, u and factors, and which only number or time the rows."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.model import Intervals, Labels, Recording, Variable
+
+MAX_COLUMNS = 20_000
+LOOK = 1000  # rows from which `inspect` infers types
+# Default columns for u and for the true factors: one of the first group, or all of the second.
+_U_ONE, _U_MANY, _Z = re.compile("u|labels?|segment"), re.compile(r"u\d+"), re.compile(r"z|s|[zs]\d+")
+CLOCK = re.compile(r"(?i)t|times?|timestamps?|date|date_?time|seconds|time[ _]?\(?(s|ms|sec|seconds)?\)?")
+_INDEX = re.compile(
+    r"(?i)|unnamed: \d+|ids?|idx|index|row|frames?|sample|epoch|\w+_id|level_\d+|__index_level_\d+__"
+    r"|(rows?|frames?|samples?)_?(id|no|nr|number|index)"
+)
+_TRIAL = re.compile(r"(?i)trials?|trial_?(id|no|nr|number|index)")
+_SESSION = re.compile(r"(?i)sessions?|session_?(id|no|nr|number)")
+_START = re.compile(r"(?i)start|starts|start_?time|t_?start|onset|begin")
+_STOP = re.compile(r"(?i)stop|stops|stop_?time|t_?stop|end|end_?time|t_?end|offset")
+
+
+def of_columns(
+    path: Path, ask: Ask, variables: list[Variable], load: Any, notes: Sequence[str] = (), default_u: str = "",
+    strays: Mapping[str, str] | None = None, columns: Mapping[str, tuple[str, ...]] | None = None, **more: Any,
+) -> Recording:  # fmt: skip
+    """Return the recording of a table: columns for x, u and z are chosen by the rule of `recording`."""
+    usable = [v for v in variables if v.readable]
+    names = [v.name for v in usable]
+    chosen = {*ask.x, *ask.u, *ask.z}
+    one_u = [n for n in names if _U_ONE.fullmatch(n) and n not in ask.x]
+    many_u = [n for n in names if _U_MANY.fullmatch(n) and n not in ask.x]
+    numbers = [v.name for v in usable if v.dtype != "str"]
+    u = (default_u,) if default_u and default_u not in ask.x else tuple(one_u[:1] or many_u)
+    many_z = tuple(n for n in names if _Z.fullmatch(n) and n in numbers and n not in (*u, *ask.x, *ask.u))
+    z = many_z if not many_u or not {*many_z} <= {*u} else ()
+    named = {*(ask.u or u), *(ask.z or z), *u, *one_u, *many_u, *many_z}
+    x = tuple(v.name for v in usable if v.dtype != "str" and not v.role and v.name not in named)
+    left = [v.name for v in usable if v.name not in (*x, *u, *z, *chosen) and not v.role]
+    roles = [f"{v.name} ({v.role})" for v in usable if v.role and v.name not in chosen]
+    why = ", all columns of numbers" + (f", without {', '.join(left[:10])}" if left else "")
+    why += f"; {', '.join(roles[:6])} {'is' if len(roles) == 1 else 'are'} no data" if roles else ""
+    hidden = [
+        f"Column {v.name} of {path.name} {v.reason}" for v in variables if not v.readable and v.name in (strays or {})
+    ]
+    start = next((v.name for v in usable if _START.fullmatch(v.name) and v.dtype != "str"), "")
+    stop = next((v.name for v in usable if _STOP.fullmatch(v.name) and v.dtype != "str"), "")
+    tables = (Intervals(path.stem, start, stop, tuple(n for n in names if n not in (start, stop)), own_rows=True),)
+    return Recording(
+        path, variables, load, x=x, u=u, z=z, why_x=why, layout="table", notes=tuple(notes),
+        refused_x=f"{hidden[0]}; correct it or choose other columns (--x NAME)." if hidden else "",
+        intervals=tables if start and stop else (), columns=columns or {}, untyped=strays is not None, **more,
+    )  # fmt: skip
+
+
+def role_of(name: str, numbers: np.ndarray | None, whole: bool) -> str:
+    """Return a column's role if it is not data, judged by its name or because it rises evenly from row to row."""
+    if _TRIAL.fullmatch(name):
+        return "trial"
+    if _SESSION.fullmatch(name):
+        return "session"
+    if CLOCK.fullmatch(name):
+        return "clock"
+    if _INDEX.fullmatch(name):
+        return "index"
+    if numbers is not None and whole and len(numbers) >= 10:
+        steps = np.diff(numbers)
+        if steps[0] != 0 and (steps == steps[0]).all():
+            return "index"
+    return ""
+
+
+def labels_in(column: pd.Series, nominal: bool) -> Labels:
+    """Return a column of texts as labels: any text is a label, and only an empty field (in ARFF ?) is a gap."""
+    texts = column.astype(object).to_numpy()
+    gap = np.array([not isinstance(t, str) or not t or (nominal and t == "?") for t in texts], bool)
+    codes = np.full(len(texts), -1, np.int64)
+    if not gap.all():
+        found, names = pd.factorize(texts[~gap], sort=True)
+        names = [str(n) for n in names]
+        plain = [n for n in names if re.fullmatch(r"-?\d+", n)]
+        order = (
+            sorted(range(len(names)), key=lambda i: int(names[i])) if len(plain) == len(names) else range(len(names))
+        )
+        place = np.empty(len(names), np.int64)
+        place[list(order)] = np.arange(len(names))
+        codes[~gap] = place[found]
+        names = [names[i] for i in order]
+    else:
+        names = []
+    return Labels(codes, names)
