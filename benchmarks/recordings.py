@@ -152,6 +152,8 @@ HEAD = (
 def cebra(name: str, data: FileData, store: Path, options: argparse.Namespace) -> tuple[dict[str, Any], float]:
     """Return the same numbers for CEBRA's embeddings, of which each seed is one member."""
     dataset = dataset_of(data)
+    u = dataset.u_features()
+    assert u is not None
     config = recipes.for_dataset(data, dataset, goal="reading", split="blocks")
     parts = split(dataset, config.split, gap=config.gap)
     out = store / f"{name}-cebra-{options.iterations}.npz"
@@ -161,7 +163,7 @@ def cebra(name: str, data: FileData, store: Path, options: argparse.Namespace) -
         spread = x[parts.train].std(0)
         x = (x - x[parts.train].mean(0)) / np.where(spread > 0.01, spread, 1.0)
         given = store / f"{name}-cebra-in.npz"
-        np.savez(given, x=x.astype(np.float32), u=dataset.u_features(), train=parts.train)
+        np.savez(given, x=x.astype(np.float32), u=u, train=parts.train)
         script = Path(__file__).with_name("recordings_cebra.py")
         command = [options.cebra, str(script), str(given), str(out), "--iterations", str(options.iterations)]
         subprocess.run(command, check=True)
@@ -178,6 +180,7 @@ def scored(dataset: Dataset, parts: Split, z: np.ndarray, window: tuple[int, int
     near = e_test[:, evenly(len(parts.held_out), AGREEMENT_ROWS)]
     alive = np.ones((len(z), z.shape[2]), bool)
     found = agreement_of(near, alive)
+    assert dataset.u is not None
     u = dataset.u[parts.train]
     turned = [canonical_axes(own, "u", u=u).of(at) for own, at in zip(e_train, near, strict=True)]
     found |= {"rule": "u", "rule_axes_mcc": {"u": agreement_of(np.array(turned), alive)["own_axes_mcc"]}}

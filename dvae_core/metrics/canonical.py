@@ -145,11 +145,11 @@ def given_u(e: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) -> Floa
         sums = np.zeros((len(counts), e.shape[1]))
         np.add.at(sums, codes, e)
         return (sums / counts[:, None])[codes]
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     spread = u.std(0)
     standard = (u - u.mean(0)) / np.where(spread > 0, spread, 1.0)
-    near = cKDTree(standard).query(standard, min(NEIGHBOURS, len(u)))[1].reshape(len(u), -1)
+    near = KDTree(standard).query(standard, min(NEIGHBOURS, len(u)))[1].reshape(len(u), -1)
     return e[near].mean(1)
 
 

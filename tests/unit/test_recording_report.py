@@ -147,3 +147,18 @@ def test_the_statement_claims_no_more_than_the_verdict(run):
 def test_what_cannot_be_reported_is_refused(run):
     with pytest.raises(RunError, match="The rule must be auto, u, slow, as trained"):
         compute(run, rule="ica")
+
+
+def test_members_that_share_their_start_are_named_in_the_agreement(run, tmp_path):
+    for _ in begin(run, "agreement", {}):
+        pass
+    assert not any("started in one subspace" in note for note in run.analysis("agreement")["notes"].tolist())
+    config = recipes.for_dataset(
+        run.config.data, dataset_of(run.config.data), members=2, epochs=1, posterior="full", net=MlpNet(hidden=4)
+    )
+    other = runs.create(tmp_path / "shared", config)
+    for _ in train(other):
+        pass
+    for _ in begin(other, "agreement", {}):
+        pass
+    assert any("started in one subspace" in note for note in other.analysis("agreement")["notes"].tolist())

@@ -93,7 +93,8 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     padded = np.full((P, widest), np.nan)
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
-    if isinstance(run.config.model.net, MlpNet) and run.config.model.start == "components":
+    model = run.config.model
+    if not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components":
         notes.append(
             "All members started in one subspace, the leading principal components, and may have inherited some of "
             "their agreement from it; --start random makes them independent."
