@@ -81,11 +81,14 @@ def comparison(
                 x=value, y=len(runs) - 0.45, yanchor="bottom", text=best, showarrow=False, row=1, col=column
             )
             fig.update_xaxes(range=[0, 1.03], row=1, col=column)
-        fig.update_xaxes(title=panel, row=1, col=column)
+        words = (
+            panel.replace(" between ", "<br>between ").replace(" of ", "<br>of ").replace(" the true", "<br>the true")
+        )
+        fig.update_xaxes(title=words, row=1, col=column)
     fig.update_yaxes(range=[-0.6, len(runs) - 0.1], showgrid=False)
     fig.update_yaxes(tickvals=list(range(len(runs))), ticktext=names[::-1], row=1, col=1)
     note = "diamond: mean; dots: seeds; bar: range over pairs, or 95 % interval over rows; grey: shuffled-u control"
-    return finish(fig, title or "The same rows, the same rules", note, height=height or 150 + 44 * len(runs), line=84)
+    return finish(fig, title or "The same rows, the same rules", note, height=height or 170 + 44 * len(runs))
 
 
 def _numbers(run: Mapping[str, Any], panel: str) -> tuple[float | None, tuple[float, float] | None, list, float | None]:

@@ -49,7 +49,7 @@ def comparison(run: Run, *, others: str = "", target: str = "u") -> Computation:
     latents = held_out(run)
     u = latents["u"][rows[0]] if "u" in latents else None
     y, called = _target(run, latents, rows[0], target)
-    z_true, lines = _truth(run, latents, rows[0])
+    z_true, lines = _truth(everyone, latents, rows[0])
     memory = _memory(everyone, rows, u if run.about.get("has_labels") else None)
     entries, notes = [], []
     yield 0.05
@@ -86,17 +86,18 @@ def _target(run: Run, latents: dict, rows: np.ndarray, target: str) -> tuple[np.
     return values[rows][:, [int(number) - 1]], names[int(number) - 1]
 
 
-def _truth(run: Run, latents: dict, rows: np.ndarray) -> tuple[np.ndarray | None, dict[str, float]]:
-    """Return the factors that vary on these rows, and the run's reference lines against them."""
+def _truth(everyone: Sequence[Run], latents: dict, rows: np.ndarray) -> tuple[np.ndarray | None, dict[str, float]]:
+    """Return the factors that vary on these rows, and the reference lines of the run that has most of them."""
     if "z_true" not in latents:
         return None, {}
     z_true = latents["z_true"][rows].astype(float)
     varies, _ = scorable(z_true, [""] * z_true.shape[1])
     if not varies.any():
         return None, {}
-    floors = (run.score() or {}).get("floors", {})
-    lines = {FLOORS[key]: float(value) for key, value in floors.items() if value is not None}
-    return z_true[:, varies], lines or {FLOORS["random_rotation"]: metrics.rotation_mcc(int(varies.sum()))}
+    scored = [(run.score() or {}).get("floors", {}) for run in everyone]
+    lines = [{FLOORS[key]: float(v) for key, v in floors.items() if v is not None} for floors in scored]
+    rotation = {FLOORS["random_rotation"]: metrics.rotation_mcc(int(varies.sum()))}
+    return z_true[:, varies], max(lines, key=len, default={}) or rotation
 
 
 def _memory(everyone: Sequence[Run], rows: Sequence[np.ndarray], labels: np.ndarray | None) -> float:
