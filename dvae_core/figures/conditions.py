@@ -99,8 +99,9 @@ def prior_curves(
 
 
 def natural_parameters(
-    true: Float[np.ndarray, "m d 2"], learned: Float[np.ndarray, "m d 2"], names: Sequence[str], *, height: int = 400
-) -> go.Figure:
+    true: Float[np.ndarray, "m d 2"], learned: Float[np.ndarray, "m d 2"], names: Sequence[str], *,
+    height: int = 400, columns: int = 4,
+) -> go.Figure:  # fmt: skip
     """Draw lambda_ij(u) of a Gaussian p(z|u): a panel for each factor and statistic, bars for each u.
 
     Args:
@@ -108,19 +109,20 @@ def natural_parameters(
         learned: Of the trained prior, on the factors' scale.
         names: Of the values of u.
         height: In pixels.
+        columns: Panels per line; 2 on a phone.
     """
     d = true.shape[1]
     titles = [f"factor s{i + 1}, T = {text}" for i in range(d) for text in ("z", "z²")]
-    fig = make_subplots(1, 2 * d, subplot_titles=titles, horizontal_spacing=0.05)
+    fig = make_subplots(-(-2 * d // columns), columns, subplot_titles=titles, horizontal_spacing=0.2 / columns)
     for i in range(d):
         for j in range(2):
-            col = 2 * i + j + 1
+            row, col = (2 * i + j) // columns + 1, (2 * i + j) % columns + 1
             for values, name, role, pattern in ((true, "true", "factor", ""), (learned, "learned", "latent", "/")):
                 fig.add_bar(
-                    x=list(names), y=values[:, i, j], name=name, legendgroup=name, showlegend=col == 1,
-                    marker={"color": COLOURS[role], "pattern": {"shape": pattern}}, row=1, col=col,
+                    x=list(names), y=values[:, i, j], name=name, legendgroup=name, showlegend=i + j == 0,
+                    marker={"color": COLOURS[role], "pattern": {"shape": pattern}}, row=row, col=col,
                 )  # fmt: skip
-            fig.update_xaxes(title="u", type="category", row=1, col=col)
+            fig.update_xaxes(title="u", type="category", row=row, col=col)
     fig.update_yaxes(title="λ(u)", row=1, col=1)
     title = "What the prior learned: λ(u), the coefficient of each statistic"
     return finish(fig, title, "on the factors' scale", height=height, panels=True, line=FULL_LINE)

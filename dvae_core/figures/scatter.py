@@ -110,6 +110,7 @@ def four_panels(
     title: str | None = None,
     height: int = 400,
     limit: int = 1500,
+    columns: int = 4,
 ) -> go.Figure:
     """Draw the talk's figure: true factors, data, and the latents of an iVAE and a VAE, with one hue per value of u.
 
@@ -129,26 +130,31 @@ def four_panels(
         title: Replaces the title.
         height: In pixels.
         limit: Number of rows drawn.
+        columns: Panels per line; 2 on a phone.
     """
     if len(x) < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
     usual = ("(a) true factors: p(s|u)", "(b) data: p(x|u)", "(c) iVAE posterior means", "(d) VAE posterior means")
     rows = evenly(len(x), limit)
-    fig = make_subplots(1, 4, subplot_titles=list(titles) or usual, horizontal_spacing=0.06)
+    fig = make_subplots(
+        -(-4 // columns), columns, subplot_titles=list(titles) or usual, horizontal_spacing=0.24 / columns,
+        vertical_spacing=0.16,
+    )  # fmt: skip
     points_x, axes_x, note = projected(x, filled((), x.shape[1], "x"))
     panels = ((z_true, "s", "factor"), (points_x, "", "data"), (z_ivae, "z", "latent"), (z_vae, "z", "latent"))
-    for col, (values, letter, role) in enumerate(panels, 1):
+    for k, (values, letter, role) in enumerate(panels):
+        row, col = k // columns + 1, k % columns + 1
         if values is None or not np.isfinite(values).any():
-            say(fig, "not available" if values is None else "diverged", row=1, col=col)
+            say(fig, "not available" if values is None else "diverged", row=row, col=col)
             continue
         points = values if role == "data" else standard(values)
         word = "latent for s" if letter == "z" and z_true is not None else letter
         axis = axes_x if role == "data" else [f"{word}{k + 1} (std)" for k in range(values.shape[1])]
         points, axis = _two(points, axis)
-        first = col == (1 if z_true is not None else 2)
+        first = k == (0 if z_true is not None else 1)
         for trace in dots(points, hue, hue_names, rows, COLOURS[role], legend=first, selected=selected):
-            fig.add_trace(trace, 1, col)
-        _square(fig, points[rows], axis, row=1, col=col)
+            fig.add_trace(trace, row, col)
+        _square(fig, points[rows], axis, row=row, col=col)
     found = []
     for name, z in (("iVAE", z_ivae), ("VAE", z_vae)):
         if z_true is not None and z is not None and np.isfinite(z).any():
@@ -207,8 +213,9 @@ def seed_panels(
     selected: Sequence[int] | None = None,
     height: int = 380,
     limit: int = 600,
+    columns: int = SEEDS_A_LINE,
 ) -> go.Figure:
-    """Draw the same rows in the latents of several seeds, four panels per line, each with its bound.
+    """Draw the same rows in the latents of several seeds, each with its bound.
 
     The first two latents are standardised; all panels are square and share one scale, which holds 99.7 % of the values.
 
@@ -222,6 +229,7 @@ def seed_panels(
         selected: Rows to emphasise; the others fade. None for no selection.
         height: In pixels.
         limit: Number of rows drawn.
+        columns: Panels per line at most; 2 on a phone.
     """
     if mu_z.shape[1] < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
@@ -229,9 +237,9 @@ def seed_panels(
     if elbo is not None:
         errors = [""] * len(titles) if elbo_error is None else [f" ± {e:.1g}" for e in elbo_error]
         above = [f"{name}: ELBO {number(float(elbo[m]))}{errors[m]}" for m, name in enumerate(titles)]
-    lines = -(-len(mu_z) // SEEDS_A_LINE)
-    columns = min(len(mu_z), SEEDS_A_LINE)
-    fig = make_subplots(lines, columns, subplot_titles=above, horizontal_spacing=0.01, vertical_spacing=0.1)
+    columns = min(len(mu_z), columns)
+    lines = -(-len(mu_z) // columns)
+    fig = make_subplots(lines, columns, subplot_titles=above, horizontal_spacing=0.01, vertical_spacing=0.2 / lines)
     rows = evenly(mu_z.shape[1], limit)
     finite = np.isfinite(mu_z).all((1, 2))
     clouds = {m: _two(standard(mu_z[m]), ["z1", "z2"])[0] for m in np.flatnonzero(finite).tolist()}

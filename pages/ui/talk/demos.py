@@ -55,7 +55,7 @@ def plot(figure: Any, key: str, *, height: int | None = None, titled: bool = Tru
 
     The legend is `below` pixels under the axes.
     """
-    height, size = height or screen.room(), screen.type_size()
+    height, size = height or screen.room(), screen.figure_type()
     title = figure.layout.title.text.replace("<br>", " ")
     panels = any(note.yanchor == "bottom" for note in figure.layout.annotations)  # the titles of panels are annotations
     figure.update_layout(height=height, margin_t=(48 if titled else 12) + round(1.6 * size) * panels)
@@ -142,6 +142,7 @@ def seeds() -> None:
         elbo=latents["elbo"],
         elbo_error=latents.get("elbo_error"),
         selected=bright,
+        columns=screen.columns(),
     )
     plot(figure, "talk.seeds", height=screen.room() - 50, titled=False, below=30)
 
@@ -248,7 +249,8 @@ def four_panels() -> None:
         found = recovery(run, best_member(run))
         aligned.append(None if found is None else found.aligned[held_out(run)["x_rows"][::2]])
         titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}")
-    figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles)
+    columns = screen.columns()
+    figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=columns)
     figure.update_yaxes(title_text="")  # the room is for the panels; the axes below them have the names
     plot(figure, "talk.four", height=screen.room() - 30)
 

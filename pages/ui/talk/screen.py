@@ -34,6 +34,16 @@ def is_phone() -> bool:
     return screen_size()[0] < PHONE
 
 
+def columns() -> int:
+    """Return how many panels stand side by side."""
+    return 2 if is_phone() else 4
+
+
+def figure_type() -> float:
+    """Return the size of the type in a figure, in pixels: that of the page, or less where panels are narrow."""
+    return 12.0 if is_phone() else type_size()
+
+
 def style() -> None:
     """Set the type of the page: larger on a large screen, and answers that can be hit and read from the back row."""
     side = 1 if is_phone() else SIDE

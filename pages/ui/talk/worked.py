@@ -17,6 +17,7 @@ from dvae_core.identify.matrices import turned
 from dvae_core.live.steps import Cloud, Curves, Line, StepsState
 from dvae_core.runs import Run
 from pages.ui.components.steps import steps
+from pages.ui.talk import screen
 from pages.ui.talk.demos import plot, shipped
 
 ANGLES = tuple(range(0, 91, 3))
@@ -133,7 +134,12 @@ def downstream() -> None:
 def lambdas() -> None:
     """Draw lambda_ij(u) of the factors and of the trained prior as small multiples."""
     true, learned, names = natural_parameters(shipped("talk-ivae"))
-    plot(figures.natural_parameters(true, learned, names), "talk.lambda", titled=False, below=80)
+    plot(
+        figures.natural_parameters(true, learned, names, columns=screen.columns()),
+        "talk.lambda",
+        titled=False,
+        below=80,
+    )
 
 
 def bounds() -> None:
