@@ -33,7 +33,7 @@ def chart(figure: go.Figure) -> str:
     Raises:
         ValueError: If a trace is of another type.
     """
-    layout = figure.layout
+    layout: Any = figure.layout
     for trace in figure.data:
         if trace.type not in (*KINDS, "histogram"):
             raise ValueError(f"A trace of type {trace.type!r} cannot be drawn as SVG; only {', '.join(KINDS)} can.")
@@ -68,7 +68,7 @@ def _is_panel_title(note: Any) -> bool:
 class _Panel:
     """One pair of axes."""
 
-    def __init__(self, figure: go.Figure, traces: Sequence[Any], x: str, y: str, title: str) -> None:
+    def __init__(self, figure: Any, traces: Sequence[Any], x: str, y: str, title: str) -> None:
         self.traces = [t for t in traces if (t.xaxis or "x", t.yaxis or "y") == (x, y)]
         self.bars = [t for t in self.traces if t.type == "bar"]
         self.shapes = [s for s in figure.layout.shapes if (s.xref or "x").split()[0] == x]
