@@ -104,5 +104,7 @@ def _markdown(text: str) -> Iterator[Part]:
         if lines and all(line.startswith("|") for line in lines):
             rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
             yield Rows("", rows[0], rows[2:])
+        elif lines and all(line.startswith("- ") for line in lines):
+            yield from (f"\u2022 {line[2:]}" for line in lines)
         elif lines:
             yield " ".join(lines)
