@@ -56,7 +56,7 @@ def vector(figure: Any, width_mm: float | int = 89, kind: Kind = "pdf") -> bytes
         from matplotlib.figure import Figure
     except ImportError:
         raise PaperError('Figures for print need matplotlib; install it with pip install "dvae-core[paper]".') from None
-    settings = {
+    settings: Any = {
         "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "dvae", "font.family": "DejaVu Sans",
         "font.size": SIZE, "axes.linewidth": 0.5, "xtick.major.width": 0.5, "ytick.major.width": 0.5,
         "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "hatch.linewidth": 0.5, "axes.unicode_minus": True,

@@ -60,7 +60,7 @@ class Judgement:
         """Store the latents as a run, which Agree and Recover then show."""
         return from_latents(
             self.z, out, method=self.method, held_out=self.held_out, seconds=self.seconds,
-            **dict(self.data),  # u, z and x as they were given
+            u=self.data.get("u"), z=self.data.get("z"), x=self.data.get("x"),
         )  # fmt: skip
 
 
@@ -116,7 +116,8 @@ def _fits(
     train = np.flatnonzero(~held_out)
 
     def fitted(seed: int, by_seed: bool) -> np.ndarray:
-        copy, rows = clone(estimator), train
+        copy: Any = clone(estimator)
+        rows = train
         if by_seed:
             copy.set_params(random_state=seed)
         else:

@@ -134,7 +134,7 @@ class Agreement(Record):
         """Return the ladder of all pairs."""
         from dvae_core import figures
 
-        return figures.ladder_chart({"seeds": self.pairs.ladder})
+        return figures.ladder_chart({"seeds": {str(rung): r2 for rung, r2 in self.pairs.ladder.items()}})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

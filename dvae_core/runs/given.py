@@ -228,7 +228,9 @@ def _write(
     finite = np.isfinite(mu).all((1, 2))
     if not finite.any():
         raise DataError("Every seed has latents that are not finite; remove those rows, or compute them again.")
-    varies = np.array([np.ptp(m, axis=0) > 0 if ok else np.zeros(d, bool) for m, ok in zip(mu, finite, strict=True)])
+    varies = np.array(
+        [np.ptp(m, axis=0) > 0 if ok else np.zeros(d, bool) for m, ok in zip(mu, finite.tolist(), strict=True)]
+    )
     if not varies.any():
         raise DataError("No latent of any seed varies over the rows, so there is nothing to judge; check the file.")
     whole, dataset, positions, matched = _data(latents, data, rate_hz, same_rows)
@@ -336,8 +338,10 @@ def _from_arrays(latents: Latents, n: int, rate_hz: float | None) -> Dataset:
     text = latents.more.get("u_labels")
     if text is not None and labels and len(text) == len(labels):
         labels = tuple(map(str, text.tolist()))
-    more = {key: tuple(map(str, latents.more[key].tolist())) for key in ("u_names", "z_names", "x_names")
-            if key in latents.more and latents.more[key].ndim == 1}  # fmt: skip
+    more: dict[str, Any] = {}
+    for key in ("u_names", "z_names", "x_names"):
+        if key in latents.more and latents.more[key].ndim == 1:
+            more[key] = tuple(map(str, latents.more[key].tolist()))
     x = parts["x"].values if "x" in parts else _stand_in(latents.mu_z)
     if "x" not in parts:
         more.pop("x_names", None)
@@ -419,7 +423,8 @@ def _of_members(latents: Latents) -> dict[str, np.ndarray]:
     """Return the bounds, KL and the like that came with the latents, if they have a value for each member."""
     p, _, d = latents.mu_z.shape
     shapes = {name: (p, d) if name == "kl_latent" else (p,) for name in MEMBERS}
-    return {name: latents.more[name] for name in MEMBERS if np.shape(latents.more.get(name)) == shapes[name]}
+    known = {name: latents.more[name] for name in MEMBERS if name in latents.more}
+    return {name: value for name, value in known.items() if value.shape == shapes[name]}
 
 
 def _fingerprint(dataset: Dataset, positions: np.ndarray) -> str | None:

@@ -69,7 +69,9 @@ def pairs_of(members: Sequence[Float[np.ndarray, "n d"]], u: Shaped[np.ndarray, 
                 shuffled.append(np.nan if turned is None else metrics.pair_mcc(a, b[turned]).value)
             if i != j and enough:
                 ladders.append(metrics.ladder(a, b, same_axes=a.shape[1] == b.shape[1]).r2)
-    ladder = {rung: np.array([r2[rung] for r2 in ladders]) for rung in RUNGS} if ladders else {}
+    ladder: dict[Rung, np.ndarray] = {}
+    if ladders:
+        ladder = {rung: np.array([r2[rung] for r2 in ladders]) for rung in RUNGS}
     rung, reached, count = metrics.typical_rung(ladder)
     return Pairs(np.array(mcc), ladder, np.array(within), np.array(shuffled), rung, (reached, count))
 

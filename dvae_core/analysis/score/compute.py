@@ -185,7 +185,9 @@ def _of_given(run: Run) -> Codes:
         for m in range(len(mu))
     ]
     notes = list(about.get("given", {}).get("notes", ()))
-    for m in good_members(run) if u is not None else ():
+    for m in good_members(run):
+        if u is None:
+            break
         share = explained_by_u(mu[m].astype(float), u)
         if len(copies := np.flatnonzero(share > REPEATS_U)):
             named = ", ".join(f"z{k + 1}" for k in copies)
