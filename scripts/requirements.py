@@ -8,6 +8,7 @@ package in the lock; the Makefile passes it to pip with -c. Run both after chang
 """
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,15 +33,23 @@ def requirements(group: list) -> str:
     return HEAD + "".join(f"{line}\n" for line in lines)
 
 
-def locked() -> dict[str, str]:
-    """Return the version of every package in uv.lock, by name."""
+def locked() -> list[str]:
+    """Return every package of uv.lock with its version; one with several versions has each Python's as a marker."""
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    return {package["name"]: package["version"] for package in packages if "registry" in package["source"]}
+    known = [package for package in packages if "registry" in package["source"] and package["name"] not in UNPINNED]
+    times = Counter(package["name"] for package in known)
+    lines = []
+    for package in known:
+        line = f"{package['name']}=={package['version']}"
+        if times[package["name"]] > 1:
+            line += f" ; {' or '.join(f'({marker})' for marker in package['resolution-markers'])}"
+        lines.append(line)
+    return lines
 
 
 def constraints() -> str:
     """Return the text of constraints.txt."""
-    return HEAD + "".join(f"{name}=={version}\n" for name, version in locked().items() if name not in UNPINNED)
+    return HEAD + "".join(f"{line}\n" for line in locked())
 
 
 def main() -> None:
