@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.config import ConfigError, Data, Split
+from dvae_core.config import ConfigError, Data, FileData, Split
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.data.worlds.world import World
@@ -56,8 +56,8 @@ def examine(kind: str, now: Data, split: Split) -> None:
                 st.info("Choose data on the left; nothing in a file is ever executed.", icon=":material/upload_file:")
         else:
             try:
-                large = data_large.is_large(data)
-                dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
+                large = data if isinstance(data, FileData) and data_large.is_large(data) else None
+                dataset = controls.dataset_of(data if large is None else data_large.first_rows(large))
                 split = split if data.kind == now.kind else "auto"
                 ui.remember("data", controls.data_to_text(data, split))
                 train_button(data, dataset)

@@ -21,8 +21,9 @@ class Examined(TreeRecord):
 
     def as_findings(self) -> Findings:
         """Return the findings as the page reads them."""
-        lists = ("outlier_columns", "constant")
-        return Findings(**{key: tuple(value) if key in lists else value for key, value in self.findings.items()})
+        lists = {key: tuple(self.findings[key]) for key in ("outlier_columns", "constant")}
+        everything: dict[str, Any] = {**self.findings, **lists}
+        return Findings(**everything)
 
 
 @dataclass(frozen=True)
