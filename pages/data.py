@@ -61,8 +61,8 @@ def examine(kind: str, now: Data, split: Split) -> None:
                 split = split if data.kind == now.kind else "auto"
                 ui.remember("data", controls.data_to_text(data, split))
                 train_button(data, dataset)
-                if large:
-                    data_large.show(data, dataset)
+                if large is not None:
+                    data_large.show(large, dataset)
                 else:
                     data_preview.facts(dataset)
                     data_preview.show(data, dataset, split)

@@ -78,5 +78,5 @@ def rank_test(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> t
     """Return Spearman's rank correlation of two columns, and its p-value against no relation."""
     from scipy.stats import spearmanr  # half a second that most pages need not wait for
 
-    found = spearmanr(one, other)
+    found: Any = spearmanr(one, other)
     return float(found.statistic), float(found.pvalue)

@@ -76,7 +76,8 @@ def comparison(
         if panel.startswith("MCC"):
             best = max(lines, key=lambda name: lines[name]) if lines and "true" in panel else "random rotation"
             value = lines[best] if lines and "true" in panel else rotation
-            fig.add_vline(x=value, line={"dash": "dash", "width": 1, "color": COLOURS["reference"]}, row=1, col=column)
+            line = {"dash": "dash", "width": 1, "color": COLOURS["reference"]}
+            fig.add_vline(x=value, line=line, row=1, col=column)  # type: ignore[arg-type]
             fig.add_annotation(
                 x=value, y=len(runs) - 0.45, yanchor="bottom", text=best, showarrow=False, row=1, col=column
             )

@@ -34,10 +34,11 @@ def chart(figure: go.Figure) -> str:
         ValueError: If a trace is of another type.
     """
     layout: Any = figure.layout
-    for trace in figure.data:
+    drawn: Any = figure.data
+    for trace in drawn:
         if trace.type not in (*KINDS, "histogram"):
             raise ValueError(f"A trace of type {trace.type!r} cannot be drawn as SVG; only {', '.join(KINDS)} can.")
-    traces = [t for t in figure.data if _axis(figure, "x", t).visible is not False]
+    traces = [t for t in drawn if _axis(figure, "x", t).visible is not False]
     traces = [t for t in traces if _axis(figure, "y", t).visible is not False]
     if any(trace.type not in KINDS for trace in traces):
         raise ValueError("A histogram is drawn as SVG only in a margin, where it is left out.")

@@ -18,8 +18,8 @@ def circular_error(
         period: A full circle in that unit: 360 for degrees, 2 pi for radians.
 
     Example:
-        >>> float(circular_error(np.array(355.0), np.array(5.0)))
-        10.0
+        >>> circular_error(np.array([355.0, 10.0]), np.array([5.0, 190.0])).tolist()
+        [10.0, 180.0]
     """
     apart = np.abs(np.asarray(true, float) - np.asarray(guess, float)) % period
     return np.minimum(apart, period - apart) * (360.0 / period)

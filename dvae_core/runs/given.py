@@ -225,12 +225,10 @@ def _write(
         raise DataError(f"The latents from x alone have shape {np.shape(encoder)}, the latents {latents.mu_z.shape}.")
     mu = np.ascontiguousarray(latents.mu_z, dtype=np.float64 if latents.mu_z.dtype == np.float64 else np.float32)
     p, _, d = mu.shape
-    finite = np.isfinite(mu).all((1, 2))
-    if not finite.any():
+    finite = [bool(np.isfinite(seed).all()) for seed in mu]
+    if not any(finite):
         raise DataError("Every seed has latents that are not finite; remove those rows, or compute them again.")
-    varies = np.array(
-        [np.ptp(m, axis=0) > 0 if ok else np.zeros(d, bool) for m, ok in zip(mu, finite.tolist(), strict=True)]
-    )
+    varies = np.array([np.ptp(m, axis=0) > 0 if ok else np.zeros(d, bool) for m, ok in zip(mu, finite, strict=True)])
     if not varies.any():
         raise DataError("No latent of any seed varies over the rows, so there is nothing to judge; check the file.")
     whole, dataset, positions, matched = _data(latents, data, rate_hz, same_rows)
@@ -277,7 +275,7 @@ def _write(
         arrays["x"] = dataset.x[:]
     run.write_npz("given.npz", arrays)
     run.write_npz("latents.npz", _shown(latents, arrays, dataset, has_x=has_x))
-    failed = tuple(int(m) for m in np.flatnonzero(~finite))
+    failed = tuple(m for m in range(p) if not finite[m])
     lost = f"{len(failed)} of {p} seeds have latents that are not finite and are shown as failed." if failed else ""
     run.set_status(state="finished", failed_members=failed, message=lost, seconds=seconds or 0.0)
     return run

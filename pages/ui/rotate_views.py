@@ -125,7 +125,7 @@ def findings(found: Rotation, *, conditional: bool) -> str:
 
 def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer to compute the curve, or those parts that an older version did not compute."""
-    where = {"member_index": member, "i": plane[0], "j": plane[1]}
+    where: dict[str, Any] = {"member_index": member, "i": plane[0], "j": plane[1]}
     found = Rotation.load(run, file_name(member, plane))
     if found is None:
         st.markdown("**What does the likelihood say about the angle?**")

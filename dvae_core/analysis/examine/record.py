@@ -22,7 +22,7 @@ class Examined(TreeRecord):
     def as_findings(self) -> Findings:
         """Return the findings as the page reads them."""
         lists = {key: tuple(self.findings[key]) for key in ("outlier_columns", "constant")}
-        everything: dict[str, Any] = {**self.findings, **lists}
+        everything: Any = {**self.findings, **lists}
         return Findings(**everything)
 
 
