@@ -73,7 +73,8 @@ function themed(el) {
   while (node && !background) {
     const colour = getComputedStyle(node).backgroundColor;
     if (colour && colour !== "transparent" && !/, 0\)$/.test(colour)) background = colour;
-    node = node.parentElement ?? /** @type {ShadowRoot} */ (node.getRootNode()).host ?? null;
+    const above = /** @type {ParentNode | null} */ (node.parentNode);
+    node = above instanceof ShadowRoot ? above.host : above instanceof Element ? above : null;
   }
   const { color, fontFamily } = getComputedStyle(el);
   const values = { "text-color": color, "background-color": background || "white", font: fontFamily, "base-radius": "0.4rem" };
