@@ -384,7 +384,7 @@ def test_decimal_commas_and_units_are_numbers(tmp_path):
     assert (data.x_names, data.n_labels) == (("v", "w"), 3)
     np.testing.assert_allclose(data.x, X[:, :2], atol=0.06)  # as written: one decimal
     assert "commas are decimals" in data.meta["notes"]
-    assert "w: the unit 'cm' taken off" in data.meta["notes"]
+    assert "w: the unit 'cm' was removed" in data.meta["notes"]
 
 
 def test_a_first_line_of_whole_numbers_names_columns_of_fractions(tmp_path):

@@ -109,7 +109,7 @@ class Along:
             out[back] = found
             self.values[name] = out
         self.keep(full, "rows", f"where {name} was not sampled", record)
-        record.notes.append(f"{name} brought to the clock of x")
+        record.notes.append(f"{name} was aligned with the clock of x")
 
     def in_bins(
         self, path: Path, name: str, clock: np.ndarray, values: Any, variable: Variable, ask: Ask, choice: Choice,

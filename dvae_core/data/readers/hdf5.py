@@ -238,7 +238,7 @@ class _Made:
             packed = {k: item.get(k) for k in ("scale_factor", "add_offset", "_FillValue", "missing_value")}
             kind = "float64" if any(v is not None for v in packed.values()) else dtype
             more = {"unit": unit, "period": FULL_CIRCLE.get(unit.lower())}
-            more |= {"note": "packed numbers, taken out"} if kind != dtype else {}
+            more |= {"note": "packed numbers, unpacked"} if kind != dtype else {}
             self.add(describe(name, shape, kind, **more), partial(self._unpacked, name, item, packed))
 
     def _unpacked(self, name: str, item: Mapping[str, Any], packed: Mapping[str, Any], part: Part) -> np.ndarray:

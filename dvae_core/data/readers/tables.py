@@ -157,15 +157,15 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
         (end, count), *_ = ends.most_common(1)
         if end and count == len(plain) and re.fullmatch(r"[%‰°µμΩ\w/^²³·*().\s-]{1,12}", end):
             plain = [t[: len(t) - len(end)].strip() for t in plain]
-            notes.append(f"the unit {end!r} taken off" if end != "%" else "per cent taken off")
+            notes.append(f"the unit {end!r} was removed" if end != "%" else "the per cent sign was removed")
         front = Counter(t[:1] for t in plain if not re.match(r"[\d+.,-]", t))
         if len(front) == 1 and (sign := next(iter(front))) in "$€£¥" and front[sign] == len(plain):
-            plain, notes = [t[1:].strip() for t in plain], [*notes, f"{sign} taken off"]
+            plain, notes = [t[1:].strip() for t in plain], [*notes, f"the sign {sign} was removed"]
         still = sum(pattern.fullmatch(t) is None for t in plain)
         thousands = re.compile(r"[+-]?\d{1,3}([,'  ]\d{3})*(\.\d+)?")
         if still and decimal == "." and all(NUMBER.fullmatch(t) or thousands.fullmatch(t) for t in plain):
             plain = [re.sub(r"[,'  ]", "", t) for t in plain]
-            notes.append("thousands separators taken out")
+            notes.append("thousands separators were removed")
         elif still and decimal == "." and all(re.fullmatch(r"[+-]?\d+(,\d+)?", t) for t in plain):
             plain, pattern = [t.replace(",", ".") for t in plain], NUMBER
             notes.append("decimal commas read as decimal points")
