@@ -66,7 +66,10 @@ def host(tmp_path, chromium):
     processes, contexts = [], []
 
     def start(arguments: list[str], port: int, path: str):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+        # PYTHON sees the packages of this environment; Jupyter needs the place where their browser parts are.
+        parts = str(Path(sys.prefix) / "share" / "jupyter")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_PATH": parts}
+        environment["JUPYTER_CONFIG_DIR"] = str(tmp_path / "config")
         command = [PYTHON, "-m", *arguments]
         with open(tmp_path / "log.txt", "w") as log:
             processes.append(subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=environment))
