@@ -27,11 +27,17 @@ def toolbar() -> tuple[Run, Run | None]:
     others = {r.id: r for r in ui.usable_runs() if r.id in same or shares_u(r, run)}
     with cells[1]:
         other = ui.choice(
-            st.selectbox, "Compare with", ["none", *others], param="beside", default=next(iter(same), "none"),
+            st.selectbox, "Compare with", ["none", *others], param="beside", default=first_shown(run, same),
             show=lambda i: f"{ui.run_label(others[i])}{'' if i in same else ' (other data, same u)'}"
             if i in others else "Its own seeds only",
         )  # fmt: skip
     return run, others.get(other)
+
+
+def first_shown(run: Run, same: list[str]) -> str:
+    """Return what the page opens with: a comparison that is computed already, if there is one."""
+    known = [other for other in (*same, "") if Agreement.load(run, file_name(other)) is not None]
+    return (known[0] or "none") if known else next(iter(same), "none")
 
 
 ui.start(

@@ -379,3 +379,12 @@ def test_a_damaged_status_can_be_repaired_from_the_page(store, visit):
 def test_the_effective_beta_stands_beside_the_betas_of_a_fixed_noise(visit):
     assert "2σ²β = 0.08, 0.16, 0.32, 0.64" in page_text(visit("traverse", run="digits-beta-vae", mode="betas"))
     assert "2σ²β" not in page_text(visit("traverse", run="digits-beta-vae", mode="sliders"))
+
+
+def test_agree_opens_with_a_comparison_that_is_there(tmp_path, monkeypatch, visit):
+    """Whichever shipped run a link names: no page of a shipped run opens with a button in the place of a picture."""
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
+    for run in ("talk-vae", "talk-ivae"):
+        at = visit("agree", run=run)
+        assert not at.exception
+        assert not [b.label for b in at.button if b.label.startswith(("Compare the seeds", "Compare the two runs"))]
