@@ -143,6 +143,7 @@ def seeds() -> None:
         elbo_error=latents.get("elbo_error"),
         selected=bright,
         columns=screen.columns(),
+        limit=350,  # points in each of eight panels: with 600 the slide takes more than a second to draw
     )
     plot(figure, "talk.seeds", height=screen.room() - 50, titled=False, below=30)
 
