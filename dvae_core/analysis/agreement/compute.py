@@ -94,7 +94,8 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
     model = run.config.model
-    if not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components":
+    is_part = model.latents < (run.about.get("d_x") or 0)  # as many latents as columns: the subspace is the whole space
+    if not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components" and is_part:
         notes.append(
             "All members started in one subspace, the leading principal components, and may have inherited some of "
             "their agreement from it; --start random makes them independent."
