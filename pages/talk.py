@@ -170,8 +170,10 @@ def show(slide: Slide) -> None:
     """Show the picture, or the training that was started in its place."""
     key = f"talk.live.{slide.name}"
     if st.session_state.get(key):
-        run_panel.seeds_live(runs.find(st.session_state[key]), height=screen.room())
+        trained = st.container()
         st.button("Back to the shipped models", key="talk.shipped", on_click=st.session_state.pop, args=(key,))
+        with trained:
+            run_panel.seeds_live(runs.find(st.session_state[key]), height=screen.room())
         return
     slide.demo()
     left, right = st.columns([5, 1]) if slide.live else (st.container(), None)
@@ -179,9 +181,10 @@ def show(slide: Slide) -> None:
         caption(slide)
     if right is not None and right.button("Train it live", icon=":material/play_arrow:"):
         run = run_panel.begin(recipes.recipe(slide.live), f"{recipes.TITLES[slide.live]}, trained live")
-        st.session_state[key] = None if run is None else run.id
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs
-        st.rerun()
+        if run is not None:  # otherwise the reason stands on the page
+            st.session_state[key] = run.id
+            st.rerun()
 
 
 at = current_slide()
@@ -189,12 +192,13 @@ slide = SLIDES[at]
 ui.start("talk", "")
 lectern(slide.name, answer_to(slide), act)
 screen.style()
-if links.value("talk_view") == "presenter":
-    presenter(at)
-    st.stop()
-top_bar(at)
+is_presenter = links.value("talk_view") == "presenter"
+if not is_presenter:
+    top_bar(at)
 try:
-    if slide.question and not answer_to(slide):
+    if is_presenter:
+        presenter(at)
+    elif slide.question and not answer_to(slide):
         ask(slide)
     else:
         show(slide)

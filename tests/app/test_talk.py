@@ -58,7 +58,7 @@ def press(at, label):
     return next(b for b in at.button if b.label == label).click().run(timeout=60)
 
 
-def test_a_right_answer_is_told_from_a_wrong_one(shipped_only, visit):
+def test_a_right_answer_and_a_wrong_one_read_differently(shipped_only, visit):
     slide = next(s for s in SLIDES if s.question)
     for option in slide.options:
         at = visit("talk", stop=slide.name)
@@ -169,7 +169,7 @@ def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     linear, tree = worked.accuracies(runs.find("talk-vae"))
     assert np.ptp(linear) == 0  # "exactly as good"
     assert np.ptp(tree) > 0.02  # a decoder of single latents does notice
-    assert "no relation shows" in captions.bounds()  # "The two are unrelated"
+    assert "no relation shows" in captions.bounds()  # the answer that the slide calls right
     true, learned, _ = natural_parameters(runs.find("talk-ivae"))
     for i in range(2):  # λ of z: the coefficients that the pictures show moving with u
         assert np.corrcoef(true[:, i, 0], learned[:, i, 0])[0, 1] > 0.8

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pynwb
 import pytest
 
 from dvae_core.data import readers
-
-pynwb = pytest.importorskip("pynwb", reason="pip install -r requirements-dev.txt")
 
 RNG = np.random.default_rng(0)
 

@@ -9,8 +9,6 @@ import pytest
 from dvae_core import live, runs
 from tests.helpers import ROOT
 
-pytest.importorskip("anywidget", reason="anywidget is not installed (pip install 'dvae-core[notebook]')")
-
 
 def test_explore_holds_the_decoder_and_moves_by_its_trait():
     widget = live.explore("talk-vae", z0=[0.5, -0.5])

@@ -207,8 +207,8 @@ SLIDES = (
         "well-disentangled models cannot be identified without supervision.",
         maths=ROTATION,
         question="Eight seeds of one VAE. Does the best bound have the best latents?",
-        options=("Yes", "No", "The two are unrelated"),
-        right="The two are unrelated",
+        options=("Yes", "No, the worst has", "No relation shows"),
+        right="No relation shows",
         more=("study", {}),
     ),
     Slide(

@@ -37,15 +37,16 @@ TURNED = (15, 30, 45, 60, 75, 90)  # degrees of M, after the last draw
 
 def recording() -> None:
     """Draw a simulated recording: what is measured, before any model."""
-    figure = figures.recording(*_recording(), rate_hz=20.0, unit="spikes", limit=400)
+    x, u, rate_hz, u_names = _recording()
+    figure = figures.recording(x, u, rate_hz=rate_hz, u_names=u_names, unit="spikes", limit=400)
     plot(figure, "talk.why", titled=False)
 
 
 @st.cache_data(show_spinner=False)
-def _recording() -> tuple[Any, Any]:
+def _recording() -> tuple[Any, Any, float | None, tuple[str, ...]]:
     dataset = dataset_of(NeuronsData(n_neurons=60, tuning="place", per_segment=200))
     assert dataset.u is not None, "place cells have a position"
-    return dataset.x, dataset.u
+    return dataset.x, dataset.u, dataset.rate_hz, dataset.u_names
 
 
 @st.cache_data(show_spinner=False)
