@@ -22,6 +22,7 @@ def runs_of(page) -> int:
 def settled(page) -> None:
     """Wait until what was moved has been sent (200 ms after the last move) and the script has run on it."""
     page.wait_for_timeout(600)
+    page.locator('[data-test-script-state="notRunning"]').wait_for()  # a busy machine takes longer
 
 
 def frames(page) -> int:

@@ -99,6 +99,13 @@ class Visitor:
         self.page.wait_for_function(DRAWN, polling=100)
         self.settle()
 
+    def metrics(self, at_least: int = 4) -> dict[str, str]:
+        """Return a page's numbers by their labels, once so many are there and the script has run."""
+        found = self.page.get_by_test_id("stMetric")
+        found.nth(at_least - 1).wait_for()
+        self.settle()
+        return dict(re.split(r"\n+", metric.inner_text().strip(), maxsplit=1) for metric in found.all())
+
     def shot(self, name: str) -> None:
         """Keep a picture for human eyes."""
         SHOTS.mkdir(parents=True, exist_ok=True)

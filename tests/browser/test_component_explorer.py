@@ -87,10 +87,10 @@ def test_a_page_that_passes_the_value_back_as_the_start_never_pulls_the_slider_b
 
 def test_dead_latents_are_called_dead_and_labels_are_text(visit):
     page = visit("sheets")
-    assert page.get_by_text("dead, KL 0.00 nats").is_visible()
+    page.get_by_text("dead, KL 0.00 nats").wait_for()
     assert page.locator(".dv i:text('e')").count() == 0  # x_names with markup stay text (on the canvas)
     page = visit("rotate-pictures")
-    assert page.get_by_text("<b>b</b>").is_visible()
+    page.get_by_text("<b>b</b>").wait_for()
 
 
 def test_autoplay_moves_without_messages_and_ends_for_good_at_the_first_key(visit):
@@ -136,7 +136,7 @@ def test_another_decoder_leaves_nothing_of_the_last_and_a_broken_one_says_so(vis
     choose("other")
     assert pixels(picture) != first
     choose("broken")
-    assert page.get_by_text('This page does not know the decoder step "fourier".').is_visible()
+    page.get_by_text('This page does not know the decoder step "fourier".').wait_for()
     assert page.locator(".dv canvas").first.is_hidden()
     choose("missing")
     assert page.locator(".dv canvas").first.is_hidden()

@@ -27,7 +27,7 @@ def test_the_view_is_saved_as_a_picture_and_a_traversal_as_an_animation(visit):
             film.seek(k)
             frames.append(film.convert("RGB").tobytes())
         assert len(set(frames)) == 4
-    assert page.get_by_text("Saved 16 steps of z2, there and back.").is_visible()
+    page.get_by_text("Saved 16 steps of z2, there and back.").wait_for()
     assert pixels(picture) == before  # and the page is where it was
 
 

@@ -46,7 +46,7 @@ def test_a_drag_in_the_pad_is_no_click_on_a_point(visit):
         page.mouse.move(box["x"] + box["width"] * (0.5 + step / 40), box["y"] + box["height"] * 0.4)
     page.mouse.up()
     page.get_by_text("z = [0.0, 0.0, 0.0]").wait_for(state="detached")
-    assert page.get_by_text("row = None").is_visible()
+    page.get_by_text("row = None").wait_for()
 
 
 def test_between_two_examples_one_slider_walks_the_line_and_the_way_survives_the_page(visit):
@@ -65,7 +65,7 @@ def test_between_two_examples_one_slider_walks_the_line_and_the_way_survives_the
     toggle.click()
     way.wait_for()
     assert way.input_value() == "0.5"
-    assert page.get_by_text("z = [0.5, 0.5, 0.0]").is_visible()
+    page.get_by_text("z = [0.5, 0.5, 0.0]").wait_for()
 
 
 def test_one_set_of_sliders_moves_all_members_and_each_is_itself(visit):
@@ -79,7 +79,7 @@ def test_one_set_of_sliders_moves_all_members_and_each_is_itself(visit):
     after = [pixels(member) for member in members]
     assert after[0] != before[0]
     assert after[1] != before[1]
-    assert page.get_by_text("z2 moves from left to right in every member").is_visible()
+    page.get_by_text("z2 moves from left to right in every member").wait_for()
 
 
 def test_the_twin_at_0_degrees_is_the_original_and_turns_away_from_it(visit):
@@ -102,12 +102,12 @@ def test_the_slider_over_betas_goes_up_in_beta_and_says_what_it_costs(visit):
     page = visit("mode-betas")
     beta = page.get_by_role("slider", name="β", exact=True)
     assert beta.get_attribute("aria-valuetext") == "1"
-    assert page.get_by_text("35.5 nats").is_visible()
+    page.get_by_text("35.5 nats").wait_for()
     first = pixels(page.get_by_role("img", name="Picture decoded from"))
     beta.press("End")
     assert beta.get_attribute("aria-valuetext") == "4"
-    assert page.get_by_text("30.3 nats").or_(page.get_by_text("30.2 nats")).is_visible()
-    assert page.get_by_text("2 of 3").is_visible()
+    page.get_by_text("30.3 nats").or_(page.get_by_text("30.2 nats")).wait_for()
+    page.get_by_text("2 of 3").wait_for()
     settled(page)
     assert pixels(page.get_by_role("img", name="Picture decoded from")) != first
     for canvas in page.locator(".film canvas").all():
@@ -121,8 +121,8 @@ def test_what_a_beta_costs_stays_on_the_page_when_the_example_changes(visit):
     page.locator("label").filter(has_text="Other example").click()
     until(lambda: pixels(page.get_by_role("img", name="Picture decoded from")) != before)
     settled(page)
-    assert page.get_by_text("35.5 nats").is_visible()
-    assert page.get_by_text("2 of 3").is_visible()
+    page.get_by_text("35.5 nats").wait_for()
+    page.get_by_text("2 of 3").wait_for()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_between_and_betas_work_on_data_that_are_no_pictures(visit, kind):
 
     page = visit(f"{kind}-betas")
     beta = page.get_by_role("slider", name="\u03b2", exact=True)
-    assert page.get_by_text("35.5 nats").is_visible()
+    page.get_by_text("35.5 nats").wait_for()
     canvas = page.locator("canvas.main, canvas.raster").first
     strips = page.locator(".film canvas")
     first = [pixels(canvas), pixels(strips.first)]

@@ -32,7 +32,7 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     change = text.split(": ")[1].replace("\u00d710", "e").translate(superscripts)
     assert float(change) < 1e-12
     assert page.get_by_role("table", name="The matrix M").inner_text().split() == ["0.500", "−0.866", "0.866", "0.500"]
-    assert page.get_by_text("‖MᵀM − I‖").is_visible()
+    page.get_by_text("‖MᵀM − I‖").wait_for()
 
 
 def test_a_drag_selects_no_text_so_that_the_next_one_turns_the_dial_too(visit):

@@ -23,12 +23,6 @@ def url(new_server):
         return new_server()
 
 
-def metrics(page) -> dict[str, str]:
-    """Return what the page's line of numbers says."""
-    found = page.get_by_test_id("stMetric").all()
-    return dict(re.split(r"\n+", metric.inner_text().strip(), maxsplit=1) for metric in found)
-
-
 def choose(visitor, name: str, value: str) -> None:
     """Click a variable, or type its name where there are many."""
     page, label = visitor.page, TITLES[name]
@@ -67,11 +61,10 @@ def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
         width.fill(str(stated.how["bin_s"]))
         width.press("Enter")
         visitor.settle()
-    page.get_by_test_id("stMetric").nth(3).wait_for()
     visitor.drawn()
     page.get_by_text("Source", exact=True).scroll_into_view_if_needed()
     visitor.shot("data-" + re.sub(r"\W+", "-", stated.where))
-    shown = metrics(page)
+    shown = visitor.metrics()
     assert shown["Examples"] == f"{stated.x[0]:,}"
     assert shown["Dimensions of x"] == (
         " × ".join(map(str, stated.pictures)) if stated.pictures else f"{stated.x[1]:,}"

@@ -1,6 +1,5 @@
 """The Data page opens what the command line opens: several files dropped together, one zip, u in another file."""
 
-import re
 import zipfile
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -25,11 +24,6 @@ def pair(tmp_path_factory) -> tuple[Path, Path]:
     return folder / "session.mat", folder / "behaviour.csv"
 
 
-def numbers(page) -> dict[str, str]:
-    found = page.get_by_test_id("stMetric").all()
-    return dict(re.split(r"\n+", metric.inner_text().strip(), maxsplit=1) for metric in found)
-
-
 def drop(visitor, url: str, *files: Path):
     page = visitor.page
     page.set_viewport_size({"width": 1280, "height": 1500})
@@ -48,7 +42,6 @@ def choose_parts(page, visitor) -> None:
     group.filter(has_text="File of u").get_by_text("behaviour.csv").click()
     group.filter(has_text="u: the auxiliary variable").get_by_text("speed", exact=True).click()
     page.get_by_test_id("stMetric").filter(has_text="speed").wait_for()
-    page.get_by_test_id("stMetric").nth(3).wait_for()
     visitor.settle()
 
 
@@ -62,7 +55,7 @@ def test_files_that_belong_together_open_as_one_recording(server, visitor, pair,
                 archive.write(file, f"session/{file.name}")
     page = drop(visitor, server, *files)
     choose_parts(page, visitor)
-    shown = numbers(page)
+    shown = visitor.metrics()
     assert (shown["Dimensions of x"], shown["u"]) == ("6", "speed")
     link = parse_qs(urlsplit(page.url).query)["data"][0]
     assert "u_from=uploads" in link  # a place and a name, never a path of this machine
@@ -74,7 +67,7 @@ def test_files_that_belong_together_open_as_one_recording(server, visitor, pair,
         f"{server}/data?{urlencode({'data': link, 'source': 'file'})}", "Data"
     )  # the link alone brings it back
     page.get_by_test_id("stMetric").filter(has_text="speed").wait_for()
-    assert numbers(page) == shown
+    assert visitor.metrics() == shown
 
 
 def test_a_hostile_zip_is_one_sentence(server, visitor, tmp_path):
@@ -92,7 +85,6 @@ def test_a_clock_is_offered_and_left_out_of_x(server, visitor, tmp_path):
     np.savetxt(path, table, delimiter=",", header="time (s),a,b", comments="", fmt="%.3f")
     page = drop(visitor, server, path)
     page.get_by_text("time (s) is the clock of the rows, in seconds").wait_for()
-    page.get_by_test_id("stMetric").nth(3).wait_for()
-    assert numbers(page)["Dimensions of x"] == "2"
+    assert visitor.metrics()["Dimensions of x"] == "2"
     page.get_by_text("About this data").click()
     page.get_by_text("rate: 10 Hz").wait_for()
