@@ -1,5 +1,6 @@
 """From ES modules to the one string that a host wants: every module becomes a function that returns what it exports."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,8 @@ EXPORT = re.compile(r"^export (?=(?:async )?(?:const|class|function) (\w+))", re
 def bundle(entry: str, folder: Path = HERE) -> str:
     """Return an ES module as one string that imports nothing.
 
-    Understood are the forms that this folder uses: named imports, a default import of JSON, and exported declarations.
+    Understood are the forms that this folder uses: named imports, a default import of JSON, exported declarations, and
+    a default import of "x.js?text", which is the module x.js with all that it imports as text, for a Web Worker.
 
     Args:
         entry: The text of the module.
@@ -27,6 +29,8 @@ def bundle(entry: str, folder: Path = HERE) -> str:
 
     def linked(text: str, folder: Path) -> str:
         def constant(found: re.Match[str]) -> str:
+            if found["path"].endswith("?text"):
+                return f"const {found['default']} = {_text(folder / found['path'].removesuffix('?text'))};"
             wanted = found["default"] or f"{{{found['names'].replace(' as ', ': ')}}}"
             return f"const {wanted} = {value_of((folder / found['path']).resolve())};"
 
@@ -50,6 +54,10 @@ def bundle(entry: str, folder: Path = HERE) -> str:
 def style(name: str) -> str:
     """Return the style that all components share, then the component's own."""
     return "\n".join((HERE / part).read_text(encoding="utf-8") for part in ("base.css", f"{name}.css"))
+
+
+def _text(path: Path) -> str:
+    return json.dumps(bundle(path.read_text(encoding="utf-8"), path.parent))
 
 
 def _function(text: str, name: str) -> str:

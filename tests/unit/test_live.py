@@ -53,6 +53,18 @@ def test_every_module_keeps_its_own_names_and_runs_once(node_path, tmp_path):
     assert json.loads(found.stdout) == ["a", 2, 1]
 
 
+def test_a_module_as_text_runs_by_itself_with_what_it_imports(node_path, tmp_path):
+    (tmp_path / "two.js").write_text("export const two = 2;\n", encoding="utf-8")
+    work = 'import { two } from "./two.js";\nglobalThis.found = [two, "\\"</script>\\u2028"];\n'
+    (tmp_path / "work.js").write_text(work, encoding="utf-8")
+    (tmp_path / "pool.js").write_text('import work from "./work.js?text";\nexport const text = work;\n', encoding="utf-8")
+    entry = 'import { text } from "./pool.js";\n(0, eval)(text);\nconsole.log(JSON.stringify(found));\n'
+    path = tmp_path / "out.mjs"
+    path.write_text(modules.bundle(entry, tmp_path), encoding="utf-8")
+    found = subprocess.run([node_path, str(path)], capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout) == [2, '"</script>\u2028']
+
+
 def test_a_circle_of_imports_is_refused(tmp_path):
     for one, other in ("ab", "ba"):
         text = f'import {{ {other} }} from "./{other}.js";\nexport const {one} = 1;\n'
