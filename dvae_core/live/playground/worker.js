@@ -8,6 +8,7 @@ import { createPopulation } from "./population.js";
 /** @import { Part, Task } from "./pool.js" */
 
 const FRAME_MS = 15; // of training before a frame, so that there are about 60 a second
+const FRAME_SHARE = 0.25; // of the time of training may go into frames; on a slow machine they come less often
 const BOUND_SHARE = 0.1; // of the time goes into held-out bounds
 
 /** @type {Population | null} */
@@ -19,6 +20,7 @@ let limit = Number.POSITIVE_INFINITY;
 let scheduled = false;
 let secondsPerStep = Number.NaN;
 let boundDue = 0;
+let frameMs = 0; // what the last frame took
 /** @type {{ mean: Float32Array, error: Float32Array } | null} */
 let bound = null;
 
@@ -85,6 +87,7 @@ function frame(withBound = false) {
     const after = performance.now();
     boundDue = after + (after - now) / BOUND_SHARE;
   }
+  const began = performance.now();
   const every = Math.max(1, Math.ceil(population.world.n / (asked?.world.shown ?? population.world.n)));
   const latents = population.latents(every);
   send(
@@ -100,6 +103,7 @@ function frame(withBound = false) {
     },
     [latents.buffer],
   );
+  frameMs = performance.now() - began;
 }
 
 /** One slice of training, as a new task, so that messages are heard in between. */
@@ -120,7 +124,7 @@ channel.port1.onmessage = () => {
       return;
     }
     if (population.stepNumber >= limit) return; // the pool's next limit wakes it
-    train(FRAME_MS);
+    train(Math.max(FRAME_MS, frameMs / FRAME_SHARE));
     frame();
     again();
   });
