@@ -57,7 +57,9 @@ def test_a_module_as_text_runs_by_itself_with_what_it_imports(node_path, tmp_pat
     (tmp_path / "two.js").write_text("export const two = 2;\n", encoding="utf-8")
     work = 'import { two } from "./two.js";\nglobalThis.found = [two, "\\"</script>\\u2028"];\n'
     (tmp_path / "work.js").write_text(work, encoding="utf-8")
-    (tmp_path / "pool.js").write_text('import work from "./work.js?text";\nexport const text = work;\n', encoding="utf-8")
+    (tmp_path / "pool.js").write_text(
+        'import work from "./work.js?text";\nexport const text = work;\n', encoding="utf-8"
+    )
     entry = 'import { text } from "./pool.js";\n(0, eval)(text);\nconsole.log(JSON.stringify(found));\n'
     path = tmp_path / "out.mjs"
     path.write_text(modules.bundle(entry, tmp_path), encoding="utf-8")
