@@ -18,6 +18,7 @@ from dvae_core.analysis.downstream.compute import downstream
 from dvae_core.analysis.examine.compute import examine
 from dvae_core.analysis.linear_ica.compute import linear_ica
 from dvae_core.analysis.members.compute import member_scores
+from dvae_core.analysis.posterior.compute import posterior
 from dvae_core.analysis.recording.compute import recording
 from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.twin import twin
@@ -37,6 +38,7 @@ def _score(run: Run) -> Computation:
 ANALYSES: dict[str, Callable[..., Computation]] = {
     "score": _score,
     "rotation": rotation,
+    "posterior": posterior,
     "twin": twin,
     "disentanglement": disentanglement,
     "difficulty": difficulty,
@@ -53,7 +55,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
 }
 
 
-NEED_A_MODEL = ("rotation", "twin")
+NEED_A_MODEL = ("rotation", "posterior", "twin")
 
 
 def begin(run: Run, name: str, settings: Mapping[str, Any]) -> Computation:

@@ -197,6 +197,24 @@ export interface StepsData {
   autoplay: boolean;
 }
 
+/** dvae_core/live/posterior.py: PosteriorState. */
+export interface PosteriorData {
+  mean: Packed;
+  cov: Packed;
+  q_mean: Packed;
+  q_cov: Packed;
+  var_diagonal: Packed;
+  loss_q: Packed;
+  loss_diagonal: Packed;
+  x: Packed | null;
+  x_names: string[];
+  q_name: string;
+  given: string;
+  reach: number;
+  path: number[];
+  autoplay: boolean;
+}
+
 export type Role = "data" | "latent" | "factor" | "reconstruction" | "bad" | "prior" | "reference";
 
 export interface CellsData {

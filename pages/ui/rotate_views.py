@@ -7,13 +7,25 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.posterior import record as posteriors
+from dvae_core.analysis.posterior.record import Posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.identify import linear_gaussian, matrices, two_sample
-from dvae_core.runs import Run
+from dvae_core.live.posterior import PosteriorState
+from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import run_panel
+from pages.ui.components.posterior import posterior
 
-VIEWS = {"curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "exact": "Exact model"}
+VIEWS = {
+    "curve": "The curve", "test": "Two-sample test", "guess": "Which is true?", "widths": "z given x",
+    "exact": "Exact model",
+}  # fmt: skip
+Q_NAMES = {
+    "diagonal": "this run's diagonal q",
+    "full": "this run's full q",
+    "gauss-newton": "this run's Gauss-Newton q",
+}
 CONDITIONAL = (
     "This run's prior is p(z|u), not N(0, I). Turning it asks whether another set of axes would explain x given u as "
     "well. The circles are those of N(0, I), for comparison."
@@ -45,6 +57,8 @@ def show(view: str, run: Run, member: int, plane: tuple[int, int], M: Any, angle
         test(run, M)
     elif view == "guess":
         guess(run, member, plane, angle)
+    elif view == "widths":
+        widths(run, member)
     else:
         exact(angle)
 
@@ -135,6 +149,53 @@ def offer(run: Run, member: int, plane: tuple[int, int]) -> None:
     else:
         return
     run_panel.ask(run, "rotation", label, "log p(x) and its bounds, 0 to 90 degrees", **where)
+
+
+def widths(run: Run, member: int) -> None:
+    """Show exact posteriors beside q, or offer to compute them."""
+    if run.config.model.latents != 2:
+        st.info("Posteriors are drawn for runs with two latents; this one has more.", icon=":material/info:")
+        return
+    found = Posteriors.load(run, posteriors.file_name(member))
+    if found is None:
+        st.markdown("**How wide is z given x, and along which axes?** A diagonal q can only be wide along z1 and z2.")
+        run_panel.ask(run, "posterior", "Compute exact posteriors", "Posteriors on a grid", member_index=member)
+        return
+    posterior_widths(run, member, key=f"rotate.widths.{run.id}")
+    st.markdown(widths_found(found, given(run)))
+
+
+def given(run: Run) -> str:
+    """What a run's posterior is conditioned on."""
+    return "x, u" if run.config.is_conditional else "x"
+
+
+def posterior_widths(run: Run, member: int, *, key: str) -> None:
+    """Draw the record of exact posteriors.
+
+    Raises:
+        RunError: If it is not computed.
+    """
+    found = Posteriors.load(run, posteriors.file_name(member))
+    if found is None:
+        raise RunError(
+            f"{run.title} has no posteriors; `python -m dvae_core analyse {run.id} posterior` computes them."
+        )
+    state = PosteriorState(
+        found=found, x=held_out(run)["x"][found.rows], x_names=run.about.get("x_names", ()),
+        q_name=Q_NAMES[run.config.model.posterior], given=given(run),
+    )  # fmt: skip
+    posterior(state, key=key)
+
+
+def widths_found(found: Posteriors, given: str) -> str:
+    """State how correlated latents are given x, and what each Gaussian loses of the bound."""
+    lean = abs(found.correlation).mean()
+    return (
+        f"Given {given}, z1 and z2 have a correlation of {lean:.2f} (mean absolute value of {len(found.rows)} held-out "
+        f"examples). A diagonal q loses {found.loss_diagonal.mean():.2f} nats of the bound, a Gaussian with the exact "
+        f"covariance {found.loss_full.mean():.2f}, this run's q {found.loss_q.mean():.2f}."
+    )
 
 
 def test(run: Run, M: Any) -> None:

@@ -8,6 +8,8 @@ from dvae_core.analysis.agreement import record as agreement
 from dvae_core.analysis.common import best_member, good_members, rivals
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import follows, natural_parameters
+from dvae_core.analysis.posterior import record as posteriors
+from dvae_core.analysis.posterior.record import Posteriors
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.tables import member_table, rank_test
@@ -221,6 +223,13 @@ def _findings(name: str) -> str:
         return ""
     shown = dataclasses.replace(found, elbo_diagonal=None)  # it has its own slide
     return rotate_views.findings(shown, conditional=run.config.is_conditional)
+
+
+def widths() -> str:
+    """State how much the latents depend on each other given x, and what that costs a diagonal q."""
+    run = shipped("talk-vae")
+    found = Posteriors.load(run, posteriors.file_name(best_member(run)))
+    return "" if found is None else rotate_views.widths_found(found, "x")
 
 
 def diagonal() -> str:

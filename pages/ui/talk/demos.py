@@ -190,6 +190,11 @@ def guess() -> None:
     )
 
 
+def widths() -> None:
+    """Show the exact posterior of the x that is pointed at, the run's q and a diagonal q."""
+    rotate_views.posterior_widths(shipped("talk-vae"), best_member(shipped("talk-vae")), key="talk.widths")
+
+
 def exact_model() -> None:
     """The closed-form curves of the linear-Gaussian model."""
     model = linear_gaussian.from_posterior((1.0, 0.05))

@@ -212,6 +212,19 @@ SLIDES = (
         more=("study", {}),
     ),
     Slide(
+        "widths",
+        2,
+        "Given x, the latents depend on each other. A diagonal q cannot say so.",
+        demos.widths,
+        captions.widths,
+        notes="Point at the data: the black ellipse is the exact posterior of that x, at one and two standard "
+        "deviations. It leans, and turns from place to place. A diagonal q (dashed) can only be wide along z1 and z2: "
+        "it loses least where the posterior happens to lie along them. The next slide follows from this.",
+        maths=r"$$p(x|z) = N(\mu_x(z), \Sigma_x), \qquad q_\phi(z|x) = N(\mu_z(x), \Sigma_z(x)), \qquad "
+        r"\text{loss} = \mathrm{KL}(q_\phi(z|x)\,\|\,p_\theta(z|x))$$",
+        more=("rotate", {"run": "talk-vae", "rotate_view": "widths"}),
+    ),
+    Slide(
         "diagonal",
         2,
         "“But VAEs do give nice axes!” That is the diagonal q speaking.",

@@ -1,0 +1,224 @@
+// What z given x looks like: point at an x, and see its exact posterior beside the Gaussians that stand in for it.
+
+import { Autoplay } from "./autoplay.js";
+import { element, legendEntry, pictureCanvas } from "./elements.js";
+import { number, numbersOf } from "./numbers.js";
+import { ARROWS, nearestTo, nextFrom, Plane, rangeOf, ring, sprite } from "./plane.js";
+import { COLOURS, themeOf } from "./theme.js";
+import { mountOf, View } from "./view.js";
+
+/** @import { OnChange, PosteriorData, Theme } from "./types.d.ts" */
+
+const CORNERS = 60; // of an ellipse
+const DASH = [5, 4];
+
+/**
+ * The ellipse of a Gaussian at some standard deviations, as pairs of numbers.
+ * @param {number} x
+ * @param {number} y
+ * @param {number[]} cov its entries 11, 12 and 22
+ * @param {number} sigmas
+ */
+export function ellipse(x, y, [a, b, c], sigmas) {
+  const l11 = Math.sqrt(a);
+  const l21 = b / l11;
+  const l22 = Math.sqrt(Math.max(0, c - l21 * l21));
+  return Float32Array.from({ length: 2 * (CORNERS + 1) }, (_, i) => {
+    const turn = (2 * Math.PI * (i >> 1)) / CORNERS;
+    const [p, q] = [sigmas * Math.cos(turn), sigmas * Math.sin(turn)];
+    return i % 2 ? y + l21 * p + l22 * q : x + l11 * p;
+  });
+}
+
+/** @extends {View<PosteriorData>} */
+export class Posterior extends View {
+  // What `build` makes.
+  /** @type {Float32Array} */
+  mean;
+  /** @type {Float32Array | null} */
+  x = null;
+  /** @type {Plane | null} */
+  xPlane = null;
+  /** @type {Plane} */
+  zPlane;
+  /** @type {Plane} */
+  near;
+
+  /** @param {HTMLElement} root @param {PosteriorData} data @param {OnChange} onChange */
+  constructor(root, data, onChange) {
+    super(root, data, onChange);
+    root.classList.add("posterior");
+    this.row = 0;
+    this.place = 0; // on the path
+    this.text = "";
+    this.legend = element("div", { class: "legend" });
+    this.status = element("p", { class: "status", role: "status" });
+    const share = () => this.place / Math.max(1, this.data.path.length - 1);
+    const goTo = (/** @type {number} */ to) => {
+      this.place = Math.round(to * (this.data.path.length - 1));
+      this.show(this.data.path[this.place]);
+    };
+    this.autoplay = new Autoplay(this, { share, goTo }, "a picture");
+  }
+
+  close() {
+    super.close();
+    this.autoplay.close();
+  }
+
+  /** @param {PosteriorData} data */
+  update(data) {
+    const text = JSON.stringify({ ...data, autoplay: false });
+    if (this.text !== text) {
+      this.text = text;
+      this.data = data;
+      this.row = data.path[0];
+      this.build();
+    }
+    this.lay();
+    this.autoplay.follow(data.autoplay);
+  }
+
+  build() {
+    const { data } = this;
+    this.mean = numbersOf(data.mean);
+    this.x = numbersOf(data.x);
+    this.cov = numbersOf(data.cov);
+    this.qMean = numbersOf(data.q_mean);
+    this.qCov = numbersOf(data.q_cov);
+    this.varDiagonal = numbersOf(data.var_diagonal);
+    this.lossQ = numbersOf(data.loss_q);
+    this.lossDiagonal = numbersOf(data.loss_diagonal);
+    const figures = [];
+    if (this.x) {
+      this.xPlane = this.planeOf(data.x_names, this.x, "Data x: point at one");
+      figures.push(this.figure("Data x: point at one", this.xPlane));
+    } else this.xPlane = null;
+    const title = `Means of z given ${data.given}`;
+    this.zPlane = this.planeOf(["z1", "z2"], this.mean, `${title}: point at one`);
+    this.near = new Plane(pictureCanvas("", "near"), { xName: "z1 − mean", yName: "z2 − mean" });
+    this.near.range = { x: [-data.reach, data.reach], y: [-data.reach, data.reach] };
+    figures.push(this.figure(title, this.zPlane), this.figure(`z given this ${data.given}, enlarged`, this.near));
+    const panels = element("div", { class: "panels" }, ...figures);
+    this.body.replaceChildren(panels, this.legend, this.status, this.autoplay.hint);
+  }
+
+  showLegend() {
+    const { data, legend, theme } = this;
+    legend.replaceChildren(
+      legendEntry("line", theme.text, `exact p(z|${data.given})`),
+      legendEntry("line", COLOURS.latent, data.q_name),
+      legendEntry("line", COLOURS.bad, "diagonal q (dashed)"),
+    );
+  }
+
+  /**
+   * A plane of points that can be pointed at.
+   * @param {string[]} names
+   * @param {Float32Array} pairs
+   * @param {string} label
+   */
+  planeOf([xName, yName], pairs, label) {
+    const canvas = pictureCanvas(label);
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    const plane = new Plane(canvas, { xName, yName });
+    plane.range = rangeOf(pairs);
+    const point = (/** @type {PointerEvent} */ event) => {
+      const { left, top } = canvas.getBoundingClientRect();
+      this.autoplay.end(false);
+      this.show(nearestTo(plane, pairs, event.clientX - left, event.clientY - top));
+    };
+    canvas.addEventListener("pointermove", (event) => event.pointerType === "touch" || point(event));
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("keydown", (event) => {
+      const direction = ARROWS[event.key];
+      if (!direction) return;
+      event.preventDefault();
+      event.stopPropagation(); // an arrow key here is not one for the page
+      this.show(nextFrom(plane, pairs, this.row, direction));
+    });
+    return plane;
+  }
+
+  /** @param {string} title @param {Plane} plane */
+  figure(title, plane) {
+    return element("figure", {}, element("h3", { textContent: title }), plane.canvas);
+  }
+
+  /** @param {number} row */
+  show(row) {
+    if (row < 0 || row === this.row) return;
+    this.row = row;
+    this.describe();
+    this.request();
+  }
+
+  describe() {
+    const { row, cov, lossQ, lossDiagonal } = this;
+    if (!cov || !lossQ || !lossDiagonal) return;
+    const [a, b, c] = cov.subarray(3 * row, 3 * row + 3);
+    const correlation = number(b / Math.sqrt(a * c));
+    this.status.textContent =
+      `Given this ${this.data.given}, z1 and z2 have a correlation of ${correlation}. ` +
+      `Of the bound, a diagonal q loses ${number(lossDiagonal[row])} nats, ${this.data.q_name} ${number(lossQ[row])}.`;
+    this.near.canvas.setAttribute("aria-label", this.status.textContent);
+  }
+
+  lay() {
+    this.theme = themeOf(this.root);
+    const { theme } = this;
+    const points = (/** @type {Plane | null} */ plane, /** @type {Float32Array | null} */ pairs, /** @type {string} */ colour) => {
+      if (!plane || !pairs) return;
+      const rows = Array.from({ length: pairs.length / 2 }, (_, k) => k);
+      plane.lay(theme, (ctx) => plane.stamp(ctx, pairs, rows, sprite(0, colour, 0.22 * theme.rem, 0.6)));
+    };
+    points(this.xPlane, this.x, COLOURS.data);
+    points(this.zPlane, this.mean, theme.muted);
+    this.near.lay(theme);
+    this.showLegend();
+    this.describe();
+    this.request();
+  }
+
+  /** @param {number} now */
+  draw(now) {
+    if (this.closed) return;
+    const isPlaying = this.autoplay.step(now);
+    const began = performance.now();
+    const { row, theme, mean, x } = this;
+    if (this.xPlane?.isLaid && x) {
+      const ctx = this.xPlane.begin();
+      ring(ctx, this.xPlane, x[2 * row], x[2 * row + 1], theme);
+      this.xPlane.end();
+    }
+    if (this.zPlane.isLaid) this.gaussians(this.zPlane, theme, mean[2 * row], mean[2 * row + 1]);
+    if (this.near.isLaid) this.gaussians(this.near, theme, 0, 0);
+    this.countFrame(performance.now() - began);
+    if (isPlaying) this.request();
+  }
+
+  /**
+   * The Gaussians of the chosen example, with the exact mean at (x, y).
+   * @param {Plane} plane
+   * @param {Theme} theme
+   * @param {number} x
+   * @param {number} y
+   */
+  gaussians(plane, theme, x, y) {
+    const { row, mean, cov, qMean, qCov, varDiagonal } = this;
+    if (!cov || !qMean || !qCov || !varDiagonal) return;
+    const ctx = plane.begin();
+    const three = (/** @type {Float32Array} */ of) => [...of.subarray(3 * row, 3 * row + 3)];
+    const [qx, qy] = [x + qMean[2 * row] - mean[2 * row], y + qMean[2 * row + 1] - mean[2 * row + 1]];
+    const diagonal = [varDiagonal[2 * row], 0, varDiagonal[2 * row + 1]];
+    for (const sigmas of [1, 2]) {
+      plane.curve(ctx, ellipse(x, y, three(cov), sigmas), theme.text, 0.26 * theme.rem);
+      plane.curve(ctx, ellipse(qx, qy, three(qCov), sigmas), COLOURS.latent, 0.13 * theme.rem);
+      plane.curve(ctx, ellipse(x, y, diagonal, sigmas), COLOURS.bad, 0.15 * theme.rem, DASH);
+    }
+    plane.end();
+  }
+}
+
+export const mount = mountOf(Posterior);
