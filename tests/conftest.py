@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("faults", "browser", "components", "app", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
+FIRST = ("faults", "browser", "components", "app", "app, page by page", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -54,7 +54,9 @@ def group(item: pytest.Item) -> str:
     path = item.path.relative_to(ROOT / "tests")
     if path.parent.name == "browser":
         return "components" if path.name.startswith("test_component") else "browser"
-    return "app" if path.parent.name == "app" else str(path)
+    if path.parent.name == "app":
+        return "app" if path.name == "test_pages.py" else "app, page by page"
+    return str(path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

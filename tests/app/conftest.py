@@ -1,12 +1,14 @@
 """A store with one small run of each kind that pages must cope with, trained once a session."""
 
 import dataclasses
+import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import recipes, runs
@@ -16,12 +18,21 @@ from tests.helpers import trained_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "study", "runs")
+SCAN = "scan_component_manifests"
 KINDS = ("ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth")
 
 
 def small(data, model, **more) -> Config:
     quick = {} if isinstance(data, DigitsData) else {"posterior": "full"}
     return recipes.for_dataset(data, dataset_of(data), model, members=2, **({"epochs": 2} | quick | more))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_packages_are_read_once() -> Iterator[None]:
+    """Every run of an AppTest reads the metadata of all installed packages: half a second for what never changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, SCAN, functools.cache(getattr(manifest_scanner, SCAN)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -321,7 +321,10 @@ def test_no_page_brings_torch_into_the_server(store):
     code = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+manifests = manifest_scanner.scan_component_manifests()
+manifest_scanner.scan_component_manifests = lambda: manifests  # read once, as in conftest.py
 at = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=60).run()
 for page in {list(HEADLINES)!r}:
     at.query_params["run"] = "vae"
