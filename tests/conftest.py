@@ -10,7 +10,16 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("faults", "browser", "components", "app", "app, page by page", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
+FIRST = (
+    "faults",
+    "browser",
+    "components",
+    "app",
+    "app, page by page",
+    "unit/test_cli.py",
+    "unit/test_study.py",
+    "unit/test_jobs.py",
+)
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
