@@ -18,7 +18,6 @@ from dvae_core.config import (
     Data,
     DigitsData,
     FacesData,
-    FileData,
     GaussianLikelihood,
     GaussianPrior,
     LaplacePrior,
@@ -32,8 +31,7 @@ from dvae_core.config import (
     TrainConfig,
 )
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.held_out import planned
-from dvae_core.data.load import dataset_of
+from dvae_core.data.load import dataset_of, reduced
 from dvae_core.settings import kinds, unknown_setting
 
 ModelName = Literal["vae", "beta-vae", "ivae"]
@@ -93,7 +91,7 @@ def for_dataset(
     lr = chosen.pop("lr", None)
     rates = tuple(lr) if isinstance(lr, list | tuple) and lr else (lr,)
     prior = chosen.pop("prior", "gaussian")
-    how, gap = planned(dataset, chosen.pop("split", "auto"), drawn=not isinstance(data, FileData))
+    dataset, (how, gap) = reduced(data, dataset, chosen.pop("split", "auto"))
     gap = chosen.pop("gap", gap)
     made = _model(dataset, {name: value for name, value in chosen.items() if name in MODEL})
     betas = tuple(chosen.pop("betas", (beta if model == "beta-vae" else 1.0,) * members))

@@ -59,6 +59,8 @@ def examine(kind: str, now: Data, split: Split) -> None:
                 large = data if isinstance(data, FileData) and data_large.is_large(data) else None
                 dataset = controls.dataset_of(data if large is None else data_large.first_rows(large))
                 split = split if data.kind == now.kind else "auto"
+                if large is None:
+                    dataset = controls.as_trained(data, dataset, split)
                 ui.remember("data", controls.data_to_text(data, split))
                 train_button(data, dataset)
                 if large is not None:

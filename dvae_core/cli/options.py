@@ -17,7 +17,7 @@ from dvae_core.data.worlds import WORLDS
 # The read settings of `FileData` that the command line offers, beside its columns x, u and z.
 READING_OPTIONS = (
     *("rate_hz", "rows", "bin_s", "smooth_s", "min_speed", "time", "rows_are", "axes", "picture", "circular"),
-    *("u_from", "quality", "area", "depth_from", "depth_to", "min_rate_hz", "units"),
+    *("u_from", "quality", "area", "depth_from", "depth_to", "min_rate_hz", "units", "pca"),
     *("missing", "clip", "constant", "duplicates"),
 )
 

@@ -18,7 +18,7 @@ from jaxtyping import Shaped
 
 from dvae_core.axes import Auxiliary, Codes, Features
 from dvae_core.data.order import Order, order_of
-from dvae_core.data.structure import components_above_chance
+from dvae_core.data.structure import PrincipalAxes, components_above_chance
 
 PACK_ABOVE = 2**27  # pixels: black-and-white pictures beyond 134 MB are kept as bits
 
@@ -116,6 +116,7 @@ class Dataset:
         x_offset: The offset subtracted from each column of x before it was stored, `[d_x]` float64; None for none.
         u_offset: The same for u.
         reading: What was read and what was left out, as returned by `readers.model.ReadingRecord.as_dict`.
+        reduced_by: The principal axes whose components x is; None if x is as it was read. See `data.reduce`.
 
     Raises:
         DataError: If shapes, row counts or names disagree, a value is not finite, no column of x varies, or an offset
@@ -142,6 +143,7 @@ class Dataset:
     x_offset: np.ndarray | None = None  # [d_x]
     u_offset: np.ndarray | None = None  # [d_u]
     reading: Mapping[str, Any] = field(default_factory=dict)
+    reduced_by: PrincipalAxes | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -227,7 +229,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any value, shape, type or column name, but not with name or meta."""
+        """16 hex digits that change with any value, shape, type or column name, but not with name or meta.
+
+        Principal components have that of the data before: their last bits differ between machines.
+        """
+        if self.reduced_by is not None:
+            return self.reduced_by.fingerprint
         words = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
         words += [list(self.u_period)] if any(self.u_period) else []
         digest = hashlib.sha256(json.dumps(words).encode())

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from dvae_core.data import care, held_out
+from dvae_core.data import care, held_out, reduce
 from dvae_core.data.dataset import DataError, Dataset, MissingValues
 from dvae_core.data.readers import ReadingRecord, Undecided, inspect, read
 from dvae_core.data.split import split
@@ -55,6 +55,13 @@ class FileData:
     units: tuple[Name, ...] = setting(
         (), "Units", "By name, or by number: #3 is the third, #1-50 the first fifty", late=True
     )
+    pca: int | None = setting(
+        None,
+        "Principal components",
+        "Train on so many components of x instead of its columns, fitted on the training rows",
+        min=1,
+        late=True,
+    )
     missing: Literal["refuse", "drop rows", "drop columns"] = setting(
         "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
     )
@@ -99,6 +106,27 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
     return care.cured(dataset, clip=data.clip, constant=data.constant == "drop", duplicates=data.duplicates == "drop")
 
 
+def reduced(data: Data, dataset: Dataset, method: held_out.Method = "auto") -> tuple[Dataset, held_out.Plan]:
+    """Return the data as models see it, and its best split: its principal components if the settings ask for them.
+
+    The axes are fitted on the training rows. The gap of blocks is as long as what is trained on remembers.
+
+    Args:
+        data: The settings.
+        dataset: The data they describe, as read.
+        method: How to split it.
+
+    Raises:
+        DataError: If there are not so many components.
+    """
+    drawn = not isinstance(data, FileData)
+    plan = held_out.planned(dataset, method, drawn=drawn)
+    if drawn or data.pca is None or dataset.reduced_by is not None:
+        return dataset, plan
+    plan = held_out.planned(reduce.reduced(dataset, plan.how, plan.gap, data.pca), plan.how, drawn=drawn)
+    return reduce.reduced(dataset, plan.how, plan.gap, data.pca), plan
+
+
 def examine(data: FileData, method: held_out.Method = "auto") -> tuple[dict[str, Any], str]:
     """Return the record of reading a file, with its facts as `meta`, and what was asked or refused ("" for nothing).
 
@@ -115,8 +143,8 @@ def examine(data: FileData, method: held_out.Method = "auto") -> tuple[dict[str,
         return {**reading, "notes": [*reading["notes"], str(error)]}, str(error)
     except DataError as error:
         return ReadingRecord(inspect(data.path)).as_dict(), str(error)
-    how, gap = held_out.planned(dataset, method)
     try:
+        dataset, (how, gap) = reduced(data, dataset, method)
         found = held_out.record(dataset, split(dataset, how, gap=gap))
     except DataError as error:
         return {**dataset.reading, "meta": dict(dataset.meta)}, str(error)

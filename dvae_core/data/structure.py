@@ -1,11 +1,15 @@
-"""How many directions of x hold more than its columns would share by chance: the default number of latents."""
+"""Principal components of x: how many hold more than chance (the default number of latents), and x reduced to them."""
+
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
-from dvae_core.axes import evenly
+from dvae_core.axes import Features, evenly
 
 ROWS, COLUMNS = 1000, 200  # evenly spaced, so that data of any size takes a fraction of a second
 SHIFTS = 20  # random shifts; the threshold is the largest value of 20, about the 95 % quantile
+FIT_NUMBERS = 2**24  # of x, to fit principal axes; larger data is thinned evenly
 FAR = 10.0  # robust standard deviations at which values are clipped: one artefact is no structure
 
 
@@ -44,3 +48,58 @@ def components_above_chance(x: np.ndarray, seed: int = 0) -> int:
 
 def _variances(part: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(part.T @ part)[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalAxes:
+    """The leading principal axes of x and all that is needed to reduce other data to them.
+
+    Attributes:
+        names: The columns that are reduced.
+        mean: Their means over the fitted rows `[d]`.
+        std: Their standard deviations over the fitted rows `[d]`.
+        axes: Orthonormal rows `[k d]`, the largest variance first.
+        offset: The offset that had been subtracted from each column `[d]`; zero for most data.
+        share: The part of the variance that the k axes hold on the fitted rows.
+        rows: Number of fitted rows.
+        fingerprint: That of the data before it was reduced.
+    """
+
+    names: tuple[str, ...]
+    mean: Float[np.ndarray, " d"]
+    std: Float[np.ndarray, " d"]
+    axes: Float[np.ndarray, "k d"]
+    offset: Float[np.ndarray, " d"]
+    share: float
+    rows: int
+    fingerprint: str
+
+    def components(self, x: Features) -> Float[np.ndarray, "n k"]:
+        """Return the components of rows of x in the model's units."""
+        return ((x - self.mean) @ self.axes.T).astype(np.float32)
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as arrays, for an npz file."""
+        return {name: np.array(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "PrincipalAxes":
+        """Read what `as_arrays` returned."""
+        numbers = {name: arrays[name] for name in ("mean", "std", "axes", "offset")}
+        return cls(
+            tuple(arrays["names"].tolist()), share=float(arrays["share"]), rows=int(arrays["rows"]),
+            fingerprint=str(arrays["fingerprint"]), **numbers,
+        )  # fmt: skip
+
+
+def leading_axes(x: Features, count: int) -> tuple[Float[np.ndarray, "k d"], float]:
+    """Return the `count` leading principal axes of centred rows, and their share of the variance; exact or randomised.
+
+    Columns are not scaled: those that vary more count more.
+    """
+    from sklearn.decomposition import PCA
+
+    found = PCA(count, random_state=0).fit(
+        x.astype(np.float64)
+    )  # a full SVD of small data, a randomised one of large data
+    return np.asarray(found.components_), float(found.explained_variance_ratio_.sum())

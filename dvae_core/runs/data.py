@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from dvae_core.axes import Features, evenly
-from dvae_core.data import held_out
+from dvae_core.data import held_out, reduce
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.load import dataset_of
+from dvae_core.data.load import FileData, dataset_of
 from dvae_core.data.split import Split
+from dvae_core.data.structure import PrincipalAxes
 from dvae_core.runs.run import Run, RunError
 
 SHOWN = 6  # names in a message
@@ -22,7 +23,10 @@ def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
 
     Args:
         run: The run.
-        dataset: The data, if it is already loaded.
+        dataset: The data as read, if it is already loaded.
+
+    Returns:
+        The data; its principal components if the settings ask for them, on the axes that the run keeps.
 
     Raises:
         RunError: If the data has changed since the run was trained on it.
@@ -31,7 +35,21 @@ def data_of(run: Run, dataset: Dataset | None = None) -> Dataset:
     data = dataset if dataset is not None else dataset_of(run.config.data)
     if run.about.get("fingerprint") not in (None, data.fingerprint):
         raise RunError(f"The data of run {run.id} has changed since it was trained; train a new run on the new data.")
-    return data
+    config = run.config
+    if not isinstance(config.data, FileData) or config.data.pca is None:
+        return data
+    kept = axes_of(run)
+    return reduce.project(data, kept) if kept else reduce.reduced(data, config.split, config.gap, config.data.pca)
+
+
+def axes_of(run: Run) -> PrincipalAxes | None:
+    """Return the principal axes that a run was trained on; None if it sees the columns of x themselves.
+
+    Raises:
+        RunError: If their file is damaged.
+    """
+    kept = run.components()
+    return None if kept is None else PrincipalAxes.from_arrays(kept)
 
 
 def facts_of(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:
@@ -82,7 +100,15 @@ def matched(run: Run, data: Dataset, *, needs_u: bool) -> Dataset:
     Raises:
         DataError: If columns or labels are missing or new, by name, or if pictures have another shape or scale.
     """
-    about = run.about
+    about, by = run.about, axes_of(run)
+    if by is not None:  # its columns before they were reduced
+        varies = by.std[by.std > 0]
+        about |= {
+            "x_names": by.names,
+            "d_x": len(by.names),
+            "x_offset": by.offset,
+            "x_spread": float(np.median(varies)),
+        }
     data = _pictures(about, data) if about.get("x_shape") else _columns(about, data)
     offset = about.get("x_offset")
     if offset is not None or data.x_offset is not None:
@@ -90,6 +116,7 @@ def matched(run: Run, data: Dataset, *, needs_u: bool) -> Dataset:
         shift = own - (0.0 if offset is None else np.asarray(offset))
         x = (data.x[:].astype(np.float64) + shift).astype(np.float32)
         data = dataclasses.replace(data, x=x, x_offset=np.zeros(data.d_x) if offset is None else np.asarray(offset))
+    data = data if by is None else reduce.project(data, by)
     plain: dict[str, Any] = {"u_names": (), "u_labels": (), "u_period": (), "u_offset": None}
     if not needs_u:
         return dataclasses.replace(data, u=None, **plain)

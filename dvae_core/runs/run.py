@@ -7,6 +7,8 @@
     log.txt               the worker's output       STOP                  present when a stop was requested
     SHA256SUMS            digests of these files    .lock                 held by the process that trains it
 
+A run that was trained on principal components of x also has components.npz, the axes by which other data is reduced.
+
 A run of kind "latents" was computed by another program (`runs.given`): it has no weights and no history, and
 
     given.npz             its latents of all rows, with u, the true factors and x as far as they are known
@@ -44,7 +46,10 @@ T = TypeVar("T")
 FORMAT = 2  # of the folder; incremented when older readers cannot read newer runs (2: weights have other names)
 ACTIVE = ("queued", "warming", "running")
 STATES = ("new", *ACTIVE, "stopped", "failed", "lost", "finished")
-FILES = ("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz", "given.npz")
+FILES = (
+    *("config.json", "about.json", "history.csv", "weights.safetensors", "latents.npz"),
+    *("given.npz", "components.npz"),
+)
 GROWING = ("history.csv", "latents.npz")  # written throughout training, so listed in SHA256SUMS only after it
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RENAMED = {  # parts of the model, by their weights' names in older runs
@@ -208,6 +213,10 @@ class Run:
     def latents(self) -> dict[str, np.ndarray] | None:
         """Return latents.npz as arrays (see `write_latents` for names and shapes), or None before the first write."""
         return self._npz("latents.npz")
+
+    def components(self) -> dict[str, np.ndarray] | None:
+        """Return components.npz, the principal axes of a run that was trained on components of x, or None."""
+        return self._npz("components.npz")
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return every weight by name, each with a leading member axis (buffers without)."""

@@ -140,6 +140,8 @@ class _Training:
         device = choose_device(config.train.device)
         parts = split(dataset, config.split, gap=config.gap)
         facts = facts_of(dataset, parts, drawn=not isinstance(config.data, FileData))
+        if dataset.reduced_by is not None:
+            run.write_npz("components.npz", dataset.reduced_by.as_arrays())
         run.write_json("about.json", {**run.about, **facts})
         self.run, self.config = run, config
         self.vae = vae = Vae(config, sizes_of(dataset))

@@ -168,6 +168,22 @@ def _dataset(text: str, when: float, _data: Data) -> Dataset:
     return load.dataset_of(_data)
 
 
+def as_trained(data: Data, dataset: Dataset, split: Split) -> Dataset:
+    """Return the data as models will see it: its principal components if the settings ask for them.
+
+    Raises:
+        DataError: If there are not so many components.
+    """
+    if not isinstance(data, FileData) or data.pca is None:
+        return dataset
+    return _reduced(data_to_text(data, split), dataset.fingerprint, data, dataset, split)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Finding the principal components ...")
+def _reduced(text: str, fingerprint: str, _data: Data, _dataset: Dataset, _split: Split) -> Dataset:
+    return load.reduced(_data, _dataset, _split)[0]
+
+
 def data_label(data: Data) -> str:
     """Return a short name for a data source."""
     if data == recipes.TALK_DATA:

@@ -201,7 +201,7 @@ def _parts(file: FileData) -> FileData | None:
     file = dataclasses.replace(file, x=x, u=u, z=z)
     file = _clock(file, variables, key)
     with st.expander("How it is read", icon=":material/tune:"):
-        dials = ["rate_hz", "rows"]
+        dials = ["rate_hz", "rows", "pca"]
         if any(v.kind == "events" for v in variables):
             dials += ["bin_s", "smooth_s", "min_speed"]
         file = controls.edit(file, dials, prefix=key)

@@ -207,6 +207,12 @@ def pick_run(
         _explain_missing(wanted)
     default = next((run.id for run in known if prefer(run)), ids[0])
     chosen = by_id[choice(st.selectbox, label, ids, param="run", default=default, show=lambda i: run_label(by_id[i]))]
+    pca = (chosen.about.get("reading") or {}).get("pca")
+    if pca:
+        st.caption(
+            f"x of this run is {pca['components']:,} principal components of {pca['columns']:,} columns: PC1, PC2, ... "
+            "are components, not columns of the file."
+        )
     return chosen
 
 

@@ -6,6 +6,7 @@ from dvae_core.analysis.common import Computation
 from dvae_core.analysis.examine.record import Examined, ExaminedOverview
 from dvae_core.config import FileData
 from dvae_core.data import care, held_out
+from dvae_core.data.load import dataset_of
 from dvae_core.data.split import split
 from dvae_core.runs import Run
 from dvae_core.runs.data import data_of
@@ -22,11 +23,11 @@ def examine(run: Run) -> Computation:
     stop = run.path / "STOP"
     stop.unlink(missing_ok=True)
     yield 0.02
-    dataset = data_of(run)
+    given = dataset_of(run.config.data)
     yield 0.5
     if stop.exists():
         return {}
-    found = care.findings(dataset)
+    found, dataset = care.findings(given), data_of(run, given)
     yield 0.65
     if stop.exists():
         return {}

@@ -32,6 +32,8 @@ def twin(
     new = runs.create(runs.new_path(runs.default_store(), name), rotated.config, title=name)
     new.write_json("about.json", {**run.about, **{k: new.about[k] for k in ("title", "created")}})
     dataset = data_of(run)
+    if dataset.reduced_by is not None:
+        new.write_npz("components.npz", dataset.reduced_by.as_arrays())
     parts = split(dataset, run.config.split, gap=run.config.gap)
     write_weights(new, rotated)
     write_latents(new, rotated, HeldOut(dataset, parts.held_out, rotated, torch.device("cpu")), rows=LATENT_ROWS)
