@@ -79,3 +79,26 @@ def test_links_bombs_encryption_pickles_and_doubles_are_refused(tmp_path):
     with pytest.raises(DataError, match="501 files"):
         unpack(many, tmp_path / "f")
     assert not [f for f in tmp_path.iterdir() if f.is_dir()]  # nothing is left behind
+
+
+def test_a_zip_of_recordings_opens_like_its_folder(tmp_path):
+    files = {"rec/data.npz": array_file(), "rec/README": b"hi"}
+    path = zipped(tmp_path / "rec.zip", files)
+    data = readers.read(path)
+    assert data.fingerprint == readers.read(inside(unpack(path, tmp_path / "out"))).fingerprint
+    assert [v.name for v in readers.inspect(path)] == ["x"]
+    assert data.name == "data"
+    assert readers.read(path / "data.npz").fingerprint == data.fingerprint
+
+
+def test_of_several_recordings_in_a_zip_one_is_named_and_u_comes_from_another(tmp_path):
+    path = zipped(tmp_path / "s.zip", {"a.npz": array_file(), "b.csv": b"side\n" + b"left\nright\n" * 15})
+    with pytest.raises(
+        DataError, match=r"s\.zip holds several recordings \(a\.npz, b\.csv\); name one as s\.zip/a\.npz"
+    ):
+        readers.read(path)
+    data = readers.read(path / "a.npz", u="side", u_from=path / "b.csv")
+    assert data.x.shape == (30, 3)
+    assert data.u_labels == ("left", "right")
+    with pytest.raises(DataError, match="outside"):
+        readers.read(path / ".." / ".." / "a.npz")

@@ -5,13 +5,16 @@ they report any fault of a file as a one-sentence DataError. The axis order, sam
 the data are kept in the Dataset (`rate_hz`, `meta`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Literal
 
 import numpy as np
 
+from dvae_core.data import unpack
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking, trials
 from dvae_core.data.readers.choose import with_axes
@@ -158,9 +161,36 @@ def stored(path: str | Path, *, budget_bytes: int = 2 * GIB) -> dict[str, np.nda
     }
 
 
-def _opened(path: Path, ask: Ask) -> Recording:
-    module, found = _reader(path)
-    return module.recording(found, ask)
+@contextmanager
+def _opened(path: Path, ask: Ask) -> Iterator[Recording]:
+    """Open a file, a folder, or a zip of recordings; a file in such a zip is `session.zip/spikes.mat`."""
+    zipped = next((p for p in (path, *path.parents) if p.suffix.lower() == ".zip" and p.is_file()), None)
+    if zipped is None or not _holds_recordings(zipped):
+        module, found = _reader(path)
+        with module.recording(found, ask) as recording:
+            yield recording
+        return
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        place = within(unpack.inside(unpack.unpack(zipped, Path(scratch) / zipped.stem)), path.relative_to(zipped))
+        try:
+            module, found = _reader(place)
+        except DataError as error:
+            files = data_files(place) if path == zipped else []
+            if len(files) < 2:
+                raise
+            raise DataError(
+                f"{zipped.name} holds several recordings ({', '.join(f.name for f in files[:6])}); name one as "
+                f"{zipped.name}/{files[0].name}, and another for u with --u-from."
+            ) from error
+        with module.recording(found, ask) as recording:
+            yield recording
+
+
+def _holds_recordings(path: Path) -> bool:
+    try:
+        return unpack.holds_recordings(path, (*SUFFIXES, *COMPANIONS))
+    except DataError:
+        return False  # the reader of pictures says what is wrong with it
 
 
 def within(root: str | Path, path: str | Path) -> Path:
