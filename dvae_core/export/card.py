@@ -3,31 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.common import good_members, stuck_members
+from dvae_core.analysis.verdicts import against_floors, agreed, beats_floors
 from dvae_core.config import Config, FileData, GaussianPrior, LearnedPrior, data_to_text
-from dvae_core.metrics import FLOORS, typical_rung
+from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run
 
-UP_TO = {
-    "identity": "as they are", "permutation": "up to order, sign, scale and offset",
-    "monotone": "up to order and a monotone curve each", "orthogonal": "up to a rotation",
-    "affine": "up to a linear map", None: "not even up to a linear map",
-}  # fmt: skip
 SCORES = {"mcc_pearson": "MCC (Pearson)", "mcc_spearman": "MCC (Spearman)", "mcc_within_u": "MCC within u",
           "mcc_encoder_only": "MCC, latents that have not seen u", "elbo": "ELBO (nats per example)",
           "active_latents": "latents alive"}  # fmt: skip
-
-
-def beats_floors(run: Run) -> bool:
-    """Whether the worst good seed lies above every reference line, so that its latents may be called factors."""
-    score = run.score()
-    if score is None:
-        return False
-    good = set(good_members(run))
-    values = [m["mcc_pearson"] for m in score["members"] if m["member"] in good and m["mcc_pearson"] is not None]
-    lines = [value for value in score["floors"].values() if value is not None]
-    return bool(values) and bool(lines) and min(values) > max(lines)
 
 
 def methods(run: Run) -> str:
@@ -54,7 +38,7 @@ def methods(run: Run) -> str:
             f"The mean correlation coefficient between latents and {truth} was {mean:.3f} ± {std:.3f} (mean and "
             f"standard deviation over {len(good_members(run))} seeds; reference lines: {lines})."
         )
-    if rung := _rung(run):
+    if rung := agreed(run):
         parts.append(f"{rung} (R² of 0.95 for the median ordered pair).")
     parts.append(f"Software: {', '.join(_versions(run))}.")
     return " ".join(parts)
@@ -87,17 +71,14 @@ def card(run: Run) -> str:
         known = {key: name for key, name in SCORES.items() if score["mean"].get(key) is not None}
         lines += [f"| {name} | {score['mean'][key]:.3f} ± {score['std'][key]:.3f} |" for key, name in known.items()]
         lines += [f"| reference line: {FLOORS[k]} | {v:.3f} |" for k, v in score["floors"].items() if v is not None]
-        if any(value is not None for value in score["floors"].values()):
-            verdict = "Every seed lies above every reference line." if beats_floors(run) else (
-                "Not every seed lies above every reference line, so the latents are not shown to be the ground truth."
-            )  # fmt: skip
+        if verdict := against_floors(run):
             lines += ["", verdict]
         lines += ["", f"Scored: {score['codes']}; {score['held_out_rows']:,} rows."]
     failed, stuck = status.failed_members, stuck_members(run)
     left_out = [f"seed {config.train.seeds[m]} failed" for m in failed]
     left_out += [f"seed {config.train.seeds[m]} is stuck ({why})" for m, why in stuck.items()]
     lines += ["", f"In no mean: {', '.join(left_out) or 'none'}."]
-    lines += ["", "## Indeterminacy", "", f"{_rung(run) or 'Seeds were not compared'}.", "", _claim(config, truth)]
+    lines += ["", "## Indeterminacy", "", f"{agreed(run) or 'Seeds were not compared'}.", "", _claim(config, truth)]
     lines += ["", "## What is not shown", "", *(f"- {line}" for line in _not_shown(run, truth))]
     lines += ["", "## Versions", "", ", ".join(_versions(run)) + f"; run {run.id}, settings {config.key()}.", ""]
     return "\n".join(lines)
@@ -176,15 +157,6 @@ def _data_text(config: Config) -> str:
     if isinstance(data, FileData):
         return f"file {data.path.replace(chr(92), '/').rpartition('/')[2]}"  # the name alone: no path of this machine
     return data_to_text(data)
-
-
-def _rung(run: Run) -> str:
-    found = Agreement.load(run, file_name())
-    if found is None or len(found.pairs()) == 0:
-        return ""
-    pairs = found.pairs()
-    rung, reached, count = typical_rung({r: r2[pairs[:, 0], pairs[:, 1]] for r, r2 in found.r2.items()})
-    return f"Seeds agree {UP_TO[rung]}" + (f" in {reached} of {count} ordered pairs" if rung else "")
 
 
 def _claim(config: Config, truth: str) -> str:

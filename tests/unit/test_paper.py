@@ -10,7 +10,8 @@ import pytest
 from pypdf import PdfReader
 
 from dvae_core import figures, runs
-from dvae_core.export.card import beats_floors, card, methods
+from dvae_core.analysis.verdicts import beats_floors
+from dvae_core.export.card import card, methods
 from dvae_core.figures import paper
 from dvae_core.runs.given import from_latents
 from tests.unit.test_figures import BUILDERS

@@ -5,22 +5,11 @@ import numpy as np
 from dvae_core.analysis.all_rows.record import AllRows
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.encode import encode
+from dvae_core.analysis.verdicts import verdicts
 from dvae_core.data.split import split
 from dvae_core.runs import Run
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
-
-
-def verdicts(run: Run) -> list[str]:
-    """Return what is known about a run as sentences: how it was split, its scores over good members, and notes."""
-    about, score = run.about, run.score() or {}
-    split_words = (about.get("reading") or {}).get("split", {}).get("words")
-    lines = [f"{run.title}: {run.config.model_name}, {run.config.members} members."]
-    lines += [split_words] if split_words else []
-    mean, std = score.get("mean", {}), score.get("std", {})
-    over = "mean and standard deviation over the good members, held-out rows"
-    lines += [f"{name}: {value:.4g} +- {std[name]:.2g} ({over})" for name, value in mean.items() if value is not None]
-    return lines + list(score.get("notes", ()))
 
 
 def all_rows(run: Run) -> Computation:

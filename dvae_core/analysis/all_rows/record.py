@@ -17,7 +17,7 @@ class AllRows(ArrayRecord):
         row: The row's number in the file, or its time in seconds if rows are bins `[n]`.
         part: 0 training, 1 held out, 2 in neither (the gap) `[n]`.
         u: u of every row, if the data has one.
-        verdicts: What was found about the run: its scores with their errors, and notes, as sentences.
+        verdicts: What was found about the run, as sentences: see `analysis.verdicts`.
     """
 
     mu_z: np.ndarray
