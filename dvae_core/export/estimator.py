@@ -37,7 +37,8 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
     Args:
         model: "vae", "beta-vae" or "ivae". An iVAE takes u as `y` of `fit`: whole numbers or text are labels, floats
             are numbers (one column or several).
-        latents: Dimensions of z; None takes min(10, columns of x).
+        latents: Dimensions of z; None takes as many as X has components above chance, 2 to 10, or as it has
+            columns if they are at most five.
         beta: Weight of the KL; used by "beta-vae" only.
         members: Seeds trained together as one population.
         likelihood: "gaussian", "bernoulli", "poisson" or "negative-binomial" (counts that vary more than Poisson's);
@@ -136,7 +137,7 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         data = FileData(path="given to fit")
         config = for_dataset(
             data, dataset, self.model, beta=self.beta, members=self.members,
-            latents=self.latents or min(10, dataset.d_x),
+            latents=self.latents,
             seed=self.random_state, likelihood=self.likelihood, posterior=self.posterior, epochs=self.epochs,
             batch=self.batch, lr=self.lr, device=self.device, split=self.split,
             prior=self.prior if self.model == "ivae" else None, encoder=self.encoder, objective=self.objective,
