@@ -59,6 +59,7 @@ try:
     else:
         label = "Compare the seeds" if other is None else "Compare the two runs, seed by seed"
         run_panel.ask(run, "agreement", label, "Comparing every pair", other="" if other is None else other.id)
+    agree_views.report(run)
     agree_comparison.section(run, comparable(ui.usable_runs(), run)[1:])
     agree_views.caution()
     code.show(

@@ -28,7 +28,7 @@ def form() -> None:
     data, split = controls.data_from_text(choose_data())
     names = controls.MODELS
     try:
-        dataset = controls.dataset_of(data)
+        dataset = controls.as_trained(data, controls.dataset_of(data), split)
         default = "vae" if dataset.u is None else "ivae"
         model = ui.choice(
             st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__
@@ -37,7 +37,8 @@ def form() -> None:
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return
-    for warning in theorem.warnings_before(dataset.u, theorem.needed_values(config)) if config.is_conditional else ():
+    few = theorem.warnings_before(dataset.u, config.model.latents, config.prior.k) if config.is_conditional else ()
+    for warning in few:
         st.warning(warning, icon=":material/checklist:")
     notes(config, dataset)
     title = f"{names[model]} on {controls.data_label(data)}"

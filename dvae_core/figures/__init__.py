@@ -20,6 +20,7 @@ from dvae_core.figures.comparison import comparison
 from dvae_core.figures.conditions import kinds_of_u_lines, natural_parameters, prior_curves, singular_values
 from dvae_core.figures.data import (
     column_histograms,
+    latents_over_time,
     picture_sheet,
     raster,
     recording,
@@ -73,6 +74,7 @@ __all__ = [
     "ladder_chart",
     "largest_change",
     "latent_scatter",
+    "latents_over_time",
     "linked_panels",
     "mcc_lines",
     "model_label",

@@ -169,6 +169,61 @@ def recording(
     return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
 
 
+def latents_over_time(
+    z: Float[np.ndarray, "n d"],
+    rows: Int[np.ndarray, " n"],
+    u: Shaped[np.ndarray, " n"] | None = None,
+    *,
+    rate_hz: float | None = None,
+    name: str = "u",
+    labels: Sequence[str] = (),
+    title: str = "",
+    limit: int = 600,
+) -> go.Figure:
+    """Draw latents over the longest stretch without a gap, each in a panel of its own, with u beneath.
+
+    Args:
+        z: Latents of one member; the first 6 are drawn.
+        rows: The row number of each; a step of more than three times the usual one is a gap.
+        u: Label codes or numbers, or None.
+        rate_hz: Rows per second; None for row numbers.
+        name: Name of u.
+        labels: Names of the codes.
+        title: The finding.
+        limit: Most rows drawn.
+    """
+    if len(z) < 2:
+        return sentence("Too few rows to draw over time.", height=200)
+    steps = np.diff(rows)
+    edges = np.concatenate([[0], np.flatnonzero(steps > 3 * np.median(steps)) + 1, [len(rows)]])
+    longest = int(np.diff(edges).argmax())
+    part = slice(int(edges[longest]), min(int(edges[longest + 1]), int(edges[longest]) + limit))
+    time, d = rows[part] / (rate_hz or 1.0), min(z.shape[1], 6)
+    panels = d + (u is not None)
+    fig = make_subplots(panels, 1, shared_xaxes=True, vertical_spacing=0.03)
+    for i in range(d):
+        fig.add_scatter(
+            x=time, y=z[part, i], mode="lines", showlegend=False, row=i + 1, col=1,
+            line={"color": COLOURS["latent"], "width": 1.2}, hovertemplate=f"z{i + 1}: %{{y:.3g}}<extra></extra>",
+        )  # fmt: skip
+        fig.update_yaxes(title=f"z{i + 1}", nticks=3, row=i + 1, col=1)
+    if u is not None:
+        fig.add_scatter(
+            x=time, y=u[part], mode="lines", showlegend=False, row=panels, col=1,
+            line={"color": COLOURS["factor"], "width": 1.5, "dash": "dot", "shape": "hv" if labels else "linear"},
+            hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
+        )  # fmt: skip
+        fig.update_yaxes(title=name if len(name) < 9 else "u", nticks=3, row=panels, col=1)
+        if labels and len(labels) <= 6:
+            fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=list(labels), row=panels, col=1)
+    fig.update_xaxes(showgrid=False)
+    fig.update_xaxes(title="time (s)" if rate_hz else "row", row=panels, col=1)
+    note = f"one held-out stretch of {len(time):,} rows"
+    return finish(
+        fig, title, join(note, f"{d} of {z.shape[1]} latents" if d < z.shape[1] else ""), height=80 * panels + 110
+    )
+
+
 PARTS = {  # how each part of a split is drawn: in a lane of its own, with its colour and its hatch
     "training": (HUES[0], ""),
     "held out": (HUES[9], "x"),

@@ -363,22 +363,26 @@ def _is_means_only(light: Light, effect: Effect) -> bool:
     return light.number.startswith("means") and _lesser_family(effect) == "means"
 
 
-def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[str]:
-    """Return warnings before training about a u that has fewer than nk + 1 values, or few points for each.
+def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, latents: int, k: int) -> list[str]:
+    """Return warnings before training about a u that has too few values, or few points for each.
 
     Args:
         u: Labels `[n]` (integers) or numbers of the data set.
-        needed: n k of the model to be trained.
+        latents: Those of the model to be trained, n; the theorem's matrix L needs n k + 1 values of u.
+        k: Number of statistics of each latent.
     """
     if u is None:
         return []
     is_labels = u.ndim == 1 and u.dtype.kind in "iub"
     counts = np.unique(u, axis=0, return_counts=True)[1]
-    said = []
-    if len(counts) < needed + 1:
+    needed, said = latents * k + 1, []
+    if len(counts) < needed:
+        most = (len(counts) - 1) // k
+        can = f"at most {most} latent{'s' * (most != 1)}" if most else "no latent"
+        fewer = f"Choose {most} latent{'s' * (most != 1)}, or data" if most else "Choose data"
         said.append(
-            f"u has {len(counts)} distinct values; the theorem's matrix L needs n k + 1 = {needed + 1}. Choose data "
-            "with more, fewer latents, or a prior with smaller k; nothing is promised otherwise."
+            f"With {len(counts)} condition{'s' * (len(counts) != 1)} {can} can be identified; {latents} "
+            f"latent{'s' * (latents != 1)} need {needed}. {fewer} with more conditions."
         )
     if is_labels and counts.min() < FEW_POINTS:
         few = int((counts < FEW_POINTS).sum())
@@ -387,8 +391,3 @@ def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, needed: int) -> list[
             "prior can learn their points by heart. Merge rare values."
         )
     return said
-
-
-def needed_values(config: Config) -> int:
-    """Return n k of a model, the number of differences of lambda that form L, or 0 without a conditional prior."""
-    return config.model.latents * config.prior.k

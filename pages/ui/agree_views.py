@@ -1,12 +1,17 @@
 """The views of the Agree page: which seeds agree, up to which map, which latents recur, and what remains open."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from dvae_core import figures, metrics
 from dvae_core.analysis.agreement.record import Agreement
+from dvae_core.analysis.common import best_member
+from dvae_core.analysis.verdicts import agreed, common_rung
+from dvae_core.config import GaussianPrior
 from dvae_core.identify import linear_gaussian
+from dvae_core.identify.conditions import explained_by_u
 from dvae_core.runs import Run
 from pages.ui import page as ui
 
@@ -88,6 +93,68 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
             st.markdown("\n".join(["| member | UDR |", "|---|---|", *lines]))
             more = f"The best 8 of {len(ranked)}. " if len(ranked) > 8 else ""
             st.caption(f"{more}How much a member's latents come back in the others, one to one (Duan et al. 2020).")
+
+
+TRY = {
+    "axes": "Each latent may be followed by itself. That it is a factor of the world, agreement cannot show.",
+    "space": "Interpret the space, not its axes: decode from all latents together, and align runs before comparing "
+    "their latents.",
+    "nothing": "Interpret nothing yet. Try fewer latents, more epochs or more data, and look at the members' bounds.",
+}
+
+
+def report(run: Run) -> None:
+    """Show the sentence to report of a run's seeds, what follows from it, what to try, and its latents over time."""
+    found = common_rung(run)
+    if found is None:
+        return
+    st.subheader("What to report", anchor=False, divider="gray")
+    kind = "nothing" if found[0] is None else "space" if found[0] in ("orthogonal", "affine") else "axes"
+    st.markdown(f"> {agreed(run)} (R² of 0.95 for the median pair, held-out rows).\n\n{TRY[kind]} {_to_try(run, kind)}")
+    _over_time(run)
+
+
+def _to_try(run: Run, kind: str) -> str:
+    """Return what may give axes that come back, for seeds that share only a space."""
+    if kind != "space":
+        return ""
+    if not run.about.get("u_names"):
+        return (
+            "For axes that come back, the model needs an auxiliary variable u: choose one on Data, and train an iVAE."
+        )
+    if not run.config.is_conditional:
+        return "For axes that come back, train an iVAE: this data has a u."
+    prior = run.config.prior
+    if isinstance(prior, GaussianPrior) and prior.modulate != "variance":
+        return "For axes that come back, let u change only the variances of the prior, or take fewer latents."
+    return "For axes that come back, take fewer latents, or a u with more values."
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _shares(path: str, version: float, member: int) -> list[float]:
+    """Return the share of each latent's variance that u explains."""
+    latents = Run(Path(path)).latents() or {}
+    return explained_by_u(latents["mu_z"][member].astype(float), latents["u"]).tolist()
+
+
+def _over_time(run: Run) -> None:
+    """Draw the latents of the shown member over time, with u, if rows are in time order."""
+    latents, about, names = run.latents(), run.about, run.about.get("u_names") or ()
+    if latents is None or about.get("split") != "blocks":
+        return
+    member, u, title, more = best_member(run), latents.get("u"), "Latents over time", {}
+    if u is not None:
+        shares = _shares(str(run.path), (run.path / "latents.npz").stat().st_mtime, member)
+        most = shares.index(max(shares))
+        title = f"u explains most of z{most + 1}: {shares[most]:.0%} of its variance"
+        more = {"u": u if u.ndim == 1 else u[:, 0], "name": names[0], "labels": about.get("u_labels") or ()}
+    ui.plot(
+        figures.latents_over_time(
+            latents["mu_z"][member], latents["index"], rate_hz=about.get("rate_hz"), title=title, **more
+        ),
+        key="agree.time",
+    )  # fmt: skip
+    st.caption(f"{ui.member_names(run)[member]}, held-out rows.")
 
 
 def caution() -> None:

@@ -23,7 +23,6 @@ from dvae_core.identify.conditions import (
     Light,
     explained_by_u,
     injective_light,
-    needed_values,
     noise_light,
     statistics_light,
     statistics_rank,
@@ -269,11 +268,14 @@ def test_kinks_and_moving_means_leave_theorem_1_alone():
 
 
 def test_warnings_before_training():
-    config = dataclasses.replace(Config(), prior=GaussianPrior())
-    assert needed_values(config) == 4
-    assert needed_values(Config()) == 0
-    assert warnings_before(np.repeat(np.arange(5), 50), 4) == []
-    assert "4 distinct values" in warnings_before(np.repeat(np.arange(4), 50), 4)[0]
-    assert "2 of 5 values of u have fewer than 30" in warnings_before(np.r_[[0, 1], np.repeat([2, 3, 4], 50)], 4)[0]
-    assert warnings_before(np.linspace(0, 1, 100)[:, None], 4) == []
-    assert warnings_before(None, 4) == []
+    labels = np.repeat(np.arange(5), 50)
+    assert warnings_before(labels, 2, 2) == []
+    assert warnings_before(labels[:200], 2, 2)[0] == (
+        "With 4 conditions at most 1 latent can be identified; 2 latents need 5. Choose 1 latent, or data with more "
+        "conditions."
+    )
+    assert "no latent can be identified; 2 latents need 5. Choose data" in warnings_before(labels[:100], 2, 2)[0]
+    assert "at most 3 latents can be identified; 4 latents need 5" in warnings_before(labels[:200], 4, 1)[0]
+    assert "2 of 5 values of u have fewer than 30" in warnings_before(np.r_[[0, 1], np.repeat([2, 3, 4], 50)], 2, 2)[0]
+    assert warnings_before(np.linspace(0, 1, 100)[:, None], 2, 2) == []
+    assert warnings_before(None, 2, 2) == []

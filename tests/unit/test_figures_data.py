@@ -29,6 +29,17 @@ def test_a_recording_of_very_many_neurons_draws_some_of_them():
     assert "200 of 10,000 columns, evenly spaced" in fig.layout.title.subtitle.text.replace("<br>", " ")
 
 
+def test_latents_over_time_are_drawn_on_the_longest_stretch_alone():
+    rows = np.r_[np.arange(100, 130), np.arange(500, 700)]
+    z = RNG.normal(size=(230, 8))
+    fig = figures.latents_over_time(z, rows, RNG.integers(0, 2, 230), rate_hz=10.0, labels=("a", "b"), title="t")
+    assert len(fig.data) == 7  # six latents and u
+    assert (fig.data[0].x[0], fig.data[0].x[-1], len(fig.data[0].x)) == (50.0, 69.9, 200)
+    assert np.array_equal(fig.data[3].y, z[30:, 3])
+    assert fig.layout.xaxis7.title.text == "time (s)"
+    assert "6 of 8 latents" in fig.layout.title.subtitle.text.replace("<br>", " ")
+
+
 def test_tuning_curves_show_the_columns_that_follow_and_their_means():
     u = RNG.uniform(-1, 1, 4000)
     x = np.column_stack([RNG.normal(size=4000), 3 * u + RNG.normal(size=4000)])
