@@ -116,6 +116,11 @@ def for_dataset(
     )
 
 
+def kind_of(model: str, goal: str | None) -> str:
+    """Return the name of a model trained for a goal: "ivae", "ivae axes"."""
+    return f"{model} {goal}" if goal else model
+
+
 def for_recording(dataset: Dataset, model: str, goal: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings for a recording, by what it is trained for. `chosen` are settings already decided.
 

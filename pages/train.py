@@ -1,14 +1,16 @@
 """Chapter 1: choose a model and train many seeds of it at once, in a separate process, while watching."""
 
+from functools import partial
+
 import streamlit as st
 
 from dvae_core import recipes, runs
-from dvae_core.config import Config, ConfigError
+from dvae_core.config import Config, ConfigError, FileData
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
-from pages.ui import code, controls, run_panel
+from pages.ui import code, controls, data_large, run_panel
 from pages.ui import page as ui
 
 
@@ -28,16 +30,28 @@ def form() -> None:
     data, split = controls.data_from_text(choose_data())
     names = controls.MODELS
     try:
-        dataset = controls.as_trained(data, controls.dataset_of(data), split)
+        large = isinstance(data, FileData) and data_large.is_large(data)
+        dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
+        found, more = None, {}
+        if large:
+            st.caption("This file is large. Its settings follow from all rows, which a worker examines once.")
+            found = data_large.offer(data, dataset)
+            if found is None:
+                return
+            more = {"suggested": partial(data_large.suggested, data, found)}
+            st.caption(found.split["words"])
+        else:
+            dataset = controls.as_trained(data, dataset, split)
         default = "vae" if dataset.u is None else "ivae"
         model = ui.choice(
             st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__
         )
-        config = controls.train_form(data, split, dataset, model)
+        config = controls.train_form(data, split, dataset, model, **more)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return
-    few = theorem.warnings_before(dataset.u, config.model.latents, config.prior.k) if config.is_conditional else ()
+    u = dataset.u if found is None else found.codes
+    few = theorem.warnings_before(u, config.model.latents, config.prior.k) if config.is_conditional else ()
     for warning in few:
         st.warning(warning, icon=":material/checklist:")
     notes(config, dataset)

@@ -328,12 +328,16 @@ def analyse(run: Run, name: str, **settings: str | int | float) -> None:
 
 
 def stop_analysis(run: Run) -> None:
-    """Ask the computation on a run to end at its next step; one that still waits is taken out of the queue."""
+    """Ask the computation on a run to end at its next step; one that still waits is taken out of the queue.
+
+    A computation that obeys removes the file STOP, so that a stop that comes early is not lost.
+    """
     with runs.os_errors_as_run_errors(run, "stop"):
         (run.path / "STOP").touch()
-    for (path, name), future in list(_tasks.items()):
-        if path == run.path and name != "train":
-            future.cancel()
+        tasks = [task for (path, name), task in list(_tasks.items()) if path == run.path and name != "train"]
+        cancelled = [task.cancel() for task in tasks]
+        if any(cancelled):
+            (run.path / "STOP").unlink(missing_ok=True)
 
 
 def mend(run: Run) -> None:

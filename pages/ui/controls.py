@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -235,8 +235,17 @@ def split_words(data: Data, dataset: Dataset, config: Config) -> str:
     return held_out.record(dataset, parts, drawn=not isinstance(data, FileData))["words"]
 
 
-def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config:
+def train_form(
+    data: Data, split: Split, dataset: Dataset, model: str, *, suggested: Callable[..., Config] | None = None
+) -> Config:
     """Show a model's settings for some data, starting from values that suit both, and return the Config.
+
+    Args:
+        data: The settings of the data.
+        split: How to split it.
+        dataset: The data, or the first rows of a large file.
+        model: "vae", "beta-vae" or "ivae".
+        suggested: Returns the settings that suit a large file, given a model and a goal; its split cannot be changed.
 
     Raises:
         ConfigError: If the model does not fit the data (an iVAE needs u).
@@ -259,7 +268,13 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         beta = right.number_input(
             "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
-    config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), goal=goal, split=split)
+    if suggested is None:
+        config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), goal=goal, split=split)
+    else:
+        config = suggested(model, goal)
+        seeds = tuple(range(int(members)))
+        train = dataclasses.replace(config.train, seeds=seeds, betas=(beta,) * len(seeds))
+        config = dataclasses.replace(config, train=train)
     m, t, prior = config.model, config.train, config.prior
     with left if model == "beta-vae" else right:
         m = edit(m, ["latents"], prefix=key, columns=1)
@@ -282,9 +297,10 @@ def train_form(data: Data, split: Split, dataset: Dataset, model: str) -> Config
         names = ["channels", "hidden"] if isinstance(m.net, ConvNet) else ["hidden", "depth"]
         m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
         t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")
-        config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
-        plan = held_out.planned(dataset, config.split, drawn=not isinstance(data, FileData))
-        config = dataclasses.replace(config, split=plan.how, gap=plan.gap)
-    if config.split != "auto":  # rows without an order need no words
+        if suggested is None:
+            config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
+            plan = held_out.planned(dataset, config.split, drawn=not isinstance(data, FileData))
+            config = dataclasses.replace(config, split=plan.how, gap=plan.gap)
+    if config.split != "auto" and suggested is None:  # rows without an order need no words
         st.caption(split_words(data, dataset, config))
     return dataclasses.replace(config, model=m, prior=prior, train=t)

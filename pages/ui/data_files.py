@@ -280,7 +280,7 @@ def _pick(label: str, names: Sequence[str], now: Sequence[str], key: str) -> tup
 
 def _care(file: FileData, key: str) -> FileData:
     """List the faults of the data and offer cures; each chosen cure becomes a setting of the run."""
-    plain = dataclasses.replace(file, clip=None, constant="keep", duplicates="keep")
+    plain = data_large.without_cures(file)
     if data_large.is_large(file):
         examined = data_large.examined(plain)
         return file if examined is None else _cures(file, key, examined.as_findings())

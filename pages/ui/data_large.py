@@ -8,7 +8,7 @@ import streamlit as st
 
 from dvae_core import figures, recipes, runs
 from dvae_core.analysis.examine.record import Examined, ExaminedOverview
-from dvae_core.config import Data, FileData
+from dvae_core.config import Config, ConfigError, Data, FileData
 from dvae_core.data.dataset import Dataset
 from dvae_core.runs import Run
 from pages.ui import controls, run_panel
@@ -41,7 +41,38 @@ def _run_of(data: FileData) -> Run:
 def examined(data: FileData) -> Examined | None:
     """Return what the worker found, or None if it has not looked yet."""
     run = _run_of(data)
-    return Examined.load(run, "examine") if (run.path / "config.json").is_file() else None
+    found = Examined.load(run, "examine") if (run.path / "config.json").is_file() else None
+    return found if found is not None and found.configs else None  # earlier versions suggested no settings
+
+
+def without_cures(data: FileData) -> FileData:
+    """Return the settings that read a file as it is."""
+    return dataclasses.replace(data, clip=None, constant="keep", duplicates="keep")
+
+
+def offer(data: FileData, first: Dataset) -> Examined | None:
+    """Return what the worker found in all rows; None, and a button that asks it to look, if it has not looked yet."""
+    run, plain = _run_of(without_cures(data)), without_cures(data)
+    if not (run.path / "config.json").is_file():
+        whole = dataclasses.replace(plain, pca=None)  # no component is fitted on the first rows
+        config = recipes.for_dataset(whole, first, "vae", members=1, latents=2)
+        runs.create(run.path, dataclasses.replace(config, data=plain, split="auto", gap=0), title=first.name)
+    found = examined(plain)
+    if found is None:
+        run_panel.ask(run, "examine", "Examine all rows", "Reading and examining all rows", can_stop=True)
+    return found
+
+
+def suggested(data: FileData, found: Examined, model: str, goal: str | None) -> Config:
+    """Return the settings that suit all rows of a large file.
+
+    Raises:
+        ConfigError: If the data has no u and the model needs one.
+    """
+    config = found.config(model, goal)
+    if config is None:
+        raise ConfigError(f"An iVAE needs an auxiliary variable u, and {Path(data.path).name} has none; choose one.")
+    return dataclasses.replace(config, data=data)
 
 
 def show(data: FileData, first: Dataset) -> None:
@@ -51,23 +82,19 @@ def show(data: FileData, first: Dataset) -> None:
         data: The settings of the file.
         first: Its first rows.
     """
-    plain = dataclasses.replace(data, clip=None, constant="keep", duplicates="keep")
-    run, size = _run_of(plain), Path(data.path).stat().st_size
-    if not (run.path / "config.json").is_file():
-        config = recipes.for_dataset(plain, first, "vae", members=1, latents=2)
-        runs.create(run.path, config, title=first.name)
-    found = Examined.load(run, "examine")
+    run, size = _run_of(without_cures(data)), Path(data.path).stat().st_size
+    found = examined(without_cures(data))
     with st.container(horizontal=True, gap="medium"):
         st.metric("Examples", "first 500" if found is None else f"{found.n:,}", width="content")
         st.metric("Dimensions of x", f"{first.d_x:,}", width="content")
         st.metric("On disk", f"{size / 1e9:.2g} GB", width="content")
     st.caption(
-        f"This file is large. Training reads all of it into the worker's memory, about {3 * size / 1e9:.2g} GB, and "
-        "the Train page takes as long as reading does. Fewer columns of x (NAME[:500]) or rows make it lighter."
+        f"This file is large. Training reads all of it into the worker's memory, about {3 * size / 1e9:.2g} GB. Fewer "
+        "columns of x (NAME[:500]), fewer rows or principal components make it lighter."
     )
     if found is None:
         _look(first)
-        run_panel.ask(run, "examine", "Examine all rows", "Reading and examining all rows", can_stop=True)
+        offer(data, first)
         return
     seen = ExaminedOverview.load(run, "overview")
     if seen is not None:

@@ -169,6 +169,12 @@ def _try(what: Callable[[Run], None], run: Run) -> None:
         st.toast(str(error), icon=":material/error:")
 
 
+def _stop(run: Run, requested: str) -> None:
+    """Ask a computation to end; that it then has no result is no error."""
+    st.session_state[requested] = None
+    _try(jobs.stop_analysis, run)
+
+
 def _how_far(run: Run, status: Status) -> str:
     """Return an active run's progress as one line."""
     if status.state == "running":
@@ -275,13 +281,12 @@ def ask(
                 stopping = (run.path / "STOP").exists()
                 st.button(
                     "Stopping after this step ..." if stopping else "Stop", icon=":material/stop:",
-                    on_click=_try, args=(jobs.stop_analysis, run), disabled=stopping, key=f"stop.{name}.{run.id}",
+                    on_click=_stop, args=(run, requested), disabled=stopping, key=f"stop.{name}.{run.id}",
                 )  # fmt: skip
 
         waiting()
         return
-    was_stopped = can_stop and (run.path / "STOP").exists()
-    if st.session_state.pop(requested, None) == settings and not was_stopped:
+    if st.session_state.pop(requested, None) == settings:
         reason = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
         st.error(f"The computation ended without a result. {reason}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):

@@ -51,6 +51,19 @@ def test_a_stop_ends_it_without_a_result(tmp_path):
     assert Examined.load(run, "examine") is not None
 
 
+def test_the_settings_that_suit_all_rows_are_those_of_a_form_that_reads_all_rows(tmp_path):
+    u = np.arange(900) // 10 % 5
+    run, data = run_on(tmp_path, u=u, u_labels=tuple("abcde"), rate_hz=20.0)
+    list(examine(run))
+    found = Examined.load(run, "examine")
+    assert found is not None
+    assert set(found.configs) == {"vae", "beta-vae", "ivae", "ivae axes", "ivae reading"}
+    for model, goal in (("vae", None), ("ivae", None), ("ivae", "axes")):
+        made = recipes.for_dataset(run.config.data, data, model, members=1, goal=goal)
+        assert found.config(model, goal) == made
+    assert np.array_equal(found.codes, np.sort(u))
+
+
 def test_the_overview_shows_means_of_all_rows_and_every_stretch():
     x = np.repeat(np.arange(100.0), 10)[:, None] * [1.0, -1.0]
     data = Dataset("steps", x, u=np.arange(1000) // 500, rate_hz=10.0)

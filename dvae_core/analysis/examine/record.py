@@ -1,23 +1,47 @@
 """What a look at all rows of a data set finds, computed once for data too large for a page. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dvae_core.analysis.records import ArrayRecord, TreeRecord
+from dvae_core.axes import Codes
+from dvae_core.config import Config
 from dvae_core.data.care import Findings
 from dvae_core.data.held_out import PARTS, Overview
+from dvae_core.recipes import kind_of
 
 
 @dataclass(frozen=True)
 class Examined(TreeRecord):
-    """The counts of `care.findings` as plain values, the record of the split, and components above chance."""
+    """What was found in all rows.
+
+    Attributes:
+        findings: The counts of `care.findings` as plain values.
+        split: The record of the split, see `held_out.record`.
+        components: Principal components of x above chance.
+        n: Number of rows.
+        configs: Settings that suit the data as JSON, by `recipes.kind_of`; {} in files of earlier versions.
+        labels: Rows of each label of u; [] if u is numbers or absent.
+    """
 
     findings: dict[str, Any]
     split: dict[str, Any]
     components: int
     n: int
+    configs: dict[str, str] = field(default_factory=dict)
+    labels: list[int] = field(default_factory=list)
+
+    def config(self, model: str, goal: str | None) -> Config | None:
+        """Return the settings that suit all rows, for one member; None if there are none for this model."""
+        text = self.configs.get(kind_of(model, goal))
+        return None if text is None else Config.from_json(text)
+
+    @property
+    def codes(self) -> Codes | None:
+        """The codes of u in the order of labels, to count them; None if u is not labels."""
+        return np.repeat(np.arange(len(self.labels)), self.labels) if self.labels else None
 
     def as_findings(self) -> Findings:
         """Return the findings as the page reads them."""
