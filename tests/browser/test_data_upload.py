@@ -70,35 +70,35 @@ def test_files_that_belong_together_open_as_one_recording(server, visitor, pair,
     assert visitor.metrics() == shown
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory) -> Path:
-    """A recording above the size from which the page shows its first rows only."""
-    path, rng = tmp_path_factory.mktemp("large") / "big.npy", np.random.default_rng(0)
+def large(store: Path) -> None:
+    """Put a recording above the size from which the page shows its first rows only among the uploads of a store."""
+    path, rng = store / "data" / "uploads" / "big.npy", np.random.default_rng(0)
+    path.parent.mkdir(parents=True)
     x = np.lib.format.open_memmap(path, "w+", np.float32, (10_000, 5_200))
     x[:] = rng.standard_normal(5_200)
     x[:, :40] += np.cumsum(rng.standard_normal((10_000, 40)), axis=0)
     x.flush()
-    return path
 
 
-def test_examining_a_large_file_can_be_stopped_and_done_again_and_train_waits_for_it(new_server, visitor, large):
-    server = new_server()  # its worker has to load torch first, so the work is not over before the click on Stop
-    page = drop(visitor, server, large)
+def test_examining_a_large_file_can_be_stopped_and_done_again_and_train_waits_for_it(new_server, visitor):
+    server = new_server(large)  # its worker has to load torch first, so the work is not over before the click on Stop
+    page, link = visitor.page, "file,path=uploads/big.npy"
     examine, stop = (page.get_by_role("button", name=name) for name in ("Examine all rows", "Stop"))
+    visitor.open(f"{server}/data?{urlencode({'data': link, 'source': 'file'})}", "Data")
     examine.wait_for(timeout=60_000)
-    assert numbers(page)["Examples"] == "first 500"
+    page.get_by_test_id("stMetric").filter(has_text="first 500").wait_for()
     visitor.settle()
     examine.click()
     stop.click()
     examine.wait_for(timeout=120_000)
     assert page.get_by_text("ended without a result").count() == 0
-    link = parse_qs(urlsplit(page.url).query)["data"][0]
     visitor.open(f"{server}/train?{urlencode({'data': link})}", "Train a population")
     examine.wait_for(timeout=60_000)
     assert page.get_by_role("button", name="Start training").count() == 0
+    visitor.settle()
     examine.click()
     page.get_by_role("button", name="Start training").wait_for(timeout=180_000)
-    page.get_by_text("are in neither part").first.wait_for()
+    page.get_by_text("in neither part").first.wait_for()
     visitor.settle()
     visitor.shot("train-large")
 
