@@ -30,15 +30,15 @@ def form() -> None:
     data, split = controls.data_from_text(choose_data())
     names = controls.MODELS
     try:
-        large = isinstance(data, FileData) and data_large.is_large(data)
-        dataset = controls.dataset_of(data_large.first_rows(data) if large else data)
+        large = data if isinstance(data, FileData) and data_large.is_large(data) else None
+        dataset = controls.dataset_of(data if large is None else data_large.first_rows(large))
         found, more = None, {}
-        if large:
+        if large is not None:
             st.caption("This file is large. Its settings follow from all rows, which a worker examines once.")
-            found = data_large.offer(data, dataset)
+            found = data_large.offer(large, dataset)
             if found is None:
                 return
-            more = {"suggested": partial(data_large.suggested, data, found)}
+            more = {"suggested": partial(data_large.suggested, large, found)}
             st.caption(found.split["words"])
         else:
             dataset = controls.as_trained(data, dataset, split)

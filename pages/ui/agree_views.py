@@ -139,7 +139,7 @@ def _shares(path: str, version: float, member: int) -> list[float]:
 
 def _over_time(run: Run) -> None:
     """Draw the latents of the shown member over time, with u, if rows are in time order."""
-    latents, about, names = run.latents(), run.about, run.about.get("u_names") or ()
+    latents, about = run.latents(), run.about
     if latents is None or about.get("split") != "blocks":
         return
     member, u, title, more = best_member(run), latents.get("u"), "Latents over time", {}
@@ -147,7 +147,7 @@ def _over_time(run: Run) -> None:
         shares = _shares(str(run.path), (run.path / "latents.npz").stat().st_mtime, member)
         most = shares.index(max(shares))
         title = f"u explains most of z{most + 1}: {shares[most]:.0%} of its variance"
-        more = {"u": u if u.ndim == 1 else u[:, 0], "name": names[0], "labels": about.get("u_labels") or ()}
+        more = {"u": u if u.ndim == 1 else u[:, 0], "name": about["u_names"][0], "labels": about.get("u_labels") or ()}
     ui.plot(
         figures.latents_over_time(
             latents["mu_z"][member], latents["index"], rate_hz=about.get("rate_hz"), title=title, **more
