@@ -66,6 +66,7 @@ export class Population {
     check({ x, n, dx, dz, u, segments, settings, seeds });
     this.world = { x, n, dx, dz, u, segments };
     this.seeds = seeds;
+    this.Type = Type;
     this.settings = completed(settings);
     this.layout = layoutOf(dx, dz, settings.hidden, u ? segments : 0);
     this.parts = partsOf(n, start.heldOut);
@@ -180,7 +181,12 @@ export class Population {
 
   /** The parameters by the library's names, [p, ...] each, without what the posterior and the prior do not use. */
   state() {
-    /** @type {Record<string, Float32Array>} */
+    return this.named(this.parameters);
+  }
+
+  /** Numbers laid out like the parameters, by name. @param {Values} numbers */
+  named(numbers) {
+    /** @type {Record<string, Values>} */
     const out = {};
     const p = this.seeds.length;
     const { posterior, prior } = this.settings;
@@ -189,11 +195,11 @@ export class Population {
       const width = shape[shape.length - 1];
       const used = name.startsWith("encoder_net.mlp.last") ? outputsOf(posterior, this.world.dz) : width;
       const rows = size / width;
-      const values = new Float32Array(p * rows * used);
+      const values = new this.Type(p * rows * used);
       for (let m = 0; m < p; m++) {
         for (let r = 0; r < rows; r++) {
           const from = m * this.layout.size + at + r * width;
-          values.set(this.parameters.subarray(from, from + used), (m * rows + r) * used);
+          values.set(numbers.subarray(from, from + used), (m * rows + r) * used);
         }
       }
       out[name] = values;
