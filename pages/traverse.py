@@ -5,6 +5,7 @@ import streamlit as st
 from dvae_core.analysis.latents import examples, held_out, latent_table, prior_samples, slider_range
 from dvae_core.export.plan import Plan, decode
 from dvae_core.live.explorer import ExplorerState
+from dvae_core.live.loss import loss_of
 from dvae_core.live.modes import MODES, cloud, modes_of, nearest, population
 from dvae_core.live.sheet import Cells
 from dvae_core.runs import Run, RunError
@@ -77,7 +78,7 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
             if origin == "data":
                 with cells[2]:
                     row = example(run, "row", "Example")
-                more |= {"z0": mu[row].tolist(), "reference": x[row]}
+                more |= {"z0": mu[row].tolist(), "reference": x[row], "loss": loss_of(run, row)}
             if mode in {"members", "betas"}:
                 more["members"] = population(run, ui.member_names(run), row)
             if mode == "betas":

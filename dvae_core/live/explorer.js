@@ -7,6 +7,7 @@ import { kindOf, namesOf } from "./draw.js";
 import { element } from "./elements.js";
 import { Exports } from "./export.js";
 import { Film } from "./film.js";
+import { Loss } from "./loss.js";
 import { Betas } from "./modes/betas.js";
 import { Between } from "./modes/between.js";
 import { Members } from "./modes/members.js";
@@ -46,6 +47,8 @@ export class Explorer extends View {
   map;
   /** @type {Film | null} */
   film = null;
+  /** @type {Loss | null} */
+  loss = null;
 
   /** @param {HTMLElement} root @param {ExplorerData} data @param {OnChange} onChange */
   constructor(root, data, onChange) {
@@ -116,8 +119,8 @@ export class Explorer extends View {
       this.isFresh = true;
     }
     // Whatever changes what stands on the page builds it anew; another member or z does not.
-    const { z, rev, z0, member, reference, autoplay, side, ...rest } = data;
-    const shape = JSON.stringify([rest, reference === null]);
+    const { z, rev, z0, member, reference, autoplay, side, loss, ...rest } = data;
+    const shape = JSON.stringify([rest, reference === null, loss === null]);
     if (this.shape !== shape) {
       this.shape = shape;
       this.build();
@@ -161,7 +164,9 @@ export class Explorer extends View {
     this.film = null;
     this.mode = new MODES[data.mode](this);
     this.map = this.cloud && data.latents.length > 1 && this.mode.hasMap ? new LatentMap(this) : null;
+    this.loss = data.loss ? new Loss(this) : null;
     const controls = this.controls();
+    if (this.loss) controls.append(this.loss.node);
     this.screens = this.mode.screens();
     this.figure = element("figure", { class: "display" }, ...this.mode.display());
     if (this.map) (this.figure.querySelector(".sides") ?? controls).append(this.map.node);
@@ -352,6 +357,7 @@ export class Explorer extends View {
     for (const screen of this.screens) screen.draw();
     this.mode.draw();
     this.map?.draw();
+    this.loss?.draw();
   }
 
   /** @param {number} now */

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dvae_core.live import arrays, snippet
+from dvae_core.live.loss import Loss
 from dvae_core.metrics import DEAD_NATS
 
 MOST_POINTS = 5000
@@ -65,6 +66,7 @@ class ExplorerState:
         members: For "members" and "betas", one for each member of the plan: {"label": "seed 0"}, and for "betas" also
             "beta", "recon", "kl" (nats or None), "kl_latent" [d_z], "mu" [d_z] of the reference or None.
         plane: For "twin": the two latents (0-based) that turn.
+        loss: Of the reference; two bars then follow z and beta.
         run_id: The run's id. With it the export buttons appear; "Copy as Python" makes the picture again.
     """
 
@@ -84,6 +86,7 @@ class ExplorerState:
     members: Sequence[Mapping[str, Any]] = ()
     plane: tuple[int, int] | None = None
     run_id: str | None = None
+    loss: Loss | None = None
 
     def data(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Return what explorer.js takes: JSON, its arrays packed.
@@ -112,6 +115,7 @@ class ExplorerState:
             "side": {},
             "reference": arrays.packed_x(plan, reference),
             "x_names": arrays.texts(self.x_names),
+            "loss": self.loss.data() if self.loss and self.mode in {"sliders", "betas"} else None,
             "autoplay": self.autoplay,
             "filmstrip": self.filmstrip,
             "mode": self.mode,

@@ -120,6 +120,13 @@ export type ModeName = "sliders" | "pad" | "between" | "members" | "twin" | "bet
 export type Side = { t: number; angle: number; beta: number };
 
 /** dvae_core/live/explorer.py: ExplorerState.data. */
+/** dvae_core/live/loss.py: Loss. */
+export interface LossData {
+  noise: Packed;
+  std: Packed;
+  betas: number[];
+}
+
 export interface ExplorerData extends About {
   plan: string;
   likelihood: string;
@@ -132,6 +139,7 @@ export interface ExplorerData extends About {
   reference: Packed | null;
   background: Packed | null;
   x_names: string[];
+  loss: LossData | null;
   autoplay: boolean;
   filmstrip: boolean;
   mode: ModeName;

@@ -74,7 +74,7 @@ export class View {
     this.data = data;
     this.onChange = onChange;
     root.classList.add("dv");
-    for (const role of /** @type {const} */ (["latent", "bad", "reference"])) {
+    for (const role of /** @type {const} */ (["latent", "bad", "reference", "prior", "reconstruction"])) {
       root.style.setProperty(`--${role}`, COLOURS[role]);
     }
     this.theme = themeOf(root);

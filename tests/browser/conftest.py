@@ -117,7 +117,7 @@ def visitor(chromium, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     """A fresh browser context of 1280 x 800; what it last showed is kept under the test's name."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(90_000)  # machines are busy
     result = Visitor(page)
     result.listen()
     yield result
@@ -152,7 +152,7 @@ def visit(chromium, shared_context, components_url: str) -> Iterator[Callable]:
 
     def go(name: str, wait: str = "canvas", **context):
         page = (chromium.new_context(viewport=TALL, **context) if context else shared_context).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.sent, errors = [], []
         page.on("websocket", lambda ws: ws.on("framesent", lambda frame: page.sent.append(frame)))
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -225,6 +225,14 @@ def _findings(name: str) -> str:
     return rotate_views.findings(shown, conditional=run.config.is_conditional)
 
 
+def loss() -> str:
+    """Say what the bars are."""
+    return (
+        "For the digit on the right. Reconstruction: Σ (x − x̂)² / 2σ², at the mean of q. KL: how far q(z|x), moved to "
+        "the sliders, lies from the prior N(0, I)."
+    )
+
+
 def widths() -> str:
     """State how much the latents depend on each other given x, and what that costs a diagonal q."""
     run = shipped("talk-vae")

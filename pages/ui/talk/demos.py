@@ -14,6 +14,7 @@ from dvae_core.analysis.tables import member_table
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.live.explorer import ExplorerState
+from dvae_core.live.loss import loss_of
 from dvae_core.live.modes import population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
@@ -91,6 +92,14 @@ def drag_digits() -> None:
     _drag(run, best_member(run), 4)
 
 
+def loss() -> None:
+    """Sliders from one held-out digit, with its loss as two bars."""
+    run = shipped("digits-beta-vae")
+    member = best_member(run)
+    x, mu = held_out(run)["x"], held_out(run)["mu_z"][member][held_out(run)["x_rows"]]
+    _drag(run, member, 4, reference=x[0], z0=mu[0].tolist(), loss=loss_of(run, 0))
+
+
 def reconstructions() -> None:
     """Held-out digits above their reconstructions."""
     run = shipped("digits-beta-vae")
@@ -104,7 +113,10 @@ def betas() -> None:
     """Show one slider over the betas of a population."""
     run = shipped("digits-beta-vae")
     x, mu = held_out(run)["x"], held_out(run)["mu_z"][0]
-    _drag(run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist())
+    _drag(
+        run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist(),
+        loss=loss_of(run, 0),
+    )  # fmt: skip
 
 
 def faces() -> None:

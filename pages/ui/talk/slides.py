@@ -105,6 +105,18 @@ SLIDES = (
         more=("traverse", {"run": "digits-beta-vae"}),
     ),
     Slide(
+        "loss",
+        1,
+        "The loss has two parts: how well x comes back, and what z costs.",
+        demos.loss,
+        captions.loss,
+        notes="Drag a slider away from where it started: the reconstruction gets worse. Drag it to 0: the KL falls, "
+        "and the picture forgets. The encoder stands where the sum is small. For the bars, the mean of q follows the "
+        "sliders, and its widths stay the encoder's.",
+        maths=VAE_LOSS,
+        more=("traverse", {"run": "digits-beta-vae", "from": "data"}),
+    ),
+    Slide(
         "beta",
         1,
         "Raise β, and the latents say less.",
