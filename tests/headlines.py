@@ -10,6 +10,7 @@ HEADLINES = {
     "recover": "Recovered and true",
     "agree": "Do the seeds agree?",
     "conditions": "Does the theorem hold here?",
+    "bend": "What bends the curve?",
     "study": "Run a study",
     "runs": "Runs",
 }

@@ -16,6 +16,7 @@ from dvae_core.figures.agreement import (
     wrong_axes,
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
+from dvae_core.figures.arrows import seed_arrows
 from dvae_core.figures.comparison import comparison
 from dvae_core.figures.conditions import kinds_of_u_lines, natural_parameters, prior_curves, singular_values
 from dvae_core.figures.data import (
@@ -46,6 +47,7 @@ from dvae_core.figures.scatter import (
     projected,
     seed_panels,
 )
+from dvae_core.figures.straight import worlds_unmixed
 from dvae_core.figures.study import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.training import kl_bars, training_curves, training_split
@@ -90,6 +92,7 @@ __all__ = [
     "rotation_curve",
     "rotation_story",
     "score_against_beta",
+    "seed_arrows",
     "seed_panels",
     "sentence",
     "singular_values",
@@ -104,5 +107,6 @@ __all__ = [
     "variance_spectrum",
     "which_is_true",
     "worlds_strip",
+    "worlds_unmixed",
     "wrong_axes",
 ]

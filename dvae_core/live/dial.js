@@ -5,7 +5,7 @@ import { number, short, tiny } from "./numbers.js";
 import { determinant, orthogonalityError, snapAngle } from "./rotation.js";
 
 /** @import { Rotor } from "./rotor.js" */
-/** @import { Vector } from "./types.d.ts" */
+/** @import { Turning, Vector } from "./types.d.ts" */
 
 /** A dial from 0 to the rotor's limit, counter-clockwise: drag, click, arrows (with Shift 15 degrees), Home and End. */
 export class Dial {
@@ -103,14 +103,14 @@ export class Dial {
 }
 
 /**
- * Let a drag of `node` round its centre (client coordinates) turn the rotor; `pressed` may jump to an angle first and
+ * Let a drag of `node` round its centre (client coordinates) turn something; `pressed` may jump to an angle first and
  * return it.
- * @param {Rotor} rotor
+ * @param {Turning} turning
  * @param {HTMLElement} node
  * @param {() => number[]} centre
  * @param {(degrees: number) => number} pressed
  */
-export function turnable(rotor, node, centre, pressed = () => rotor.angle) {
+export function turnable(turning, node, centre, pressed = () => turning.angle) {
   const at = (/** @type {PointerEvent} */ event) => {
     const [x, y] = centre();
     return (Math.atan2(y - event.clientY, event.clientX - x) * 180) / Math.PI;
@@ -129,14 +129,14 @@ export function turnable(rotor, node, centre, pressed = () => rotor.angle) {
     const now = at(event);
     free += ((now - last + 540) % 360) - 180;
     last = now;
-    if (rotor.data.limit >= 360) free = ((free % 360) + 360) % 360;
-    rotor.turnTo(snapAngle(free));
-    rotor.sendLater();
+    if (turning.data.limit >= 360) free = ((free % 360) + 360) % 360;
+    turning.turnTo(snapAngle(free));
+    turning.sendLater();
   });
   const release = () => {
     if (last === null) return;
     last = null;
-    rotor.send();
+    turning.send();
   };
   node.addEventListener("pointerup", release);
   node.addEventListener("pointercancel", release);

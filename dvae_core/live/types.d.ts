@@ -223,6 +223,46 @@ export interface PosteriorData {
   autoplay: boolean;
 }
 
+/** dvae_core/live/bend.py: BendState. */
+export interface BendSlider {
+  name: string;
+  min: number;
+  max: number;
+  step: number;
+  value: number;
+  /** The values that it can have; empty for all between min and max. */
+  stops: number[];
+  labels: string[];
+}
+interface BendBase {
+  name: string;
+  role: Role;
+  dash: number[];
+  says: string;
+  sliders: BendSlider[];
+}
+/** A curve is worked out from the sliders (two coefficients; a strength), or known at every stop of theirs. */
+export type BendIdea =
+  | (BendBase & { kind: "pairs" })
+  | (BendBase & { kind: "segments"; mean: number[][]; std: number[][] })
+  | (BendBase & { kind: "grid"; angles: number[]; nats: number[][]; error: number[][] | null });
+export interface BendData {
+  ideas: BendIdea[];
+  /** The angle, then the values of all sliders. */
+  dials: number[];
+  rev: number;
+  autoplay: boolean;
+}
+
+/** What a drag can turn. */
+export interface Turning {
+  angle: number;
+  data: { limit: number };
+  turnTo: (degrees: number) => void;
+  send: () => void;
+  sendLater: () => void;
+}
+
 export type Role = "data" | "latent" | "factor" | "reconstruction" | "bad" | "prior" | "reference";
 
 export interface CellsData {

@@ -5,7 +5,7 @@ and an encoder that only copies u can reach 0.9. So every score here comes with 
 """
 
 from dvae_core.metrics.agreement import Ladder, class_scores, ladder, pair_mcc, strengths, typical_rung, udr
-from dvae_core.metrics.angles import circular_error, mean_direction
+from dvae_core.metrics.angles import circular_error, latent_axes, mean_direction
 from dvae_core.metrics.health import DEAD_NATS, stuck
 from dvae_core.metrics.infomec import InfoMec, infomec
 from dvae_core.metrics.interventional import beta_vae, factor_vae, irs
@@ -61,6 +61,7 @@ __all__ = [
     "infomec",
     "irs",
     "ladder",
+    "latent_axes",
     "mcc",
     "mcc_interval",
     "mcc_within_u",

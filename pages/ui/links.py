@@ -60,6 +60,7 @@ PARAMETERS = (
     Parameter("reader", "choice", ("recover",), "How they predict it", "linear"),
     Parameter("layers", "number", ("recover",), "Mixing layers of the nonlinear data", "3"),
     Parameter("follow", "number", ("agree",), "The member whose latents are followed", "0"),
+    Parameter("dials", "text", ("bend",), "The angle, then the sliders in their order"),
     Parameter("study", "text", ("study",), "The study that is shown"),
     Parameter("on", "choice", ("study",), "The data set of the study"),
     Parameter("score", "choice", ("study",), "The score that is drawn"),

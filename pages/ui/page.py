@@ -37,8 +37,8 @@ class Page:
 
 CHAPTERS: dict[str, list[Page]] = {
     "": [
-        Page("start", "Start", ":material/home:", "A trained model to drag, and the three chapters."),
-        Page("talk", "Give the talk", ":material/co_present:", "Three chapters, one idea a screen, arrow keys."),
+        Page("start", "Start", ":material/home:", "A trained model to drag, and the chapters."),
+        Page("talk", "Give the talk", ":material/co_present:", "Four chapters, one idea a screen, arrow keys."),
     ],
     "1 · Just do it": [
         Page("data", "Data", ":material/scatter_plot:", "Draw data with known factors, or bring your own file."),
@@ -62,6 +62,11 @@ CHAPTERS: dict[str, list[Page]] = {
             "Conditions",
             ":material/checklist:",
             "Does the theorem apply to this run? What must u be like?",
+        ),
+    ],
+    "4 · Without u": [
+        Page(
+            "bend", "What bends the curve?", ":material/ssid_chart:", "What else tells the axes, and by how many nats."
         ),
     ],
     "Workbench": [

@@ -16,13 +16,13 @@ from dvae_core.live.linked import Panel
 from dvae_core.metrics import FLOORS, Score
 from dvae_core.recipes import TALK_DATA
 from dvae_core.runs import Run
+from pages.ui import arrow_views, run_panel
 from pages.ui import page as ui
-from pages.ui import run_panel
 from pages.ui.components.linked import linked
 
 VIEWS = {
     "scatter": "Matched", "matrix": "Correlations", "maps": "Up to what?", "scores": "Scores",
-    "features": "As features", "ica": "Linear ICA",
+    "seeds": "Every seed's axes", "features": "As features", "ica": "Linear ICA",
 }  # fmt: skip
 U_CARRIES = 0.05  # a larger fall of the MCC under a wrong u is u's share; seeds of a good model differ by 0.01
 STATISTICS = {"both": ("", "²"), "variance": ("²",), "laplace": (" (abs.)",), "learned": ("", "²")}
@@ -42,6 +42,8 @@ def show(view: str, run: Run, member: int, method: str, found: Recovery, others:
         maps(run, found)
     elif view == "scores":
         scores(run, others, method)
+    elif view == "seeds":
+        arrow_views.beside(run, others)
     elif view == "features":
         features(run, others)
     else:

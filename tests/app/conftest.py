@@ -17,7 +17,10 @@ from dvae_core.data.load import dataset_of
 from tests.helpers import trained_run
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "study", "runs")
+PAGES = (
+    "start", "data", "train", "traverse", "rotate", "any_prior", "recover", "agree", "conditions", "bend", "study",
+    "runs",
+)  # fmt: skip
 SCAN = "scan_component_manifests"
 KINDS = ("ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth")
 

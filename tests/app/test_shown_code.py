@@ -17,6 +17,7 @@ PAGES = {
     "recover": {"run": "ivae"},
     "agree": {"run": "ivae"},
     "conditions": {"run": "ivae", "member": "0"},
+    "bend": {},
     "runs": {"run": "vae"},
     "data": {"data": "sources,segments=3,per_segment=80"},
     "train": {"data": "sources,segments=3,per_segment=80"},

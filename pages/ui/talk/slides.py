@@ -7,9 +7,9 @@ writes the sentences that depend on numbers, and `pages/talk.py` shows one slide
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pages.ui.talk import captions, demos, worked
+from pages.ui.talk import captions, demos, without_u, worked
 
-CHAPTERS = ("Just do it", "Bad news", "Rescue")
+CHAPTERS = ("Just do it", "Bad news", "Rescue", "Without u")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Slide:
 
     Attributes:
         name: Identifies the slide in a link: /talk?stop=name.
-        chapter: 1, 2 or 3.
+        chapter: 1 to 4.
         title: The claim, in one sentence.
         demo: Draws the picture.
         caption: Returns the sentence under the picture; "" for none.
@@ -356,6 +356,25 @@ SLIDES = (
         r"\text{invertible}$$" + "\n\nThe theorems also assume that the data come from a model of this family, that "
         "p(x|u) is known exactly for every u, and, for theorems 2 and 3, that f is smooth.",
         more=("data", {}),
+    ),
+    Slide(
+        "straight",
+        4,
+        "And without u? If f is linear and no factor is Gaussian, x alone gives the axes.",
+        without_u.straight_world,
+        without_u.straight_numbers,
+        notes="Each point has the hue of the quarter that its factors lie in: where hues meet along the axes of a "
+        "panel, the factors are found. First row: x = As mixes them, PCA stops at uncorrelated axes, FastICA finds "
+        "them. Second row, the control: with Gaussian factors FastICA returns some rotation. Last column, the other "
+        "control: three layers in place of A, and it fails for both. It breaks two lines of chapter 2 at once: the "
+        "prior is not round, and a turned copy of a linear f by way of the Gaussian is not linear. Left over: order, "
+        "sign, scale.",
+        maths=r"$$x = A s, \qquad W = \arg\min_W \sum_i H\big((Wx)_i\big) - \log|\det W|$$ "
+        r"identifies $s$ up to order, sign and scale, if at most one factor is Gaussian (Comon 1994).",
+        question="Two independent Laplace factors, mixed linearly. Nothing else is observed. Can x give the factors?",
+        options=("No, as chapter 2 says", "Only up to a rotation", "Yes, up to order, sign and scale"),
+        right="Yes, up to order, sign and scale",
+        more=("recover", {"run": "talk-ivae", "recover_view": "ica"}),
     ),
 )
 NAMES = tuple(slide.name for slide in SLIDES)

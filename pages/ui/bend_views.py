@@ -1,0 +1,108 @@
+"""The bend as pages draw it: the ideas with their dials, from closed forms and the curves shipped in bend.json."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import runs
+from dvae_core.identify import bend
+from dvae_core.live.bend import Idea, Slider
+from dvae_core.runs import RunError
+
+KINDS = {"laplace": "Laplace", "uniform": "uniform", "bimodal": "two humps"}
+SAYS = {
+    "time": "Each factor has a memory of its own; only along the factors do two memories explain all pairs of rows.",
+    "seen": "u moves the variances of the factors in different ways, and only along the factors are they independent.",
+    "hidden": "Clusters that are diagonal along the factors are not diagonal along turned axes.",
+    "straight": "Sums of such factors are nearer to a Gaussian than the factors are, if f is linear.",
+}
+
+
+@st.cache_data(show_spinner=False)
+def shipped() -> dict[str, Any]:
+    """Return the curves that `benchmarks/bend.py --write` computed."""
+    try:
+        return json.loads((runs.examples_folder() / "bend.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError("The shipped curves are missing; `python benchmarks/bend.py --write` computes them.") from None
+
+
+def stop(value: float, stops: Sequence[float]) -> float:
+    """Return the stop that is nearest to a value: a link may hold any."""
+    return min(stops, key=lambda each: abs(each - value))
+
+
+def normal() -> Idea:
+    """N(0, I): the rotation of chapter 2, flat by the theorem."""
+    return Idea(
+        name="N(0, I), as in chapter 2",
+        says="",
+        kind="grid",
+        role="prior",
+        dash=(2, 4),
+        angles=(0.0, 90.0),
+        nats=[0, 0],
+    )
+
+
+def time(a: tuple[float, float] = (0.95, 0.6), *, has_dials: bool = True) -> Idea:
+    """Pairs of neighbouring rows, with the memories a as dials."""
+    more: dict[str, Any] = {"role": "latent", "says": SAYS["time"]}
+    if has_dials:
+        dials = [Slider(name=f"memory a{k}", value=v, high=0.98, step=0.01) for k, v in zip("₁₂", a, strict=True)]
+        return Idea(name="Time: pairs of rows", kind="pairs", sliders=dials, **more)
+    found = bend.pairs(a)
+    named = f"a = ({a[0]:g}, {a[1]:g})" if any(a) else "rows shuffled"
+    return Idea(name=f"Time, {named}", kind="grid", angles=found.angles, nats=found.nats, **more)
+
+
+def seen(strength: float = 1.0, *, has_dials: bool = True) -> Idea:
+    """An observed u on the talk's data; its strength is a dial."""
+    mean, std = bend.world(shipped()["data_seed"])
+    more: dict[str, Any] = {"name": "u seen", "role": "factor", "dash": (11, 5), "says": SAYS["seen"]}
+    if has_dials:
+        dial = Slider(name="strength of u", value=strength, high=2.0)
+        return Idea(kind="segments", mean=mean, std=std, sliders=[dial], **more)
+    found = bend.segments(mean, std, strength=strength)
+    return Idea(kind="grid", angles=found.angles, nats=found.nats, **more)
+
+
+def hidden(separation: float = 1.0, components: int = 5) -> Idea:
+    """The same u, hidden: mixtures of K Gaussians, fitted by EM to the true factors."""
+    found = shipped()["hidden"]
+    stops, counts = found["separation"], found["components"]
+    dials = [
+        Slider(name="separation", value=stop(separation, stops), stops=stops),
+        Slider(name="components K", value=stop(components, counts), stops=counts),
+    ]
+    flat = {key: [curve for line in found[key] for curve in line] for key in ("nats", "error")}
+    return Idea(
+        name="u hidden: a mixture", says=SAYS["hidden"], kind="grid", role="reconstruction", dash=(3, 3), sliders=dials,
+        angles=found["angles"], **flat,
+    )  # fmt: skip
+
+
+def mixture_of(components: int, *, separation: float = 1.0, role: str, dash: tuple[float, ...]) -> Idea:
+    """The mixture of K Gaussians alone, without dials."""
+    found = shipped()["hidden"]
+    s, k = found["separation"].index(separation), found["components"].index(components)
+    return Idea(
+        name=f"u hidden, K = {components}", says=SAYS["hidden"], kind="grid", role=role, dash=dash,
+        angles=found["angles"], nats=found["nats"][s][k], error=found["error"][s][k],
+    )  # fmt: skip
+
+
+def straight(kind: str = "laplace", strength: float = 1.0) -> Idea:
+    """A linear f and factors that are not Gaussian."""
+    found = shipped()["straight"]
+    dials = [
+        Slider(name="factors", value=list(KINDS).index(kind), stops=range(len(KINDS)), labels=list(KINDS.values())),
+        Slider(name="non-Gaussian part", value=stop(strength, found["strength"]), stops=found["strength"]),
+    ]
+    curves = [curve for name in KINDS for curve in found["nats"][name]]
+    return Idea(
+        name="Straight world", says=SAYS["straight"], kind="grid", role="data", dash=(14, 4, 3, 4), sliders=dials,
+        angles=found["angles"], nats=curves,
+    )  # fmt: skip

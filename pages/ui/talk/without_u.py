@@ -1,0 +1,245 @@
+"""Chapter 4 of the talk: pictures and captions of what tells the axes without u, each with its negative control."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dvae_core import figures, runs
+from dvae_core.analysis.common import good_members
+from dvae_core.analysis.tables import member_table
+from dvae_core.figures.style import number
+from dvae_core.identify import bend, straight
+from dvae_core.identify.matrices import turned
+from dvae_core.live.steps import Cloud, Curves, Line, StepsState
+from dvae_core.metrics import rotation_mcc
+from dvae_core.runs import RunError
+from pages.ui import bend_views
+from pages.ui.components.steps import steps
+from pages.ui.talk import screen
+from pages.ui.talk.demos import plot, shipped
+
+DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
+DRAWN = 400  # points of a cloud
+FOUND = 0.96  # MCC of every seed, from which on the axes count as found; a random rotation has .90
+
+
+@st.cache_data(show_spinner=False)
+def unmixed(noise: str, layers: int) -> straight.Unmixed:
+    """Return what PCA and FastICA make of eight data sets of two factors."""
+    return straight.unmix(noise, layers)  # type: ignore[arg-type]
+
+
+def straight_world() -> None:
+    """Draw Laplace factors above Gaussian ones: data, PCA, FastICA, and FastICA after three layers."""
+    rows = []
+    for noise in ("laplace", "gaussian"):
+        linear, deep = unmixed(noise, 1), unmixed(noise, DEEP)
+        panels = [
+            ("x = A s", linear.x),
+            (f"PCA: MCC {spread(linear.mcc_pca)}", linear.pca),
+            (f"FastICA: MCC {spread(linear.mcc_ica)}", linear.ica),
+            (f"x = f(s): FastICA {spread(deep.mcc_ica)}", deep.ica),
+        ]
+        rows.append((f"{noise.title()} factors", linear.z, panels))
+    figure = figures.worlds_unmixed(rows, stacked=screen.is_phone())
+    plot(figure, "talk.straight", titled=False, below=20)
+
+
+def straight_numbers() -> str:
+    """State the scores with both assumptions, and with either of them taken away."""
+    found = [unmixed(noise, layers).mcc_ica for noise, layers in (("laplace", 1), ("gaussian", 1), ("laplace", DEEP))]
+    return straight_words(*found, chance=rotation_mcc(2))
+
+
+def straight_words(linear: Any, gaussian: Any, deep: Any, *, chance: float) -> str:
+    """State whether linear ICA finds the factors, and what is left without either of its assumptions.
+
+    Args:
+        linear: MCC of FastICA on each data set with both assumptions.
+        gaussian: The same with Gaussian factors.
+        deep: The same with a nonlinear f.
+        chance: Score of a random rotation of the factors.
+    """
+    verdict = "Both assumptions: found." if linear.min() > 0.99 else "Both assumptions: not found."
+    return (
+        f"{verdict} FastICA over {len(linear)} data sets: {spread(linear)}. Gaussian factors: {spread(gaussian)}, "
+        f"where a random rotation has {number(chance)}. {DEEP} layers in place of A: {spread(deep)}."
+    )
+
+
+def spread(values: Any) -> str:
+    """Return the mean and the standard deviation as text."""
+    mean = sum(values) / len(values)
+    return f"{number(mean)} ± {number((sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5)}"
+
+
+@st.cache_data(show_spinner=False)
+def trained() -> dict[str, Any]:
+    """Return the populations that `benchmarks/stops.py` trained."""
+    try:
+        return json.loads((runs.examples_folder() / "without_u.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
+
+
+def clock() -> None:
+    """Draw every seed's score with the clock as u, and with rows shuffled before the clock was read."""
+    found = trained()["clock"]
+    scores = {f"iVAE, u: {name}": its["mcc"] for name, its in found["populations"].items()}
+    title = "The number of the stretch is enough; a number without meaning is not"
+    lines = {"random rotation of the factors": found["chance"]}
+    plot(figures.mcc_lines(scores, lines, measure="MCC (Pearson, held-out)", title=title), "talk.clock", titled=False)
+
+
+def clock_numbers() -> str:
+    """State what the clock gives, and what is left of it when rows are shuffled."""
+    found = trained()["clock"]
+    of_time, shuffled = (found["populations"][name]["mcc"] for name in ("the clock", "rows shuffled"))
+    return (
+        f"u is the number of the stretch of {found['rows_a_bin']} rows that a row lies in, {found['bins']} in all; the "
+        f"factors' variances drift. MCC of {len(of_time)} seeds {spread(of_time)}, of shuffled rows {spread(shuffled)}."
+    )
+
+
+def time() -> None:
+    """Draw where every seed's latents point: with time, without it, and where memories are equal; then the bend."""
+    found = trained()["time"]
+    curves = {name: bend.pairs(its["memories"]) for name, its in found["populations"].items()}
+    figure = figures.seed_arrows(
+        {name: its["axes"] for name, its in found["populations"].items()},
+        curves={name: (curve.angles, curve.nats) for name, curve in curves.items()},
+        columns=screen.columns(),
+    )
+    plot(figure, "talk.time", titled=False, below=40)
+
+
+def time_numbers() -> str:
+    """State the scores with time and of the two controls, beside a random rotation's."""
+    populations = trained()["time"]["populations"]
+    return time_words({name: its["mcc"] for name, its in populations.items()}, chance=rotation_mcc(2))
+
+
+def time_words(scores: Mapping[str, Sequence[float]], *, chance: float) -> str:
+    """State which populations found the axes.
+
+    Args:
+        scores: MCC of every seed, by population; the first is the one with a memory for each factor.
+        chance: Score of a random rotation of the factors.
+    """
+    each = "; ".join(f"{name} {spread(values)}" for name, values in scores.items())
+    found = [name for name, values in scores.items() if min(values) > FOUND]
+    verdict = f"The axes are found: {', '.join(found)}." if found else "No population found the axes."
+    return f"{verdict} MCC: {each}. A random rotation has {number(chance)}, so only the arrows show the fan."
+
+
+def hidden() -> None:
+    """Turn the true factors, and see what that costs a model that sees u, and mixtures that do not."""
+    shipped = bend_views.shipped()
+    angles = shipped["hidden"]["angles"]
+    mean, std = bend.world(shipped["data_seed"])
+    z, u = bend.draw(mean, std, DRAWN)
+    cloud = Cloud(
+        title="The factors, along turned axes", points=turned(z, [-angle for angle in angles]), names=("z̃₁", "z̃₂"),
+        hues=u, hue_labels=[f"u = {k + 1}, hidden" for k in range(len(mean))],
+    )  # fmt: skip
+    curves = hidden_curves()
+    looks = (("factor", False), ("reconstruction", False), ("bad", True), ("reference", True))
+    lines = [
+        Line(y=nats, name=name, role=role, dashed=dashed)
+        for (name, (nats, _)), (role, dashed) in zip(curves.items(), looks, strict=True)
+    ]
+    top = max(max(nats) for nats, _ in curves.values())
+    panel = Curves(
+        title="Nats of log p lost, prior fitted anew", x=angles, lines=lines,
+        names=("angle of the axes (degrees)", "nats"), y_range=(-0.05 * top, 1.15 * top), marked=True,
+    )  # fmt: skip
+    steps(StepsState(name="Axes", labels=[f"{a:g}°" for a in angles], panels=[cloud, panel]), key="talk.hidden")
+
+
+def hidden_curves() -> dict[str, tuple[list[float], list[float]]]:
+    """Return nats and standard errors at every angle: u seen, hidden with K = 5 and 10, and the control."""
+    found, seed = bend_views.shipped()["hidden"], bend_views.shipped()["data_seed"]
+    seen = bend.segments(*bend.world(seed), found["angles"])
+
+    def mixture(components: int, separation: float) -> tuple[list[float], list[float]]:
+        s, k = found["separation"].index(separation), found["components"].index(components)
+        return found["nats"][s][k], found["error"][s][k]
+
+    return {
+        "u seen": (seen.nats.tolist(), seen.error.tolist()),
+        "u hidden, K = 5": mixture(5, 1.0),
+        "u hidden, K = 10": mixture(10, 1.0),
+        "control: one cluster, K = 5": mixture(5, 0.0),
+    }
+
+
+def hidden_numbers() -> str:
+    """State the bend at 45 degrees of each curve, and what became of the seeds that were trained."""
+    at = bend_views.shipped()["hidden"]["angles"].index(45.0)
+    each = []
+    for name, (nats, error) in hidden_curves().items():
+        each.append(f"{name} {_nats(nats[at], error[at])}")
+    text = f"At 45°: {'; '.join(each)} nats."
+    return f"{text} {seeds_words(trained()['hidden'])}" if "hidden" in trained() else text
+
+
+def seeds_words(found: Mapping[str, Any]) -> str:
+    """State how far the bounds and the scores of the trained mixtures differ."""
+    elbo, mcc = found["elbo"], found["mcc"]
+    return (
+        f"{len(mcc)} seeds, trained with K = {found['components']}: bounds within {max(elbo) - min(elbo):.3f} nats, "
+        f"MCC {min(mcc):.2f} to {max(mcc):.2f}. The iVAE, which sees u, has {found['ivae']:.2f}."
+    )
+
+
+def table() -> None:
+    """Show the nats of every idea at 45 degrees beside what training found: what is flat, and what bends."""
+    flat, bent = closing_rows()
+    with st.container(key="talk-close"):
+        left, right = st.columns(2, gap="large")
+        for cell, rows in ((left, flat), (right, bent)):
+            lines = [f"| {name} | {nats} | {mcc} |" for name, nats, mcc in rows]
+            cell.markdown("| Assumption | nats at 45° | MCC |\n|---|---|---|\n" + "\n".join(lines))
+
+
+def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+    """Return the rows of the closing table, those below FAINT nats first: name, nats at 45 degrees, MCC."""
+    time, curves = trained()["time"]["populations"], hidden_curves()
+    at = bend_views.shipped()["hidden"]["angles"].index(45.0)
+    entries = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
+    entries += [
+        (f"time: {name}", bend.pairs(its["memories"], (45,)).nats[0], 0.0, its["mcc"]) for name, its in time.items()
+    ]
+    entries += [(name, nats[at], error[at], ()) for name, (nats, error) in list(curves.items())[1:3]]
+    entries += [("u seen", curves["u seen"][0][at], 0.0, _scores("talk-ivae"))]
+    for noise, strength in (("gaussian", 0.0), ("laplace", 1.0)):
+        nats = bend.sources("laplace", (45,), strength).nats[0]
+        entries.append((f"linear f, {noise.title()} factors", nats, 0.0, unmixed(noise, 1).mcc_ica))
+    if "hidden" in trained():
+        entries = [(n, v, e, trained()["hidden"]["mcc"] if n == "u hidden, K = 5" else s) for n, v, e, s in entries]
+    rows = [(value, (name, _nats(value, error), spread(s) if len(s) else "–")) for name, value, error, s in entries]
+    return [row for value, row in rows if value < bend.FAINT], [row for value, row in rows if value >= bend.FAINT]
+
+
+def closing_words() -> str:
+    """State the closing line, if the numbers of the table bear it out."""
+    flat, bent = closing_rows()
+    worst = min(float(mcc.split(" ")[0]) for _, _, mcc in bent)
+    best = max(float(mcc.split(" ")[0]) for _, _, mcc in flat if mcc != "–")
+    if worst <= best:
+        return "Here the bend does not tell what was found from what was not."
+    return (
+        "**No assumption, no axes; and an assumption helps by as many nats as it bends the curve.** The bend is "
+        "necessary, not sufficient: a search may still not find it."
+    )
+
+
+def _nats(value: float, error: float) -> str:
+    return (f"{value:.3f} ± {error:.3f}" if error else f"{value:.3f}").replace("-0.000", "0.000")
+
+
+def _scores(name: str) -> list[float]:
+    run = shipped(name)
+    return member_table(run).iloc[good_members(run)]["mcc_pearson"].tolist()
