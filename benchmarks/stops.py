@@ -12,7 +12,7 @@ import dataclasses
 import json
 import sys
 import tempfile
-import time as clocks
+import time as timing
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,19 @@ from dvae_core import metrics, recipes, runs
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.score.compute import score
-from dvae_core.config import Config, FileData
+from dvae_core.config import Config, FileData, MemoriesData, TimePrior
 from dvae_core.data.load import dataset_of
 from dvae_core.data.worlds.sources import mixing
 from dvae_core.training.train import train
 
 SEEDS = 6
-ROWS, BIN, MEMORY = 8000, 200, 100  # of the clock: rows, rows a bin, and rows over which the variances keep
-CLOCK_SEED = 45
+TALK_SEED = 45  # of the data
+ROWS, BIN, MEMORY = 8000, 200, 100  # of the clock: rows, rows a stretch, and rows over which the variances keep
 
 
 def trained(folder: Path, name: str, config: Config) -> dict[str, Any]:
     """Train a population and return what the talk draws of it, one value for each seed that arrived."""
-    began = clocks.process_time()
+    began = timing.process_time()
     run = runs.create(folder / name, config)
     for _ in train(run):
         pass
@@ -51,7 +51,7 @@ def trained(folder: Path, name: str, config: Config) -> dict[str, Any]:
         "elbo": [round(float(v), 4) for v in latents["elbo"][good]],
         "axes": axes,
         "seeds": len(members),
-        "cpu_s": round(clocks.process_time() - began, 1),
+        "cpu_s": round(timing.process_time() - began, 1),
     }
     mcc = np.array(kept["mcc"])
     print(f"{name:28s} MCC {mcc.mean():.3f} +- {mcc.std():.3f}  {mcc.tolist()}  {kept['cpu_s']} CPU s", flush=True)
@@ -60,13 +60,13 @@ def trained(folder: Path, name: str, config: Config) -> dict[str, Any]:
 
 def clock(folder: Path) -> dict[str, Any]:
     """An iVAE whose u is the number of the stretch that a row lies in; nothing else is observed."""
-    rng = np.random.default_rng([CLOCK_SEED, 4])
+    rng = np.random.default_rng([TALK_SEED, 4])
     smooth = gaussian_filter1d(rng.standard_normal((ROWS + 8 * MEMORY, 2)), MEMORY / 2, axis=0)[
         4 * MEMORY : -4 * MEMORY
     ]
     smooth /= smooth.std(0)
     z = 2 * np.exp(0.8 * smooth - 0.3) * rng.standard_normal((ROWS, 2))
-    x = mixing(n_latents=2, seed=CLOCK_SEED)(z)
+    x = mixing(n_latents=2, seed=TALK_SEED)(z)
     order = rng.permutation(ROWS)
     found = {}
     for name, rows in (("the clock", np.arange(ROWS)), ("rows shuffled", order)):
@@ -75,6 +75,21 @@ def clock(folder: Path) -> dict[str, Any]:
         np.savez(path, x=x[rows].astype("f4"), u=bins, z=z[rows].astype("f4"))
         found[name] = trained(folder, f"clock-{path.stem}", of_the_talk(FileData(path=str(path)), "ivae"))
     return {"populations": found, "bins": ROWS // BIN, "rows_a_bin": BIN, "chance": round(metrics.rotation_mcc(2), 4)}
+
+
+def time(folder: Path) -> dict[str, Any]:
+    """A prior over time on two factors with memories of their own; with time shuffled; and with equal memories."""
+    own, equal = (0.95, 0.6), (0.8, 0.8)
+    conditions = {
+        "memories .95, .6": (own, own, TimePrior()),
+        "time shuffled": (own, (0.0, 0.0), TimePrior(shuffle=True)),
+        "equal memories .8, .8": (equal, equal, TimePrior()),
+    }
+    found = {}
+    for k, (name, (memory, seen, prior)) in enumerate(conditions.items()):
+        config = recipes.over_time(MemoriesData(memory=memory, seed=TALK_SEED), prior, members=SEEDS)
+        found[name] = {"memories": seen, **trained(folder, f"time-{k}", config)}
+    return {"populations": found, "data_seed": TALK_SEED}
 
 
 def of_the_talk(data: Any, model: str, epochs: int = 12, **more: Any) -> Config:
@@ -87,7 +102,7 @@ def of_the_talk(data: Any, model: str, epochs: int = 12, **more: Any) -> Config:
     return dataclasses.replace(made, train=dataclasses.replace(made.train, seeds=tuple(range(SEEDS))))
 
 
-PARTS = {"clock": clock}
+PARTS = {"clock": clock, "time": time}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,4 @@
-"""Home: a moving picture, the three chapters, your runs."""
+"""Home: a moving picture, the chapters, your runs."""
 
 import streamlit as st
 
@@ -25,6 +25,12 @@ CHAPTERS = [
         "Rescue",
         "Observe an auxiliary variable u too. If it moves the factors enough, they come back, up to a simple map.",
         "Compare with the truth",
+    ),
+    (
+        "bend",
+        "Without u",
+        "Time, or a straight world, can take the place of u. What each of them is worth is counted in nats.",
+        "See what bends the curve",
     ),
 ]
 HERO = "digits-beta-vae"
@@ -89,7 +95,7 @@ with toy:
         moving(run)
 with mine:
     your_runs()
-for number, (cell, (page, title, claim, label)) in enumerate(zip(st.columns(3), CHAPTERS, strict=True), 1):
+for number, (cell, (page, title, claim, label)) in enumerate(zip(st.columns(len(CHAPTERS)), CHAPTERS, strict=True), 1):
     with cell.container(border=True, height="stretch"):
         st.markdown(f"**{number} · {title}**  \n{claim}")
         st.space("stretch")

@@ -173,7 +173,7 @@ def show(slide: Slide) -> None:
         trained = st.container()
         st.button("Back to the shipped models", key="talk.shipped", on_click=st.session_state.pop, args=(key,))
         with trained:
-            run_panel.seeds_live(runs.find(st.session_state[key]), height=screen.room())
+            (slide.watch or run_panel.seeds_live)(runs.find(st.session_state[key]), height=screen.room())
         return
     slide.demo()
     left, right = st.columns([5, 1]) if slide.live else (st.container(), None)

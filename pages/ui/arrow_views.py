@@ -8,8 +8,9 @@ from dvae_core import figures
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.metrics import latent_axes
-from dvae_core.runs import Run
+from dvae_core.runs import Run, Status
 from pages.ui import page as ui
+from pages.ui import run_panel
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -43,6 +44,21 @@ def beside(run: Run, others: list[Run]) -> None:
         "Each arrow is the direction in which a latent grows fastest among the first two factors, by a linear fit. The "
         "mean MCC of a fan looks like a fair score: pairs turned at random have .90."
     )
+
+
+def live(run: Run, *, height: int) -> None:
+    """Show where the latents of all members point while they are trained."""
+
+    def draw(run: Run, status: Status) -> None:
+        axes = axes_of(run) if run.latents() is not None else []
+        if not axes:
+            ui.plot(figures.sentence("The seeds start from other random weights ...", height=height), key="live.seeds")
+            return
+        figure = figures.seed_arrows({"trained now": axes}, height=height)
+        figure.update_layout(title_text="", title_subtitle_text="", margin_t=40)
+        ui.plot(figure, key="live.seeds", alt="Where the latents of every seed point while they are trained")
+
+    run_panel.live(run, draw)
 
 
 def section() -> None:

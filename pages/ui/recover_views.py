@@ -339,14 +339,15 @@ def linear(run: Run) -> None:
             ],
             key="recover.ica", hues=quarter, hue_labels=("− −", "+ −", "− +", "+ +"), name="signs of s1, s2",
         )  # fmt: skip
-    ui.plot(
-        figures.ica_by_layers(layers, {"FastICA": found.fastica, "PCA": found.pca}, found.chance),
-        key="recover.layers",
-    )
+    scores = {"FastICA": found.fastica, "PCA": found.pca}
+    if found.gaussian is not None:
+        scores["FastICA, Gaussian factors"] = found.gaussian
+    ui.plot(figures.ica_by_layers(layers, scores, found.chance), key="recover.layers")
     lost = int((~found.converged).sum())
     st.caption(
         f"{found.z.shape[1]} independent Laplace factors of equal variance, 4,000 rows, no u; two are drawn. "
         "FastICA and PCA are scored on the rows that they are fitted on; neither sees the factors. "
-        "PCA does not solve even the linear case: it stops at uncorrelated axes."
+        "PCA does not solve even the linear case: it stops at uncorrelated axes. Gaussian factors are the control: "
+        "FastICA returns some rotation of them."
         + (f" FastICA did not converge on {lost} of {found.converged.size} data sets." if lost else "")
     )

@@ -12,7 +12,7 @@ from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import natural_parameters
 from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
-from pages.ui.talk import captions, worked
+from pages.ui.talk import captions, without_u, worked
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
 from tests.helpers import page_text
 
@@ -185,6 +185,19 @@ def test_mutual_information_has_a_minimum_at_laplace_factors_and_is_flat_for_gau
     _, bent, scores = worked.ica_curve("nonlinear")
     assert bent.max() > 5 * worked.FLAT  # a minimum all the same
     assert scores[bent.argmin()] < 0.9
+
+
+def test_a_straight_world_needs_both_of_its_assumptions():
+    """The slide's sentence holds in numbers, and goes out where either assumption is taken away."""
+    linear, gaussian, deep = (
+        without_u.unmixed(noise, layers).mcc_ica for noise, layers in (("laplace", 1), ("gaussian", 1), ("laplace", 3))
+    )
+    assert linear.min() > 0.999
+    assert gaussian.mean() < 0.95 > deep.mean()  # a random rotation of two factors has .90
+    assert without_u.straight_numbers().startswith("Both assumptions: found.")
+    for without in (gaussian, deep):
+        words = without_u.straight_words(without, gaussian, deep, chance=0.9)
+        assert words.startswith("Both assumptions: not found.")
 
 
 def test_decoded_gaussians_fill_in_the_density_and_a_turn_leaves_it():

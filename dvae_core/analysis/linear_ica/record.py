@@ -21,6 +21,7 @@ class LinearIca(ArrayRecord):
         x: Data of these factors, by layers.
         found: FastICA's components, matched to z.
         chance: The score of a random rotation of the factors.
+        gaussian: MCC of FastICA on Gaussian factors, the control; None in runs of version 0.2.
     """
 
     layers: Int[np.ndarray, " layers"]
@@ -31,3 +32,4 @@ class LinearIca(ArrayRecord):
     x: Float[np.ndarray, "layers k d"]
     found: Float[np.ndarray, "layers k d"]
     chance: float
+    gaussian: Float[np.ndarray, "layers sets"] | None = None

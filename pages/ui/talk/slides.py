@@ -28,7 +28,8 @@ class Slide:
         options: The answers to choose from.
         right: The option that the picture bears out.
         more: The page to continue on, and its query parameters.
-        live: Recipe that can be trained during the talk in less than 15 s, or "".
+        live: Recipe that can be trained during the talk in less than 15 s of a quiet core, or "".
+        watch: Draws that training; None draws the latents of every seed.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Slide:
     right: str = ""
     more: tuple[str, dict[str, str]] = ("traverse", {})
     live: str = ""
+    watch: Callable[..., None] | None = None
 
 
 VAE_LOSS = (
