@@ -45,7 +45,8 @@ export class Bend extends View {
   update(data) {
     this.data = data;
     this.theme = themeOf(this.root);
-    const shape = JSON.stringify({ ...data, dials: 0, rev: 0, autoplay: false });
+    // where the dials stand is no part of the shape: the host sends their values back while a finger moves them
+    const shape = JSON.stringify({ ...data, dials: 0, rev: 0, autoplay: false }, (key, value) => (key === "value" ? 0 : value));
     if (this.rev > 0 && data.rev > this.rev) this.autoplay.end(false);
     const isPushed = this.isPushed(data.rev);
     if (this.shape !== shape) {

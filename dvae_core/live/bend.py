@@ -24,11 +24,11 @@ class Slider:
     """
 
     name: str
-    value: float
-    low: float = 0.0
-    high: float = 1.0
-    step: float = 0.05
-    stops: Sequence[float] = ()
+    value: float | int
+    low: float | int = 0.0
+    high: float | int = 1.0
+    step: float | int = 0.05
+    stops: Sequence[float | int] = ()
     labels: Sequence[str] = ()
 
     def data(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Idea:
     says: str
     kind: Literal["pairs", "segments", "grid"]
     role: str
-    dash: Sequence[float] = ()
+    dash: Sequence[float | int] = ()
     sliders: Sequence[Slider] = ()
     mean: Any = None
     std: Any = None
@@ -113,7 +113,7 @@ class BendState:
     """
 
     ideas: Sequence[Idea] = field(default=())
-    angle: float = 0.0
+    angle: float | int = 0.0
     autoplay: bool = True
 
     def dials(self) -> list[float]:

@@ -92,7 +92,7 @@ def test_without_its_shipped_runs_it_says_so(no_runs, visit):
 
 
 def test_every_slide_is_complete():
-    assert 12 <= len(SLIDES) <= 26
+    assert 12 <= len(SLIDES) <= 30  # 26 in three chapters; the fourth has four
     assert len(set(NAMES)) == len(NAMES)
     assert [slide.chapter for slide in SLIDES] == sorted(slide.chapter for slide in SLIDES)
     assert {slide.chapter for slide in SLIDES} == set(range(1, len(CHAPTERS) + 1))
