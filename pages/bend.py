@@ -10,7 +10,10 @@ from pages.ui.components.bend import bend
 
 MATHS = r"""Turn the axes, $\tilde z = M^\top z$, and fit the prior of the same family anew:
 
-$$\text{bend}(M) = \max_{p} \mathrm{E} \log p(z) - \max_{p} \mathrm{E} \log p(M^\top z) \ge 0$$
+$$\text{bend}(M) = \max_{p} \mathrm{E} \log p(z) - \max_{p} \mathrm{E} \log p(M^\top z)$$
+
+It is at least 0 if the family holds the factors' own density; with too few clusters it is not.
+
 
 $$\begin{aligned}
 N(0, I) &: 0 \\

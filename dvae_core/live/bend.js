@@ -204,9 +204,11 @@ export class Bend extends View {
       row.curve = curveOf(row.idea, row.values);
       row.state = stateOf(row.curve);
     }
-    const tops = this.rows.filter(({ shown }) => shown).flatMap(({ curve }) => curve.nats.map((v, k) => v + curve.error[k]));
-    const top = Math.max(LEAST, ...tops);
-    plane.range = { x: [0, LIMIT], y: [-0.04 * top, 1.08 * top] };
+    const drawn = this.rows.filter(({ shown }) => shown).map(({ curve }) => curve);
+    const top = Math.max(LEAST, ...drawn.flatMap(({ nats, error }) => nats.map((v, k) => v + error[k])));
+    const bottom = Math.min(0, ...drawn.flatMap(({ nats, error }) => nats.map((v, k) => v - error[k])));
+    const room = 0.06 * (top - bottom); // so that the dots at 0 degrees are whole
+    plane.range = { x: [-2, LIMIT + 2], y: [bottom - room, top + room] };
     plane.lay(this.theme, (ctx) => {
       for (const { idea, curve, shown } of this.rows) {
         if (!shown) continue;
