@@ -134,4 +134,5 @@ def _table(name: str, values: Any, shape: tuple[int, ...]) -> list[list[float]]:
     table = np.asarray(values, float).reshape(shape) if np.size(values) == np.prod(shape) else np.empty(0)
     if table.ndim != 2 or not np.isfinite(table).all():
         raise ValueError(f"{name} must be {' times '.join(map(str, shape))} finite numbers; got {np.shape(values)}.")
-    return table.tolist()
+    rows: Any = table.tolist()
+    return rows

@@ -208,7 +208,7 @@ def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str
     """Return the rows of the closing table, those below FAINT nats first: name, nats at 45 degrees, MCC."""
     time, curves = trained()["time"]["populations"], hidden_curves()
     at = bend_views.shipped()["hidden"]["angles"].index(45.0)
-    entries = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
+    entries: list[tuple[str, float, float, Any]] = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
     entries += [
         (f"time: {name}", bend.pairs(its["memories"], (45,)).nats[0], 0.0, its["mcc"]) for name, its in time.items()
     ]
