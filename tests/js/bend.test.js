@@ -5,9 +5,33 @@ import * as B from "../../dvae_core/live/bend_curves.js";
 
 const slider = (value) => ({ name: "", min: 0, max: 2, step: 0.1, value, stops: [], labels: [] });
 const time = { name: "time", kind: "pairs", says: "!", sliders: [slider(0.95), slider(0.6)] };
-const seen = { name: "u seen", kind: "segments", says: "!", sliders: [slider(1)], mean: [[0, 0], [0, 0]], std: [[1, 3], [2, 0.5]] };
+const seen = {
+  name: "u seen",
+  kind: "segments",
+  says: "!",
+  sliders: [slider(1)],
+  mean: [
+    [0, 0],
+    [0, 0],
+  ],
+  std: [
+    [1, 3],
+    [2, 0.5],
+  ],
+};
 const stops = { ...slider(0), stops: [0, 1] };
-const grid = { name: "grid", kind: "grid", says: "!", sliders: [stops], angles: [0, 45, 90], nats: [[0, 0, 0], [0, 0.3, 0]], error: null };
+const grid = {
+  name: "grid",
+  kind: "grid",
+  says: "!",
+  sliders: [stops],
+  angles: [0, 45, 90],
+  nats: [
+    [0, 0, 0],
+    [0, 0.3, 0],
+  ],
+  error: null,
+};
 const rowOf = (idea, values) => ({ idea, state: B.stateOf(B.curveOf(idea, values)) });
 
 test("a strength of 0 puts every light and the verdict out", () => {
@@ -18,7 +42,10 @@ test("a strength of 0 puts every light and the verdict out", () => {
 
 test("what bends is named, and what bends too little is named apart", () => {
   const on = [rowOf(time, [0.95, 0.6]), rowOf(seen, [1]), rowOf(grid, [1]), rowOf({ ...time, name: "weak" }, [0.8, 0.7])];
-  assert.deepEqual(on.map(({ state }) => state), ["bent", "bent", "bent", "faint"]);
+  assert.deepEqual(
+    on.map(({ state }) => state),
+    ["bent", "bent", "bent", "faint"],
+  );
   assert.equal(B.verdict(on), "What bends the curve: time; u seen; grid. Bends it too little for any training tried so far: weak.");
 });
 
@@ -30,7 +57,10 @@ test("three standard errors are taken off before a curve counts", () => {
 
 test("between known angles lies a straight line, and ends are exact", () => {
   const curve = B.curveOf(grid, [1]);
-  assert.deepEqual([0, 22.5, 45, 90].map((angle) => B.at(curve, angle).nats), [0, 0.15, 0.3, 0]);
+  assert.deepEqual(
+    [0, 22.5, 45, 90].map((angle) => B.at(curve, angle).nats),
+    [0, 0.15, 0.3, 0],
+  );
 });
 
 test("a quarter turn only relabels", () => {
