@@ -1,4 +1,4 @@
-"""Commands about trained runs: `score`, `encode`, `analyse` and `list`."""
+"""Commands about trained runs: `score`, `encode`, `analyse`, `import-run` and `list`."""
 
 import argparse
 import dataclasses
@@ -15,7 +15,7 @@ from dvae_core.runs import RunError, files
 
 
 def add_commands(commands: Any) -> None:
-    """Add `score`, `encode`, `analyse` and `list`."""
+    """Add `score`, `encode`, `analyse`, `import-run` and `list`."""
     score = commands.add_parser("score", help="score a run on its held-out rows, or a file of latents by its truth")
     score.set_defaults(command=_score)
     score.add_argument("run", metavar="RUN", help=f"{RUN_HELP}; with --truth a file of latents, as for import")
@@ -45,9 +45,27 @@ def add_commands(commands: Any) -> None:
     analyse.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the analysis")
     analyse.add_argument("--json", action="store_true", help="print the result as JSON")
 
+    importing = commands.add_parser("import-run", help="make a run of a population saved in the playground")
+    importing.set_defaults(command=_import_run)
+    importing.add_argument("file", metavar="FILE.safetensors", help="what the playground's Save wrote")
+    importing.add_argument("--out", metavar="RUN", help="the new run's folder (default: in the app's store)")
+    importing.add_argument("--title", default="", help="of the run")
+
     listing = commands.add_parser("list", help="list the runs in a folder")
     listing.set_defaults(command=_list)
     listing.add_argument("folder", metavar="DIR")
+
+
+def _import_run(options: argparse.Namespace) -> int:
+    from dvae_core.training.from_browser import import_run  # loads torch: only after the options are checked
+
+    path = Path(options.out) if options.out else runs.new_path(runs.default_store(), options.title or "playground")
+    run = import_run(Path(options.file), path, title=options.title)
+    print(f"Imported {run.config.members} seeds of the playground: {run.path}")
+    if run.status().message:
+        print(f"  note: {run.status().message}")
+    print(f"Scores: python -m dvae_core score {run.path}")
+    return 0
 
 
 def _score(options: argparse.Namespace) -> int:

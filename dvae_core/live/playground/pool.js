@@ -1,10 +1,12 @@
 // Divides the seeds of a population over Web Workers and joins what they send into frames.
 
 import { frameOf } from "./frame.js";
+import { fileOf, joinedTensors } from "./save.js";
 import workerSource from "./worker.js?text";
 
 /** @import { Frame } from "./frame.js" */
 /** @import { Settings, World } from "./population.js" */
+/** @import { Tensors } from "./save.js" */
 
 /**
  * What is trained on. `z` are the true factors, for the scores only. `shown` bounds the rows whose latents a frame holds:
@@ -16,12 +18,13 @@ import workerSource from "./worker.js?text";
  * @typedef {{ type: "start", world: Shown, settings: Settings, seeds: number[] }
  *   | { type: "set", settings: Partial<Settings> }
  *   | { type: "play" | "pause" | "step" | "reset" }
- *   | { type: "limit", step: number }} Task what the page asks; only the pool sets a limit
+ *   | { type: "limit", step: number } | { type: "save" }} Task what the page asks; only the pool sends the last two
  */
 
 /**
  * @typedef {{ type: "part", step: number, steps: number, latents: Float32Array, bound: Float32Array, error: Float32Array,
- *   failed: Int32Array, secondsPerStep: number } | { type: "failed", message: string }} Part what a worker sends
+ *   failed: Int32Array, secondsPerStep: number } | { type: "tensors", tensors: Tensors, step: number, settings: Settings }
+ *   | { type: "failed", message: string }} Part what a worker sends
  */
 
 /** @typedef {Frame | { type: "failed", message: string }} Message */
@@ -30,7 +33,7 @@ const AHEAD = 12; // steps that a worker may be ahead of the slowest one
 const FRAME_MS = 16;
 
 /**
- * A pool: `post` takes the messages of a page, `close` ends the workers.
+ * A pool: `post` takes the messages of a page, `save` gives a file of what is learned, `close` ends the workers.
  * @param {(message: Message) => void} onFrame called at most 60 times a second
  * @param {number} [most] workers; by default one fewer than there are cores
  */
@@ -45,6 +48,10 @@ export function createPool(onFrame, most = Math.max(1, (navigator.hardwareConcur
   let last = Number.NEGATIVE_INFINITY;
   let timer = 0;
   let failed = false;
+  /** @type {((file: Uint8Array) => void) | null} */
+  let wanted = null; // who waits for a file
+  /** @type {(Extract<Part, { type: "tensors" }> | null)[]} */
+  let saved = [];
 
   /** @param {Task} task */
   const all = (task) => {
@@ -69,11 +76,28 @@ export function createPool(onFrame, most = Math.max(1, (navigator.hardwareConcur
     asked = task;
     parts = workers.map(() => null);
     for (const [i, worker] of workers.entries()) {
-      worker.onmessage = ({ data }) => (data.type === "failed" ? fail(data.message) : receive(i, data));
+      worker.onmessage = ({ data }) => take(i, data);
       worker.onerror = (event) => fail(`The training stopped: ${event.message}.`);
       const { z: _, ...world } = task.world;
       worker.postMessage({ ...task, world, seeds: shareOf(task.seeds, i, count) });
     }
+  };
+
+  /** @param {number} i @param {Part} part */
+  const take = (i, part) => {
+    if (part.type === "failed") fail(part.message);
+    else if (part.type === "tensors") collect(i, part);
+    else receive(i, part);
+  };
+
+  /** @param {number} i @param {Extract<Part, { type: "tensors" }>} part */
+  const collect = (i, part) => {
+    saved[i] = part;
+    const whole = saved.filter((one) => one !== null);
+    if (!asked || !wanted || whole.length < workers.length) return;
+    const step = Math.min(...whole.map((one) => one.step));
+    wanted(fileOf(joinedTensors(whole.map((one) => one.tensors)), asked.world, whole[0].settings, asked.seeds, step));
+    wanted = null;
   };
 
   /** @param {number} i @param {Extract<Part, { type: "part" }>} part */
@@ -110,6 +134,14 @@ export function createPool(onFrame, most = Math.max(1, (navigator.hardwareConcur
         if (task.type === "reset") parts = workers.map(() => null);
         all(task);
       }
+    },
+    /** A safetensors file of the population, to be downloaded. @returns {Promise<Uint8Array>} */
+    save() {
+      return new Promise((done) => {
+        wanted = done;
+        saved = workers.map(() => null);
+        all({ type: "save" });
+      });
     },
     close() {
       clearTimeout(timer);

@@ -41,8 +41,9 @@ import { componentsOf, draw, scalingOf } from "./start.js";
 
 /** @typedef {World & { settings: Settings, seeds: number[], start?: Start, Type?: Numbers }} Options */
 
-const HELD_OUT = 0.2;
-const STRETCH = 25; // rows held out together, so that neighbours in time are
+const STRETCHES = 20; // of rows
+const HELD_OUT = [2, 7, 12, 17]; // of the stretches
+const LEAST = 50; // rows
 const SCORED = 500; // held-out rows whose bound is computed
 
 /** The talk's recipe: 775 steps of small nets. @type {Settings} */
@@ -291,7 +292,7 @@ function check({ x, n, dx, dz, u, segments, settings, seeds }) {
   /** @param {number} value */
   const counts = (value) => Number.isInteger(value) && value > 0;
   need(seeds.length > 0, "A population needs at least one seed.");
-  need(n >= 2 * STRETCH, `Training needs at least ${2 * STRETCH} rows; there are ${n}.`);
+  need(n >= LEAST, `Training needs at least ${LEAST} rows; there are ${n}.`);
   need(x.length === n * dx && x.every(Number.isFinite), `x must be ${n} rows of ${dx} finite numbers.`);
   need(counts(dz) && dz <= dx, `There must be from 1 to ${dx} latents, as many as columns; got ${dz}.`);
   need(
@@ -306,22 +307,15 @@ function check({ x, n, dx, dz, u, segments, settings, seeds }) {
 }
 
 /**
- * The rows to train and to score on: of each five stretches of rows, one is held out.
+ * The rows to train and to score on: of twenty stretches of rows four are held out, as the library's blocks are, so that
+ * neighbours in time are on one side.
  * @param {number} n
  * @param {ArrayLike<number>} [given] rows to hold out instead
  */
 function partsOf(n, given) {
   const held = new Uint8Array(n);
   if (given) for (let i = 0; i < given.length; i++) held[given[i]] = 1;
-  else {
-    const random = stream("split", n);
-    const every = Math.round(1 / HELD_OUT);
-    const stretch = Math.max(1, Math.min(STRETCH, Math.floor(n / every)));
-    for (let start = 0; start < n; start += every * stretch) {
-      const from = start + stretch * Math.floor(random.uniform() * every);
-      held.fill(1, Math.min(from, n), Math.min(from + stretch, n));
-    }
-  }
+  else for (let i = 0; i < n; i++) held[i] = Number(HELD_OUT.includes(Math.floor((i * STRETCHES) / n)));
   const all = Int32Array.from({ length: n }, (_, i) => i);
   return { train: all.filter((i) => !held[i]), heldOut: all.filter((i) => held[i] === 1) };
 }

@@ -3,6 +3,7 @@
 // The pool tells it how far it may run ahead (`limit`), so that seeds on other workers stay beside these.
 
 import { createPopulation } from "./population.js";
+import { tensorsOf } from "./save.js";
 
 /** @import { Population } from "./population.js" */
 /** @import { Part, Task } from "./pool.js" */
@@ -34,7 +35,9 @@ function take(task) {
   else if (task.type === "reset") {
     if (asked) start(asked);
   } else if (task.type === "set") set(task.settings);
-  else if (task.type === "play") playing = true;
+  else if (task.type === "save") {
+    if (population) send({ type: "tensors", tensors: tensorsOf(population), step: population.stepNumber, settings: population.settings });
+  } else if (task.type === "play") playing = true;
   else if (task.type === "pause") playing = false;
   else if (task.type === "step") {
     playing = false;
