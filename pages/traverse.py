@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dvae_core.analysis.latents import examples, held_out, latent_table, prior_samples, slider_range
+from dvae_core.export.draws import draw_x
 from dvae_core.export.plan import Plan, decode
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.loss import loss_of
@@ -21,6 +22,7 @@ MATHS = r"""$$z \sim p(z), \qquad x \sim p_\theta(x|z), \qquad \text{drawn: } \m
 $$\mathcal{L} = \mathrm{E}_{q_\phi(z|x)}[-\log p_\theta(x|z)] + \beta\,\mathrm{KL}(q_\phi(z|x)\,\|\,p(z))$$
 
 Latents stand in the order of their KL to the prior. Below 0.01 nats a latent says nothing about x: it is dead."""
+GIVEN_Z = {"mean": "The mean of x", "draw": "One draw of x"}
 RANGES = {"prior": "Prior ± 3 sd", "posterior": "Posterior 1–99 %", "data": "Posterior min–max"}
 
 
@@ -114,8 +116,12 @@ def samples(run: Run, plan: Plan, member: int) -> None:
     names, labels = run.about.get("x_names", ()), run.about.get("u_labels") or ()
     is_conditional = run.config.is_conditional
     prior, label = "p(z|u)" if is_conditional else "p(z)", None
-    head, choice = st.columns([3, 1], vertical_alignment="bottom")
+    head, shown, choice = st.columns([4, 2, 1], vertical_alignment="bottom")
     head.markdown(f"**Does it know the data?** Held-out data, its reconstruction, and samples from the prior {prior}.")
+    with shown:
+        drawn = ui.choice(
+            st.segmented_control, "Given z, show", ["mean", "draw"], param="given_z", show=GIVEN_Z.__getitem__
+        )
     if is_conditional and labels:
         options = ["data", *map(str, range(len(labels)))]
         with choice:
@@ -127,7 +133,12 @@ def samples(run: Run, plan: Plan, member: int) -> None:
     x, mu = examples(run, member, many, label)
     z = prior_samples(run, member, many, label=label)
     given = Cells("data x", x=x, at=mu)
-    rebuilt, drawn = Cells("reconstruction", z=mu), Cells(f"samples, z ~ {prior}", z=z, colour="prior")
+    name = f"samples, z ~ {prior}"
+    if drawn == "draw":
+        rebuilt = Cells("reconstruction", x=draw_x(run, plan, member, mu), at=mu, colour="reconstruction")
+        new = Cells(name, x=draw_x(run, plan, member, z, seed=1), at=z, colour="prior")
+    else:
+        rebuilt, new = Cells("reconstruction", z=mu), Cells(name, z=z, colour="prior")
 
     def go(row: int, z: list[float]) -> None:
         if row < 2:  # data or its reconstruction
@@ -136,14 +147,14 @@ def samples(run: Run, plan: Plan, member: int) -> None:
 
     shared: dict = {"member": member, "x_names": names, "on_pick": go}
     if plan.tree["d_x"] == 2:
-        sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, drawn], **shared)
+        sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, new], **shared)
         return
     left, right = st.columns(2, gap="large")
     with left:
         sheet(plan.tree, key=f"recon.{run.id}", rows=[given, rebuilt], **shared)
     with right:
         shared |= {"paired": False, "on_pick": lambda row, z: go(2 * row, z)}
-        sheet(plan.tree, key=f"prior.{run.id}", rows=[given, drawn], **shared)
+        sheet(plan.tree, key=f"prior.{run.id}", rows=[given, new], **shared)
 
 
 ui.start(

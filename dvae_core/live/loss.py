@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from dvae_core.analysis.latents import held_out
 from dvae_core.config import GaussianLikelihood
+from dvae_core.export.draws import noise_of
 from dvae_core.live import arrays
 from dvae_core.runs import Run
 
@@ -55,7 +56,6 @@ def loss_of(run: Run, row: int) -> Loss | None:
     latents = held_out(run)
     if not is_simple or "std_z" not in latents:
         return None
-    weights = run.weights()
-    noise = np.exp(weights["likelihood.log_std"]) * weights["scaling.x_inverse"]  # in units of x
+    noise = noise_of(run) * run.weights()["scaling.x_inverse"]  # in units of x
     noise = np.broadcast_to(noise, (config.members, run.about["d_x"]))
     return Loss(noise, latents["std_z"][:, latents["x_rows"][row]], train.betas)

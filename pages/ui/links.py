@@ -43,6 +43,7 @@ PARAMETERS = (
     Parameter("mode", "choice", ("traverse",), "What is dragged"),
     Parameter("from", "choice", ("traverse",), "Where a traversal starts", "prior"),
     Parameter("u", "choice", ("traverse",), "The u whose prior is shown"),
+    Parameter("given_z", "choice", ("traverse",), "What is shown of x given z: its mean, or one draw"),
     Parameter("plane", "text", ("rotate",), "The two latents that turn: 0-1", "0-1"),
     Parameter("points", "choice", ("rotate",), "The points that are shown"),
     Parameter("angle", "number", ("rotate", "any_prior"), "The angle of rotation in degrees", "0"),

@@ -391,3 +391,18 @@ def test_agree_opens_with_a_comparison_that_is_there(tmp_path, monkeypatch, visi
         at = visit("agree", run=run)
         assert not at.exception
         assert not [b.label for b in at.button if b.label.startswith(("Compare the seeds", "Compare the two runs"))]
+
+
+@pytest.mark.parametrize("run", ["digits-beta-vae", "talk-vae"])
+def test_traverse_shows_one_draw_of_x_in_place_of_its_mean(run, visit):
+    def rebuilt(at):
+        assert not at.exception, [e.message for e in at.exception]
+        parts = [part.proto for part in at.get("bidi_component")]
+        sheets = [json.loads(part.json)[0] for part in parts if part.component_name == "dvae_sheet"]
+        return next(row for sheet in sheets for row in sheet["rows"] if row["label"] == "reconstruction")
+
+    mean = rebuilt(visit("traverse", run=run))
+    draw = rebuilt(visit("traverse", run=run, given_z="draw"))
+    assert (mean["x"], draw["z"]) == (None, None)  # the mean is decoded in the browser
+    assert mean["z"]
+    assert draw["x"]
