@@ -16,7 +16,14 @@ setup(
     ],
     package_dir={APP: "."},
     package_data={
-        "dvae_core": ["examples/**", "figures/*.json", "live/*.js", "live/*.css", "live/modes/*.js"],
+        "dvae_core": [
+            "examples/**",
+            "figures/*.json",
+            "live/*.js",
+            "live/*.css",
+            "live/modes/*.js",
+            "live/playground/*.js",
+        ],
         APP: [".streamlit/config.toml"],
         f"{APP}.pages.ui": ["*.png"],
         f"{APP}.pages.ui.components": ["*.js", "*.css"],

@@ -12,6 +12,7 @@ from dvae_core.runs import RunError
 from pages.ui import handout_button, links, run_panel
 from pages.ui import page as ui
 from pages.ui.components.lectern import lectern
+from pages.ui.components.playground import playground
 from pages.ui.talk import screen
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES, Slide
 
@@ -166,9 +167,19 @@ def caption(slide: Slide) -> None:
     st.markdown(f"{given}{verdict} {text}")
 
 
+@st.fragment
+def played(link: str, name: str) -> None:
+    """Show the playground; what is set in it stays out of the talk's link."""
+    playground(link, lambda text: None, key=f"talk.playground.{name}")
+
+
 def show(slide: Slide) -> None:
-    """Show the picture, or the training that was started in its place."""
-    key = f"talk.live.{slide.name}"
+    """Show the picture, or what was started in its place: a training, or the playground."""
+    key, play = f"talk.live.{slide.name}", f"talk.play.{slide.name}"
+    if slide.play is not None and st.session_state.get(play):
+        played(slide.play, slide.name)
+        st.button("Back to the shipped models", key="talk.shipped", on_click=st.session_state.pop, args=(play,))
+        return
     if st.session_state.get(key):
         trained = st.container()
         st.button("Back to the shipped models", key="talk.shipped", on_click=st.session_state.pop, args=(key,))
@@ -179,6 +190,8 @@ def show(slide: Slide) -> None:
     left, right = st.columns([5, 1]) if slide.live else (st.container(), None)
     with left:
         caption(slide)
+    if right is not None and slide.play is not None:
+        right.button("Playground", icon=":material/experiment:", on_click=st.session_state.update, args=({play: True},))
     if right is not None and right.button("Train it live", icon=":material/play_arrow:"):
         run = run_panel.begin(recipes.recipe(slide.live), f"{recipes.TITLES[slide.live]}, trained live")
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs

@@ -2,6 +2,7 @@
 
 HEADLINES = {
     "start": "What can a latent-variable model know?",
+    "playground": "Do eight seeds find the same latents?",
     "data": "Data",
     "train": "Train a population",
     "traverse": "Drag the latents",

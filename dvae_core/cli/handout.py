@@ -1,4 +1,4 @@
-"""The command `handout`: one HTML file of a run, or of the talk."""
+"""The command `handout`: one HTML file of a run, of the talk, or of the playground."""
 
 import argparse
 import importlib
@@ -17,23 +17,28 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add `handout`."""
     handout = commands.add_parser(
-        "handout", help="write a run or the talk as one HTML file to hand out, live in any browser"
+        "handout", help="write a run, the talk or the playground as one HTML file to hand out, live in any browser"
     )
     handout.set_defaults(command=_handout)
-    handout.add_argument("run", metavar="RUN", help=f"talk, or {RUN_HELP}")
+    handout.add_argument("run", metavar="RUN", help=f"talk, playground, or {RUN_HELP}")
     handout.add_argument("--out", metavar="FILE", required=True, help="a .html file")
     handout.add_argument("--member", type=int, metavar="N", help="which member is shown (default: the best bound)")
     handout.add_argument("--examples", action="store_true", help="put rows of the data in, if their licence allows it")
 
 
 def _handout(options: argparse.Namespace) -> int:
-    from dvae_core.live.handout import run_handout  # plotly, which draws its curves, is loaded only on request
+    from dvae_core.live.handout import (
+        playground_handout,
+        run_handout,
+    )  # plotly, which draws its curves, is loaded only on request
 
     out = Path(options.out)
     if out.suffix not in (".html", ".htm"):
         raise ConfigError(f"--out must end in .html; got {out.name}.")
     if options.run == "talk":
         made = _talk()
+    elif options.run == "playground":
+        made = playground_handout()
     else:
         made = run_handout(existing_run(options.run), options.member, with_examples=options.examples)
     size = made.write(out)

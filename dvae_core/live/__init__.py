@@ -3,14 +3,15 @@
 The JavaScript knows no host. Each component exports `mount({ element, data, onChange })`, which returns
 `{ update, close }`; `explorer`, `rotor`, `sheet` and `linked` write `data`, and `modules.bundle` makes one script of a
 component and a host's adapter. The decoder itself travels through the component `store`, as `decoder.pack` writes it.
+`playground` needs neither data nor decoder: `playground/` draws its worlds and trains its models in the browser.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dvae_core.live.notebook import explore, recover, rotate
+    from dvae_core.live.notebook import explore, playground, recover, rotate
 
-__all__ = ["explore", "recover", "rotate"]
+__all__ = ["explore", "playground", "recover", "rotate"]
 
 
 def __getattr__(name: str) -> Any:

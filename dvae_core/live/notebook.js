@@ -3,6 +3,7 @@
 import { mount as explorer } from "./explorer.js";
 import { isolated } from "./isolated.js";
 import { mount as linked } from "./linked.js";
+import { mount as playground } from "./playground.js";
 import { mount as rotor } from "./rotor.js";
 import { mount as store } from "./store.js";
 
@@ -12,8 +13,8 @@ import { mount as store } from "./store.js";
  *   on: (event: string, call: () => void) => void, off: (event: string, call: () => void) => void }} Model */
 
 /** @type {Record<string, Mount<any>>} */
-const MOUNTS = { explorer, linked, rotor };
-const MOVED = ["z", "angle"]; // values that both sides may move
+const MOUNTS = { explorer, linked, playground, rotor };
+const MOVED = ["z", "angle", "link"]; // values that both sides may move
 
 /** @param {{ model: Model, el: HTMLElement }} host */
 function render({ model, el }) {

@@ -1,4 +1,4 @@
-"""Live parts in a notebook: `explore`, `rotate` and `recover` return widgets, whose values come back as traits.
+"""Live parts in a notebook: each function returns a widget, whose values come back as traits.
 
 They need anywidget (`pip install 'dvae-core[notebook]'`) and work where it does: JupyterLab, Jupyter Notebook, marimo,
 VS Code and Colab. Tested are JupyterLab and marimo.
@@ -73,6 +73,16 @@ class Linked(LiveWidget):
     """Planes of the same examples: brush some in one, and they light up in all."""
 
 
+class Playground(LiveWidget):
+    """Eight seeds that learn in the browser.
+
+    Attributes:
+        link: What is set, as the address of the app's page holds it; assign it to set something else.
+    """
+
+    link = traitlets.Unicode("").tag(sync=True)
+
+
 def explore(run: Run | str, *, member: int | None = None, mode: str = "sliders", **more: Any) -> Explorer:
     """Return sliders over the latents of a run, with E[x|z] decoded in the browser.
 
@@ -136,6 +146,15 @@ def recover(run: Run | str, *, beside: Run | str | None = None, member: int | No
         other, _, its_best = _opened(beside, None)
         others.append((other, its_best))
     return Linked("linked", views.recovery_data(run, member, *others))
+
+
+def playground(link: str = "") -> Playground:
+    """Return one screen on which eight seeds of a small VAE learn, while the world, u and the bound are changed.
+
+    Args:
+        link: What it opens with, as the address of the app's page holds it; "" for the first experiment.
+    """
+    return Playground("playground", {"link": link, "rev": 1}, link=link)
 
 
 def _opened(run: Run | str, member: int | None) -> tuple[Run, Plan, int]:

@@ -8,6 +8,7 @@ import { mount as store } from "./store.js";
 /** @import { FileContent, FilePart, Mount, Mounted } from "./types.d.ts" */
 
 const onChange = () => {}; // nobody listens
+const keepLink = (/** @type {string} */ _name, /** @type {any} */ report) => history.replaceState(null, "", `#${report.value}`);
 const NEAR = "600px"; // a part is mounted when it comes this near to the screen
 
 /**
@@ -29,11 +30,17 @@ export function start(mounts) {
    */
   function mounted(place, part) {
     let data = { ...part.data, ...part.variants[0]?.data };
+    const isLinked = "link" in data; // what is set is kept in the address, as on the app's page
+    if (isLinked && location.hash) data.link = location.hash.slice(1);
     if (part.variants.length > 1) place.append(chooser(place.id, part, choose));
     const host = element("div");
     place.append(host);
     /** @type {Mounted<any>} */
-    const view = mounts[part.component]({ element: isolated(host, content.styles[part.component]), data, onChange });
+    const view = mounts[part.component]({
+      element: isolated(host, content.styles[part.component]),
+      data,
+      onChange: isLinked ? keepLink : onChange,
+    });
     refreshes.push(() => view.update(data));
 
     /** @param {number} index */

@@ -1,5 +1,7 @@
 // What travels between the modules. The JavaScript refers to these types by `@import` in its JSDoc; nothing here runs.
 
+import type { Frame } from "./playground/frame.js";
+
 /** Numbers as Python packs them: base64 of little-endian float32, or of bytes and what one of them is worth. */
 export type Packed = { f32: string } | { u8: string; scale: number };
 export type Vector = number[] | Float32Array | Float64Array;
@@ -358,3 +360,45 @@ export interface FilmContent {
   ends: string[];
   title: () => string;
 }
+
+// --- the playground
+
+/** What fixes the playground's data. Clouds are places of a grid: x0, y0, x1, y1 ... for each value of u. */
+export interface PlaygroundWorld {
+  kind: "segments" | "time" | "drawn";
+  segments: number;
+  moves: "both" | "mean" | "variance" | "nothing";
+  strength: number;
+  layers: number;
+  dx: number;
+  folds: number;
+  noise: number;
+  seed: number;
+  clouds: number[][];
+}
+
+/** All that the playground's dials and switches set; the link holds it. */
+export interface PlaygroundState extends PlaygroundWorld {
+  prior: "normal" | "u" | "time" | "shuffled";
+  posterior: "diagonal" | "full" | "gauss-newton";
+  beta: number;
+}
+
+/** The data of a world: x [n, dx], the true factors z [n, dz] and u [n]. */
+export interface Drawn {
+  x: Float32Array;
+  z: Float32Array;
+  u: Int32Array | null;
+  n: number;
+  dx: number;
+  dz: number;
+  segments: number;
+}
+
+export interface PlaygroundData {
+  link: string;
+  rev: number;
+}
+
+/** What the pool says of data with known factors: latents [p, rows, dz], axes [p, dz, dz]. */
+export type PlaygroundFrame = Frame & { mcc: Float32Array; axes: Float32Array };

@@ -33,6 +33,7 @@ PARAMETERS = (
     Parameter("to", "text", ("start",), "The page that a cold link asked for"),
     Parameter("stop", "choice", ("talk",), "The slide"),
     Parameter("talk_view", "choice", ("talk",), "The slide, or the presenter's notes", "slide"),
+    Parameter("play", "text", ("playground",), "What is set in the playground, where it differs from its start"),
     Parameter("source", "choice", ("data",), "The kind of data"),
     Parameter("from_where", "choice", ("data",), "Where a file comes from"),
     Parameter("entry", "choice", ("data",), "The entry of the catalogue"),

@@ -38,6 +38,7 @@ class Page:
 CHAPTERS: dict[str, list[Page]] = {
     "": [
         Page("start", "Start", ":material/home:", "A trained model to drag, and the chapters."),
+        Page("playground", "Playground", ":material/experiment:", "Eight seeds learn on one screen: do they agree?"),
         Page("talk", "Give the talk", ":material/co_present:", "Four chapters, one idea a screen, arrow keys."),
     ],
     "1 · Just do it": [

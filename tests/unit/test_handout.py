@@ -214,6 +214,17 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
     assert "members 0 to 7" in capsys.readouterr().err
 
 
+def test_the_playground_is_a_small_file_whose_workers_come_from_the_file_itself(tmp_path, capsys):
+    out = tmp_path / "play.html"
+    assert main(["handout", "playground", "--out", str(out)]) == 0
+    assert "trains in the browser" in capsys.readouterr().out
+    html = out.read_text(encoding="utf-8")
+    assert len(html.encode()) < 300_000
+    assert "worker-src blob:" in html
+    assert "connect-src" not in html
+    assert [part["component"] for part in content_of(html)["parts"]] == ["playground"]
+
+
 @pytest.fixture(scope="module")
 def talk():
     from pages.ui.talk.handout import talk_handout

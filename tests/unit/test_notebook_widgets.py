@@ -36,6 +36,11 @@ def test_rotate_and_recover_show_what_was_asked_for():
     assert [panel["title"].split(",")[0] for panel in planes] == ["True factors", "Data", "iVAE", "VAE"]
 
 
+def test_the_playground_opens_with_its_link_and_needs_no_run():
+    widget = live.playground("prior~u")
+    assert (widget.link, widget._data, widget._decoder) == ("prior~u", {"link": "prior~u", "rev": 1}, None)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -75,7 +75,7 @@ class Section:
     """A heading with what stands under it. With a question, an answer must be chosen before the parts appear.
 
     Attributes:
-        title: The heading; with a question, it is revealed with the parts.
+        title: The heading, "" for none; with a question, it is revealed with the parts.
         parts: Paragraphs (**bold** is understood), components, charts and tables, in order.
         chapter: A line above the heading.
         question: Asked first; "" for none.
@@ -144,7 +144,10 @@ class Handout:
         }
         script = _script(sorted({part.component for part in live}))
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-        policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:"
+        policy = (
+            f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+            "worker-src blob:"
+        )
         data = json.dumps(files.plain(content), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         style = (modules.HERE / "page.css").read_text(encoding="utf-8")
         lead = "".join(f"<p>{_text(line)}</p>" for line in self.lead)
@@ -195,7 +198,7 @@ def decoder(plan: Plan, z: Sequence[np.ndarray]) -> Decoder:
 
 
 def _section(section: Section, live: list[Live]) -> str:
-    heading = f"<h2>{html.escape(section.title)}</h2>"
+    heading = f"<h2>{html.escape(section.title)}</h2>" if section.title else ""
     chapter = f'<p class="chapter">{html.escape(section.chapter)}</p>' if section.chapter else ""
     groups = itertools.groupby(section.parts, key=lambda part: isinstance(part, Chart))  # charts stand side by side
     texts = ("".join(_part(part, live) for part in group) for _, group in groups)

@@ -30,6 +30,7 @@ class Slide:
         more: The page to continue on, and its query parameters.
         live: Recipe that can be trained during the talk in less than 15 s of a quiet core, or "".
         watch: Draws that training; None draws the latents of every seed.
+        play: What the playground shows in its place, as the link of its page holds it; None for no playground.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Slide:
     more: tuple[str, dict[str, str]] = ("traverse", {})
     live: str = ""
     watch: Callable[..., None] | None = None
+    play: str | None = None
 
 
 VAE_LOSS = (
@@ -157,6 +159,7 @@ SLIDES = (
         right="Each its own",
         more=("agree", {"run": "talk-vae"}),
         live="talk-vae",
+        play="",
     ),
     Slide(
         "turn",
@@ -318,6 +321,7 @@ SLIDES = (
         right="Something else",
         more=("recover", {"run": "talk-ivae"}),
         live="talk-ivae",
+        play="prior~u",
     ),
     Slide(
         "bent",

@@ -1,0 +1,18 @@
+"""The hand-out of the playground: a population of models that learns in the file itself, without a server."""
+
+from dvae_core.live.handout.document import Handout, Live, Section
+
+LEAD = (
+    "Eight seeds of one small model learn in this page. Press a number, and watch whether they find the same latents. "
+    "The address holds what is set: copy it to share what you see."
+)
+
+
+def playground_handout(link: str = "") -> Handout:
+    """Return the playground in one file.
+
+    Args:
+        link: What it opens with, as the page's address holds it; "" for the first experiment.
+    """
+    notes = ["trains in the browser, without a network"]
+    return Handout("Playground", [LEAD], [Section("", [Live("playground", {"link": link, "rev": 1})])], notes=notes)

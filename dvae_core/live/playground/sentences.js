@@ -1,0 +1,98 @@
+// What can be concluded, in words that follow the numbers: how far the seeds agree, and whether anything could have made them.
+
+import { number } from "../numbers.js";
+import { MEMBERS } from "./settings.js";
+
+/** @import { PlaygroundFrame, PlaygroundState } from "../types.d.ts" */
+
+const EARLY = 0.25; // of the steps: before, the seeds have not had the time to agree
+
+/**
+ * Whether it is too early to compare seeds: at their start they are alike, and then they have not had the time.
+ * @param {{ step: number, steps: number }} frame
+ */
+export const isEarly = ({ step, steps }) => step < EARLY * steps;
+
+/**
+ * Why nothing that the model sees can tell the axes, or "" where something could.
+ * @param {PlaygroundState} state
+ */
+export function nothingTells({ prior, kind, segments, moves, strength, clouds }) {
+  if (prior === "normal") return "the model sees x alone";
+  if (prior === "u") {
+    if (kind === "time") return "this world has no u";
+    if (kind === "drawn") return clouds.filter((cloud) => cloud.length).length < 2 ? "u has one value only" : "";
+    if (segments === 1) return "u has one value only";
+    return moves === "nothing" || strength === 0 ? "u moves nothing" : "";
+  }
+  if (prior === "shuffled") return "the order of the rows is shuffled";
+  if (kind !== "time") return "the rows of this world come in no order";
+  return strength === 0 ? "no row remembers the one before" : "";
+}
+
+/** @type {Record<string, string>} */
+const UP_TO = {
+  permutation: "up to order, sign and scale",
+  orthogonal: "only up to a rotation",
+  affine: "only up to a linear map",
+};
+
+/** How far the seeds agree, in words. @param {string | null} rung */
+export const agreementWords = (rung) => (rung === null ? "not even up to a linear map" : UP_TO[rung]);
+
+/**
+ * The sentence under the seeds.
+ * @param {PlaygroundState} state
+ * @param {PlaygroundFrame | null} frame
+ * @returns {{ kind: "wait" | "agree" | "turned" | "disagree", text: string }}
+ */
+export function verdict(state, frame) {
+  if (!frame || isEarly(frame)) {
+    return { kind: "wait", text: `${MEMBERS} seeds of one model learn the same data. Will they find the same latents?` };
+  }
+  if (frame.failed.filter((step) => step < 0).length < 2)
+    return { kind: "disagree", text: "All seeds but one have failed: there is nothing to compare. Reset, or change what is set." };
+  const { rung } = frame.agreement;
+  const why = nothingTells(state);
+  if (rung === "permutation") return { kind: "agree", text: agreed(state, why, UP_TO[rung]) };
+  const because = why ? ` ${capital(why)}, so nothing can be concluded about the axes.` : "";
+  if (rung !== null) {
+    const text = `The seeds disagree about the axes: they agree ${UP_TO[rung]}.${because || " What is given has not fixed the axes (yet)."}`;
+    return { kind: "turned", text };
+  }
+  return {
+    kind: "disagree",
+    text: `The seeds disagree: each has found other latents.${because || " What is given has not been enough (yet)."}`,
+  };
+}
+
+/** @param {PlaygroundState} state @param {string} why @param {string} upTo */
+function agreed(state, why, upTo) {
+  if (why && state.posterior === "diagonal") {
+    return `The seeds agree ${upTo}, though ${why}: the diagonal q has picked these axes, not the data. Nothing can be concluded about the factors; try a full q.`;
+  }
+  if (why) return `The seeds agree ${upTo}, though ${why}. Nothing can be concluded from it: look at other worlds and seeds.`;
+  const source = state.prior === "u" ? "u" : "time";
+  const fold = state.folds ? " But f is folded: what they agree on need not be the factors." : "";
+  return `The seeds agree ${upTo}: ${source} has told them the axes.${fold}`;
+}
+
+/** @param {string} text */
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/**
+ * What the true factors say, once the guess has been made.
+ * @param {number} guess
+ * @param {PlaygroundFrame} frame
+ * @param {number} floor
+ */
+export function revealed(guess, frame, floor) {
+  const values = Array.from(frame.mcc).filter(Number.isFinite);
+  if (!values.length) return "No seed has an MCC: all have failed.";
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((v) => number(v));
+  const failed = frame.mcc.length - values.length;
+  const without = failed ? ` ${failed} failed and ${failed === 1 ? "is" : "are"} in no mean.` : "";
+  const line = mean > floor + 0.03 ? "above" : mean < floor - 0.03 ? "below" : "like";
+  return `MCC ${number(mean)} (${low} to ${high}); you said ${number(guess)}. That is ${line} the true factors turned at random (${number(floor)}).${without}`;
+}

@@ -1,0 +1,187 @@
+"""The playground in Chromium: it moves by itself, stops, follows keys, keeps its link, and says what it sees."""
+
+import re
+
+import pytest
+from components_kit import pixels
+from playwright.sync_api import expect
+
+from dvae_core.live.handout import playground_handout
+from tests.helpers import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+PATIENCE_S = 60  # a busy machine takes a second for what takes 50 ms; nothing here is about speed
+PRESETS = {  # what the page must say in the end; a seed gives the same run on every machine
+    "A VAE's seeds disagree": r"The seeds disagree.*The model sees x alone, so nothing can be concluded",
+    "The diagonal bound picks axes": r"The seeds agree up to order, sign and scale.*the diagonal q has picked",
+    "u comes to the rescue": r"The seeds agree up to order, sign and scale: u has told them the axes",
+    "u that moves nothing": r"The seeds disagree.*U moves nothing, so nothing can be concluded",
+    "Watch it move": r"The seeds agree up to order, sign and scale: time has told them the axes",
+}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("playground") / "play.html"
+    playground_handout().write(path)
+    return path.as_uri()
+
+
+@pytest.fixture
+def opened(chromium, file):
+    """Open the hand-out; afterwards nothing may have been asked for, and no complaint may be in the console."""
+    contexts, complaints, requests = [], [], []
+
+    def go(link="", **context):
+        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **context}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: requests.append(r.url) if not r.url.startswith(("data:", "blob:")) else None)
+        page.goto(f"{file}#{link}" if link else file)
+        page.locator(".playground .seed canvas").first.wait_for()
+        return page
+
+    yield go
+    assert complaints == []
+    assert {url.split("#")[0] for url in requests} == {file}
+    for context in contexts:
+        context.close()
+
+
+def step(page) -> int:
+    return int(page.locator(".playground").get_attribute("data-step"))
+
+
+def pause(page) -> None:
+    """Pause, and wait until no step comes any more: one may be on its way."""
+    page.get_by_role("button", name="Pause", exact=True).click()
+    still_at(page)
+
+
+def still_at(page) -> int:
+    """Return the step, once it has not changed for a second."""
+    last = -1
+    while step(page) != last:
+        last = step(page)
+        page.wait_for_timeout(1000)
+    return last
+
+
+def link(page) -> str:
+    return page.url.partition("#")[2]
+
+
+def test_all_seeds_learn_by_themselves_in_a_file_and_pause_stops_them(opened):
+    page = opened()
+    panels = page.locator(".seed canvas").all()
+    assert len(panels) == 8
+    until(lambda: step(page) > 0, PATIENCE_S)
+    before, at = [pixels(panel) for panel in panels], step(page)
+    until(lambda: step(page) > at and all(pixels(p) != b for p, b in zip(panels, before, strict=True)), PATIENCE_S)
+    pause(page)
+    at, before = still_at(page), [pixels(panel) for panel in panels]
+    page.get_by_role("button", name="Step", exact=True).click()
+    until(lambda: step(page) == at + 1, PATIENCE_S)
+    assert still_at(page) == at + 1
+    page.get_by_role("button", name="Reset", exact=True).click()
+    until(lambda: step(page) == 0, PATIENCE_S)
+    assert still_at(page) == 0
+
+
+def test_the_link_holds_what_is_set_and_gives_it_back(opened):
+    page = opened()
+    page.get_by_role("button", name="u that moves nothing").click()
+    expect(page.get_by_role("button", name="u that moves nothing")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("slider", name="β").press("ArrowRight")
+    page.get_by_text("diagonal", exact=True).click()
+    page.get_by_role("slider", name="Folds of f").press("End")
+    until(lambda: "folds~2" in link(page) and "posterior~diagonal" in link(page), PATIENCE_S)
+    again = opened(link(page))
+    for name, value in (("β", "1.25"), ("Folds of f", "2"), ("Strength", "0")):
+        assert again.get_by_role("slider", name=name, exact=True).input_value() == value
+    for name in ("x and u", "diagonal", "with u"):
+        assert again.get_by_role("radio", name=name, exact=True).is_checked()
+    assert link(again) == link(page)
+
+
+def test_a_link_that_it_does_not_understand_is_named_in_a_sentence(opened):
+    page = opened("beta~900_prior~u")
+    page.get_by_text("The link says beta~900, which the playground does not know").wait_for()
+    assert page.get_by_role("radio", name="x and u", exact=True).is_checked()
+
+
+def test_keys_play_and_move_and_a_cloud_is_drawn_by_hand(opened):
+    page = opened()
+    until(lambda: step(page) > 0, PATIENCE_S)
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    still_at(page)
+    page.get_by_role("slider", name="Strength").press("ArrowLeft")
+    until(lambda: "strength~0.9" in link(page), PATIENCE_S)
+    page.get_by_text("drawn", exact=True).click()
+    page.get_by_text("Drag over the factors").wait_for()
+    until(lambda: "clouds~" in link(page), PATIENCE_S)
+    canvas, before = page.locator("canvas.factors"), link(page)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.down()
+    for share in (0.3, 0.4, 0.5, 0.6):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.up()
+    until(lambda: len(link(page)) >= len(before) + 8, PATIENCE_S)  # two letters a point
+    before = link(page)
+    canvas.press("ArrowRight")
+    canvas.press("Enter")
+    until(lambda: len(link(page)) == len(before) + 2, PATIENCE_S)
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(lambda: step(page) > 0, PATIENCE_S)
+
+
+def test_the_truth_is_hidden_until_a_guess_is_made(opened):
+    page = opened()
+    until(lambda: step(page) > 0, PATIENCE_S)
+    pause(page)
+    assert page.get_by_text("you said").count() == 0
+    page.get_by_role("slider", name="Your guess").press("Home")
+    page.get_by_role("button", name="Reveal the truth").click()
+    told = page.locator(".told")
+    expect(told).to_have_text(re.compile(r"MCC 0\.\d\d \(0\.\d\d to 0\.\d\d\); you said 0\.00\."))
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.get_by_role("button", name="Reveal the truth").wait_for()
+
+
+def test_on_a_phone_nothing_scrolls_sideways(opened):
+    page = opened(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    until(lambda: step(page) > 0, PATIENCE_S)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_page_keeps_its_link_fits_the_window_and_comes_back(server, visitor):
+    visitor.page.set_viewport_size({"width": 1280, "height": 720})
+    visitor.open(f"{server}/playground?play=prior~u", "Do eight seeds find the same latents?")
+    page = visitor.page
+    page.locator(".playground .seed canvas").first.wait_for()
+    assert page.get_by_role("radio", name="x and u", exact=True).is_checked()
+    until(lambda: step(page) > 0, PATIENCE_S)
+    bottom = max(box["y"] + box["height"] for box in (each.bounding_box() for each in page.locator(".seed").all()))
+    assert bottom < 720
+    assert page.locator(".verdict").bounding_box()["y"] < 720
+    page.get_by_role("button", name="Watch it move").click()
+    page.wait_for_url("**play=kind~time_prior~time*")
+    expect(page.locator(".playground")).to_have_attribute("data-step", re.compile("[1-9]"), timeout=60_000)
+    page.reload()
+    page.locator(".playground .seed canvas").first.wait_for()
+    expect(page.get_by_role("radio", name="x in time", exact=True)).to_be_checked()
+    visitor.settle()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_reaches_its_sentence(name, opened):
+    page = opened()
+    page.get_by_role("button", name=name).click()
+    page.get_by_text("step 800 of 800").wait_for(timeout=600_000)
+    expect(page.locator(".verdict")).to_have_text(re.compile(PRESETS[name]), timeout=30_000)
