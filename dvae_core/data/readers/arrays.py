@@ -13,12 +13,11 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids
 from dvae_core.data.readers.choose import X_NAMES, Z_NAMES
-from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.common import Ask, check_budget, read_rows, reading
 from dvae_core.data.readers.model import Part, Recording, Variable, describe, unreadable
 from dvae_core.parsing import PARSING
 
 MAX_MEMBERS = 10_000
-BLOCK = 2**22  # bytes read at a time if only some of the rows are kept
 
 
 def _words(array: np.ndarray) -> tuple[Any, ...]:
@@ -241,24 +240,14 @@ def _open(path: Path, name: str) -> Iterator[Any]:
 
 
 def _load(path: Path, name: str, header: _Header, n: int = 0, kept: np.ndarray | None = None) -> np.ndarray:
-    """Read an array, or only some of its n rows; memory use exceeds the result by one block at most."""
+    """Read an array, or only some of its n rows."""
     with _open(path, name) as file:
         if kept is None or header.shape[0] != n:
             return np.lib.format.read_array(file, allow_pickle=False)
         if header.by_columns:
             return np.lib.format.read_array(file, allow_pickle=False)[kept]
         _header(file, 0)
-        row_bytes = header.size // n
-        rows = max(1, BLOCK // max(1, row_bytes))
-        out = np.empty((len(kept), *header.shape[1:]), header.dtype)
-        for start in range(0, int(kept[-1]) + 1 if len(kept) else 0, rows):
-            body = file.read(min(rows, n - start) * row_bytes)
-            if len(body) < min(rows, n - start) * row_bytes:
-                raise EOFError(f"{name} is cut off")
-            first, last = np.searchsorted(kept, (start, start + rows))
-            block = np.frombuffer(body, header.dtype).reshape(-1, *header.shape[1:])
-            out[first:last] = block[kept[first:last] - start]
-        return out
+        return read_rows(file, header.shape, header.dtype, kept)
 
 
 def _known(

@@ -18,7 +18,7 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, mat
 from dvae_core.data.readers.common import Ask, reading
-from dvae_core.data.readers.model import Part, Recording, Variable
+from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 FACTORS = ("object_type", "azimuth", "elevation")
 LICENCE = "Cars3D: none stated"
@@ -59,22 +59,14 @@ def recording(path: Path, ask: Ask) -> Recording:
     n = len(names) * prod(views)
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        kept = next(iter(parts.values())).kept
-        rows = np.arange(n) if kept is None else kept
+        rows = rows_of(parts, n)
         arrays = {"factors": grids.factors_at(rows, (len(names), *views))} if "factors" in parts else {}
         if "pictures" in parts:
             arrays["pictures"] = _pictures(path, names, shape, rows, side)
         return arrays
 
     variables = [
-        Variable(
-            "pictures",
-            (n, *side),
-            "uint8",
-            "matrix",
-            f"came as {wide} x {high}",
-            axes=("row", "height", "width", "channel"),
-        ),
+        Variable("pictures", (n, *side), "uint8", "matrix", f"came as {wide} x {high}", axes=PICTURE),
         Variable("factors", (n, 3), "int64", "matrix", f"{len(names)} cars, {views[0]} sides, {views[1]} heights"),
     ]
     meta = {"format": "Cars3D", "pictures": f"{side[1]} x {side[0]}; they came as {wide} x {high}"}

@@ -12,8 +12,8 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
-from dvae_core.data.readers.common import Ask, licence_beside, reading
-from dvae_core.data.readers.model import Part, Recording, Variable
+from dvae_core.data.readers.common import Ask, kept_open, licence_beside, reading
+from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 CROP, SHAPE = 148, (64, 64, 3)
 FOLDER, ATTRIBUTES = "img_align_celeba", "list_attr_celeba"
@@ -47,12 +47,8 @@ def files(path: Path) -> tuple[Path, Path] | None:
 
 def recording(path: Path, ask: Ask) -> Recording:
     """Return pictures and their attributes for u or z, by single names; `attributes` stands for all 40."""
-    pictures = images.Pictures.of(_files(path)[0])
-    try:
+    with kept_open(images.Pictures.of(_files(path)[0])) as pictures:
         return _recording(path, pictures, ask)
-    except BaseException:
-        pictures.close()
-        raise
 
 
 def _files(path: Path) -> tuple[Path, Path]:
@@ -72,22 +68,14 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
     rows, values = [row for row in rows if row in there], values[known]
     shape = ask.x_shape or SHAPE
     variables = [
-        Variable(
-            "pictures",
-            (len(rows), *shape),
-            "uint8",
-            "matrix",
-            f"middle {CROP} pixels of 178 x 218",
-            axes=("row", "height", "width", "channel"),
-        ),
+        Variable("pictures", (len(rows), *shape), "uint8", "matrix", f"middle {CROP} pixels of 178 x 218", PICTURE),
         Variable("attributes", values.shape, "uint8", "matrix", f"all {len(names)} at once"),
         *(Variable(name, (len(rows),), "uint8", "label") for name in names),
     ]
     facts = {"format": "CelebA", "pictures": f"middle {CROP} pixels, {shape[1]} x {shape[0]}"}
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        kept = next(iter(parts.values())).kept
-        which = np.arange(len(rows)) if kept is None else kept
+        which = rows_of(parts, len(rows))
         found, good, notes = images.stack(pictures, [there[rows[i]] for i in which.tolist()], shape, CROP)
         facts.update({"left out": notes[0]} if notes else {})
         arrays: dict[str, Any] = {"pictures": found, "attributes": values[which][good]}
@@ -96,15 +84,9 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
         return arrays
 
     return Recording(
-        path,
-        variables,
-        load,
-        x=("pictures",),
-        meta=facts,
-        licence=licence_near(path),
-        columns={"attributes": tuple(names)},
-        close=pictures.close,
-    )
+        path, variables, load, x=("pictures",), meta=facts, licence=licence_near(path),
+        columns={"attributes": tuple(names)}, close=pictures.close,
+    )  # fmt: skip
 
 
 def licence_near(path: Path) -> str:

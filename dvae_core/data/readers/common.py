@@ -6,14 +6,16 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from dvae_core.data.dataset import UNREADABLE, DataError
 
 GIB = 2**30
+BLOCK = 2**22  # bytes read at a time if only some of the rows are kept
 MAX_LABELS = 500  # if u has more distinct whole numbers than this, they are read as numbers: they count something
 WHOLE_LABELS = 64  # MATLAB makes every number a double: at most this many distinct whole ones are read as labels
 
@@ -61,6 +63,16 @@ def reading(path: Path, *more: type[Exception]) -> Iterator[None]:
         raise DataError(f"{path.name} is damaged or not {kind} ({reason(error)}); copy or save it again.") from error
 
 
+@contextmanager
+def kept_open(source: Any) -> Iterator[Any]:
+    """Close what a recording reads from if the recording cannot be made; otherwise the recording closes it."""
+    try:
+        yield source
+    except BaseException:
+        source.close()
+        raise
+
+
 def reason(error: Exception) -> str:
     """Return the message of a library's exception as part of a sentence."""
     text = (str(error) or type(error).__name__).splitlines()[0]
@@ -76,6 +88,40 @@ def check_budget(path: Path, size: int, budget_bytes: int) -> None:
             f"{path.name} would take {size / 2**20:,.0f} MiB of memory; {budget_bytes / 2**20:,.0f} MiB are allowed, "
             "so choose fewer variables or read part of the rows (rows=N, --rows N)."
         )
+
+
+def read_rows(
+    file: Any, shape: tuple[int, ...], kind: np.dtype, kept: np.ndarray | None, *, inner: int | None = None,
+    to_end: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """Read the rows `kept` (all if None) of an array from a stream; memory exceeds the result by one block at most.
+
+    Args:
+        file: The stream, at the array's first byte.
+        shape: The array's shape.
+        kind: Its type.
+        kept: Sorted rows.
+        inner: If given, only this index of the second axis of each row is kept.
+        to_end: Whether to read the rows after the last kept one too, so that a file that is cut off is noticed.
+    """
+    row = prod(shape[1:]) * kind.itemsize
+    inside = shape[1:] if inner is None else shape[2:]
+    out = np.empty((shape[0] if kept is None else len(kept), *inside), kind.newbyteorder("="))
+    last = shape[0] if kept is None or to_end else int(kept[-1]) + 1 if len(kept) else 0
+    step = max(1, BLOCK // max(1, row))
+    for start in range(0, last, step):
+        count = min(step, shape[0] - start)
+        body = file.read(count * row)
+        if len(body) < count * row:
+            raise EOFError("it is cut off")
+        block = np.frombuffer(body, kind).reshape(-1, *shape[1:])
+        block = block if inner is None else block[:, inner]
+        if kept is None:
+            out[start : start + count] = block
+        else:
+            first, end = np.searchsorted(kept, (start, start + count))
+            out[first:end] = block[kept[first:end] - start]
+    return out
 
 
 def pick_rows(n: int, rows: int | None, *, at_random: bool = False) -> np.ndarray | None:

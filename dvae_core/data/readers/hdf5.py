@@ -20,7 +20,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, hdf5_child
-from dvae_core.data.readers.common import Ask, check_budget
+from dvae_core.data.readers.common import Ask, check_budget, kept_open
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, describe, unreadable
 
 PATIENCE_S = 30.0  # for one answer, or one part of an array; honest files need a fraction of a second
@@ -162,12 +162,8 @@ def recording(path: Path, ask: Ask) -> Recording:
     Data that other tools store in several pieces becomes one variable: sparse matrices (CSR, CSC), pandas data frames,
     categories, packed numbers (scale_factor, add_offset, _FillValue) and the columns of tables.
     """
-    file = File(path).__enter__()
-    try:
+    with kept_open(File(path).__enter__()) as file:
         return _recording(file, ask)
-    except BaseException:
-        file.close()
-        raise
 
 
 def _recording(file: File, ask: Ask) -> Recording:

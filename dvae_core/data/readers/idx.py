@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.common import Ask, reading
-from dvae_core.data.readers.model import Part, Recording, describe
+from dvae_core.data.readers.common import Ask, read_rows, reading
+from dvae_core.data.readers.model import PICTURE, Part, Recording, describe
 
-BLOCK = 2**22
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -58,8 +57,7 @@ def recording(path: Path, ask: Ask) -> Recording:
         files["labels"] = beside
     heads = {name: _head(file) for name, file in files.items()}
     variables = [
-        describe(name, shape, kind.name, axes=("row", "height", "width")[: len(shape)])
-        for name, (shape, kind) in heads.items()
+        describe(name, shape, kind.name, axes=PICTURE[: min(3, len(shape))]) for name, (shape, kind) in heads.items()
     ]
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -105,40 +103,12 @@ def check_claim(path: Path, shape: tuple[int, ...], kind: np.dtype) -> None:
 
 
 def rows(
-    path: Path,
-    begin: int,
-    shape: tuple[int, ...],
-    kind: np.dtype,
-    kept: np.ndarray | None,
-    *,
-    inner: int | None = None,
+    path: Path, begin: int, shape: tuple[int, ...], kind: np.dtype, kept: np.ndarray | None, *, inner: int | None = None
 ) -> np.ndarray:
-    """Read the rows `kept` (all if None) of an array that extends from byte `begin` to the end, block by block.
-
-    With `inner`, only that index of the second axis of each row is kept.
-    """
-    row = prod(shape[1:]) * kind.itemsize
-    inside = shape[1:] if inner is None else shape[2:]
-    out = np.empty((shape[0] if kept is None else len(kept), *inside), kind.newbyteorder("="))
-    step = max(1, BLOCK // row)
+    """Read the rows `kept` of an array that extends from byte `begin` to the end; see `common.read_rows`."""
     with opened(path) as file:
         file.read(begin)
-        for start in range(0, shape[0], step):
-            body = _exactly(file, min(step, shape[0] - start) * row)
-            block = np.frombuffer(body, kind).reshape(-1, *shape[1:])
-            block = block if inner is None else block[:, inner]
-            if kept is None:
-                out[start : start + len(block)] = block
-            else:
-                first, last = np.searchsorted(kept, (start, start + len(block)))
-                out[first:last] = block[kept[first:last] - start]
+        out = read_rows(file, shape, kind, kept, inner=inner, to_end=True)
         if file.read(1):
             raise ValueError("it holds more than its header says")
     return out
-
-
-def _exactly(file: Any, count: int) -> bytes:
-    body = file.read(count)
-    if len(body) < count:
-        raise EOFError("it is cut off")
-    return body

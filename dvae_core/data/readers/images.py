@@ -14,8 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dvae_core.data.dataset import UNREADABLE, DataError
 from dvae_core.data.readers.arrays import count_members, member_list
-from dvae_core.data.readers.common import Ask, reading, reason
-from dvae_core.data.readers.model import Part, Recording, Variable
+from dvae_core.data.readers.common import Ask, kept_open, reading, reason
+from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
@@ -212,17 +212,17 @@ class Scale:
     def __init__(self) -> None:
         self.value: float | None = None
 
-    def of(self, pictures: np.ndarray) -> list[str]:
+    def of(self, pictures: np.ndarray) -> str:
         """Set the scale of a set of pictures, and return a note if it differs from that of bytes."""
         if pictures.dtype == np.uint8:
-            return []
+            return ""
         top = float(pictures.max(initial=0))
         if pictures.dtype == np.float32 and pictures.min(initial=0) >= 0 and top <= 1:
             self.value = 1.0
-            return ["pictures of floats from 0 to 1, as they are"]
+            return "pictures of floats from 0 to 1, as they are"
         self.value = 1 / top if top > 0 else 1.0
         kind = "16-bit" if pictures.dtype == np.uint16 else "floating"
-        return [f"{kind} pictures, all divided by {top:g}, the largest value of the set"]
+        return f"{kind} pictures, all divided by {top:g}, the largest value of the set"
 
 
 def recording(path: Path, ask: Ask) -> Recording:
@@ -234,12 +234,8 @@ def recording(path: Path, ask: Ask) -> Recording:
     """
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
         return _frames(path, ask)
-    pictures = Pictures.of(path)
-    try:
+    with kept_open(Pictures.of(path)) as pictures:
         return _recording(pictures, ask)
-    except BaseException:
-        pictures.close()
-        raise
 
 
 def _recording(pictures: Pictures, ask: Ask) -> Recording:
@@ -248,8 +244,9 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
         raise DataError(f"{pictures.path.name} has no pictures; it needs {', '.join(SUFFIXES)}.")
     shape, kind, came = _shape_of(pictures, ask)
     folders = [name.rsplit("/", 2)[-2] if "/" in name else "" for name in names]
-    axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
-    variables = [Variable("pictures", (len(names), *shape), kind, "matrix", f"the first is {came}", axes)]
+    variables = [
+        Variable("pictures", (len(names), *shape), kind, "matrix", f"the first is {came}", PICTURE[: 1 + len(shape)])
+    ]
     labelled = 1 < len(set(folders)) <= 500 and "" not in folders
     if labelled:
         variables.append(Variable("folder", (len(names),), "str", "label", axes=("row",)))
@@ -258,15 +255,12 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
-        kept = next(iter(parts.values())).kept
-        rows = range(len(names)) if kept is None else kept.tolist()
+        rows = rows_of(parts, len(names)).tolist()
         good = np.ones(len(rows), bool)
         if "pictures" in parts:
             arrays["pictures"], good, notes = stack(pictures, [names[i] for i in rows], shape, kind=kind)
-            notes += scale.of(arrays["pictures"])
-            facts.update(
-                {"left out": "; ".join(notes)} if not good.all() else {"levels": "; ".join(notes)} if notes else {}
-            )
+            words = "; ".join(filter(None, (*notes, scale.of(arrays["pictures"]))))
+            facts.update({"levels" if good.all() else "left out": words} if words else {})
         if "folder" in parts:
             arrays["folder"] = np.array([folders[i] for i in rows])[good]
         return arrays
@@ -312,8 +306,7 @@ def _frames(path: Path, ask: Ask) -> Recording:
     facts, scale = {"pictures": f"{n:,} frames"}, Scale()
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        kept = parts["frames"].kept
-        rows = np.arange(n) if kept is None else kept
+        rows = rows_of(parts, n)
         out = np.empty((len(rows), *shape), kind)
         try:
             with open_picture(_file_bytes(path), MAX_FRAME) as picture:
@@ -325,12 +318,11 @@ def _frames(path: Path, ask: Ask) -> Recording:
                     out[i] = fitted(picture, shape)
         except BAD as error:
             raise _damaged(path, error) from error
-        notes = scale.of(out)
-        facts.update({"levels": "; ".join(notes)} if notes else {})
+        levels = scale.of(out)
+        facts.update({"levels": levels} if levels else {})
         return {"frames": out}
 
-    axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
-    variables = [Variable("frames", (n, *shape), kind, "matrix", axes=axes)]
+    variables = [Variable("frames", (n, *shape), kind, "matrix", axes=PICTURE[: 1 + len(shape)])]
     return Recording(path, variables, load, x=("frames",), meta=facts, scale=lambda: scale.value)
 
 

@@ -10,18 +10,14 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, mat, stringer
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import Ask, kept_open
 from dvae_core.data.readers.model import Part, Recording
 
 
 def recording(path: Path, ask: Ask) -> Recording:
     """List the content of a file, in the same form as for older MATLAB files."""
-    file = hdf5.File(path).__enter__()
-    try:
+    with kept_open(hdf5.File(path).__enter__()) as file:
         return _recording(file, ask)
-    except BaseException:
-        file.close()
-        raise
 
 
 def _recording(file: hdf5.File, ask: Ask) -> Recording:

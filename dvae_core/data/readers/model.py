@@ -18,6 +18,8 @@ Kind = Literal["matrix", "column", "label", "events", "other"]
 
 PHASE = "phase"  # role and name of the position within a trial, which no file has to store
 
+PICTURE = ("row", "height", "width", "channel")  # the axes of pictures, in order; grey ones have no channel
+
 FULL_CIRCLE = {"degrees": 360.0, "degree": 360.0, "deg": 360.0, "°": 360.0, "radians": 2 * np.pi, "radian": 2 * np.pi,
                "rad": 2 * np.pi}  # fmt: skip
 
@@ -188,6 +190,12 @@ class Part(NamedTuple):
     axis: int = 0
     kept: np.ndarray | None = None
     events: bool = False
+
+
+def rows_of(parts: Mapping[str, Part], n: int) -> np.ndarray:
+    """Return which of n rows to read: variables that are read together are read at the same rows."""
+    kept = next(iter(parts.values())).kept
+    return np.arange(n) if kept is None else kept
 
 
 @dataclass(frozen=True)

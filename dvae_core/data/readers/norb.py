@@ -14,7 +14,7 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import idx
 from dvae_core.data.readers.common import Ask
-from dvae_core.data.readers.model import Part, Recording, Variable, describe
+from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, describe, rows_of
 
 FACTORS = ("category", "instance", "elevation", "azimuth", "lighting")
 LICENCE = "SmallNORB: for research"
@@ -45,7 +45,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     stereo = len(side) == 3 and side[0] == 2
     beside = [_beside(file) for file in files]
     variables = [describe("pictures", (n, *(side[1:] if stereo else side)), next(iter(heads.values()))[2].name,
-                          axes=("row", "height", "width", "channel")[: len(side) + (not stereo)])]  # fmt: skip
+                          axes=PICTURE[: len(side) + (not stereo)])]  # fmt: skip
     meta = {"format": "SmallNORB"} | ({"pictures": "the first of two cameras"} if stereo else {})
     if any(not pair for pair in beside):
         meta["factors"] = "unknown: their files (-cat and -info) do not lie beside the pictures"
@@ -55,8 +55,7 @@ def recording(path: Path, ask: Ask) -> Recording:
         known = True
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        kept = next(iter(parts.values())).kept
-        rows = np.arange(n) if kept is None else kept
+        rows = rows_of(parts, n)
         out: dict[str, list[np.ndarray]] = {name: [] for name in parts}
         first = 0
         for file, pair in zip(files, beside, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, spikes
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import Ask, kept_open
 from dvae_core.data.readers.model import (
     FULL_CIRCLE,
     Intervals,
@@ -39,12 +39,8 @@ def recording(path: Path, ask: Ask) -> Recording:
     from starting_time and its rate. Numbers are converted to the unit that the file states (data x conversion +
     offset). Bins outside obs_intervals or inside invalid_times are left out.
     """
-    file = hdf5.File(path).__enter__()
-    try:
+    with kept_open(hdf5.File(path).__enter__()) as file:
         return _Nwb(file, ask).recording()
-    except BaseException:
-        file.close()
-        raise
 
 
 class _Nwb:

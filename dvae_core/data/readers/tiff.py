@@ -20,7 +20,7 @@ from PIL import Image
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
 from dvae_core.data.readers.common import Ask, check_budget, reading
-from dvae_core.data.readers.model import Part, Recording, Variable
+from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs faults that become a DataError here
 
@@ -56,8 +56,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     small = max(stack.page[:2]) <= images.KEEP_UP_TO
     shape = ask.x_shape or (stack.page if small else (images.SIDE, images.SIDE, *stack.page[2:]))
     kind = stack.dtype if stack.dtype in PLAIN else "float32"
-    axes = ("row", "height", "width", "channel")[: 1 + len(shape)]
-    variables = [Variable("frames", (stack.n, *shape), kind, "matrix", _words(stack), axes)]
+    variables = [Variable("frames", (stack.n, *shape), kind, "matrix", _words(stack), PICTURE[: 1 + len(shape)])]
     numbers = _numbers(stack)
     for name, values in numbers.items():
         variables.append(Variable(name, values.shape, "int64", "label", f"of each page, 0 to {values.max()}", ("row",)))
@@ -68,8 +67,7 @@ def recording(path: Path, ask: Ask) -> Recording:
         arrays: dict[str, Any] = {n: v if parts[n].kept is None else v[parts[n].kept] for n, v in numbers.items()
                                   if n in parts}  # fmt: skip
         if "frames" in parts:
-            kept = parts["frames"].kept
-            rows = np.arange(stack.n) if kept is None else kept
+            rows = rows_of(parts, stack.n)
             check_budget(path, len(rows) * prod(shape) * np.dtype(kind).itemsize, ask.budget_bytes)
             out = np.empty((len(rows), *shape), kind)
             with reading(path, *_ERRORS):
@@ -77,8 +75,8 @@ def recording(path: Path, ask: Ask) -> Recording:
                     out[i] = (
                         images.fitted(Image.fromarray(page), shape) if kind == "uint8" else _deep(page, shape, kind)
                     )
-            notes = scale.of(out)
-            facts.update({"levels": "; ".join(notes)} if notes else {})
+            levels = scale.of(out)
+            facts.update({"levels": levels} if levels else {})
             arrays["frames"] = out
         return arrays
 
