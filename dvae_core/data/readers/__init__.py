@@ -5,6 +5,7 @@ they report any fault of a file as a one-sentence DataError. The axis order, sam
 the data are kept in the Dataset (`rate_hz`, `meta`).
 """
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -188,8 +189,9 @@ def _opened(path: Path, ask: Ask) -> Iterator[Recording]:
 
 def _holds_recordings(path: Path) -> bool:
     try:
-        return unpack.holds_recordings(path, (*SUFFIXES, *COMPANIONS))
-    except DataError:
+        few = arrays.count_members(path) <= arrays.MAX_MEMBERS  # checked before zipfile lists them all
+        return few and unpack.holds_recordings(path, (*SUFFIXES, *COMPANIONS))
+    except (DataError, OSError, zipfile.BadZipFile):
         return False  # the reader of pictures says what is wrong with it
 
 
