@@ -17,6 +17,7 @@ from dvae_core.data.load import Data
 from dvae_core.data.load import FileData as FileData  # all settings can be imported from this module
 from dvae_core.data.worlds import DigitsData as DigitsData
 from dvae_core.data.worlds import FacesData as FacesData
+from dvae_core.data.worlds import MemoriesData as MemoriesData
 from dvae_core.data.worlds import NeuronsData as NeuronsData
 from dvae_core.data.worlds import SourcesData as SourcesData
 from dvae_core.data.worlds import SpritesData as SpritesData
@@ -72,6 +73,8 @@ def _in_link(value: Any) -> str:
 
 
 # --- model ---
+
+Path = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # of a class: package.module:Name
 
 
 @settings
@@ -159,7 +162,25 @@ class NegativeBinomialLikelihood:
     )
 
 
-Likelihood = GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood | NegativeBinomialLikelihood
+@settings
+class CustomLikelihood:
+    """A likelihood of your own, named by its path (`dvae_core.model.contract`); run only if DVAE_PLUGINS lists it."""
+
+    kind: Literal["custom"] = "custom"
+    path: Path = setting("package.module:Name", "Class", "Where the likelihood's class is found")
+    output: Literal["identity", "exp", "sigmoid"] = setting("identity", "Output", "The last operation of E[x|z]")
+
+    is_count = False  # not a setting
+
+    @property
+    def last(self) -> str | None:
+        """The last operation of E[x|z], None for none."""
+        return None if self.output == "identity" else self.output
+
+
+Likelihood = (
+    GaussianLikelihood | BernoulliLikelihood | PoissonLikelihood | NegativeBinomialLikelihood | CustomLikelihood
+)
 
 
 Rows = Annotated[int, Field(strict=True, ge=0, le=200)]
@@ -221,7 +242,7 @@ class StandardPrior:
 
     kind: Literal["standard"] = "standard"
 
-    k = 0  # not a setting: no statistic depends on u
+    k, frames = 0, 1  # not settings: no statistic depends on u; an example is one row
 
 
 @settings
@@ -234,6 +255,8 @@ class GaussianPrior:
     kind: Literal["conditional"] = "conditional"
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes in the prior")
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
+
+    frames = 1  # not a setting
 
     @property
     def k(self) -> int:
@@ -248,7 +271,7 @@ class LaplacePrior:
     kind: Literal["laplace"] = "laplace"
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
 
-    k = 1  # not a setting
+    k, frames = 1, 1  # not settings
 
 
 @settings
@@ -260,8 +283,61 @@ class LearnedPrior:
     width: int = setting(16, "Hidden units of T", "Each T_ij is a network of one hidden layer", min=1, max=256)
     hidden: int = setting(32, "Hidden units", "Of lambda's network, if u is a number", min=1, max=1024)
 
+    frames = 1  # not a setting
 
-Prior = StandardPrior | GaussianPrior | LaplacePrior | LearnedPrior
+
+@settings
+class TimePrior:
+    """A prior over pairs of neighbouring rows, without u: every latent has a memory a_i of its own, learned.
+
+    p(z_t-1) = N(0, I),  p(z_t|z_t-1) = prod_i N(a_i z_t-1,i, 1 - a_i^2), or Laplace innovations of a learned scale.
+    """
+
+    kind: Literal["time"] = "time"
+    innovations: Literal["gaussian", "laplace"] = setting(
+        "gaussian",
+        "Innovations",
+        "What is new in a row, given the one before it. Laplace: heavy tails fix the axes even if all memories are "
+        "equal",
+    )
+    shuffle: bool = setting(
+        False, "Shuffle time", "The control: each row is paired with a row of another pair, so that time says nothing"
+    )
+
+    k, frames = 0, 2  # not settings
+
+
+@settings
+class MixturePrior:
+    """p(z) = sum_k pi_k N(z; mu_k, diag s_k), learned, without u: not factorial, so no single latent has a KL."""
+
+    kind: Literal["mixture"] = "mixture"
+    components: int = setting(5, "Components", "K of the mixture", min=1, max=200)
+
+    k, frames = 0, 1  # not settings
+
+
+@settings
+class CustomPrior:
+    """A prior of your own, named by its path (`dvae_core.model.contract`). It is run only if DVAE_PLUGINS lists it."""
+
+    kind: Literal["custom"] = "custom"
+    path: Path = setting("package.module:Name", "Class", "Where the prior's class is found")
+    uses_u: bool = setting(False, "Uses u", "Whether the prior is p(z|u)")
+
+    k, frames = 0, 1  # not settings
+
+
+Prior = StandardPrior | GaussianPrior | LaplacePrior | LearnedPrior | TimePrior | MixturePrior | CustomPrior
+
+CONDITIONAL = ("conditional", "laplace", "learned")  # the priors p(z|u) of the library
+JOINT = ("mixture",)  # the priors that are not factorial, so that no single latent has a KL
+NAMED_AFTER = {"time": " over time", "mixture": " with a mixture", "custom": " with a custom prior"}  # a model
+
+
+def uses_u(prior: Prior) -> bool:
+    """Whether a prior is p(z|u)."""
+    return prior.kind in CONDITIONAL or (isinstance(prior, CustomPrior) and prior.uses_u)
 
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -360,6 +436,13 @@ class Config:
     train: TrainConfig = TrainConfig()
     given: GivenConfig = dataclasses.field(default=GivenConfig(), metadata={"late": True})
 
+    def __post_init__(self) -> None:
+        if self.prior.frames > 1 and (self.train.samples > 1 or self.train.objective != "elbo"):
+            raise ConfigError(
+                "A prior over pairs of rows is trained on its ELBO; set the objective to elbo and samples to 1, or "
+                "choose another prior."
+            )
+
     @property
     def is_given(self) -> bool:
         """Whether the latents were computed elsewhere, so that there is no encoder, decoder or prior."""
@@ -373,16 +456,21 @@ class Config:
     @property
     def is_conditional(self) -> bool:
         """Whether the prior is p_theta(z|u) of any family, which makes the model an iVAE."""
-        return not isinstance(self.prior, StandardPrior)
+        return uses_u(self.prior)
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether rows must be in time order: the encoder sees a window, or the prior is over neighbouring rows."""
+        return any(self.model.window) or self.prior.frames > 1
 
     @property
     def model_name(self) -> str:
-        """The talk's name for this model: VAE, beta-VAE or iVAE; of imported latents the name of their method."""
+        """The talk's name for this model, such as VAE or beta-iVAE; of imported latents the name of their method."""
         if self.is_given:
             return self.given.method
-        if self.is_conditional:
-            return "iVAE" if all(b == 1 for b in self.train.betas) else "beta-iVAE"
-        return "VAE" if all(b == 1 for b in self.train.betas) else "beta-VAE"
+        name = "iVAE" if self.is_conditional else "VAE"
+        name = name if all(b == 1 for b in self.train.betas) else f"beta-{name}"
+        return name + NAMED_AFTER.get(self.prior.kind, "")
 
     def to_json(self) -> str:
         """Return the tree as indented JSON. `from_json` reads back an equal tree."""

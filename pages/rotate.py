@@ -112,7 +112,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
 
 def save(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer the twin as a run of its own."""
-    if rotate_views.is_conditional(run) or "before" in st.query_params:
+    if not rotate_views.is_plain(run) or "before" in st.query_params:
         return
     angle = ui.number("angle", 0.0, 0.0, 90.0)
     title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
@@ -134,8 +134,8 @@ ui.start(
 )
 try:
     run, member, plane, points = toolbar()
-    if rotate_views.is_conditional(run):
-        st.caption(rotate_views.CONDITIONAL)
+    if about := rotate_views.about_prior(run):
+        st.caption(about)
     dial(run, member, plane, points)
     save(run, member, plane)
     handout_button(run, member)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from dvae_core import metrics
+from dvae_core.config import JOINT
 from dvae_core.metrics.score import is_constant
 from dvae_core.runs import Run
 
@@ -35,6 +36,9 @@ def stuck_members(run: Run) -> dict[int, str]:
     latents = None if status.is_active else run.latents()
     if latents is None:
         return {}
+    if "elbo" in latents and run.config.prior.kind in JOINT:
+        late = metrics.stuck(latents["elbo"], np.full(latents["mu_z"].shape[::2], np.inf), run.config.train.betas)
+        return {m: why for m, why in late.items() if m not in status.failed_members}
     if "elbo" not in latents or "kl_latent" not in latents:
         none = np.flatnonzero(~alive_latents(latents).any(1)).tolist()
         return {m: "none of its latents varies" for m in none if m not in status.failed_members}

@@ -10,12 +10,11 @@ from torch import Tensor
 from dvae_core.config import Config
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
-from dvae_core.data.windows import stretches
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run
 from dvae_core.runs.data import matched
 from dvae_core.training.checkpoint import load_vae
-from dvae_core.training.record import windowed
+from dvae_core.training.record import order_of, windowed
 
 SCORED_ROWS = 20_000  # held-out rows used for scores, at most
 NUMBERS_AT_ONCE = 4_000_000  # values of x times members: 16 MB as float32
@@ -28,7 +27,7 @@ def stretches_of(vae: Vae, dataset: Dataset, *, is_other: bool = False) -> Int[n
     """
     if not any(vae.config.model.window):
         return None
-    return stretches(dataset, None if is_other else split(dataset, vae.config.split, gap=vae.config.gap))
+    return order_of(vae.config, dataset, None if is_other else split(dataset, vae.config.split, gap=vae.config.gap))
 
 
 def inputs(
@@ -63,7 +62,8 @@ def in_parts(
     vae: Vae, dataset: Dataset, rows: np.ndarray, *, u_rows: np.ndarray | None = None, is_other: bool = False
 ) -> Iterator[tuple[int, Tensor, Tensor | None]]:
     """Iterate over the rows in parts: yield the position of a part's first row, and its `inputs`."""
-    size = max(1, NUMBERS_AT_ONCE // (dataset.d_x * (1 + sum(vae.config.model.window)) * vae.p))
+    frames = vae.config.prior.frames  # no part ends within an example
+    size = frames * max(1, NUMBERS_AT_ONCE // (dataset.d_x * (1 + sum(vae.config.model.window)) * vae.p * frames))
     stretch = stretches_of(vae, dataset, is_other=is_other)
     for start in range(0, len(rows), size):
         part = slice(start, start + size)

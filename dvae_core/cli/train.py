@@ -11,13 +11,28 @@ from tqdm import tqdm
 from dvae_core import recipes, runs
 from dvae_core.cli.common import perform, stop_on_signals
 from dvae_core.cli.options import add_reading, add_settings, data_of, numbers
-from dvae_core.config import Config, ConfigError, GaussianPrior, LearnedPrior, ModelConfig, Prior, TrainConfig
+from dvae_core.config import (
+    Config,
+    ConfigError,
+    CustomLikelihood,
+    CustomPrior,
+    GaussianPrior,
+    LearnedPrior,
+    MixturePrior,
+    ModelConfig,
+    Prior,
+    TimePrior,
+    TrainConfig,
+    uses_u,
+)
 from dvae_core.data.load import dataset_of
 from dvae_core.data.worlds import WORLDS
 from dvae_core.runs import Run
 from dvae_core.work import jobs
 
 MODEL_OPTIONS = ("latents", "posterior", "encoder", "dropout", "start")
+OF_PRIOR = {"modulate": "gaussian", "k": "learned", "innovations": "time", "shuffle": "time", "components": "mixture"}
+FLAGS = {"shuffle": "shuffle-time"}
 TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
 
 
@@ -34,7 +49,9 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--resume", metavar="DIR", help="resume the run in this folder")
     train.add_argument("--out", metavar="DIR", help="the new run's folder")
     train.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask cluster")
-    train.add_argument("--model", choices=get_args(recipes.ModelName), default="ivae")
+    train.add_argument(
+        "--model", choices=get_args(recipes.ModelName), help="(default: ivae, or vae with a prior that needs no u)"
+    )
     train.add_argument(
         "--for", dest="goal", choices=get_args(recipes.Goal),
         help="what a recording is trained for. axes: u changes only variances, which fixes each latent; reading: u "
@@ -43,8 +60,25 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: 4)")
     train.add_argument("--members", type=int, help="seeds trained together (default: 4, or 6 with --for)")
     train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default: 0)")
-    train.add_argument("--likelihood", choices=list(recipes.LIKELIHOODS), help="p(x|z) (default: by the data)")
-    train.add_argument("--prior", choices=list(recipes.PRIORS), help="family of p(z|u) (default: gaussian)")
+    train.add_argument(
+        "--likelihood", metavar="NAME",
+        help=f"p(x|z): {', '.join(recipes.LIKELIHOODS)}, or a class of your own as package.module:Name (default: by "
+        "the data)",
+    )  # fmt: skip
+    train.add_argument(
+        "--prior", metavar="NAME",
+        help=f"family of an iVAE's p(z|u): {', '.join(recipes.PRIORS)} (default: gaussian); or a prior without u: "
+        "time, where each latent has a memory of its own, for rows in time order; mixture, of K Gaussians; or a class "
+        "of your own as package.module:Name",
+    )  # fmt: skip
+    add_settings(train, TimePrior, ("innovations",))
+    add_settings(train, MixturePrior, ("components",))
+    train.add_argument(
+        "--shuffle-time",
+        dest="shuffle",
+        action="store_true",
+        help="the control of --prior time: pairs of rows that are no neighbours",
+    )
     add_settings(train, GaussianPrior, ("modulate",))
     add_settings(train, LearnedPrior, ("k",))
     add_settings(train, ModelConfig, MODEL_OPTIONS)
@@ -106,18 +140,22 @@ def _new_run(options: argparse.Namespace) -> Run:
 def _config(options: argparse.Namespace) -> Config:
     data, split = data_of(options.data, options)
     chosen = {name: getattr(options, name) for name in ("likelihood", *MODEL_OPTIONS, *TRAIN_OPTIONS)}
+    if ":" in (chosen["likelihood"] or ""):
+        chosen["likelihood"] = CustomLikelihood(path=chosen["likelihood"])
     if options.goal and (options.prior or options.modulate):
         raise ConfigError(f"--for {options.goal} decides the prior; leave --prior and --modulate out, or --for.")
+    prior = None if options.goal else _prior(options)
+    model = options.model or ("ivae" if prior is None or uses_u(prior) else "vae")
     usual = recipes.MEMBERS_OF_GOAL if options.goal else recipes.MEMBERS
     return recipes.for_dataset(
         data,
         dataset_of(data),
-        options.model,
+        model,
         beta=options.beta,
         members=usual if options.members is None else options.members,
         seed=options.seed,
         goal=options.goal,
-        prior=None if options.goal else _prior(options),
+        prior=prior,
         split=split,
         gap=options.gap,
         **chosen,
@@ -125,15 +163,27 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _prior(options: argparse.Namespace) -> Prior:
-    """Return p(z|u) from the options; refuse an option of another family."""
-    family, modulate, k = options.prior or "gaussian", options.modulate, options.k
-    if options.model != "ivae" and (options.prior or modulate or k is not None):
-        raise ConfigError("--prior, --modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
-    if modulate and family != "gaussian":
-        raise ConfigError(f"--modulate is about the Gaussian prior; leave it out with --prior {family}.")
-    if k is not None and family != "learned":
+    """Return the prior from the options; refuse an option of another one."""
+    has_u = options.model in (None, "ivae")
+    family = options.prior or ("gaussian" if has_u else "standard")
+    if ":" in family:
+        return CustomPrior(path=family, uses_u=options.model == "ivae")
+    known = recipes.PRIORS | recipes.WITHOUT_U
+    if family not in known:
+        raise ConfigError(f"--prior must be one of {', '.join(known)}, or package.module:Name; got {family!r}.")
+    if options.model and has_u != (family in recipes.PRIORS):
         raise ConfigError(
-            f"--k is about the learned prior; leave it out with --prior {family}, or use --prior learned."
-        )
-    chosen = {name: value for name, value in (("modulate", modulate), ("k", k)) if value is not None}
-    return recipes.PRIORS[family](**chosen)
+            f"--prior {family} needs no u; use it with --model vae or beta-vae." if has_u
+            else f"--prior {family} is about an iVAE's p(z|u); use it with --model ivae."
+        )  # fmt: skip
+    if not has_u and (options.modulate or options.k is not None):
+        raise ConfigError("--modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
+    given = {name: getattr(options, name) for name in OF_PRIOR}
+    given = {name: value for name, value in given.items() if value not in (None, False)}
+    for name in given:
+        if family != OF_PRIOR[name]:
+            raise ConfigError(
+                f"--{FLAGS.get(name, name)} is about the {OF_PRIOR[name]} prior; leave it out with --prior {family}, "
+                f"or use --prior {OF_PRIOR[name]}."
+            )
+    return known[family](**given)

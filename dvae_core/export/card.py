@@ -6,6 +6,7 @@ from typing import Any
 from dvae_core.analysis.common import good_members, stuck_members
 from dvae_core.analysis.verdicts import against_floors, agreed, beats_floors
 from dvae_core.config import Config, FileData, GaussianPrior, LearnedPrior, data_to_text
+from dvae_core.identify.conditions import OTHER_PRIORS
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run
 
@@ -107,7 +108,9 @@ def _training(run: Run) -> list[str]:
     config = run.config
     model, train = config.model, config.train
     prior = {"standard": "N(0, I)", "conditional": "a Gaussian p(z|u)", "laplace": "a Laplace p(z|u)",
-             "learned": "a p(z|u) of learned statistics"}[config.prior.kind]  # fmt: skip
+             "learned": "a p(z|u) of learned statistics",
+             "time": "over pairs of neighbouring rows", "mixture": "a mixture of Gaussians without u",
+             "custom": "of a class that is not part of the library"}[config.prior.kind]  # fmt: skip
     betas = ", ".join(f"{b:g}" for b in dict.fromkeys(train.betas))
     return [
         f"A population of {config.members} {config.model_name} ({model.latents} latents, prior {prior}, "
@@ -162,6 +165,8 @@ def _data_text(config: Config) -> str:
 def _claim(config: Config, truth: str) -> str:
     if config.is_given:
         return f"What theory says of {config.given.method} is not known here; only the agreement above was measured."
+    if config.prior.kind in OTHER_PRIORS:
+        return f"{OTHER_PRIORS[config.prior.kind]} None of this compares with the {truth}."
     if not config.is_conditional:
         return (
             "A prior N(0, I) without u leaves the latents unidentified up to any rotation (and, for nonlinear models, "

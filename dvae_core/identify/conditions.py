@@ -312,6 +312,13 @@ def without_u(name: str) -> Light:
     return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no λ(u), and nothing to vary.")
 
 
+OTHER_PRIORS = {  # what is known of priors that the theorems about u do not cover
+    "time": "A prior over time fixes axes where the memories of the factors differ, or their innovations are peaked.",
+    "mixture": "A mixture of diagonal Gaussians fixes axes in the limit, if f is piecewise affine (Kivva et al. 2022).",
+    "custom": "This prior is not part of the library, so nothing is known of it here.",
+}
+
+
 def what_follows(
     config: Config, lights: Sequence[Light], monotonic: Bool[np.ndarray, " d"] | None, effect: Effect | None
 ) -> str:
@@ -327,6 +334,9 @@ def what_follows(
         monotonic: Whether T of a k = 1 prior is monotonic.
         effect: The effect of u on the held-out latents.
     """
+    other = OTHER_PRIORS.get(config.prior.kind)
+    if other is not None:
+        return f"The theorems are about priors p(z|u). {other}"
     if not config.is_conditional:
         return "Nothing is promised: a rotation of z explains the data as well (see Rotate)."
     if effect is None:

@@ -177,15 +177,15 @@ def _end(plan: dict[str, Any], z: Any, x: Any) -> dict[str, Any]:
 
 
 def _member(row: Mapping[str, Any], d_z: int) -> dict[str, Any]:
-    mu, kl = row.get("mu"), row.get("kl_latent")
-    kl = [_known(value) or 0.0 for value in ([0.0] * d_z if kl is None else kl)]
+    mu, given = row.get("mu"), row.get("kl_latent")
+    kl = [_known(value) or 0.0 for value in ([0.0] * d_z if given is None else given)]
     return {
         "label": str(row["label"]),
         "beta": float(row.get("beta", 1.0)),
         "recon": _known(row.get("recon")),
         "kl": _known(row.get("kl")),
         "kl_latent": kl,
-        "dead": [value < DEAD_NATS for value in kl],
+        "dead": [given is not None and value < DEAD_NATS for value in kl],
         "mu": None if mu is None else arrays.latent("mu of a member", mu, d_z),
     }
 

@@ -41,7 +41,7 @@ def population(run: Run, names: Sequence[str], row: int) -> list[dict[str, Any]]
     return [
         about | {"label": name, "kl_latent": kl, "mu": mu[row]}
         for about, name, kl, mu in zip(
-            table.to_dict("records"), names, latents["kl_latent"], latents["mu_z"], strict=True
+            table.to_dict("records"), names, latents.get("kl_latent", [None] * len(names)), latents["mu_z"], strict=True
         )
     ]
 

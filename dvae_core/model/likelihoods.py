@@ -20,11 +20,13 @@ from torch import Tensor, nn
 
 from dvae_core.config import (
     BernoulliLikelihood,
+    CustomLikelihood,
     GaussianLikelihood,
     NegativeBinomialLikelihood,
     PoissonLikelihood,
 )
 from dvae_core.config import Likelihood as Settings
+from dvae_core.model import contract
 from dvae_core.model.scaling import Scaling
 
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 3.0  # relative to standardised x: a noise std below 0.25 % is not worth modelling
@@ -287,6 +289,8 @@ def likelihood_of(settings: Settings, p: int, d_x: int) -> Likelihood:
     """Return the module for these likelihood settings, for p members and d_x dimensions."""
     if isinstance(settings, GaussianLikelihood):
         return Gaussian(settings, p, d_x)
+    if isinstance(settings, CustomLikelihood):
+        return contract.named(settings.path)(p, d_x)
     if isinstance(settings, NegativeBinomialLikelihood):
         return NegativeBinomial(settings, p, d_x)
     return {BernoulliLikelihood: Bernoulli, PoissonLikelihood: Poisson}[type(settings)]()

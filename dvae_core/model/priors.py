@@ -22,9 +22,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dvae_core.config import GaussianPrior, LaplacePrior, Prior, StandardPrior
+from dvae_core.config import (
+    CustomPrior,
+    GaussianPrior,
+    LaplacePrior,
+    MixturePrior,
+    Prior,
+    StandardPrior,
+    TimePrior,
+)
+from dvae_core.model import contract
 from dvae_core.model.layers import Linear, Mlp
+from dvae_core.model.mixture_prior import Mixture
 from dvae_core.model.posterior import Posterior
+from dvae_core.model.time_prior import OverTime
 
 LOG_VAR_BOUND = 7.0  # |log var| stays below this: stds between 0.03 and 33
 
@@ -383,19 +394,21 @@ def _tilted(base: Float[Tensor, "p d g"], T: Float[Tensor, "p d k g"], lam: Floa
     return (base[:, :, None] + tilt).transpose(1, 2)
 
 
-Family = StandardNormal | ConditionalNormal | ConditionalLaplace | LearnedFamily
-Given = GivenNormal | GivenLaplace | GivenFamily
-
-
 def prior_of(
     prior: Prior, p: int, d_z: int, d_u: int, *, labels: bool, standardise: Callable[[Tensor], Tensor]
-) -> Family:
+) -> nn.Module:
     """Return the module for these prior settings, for p members, d_z latents and u of d_u features.
 
     `standardise` is applied to numeric u first. It belongs to the model, because the encoder may also see u.
     """
     if isinstance(prior, StandardPrior):
         return StandardNormal(d_z)
+    if isinstance(prior, TimePrior):
+        return OverTime(p, d_z, innovations=prior.innovations, shuffle=prior.shuffle)
+    if isinstance(prior, MixturePrior):
+        return Mixture(p, d_z, components=prior.components)
+    if isinstance(prior, CustomPrior):
+        return contract.named(prior.path)(p, d_z, d_u if prior.uses_u else 0)
     of_u = {"labels": labels, "hidden": prior.hidden, "standardise": standardise}
     if isinstance(prior, GaussianPrior):
         return ConditionalNormal(p, d_u, d_z, modulate=prior.modulate, **of_u)

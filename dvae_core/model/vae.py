@@ -15,10 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dvae_core.config import Config, ConvNet
+from dvae_core.model.contract import Given
 from dvae_core.model.likelihoods import GivenX, likelihood_of
 from dvae_core.model.nets import DecoderNet, EncoderNet, Sizes, student_net
 from dvae_core.model.posterior import Posterior
-from dvae_core.model.priors import Given, prior_of
+from dvae_core.model.priors import prior_of
 from dvae_core.model.scaling import Scaling
 
 REFINE_TRAINING, REFINE_TESTING = 2, 5  # Gauss-Newton steps; one fewer in training costs .1 of MCC

@@ -145,6 +145,12 @@ def _unpacked_size(path: Path) -> int:
 def _settle(run: Run, store: Path) -> None:
     """Check every file, and replace settings that belong to the machine the run came from."""
     config = run.config
+    code = [part.path for part in (config.prior, config.model.likelihood) if part.kind == "custom"]
+    if code and not config.is_given:
+        raise RunError(
+            f"The run needs {code[0]}, which is code, and a zip never brings code; train it here from the settings "
+            "in its config.json."
+        )
     run.check()
     about: dict[str, Any] = run.about
     run.write_json("about.json", {**about, "title": clean_title(str(about.get("title", ""))) or "Imported run"})

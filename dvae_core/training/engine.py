@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dvae_core.data.dataset import Dataset, PackedBits
-from dvae_core.data.windows import around
+from dvae_core.data.windows import around, neighbours
 from dvae_core.model.likelihoods import Gaussian
 from dvae_core.model.objectives import loss_weights, objective
 from dvae_core.model.vae import Vae
@@ -100,7 +100,8 @@ def annealed_std(step: int, steps: int) -> float:
 class Batches:
     """Gathers each member's batch from tensors that live on the device, in the member's own order.
 
-    `stretch` numbers the contiguous stretches of the data (`data.windows.stretches`), if the encoder has a window.
+    `stretch` numbers the contiguous stretches of the data (`data.windows.stretches`), if the model needs their order.
+    With a prior over pairs an example is two neighbouring rows, which stand next to each other in the batch.
     """
 
     def __init__(
@@ -110,9 +111,12 @@ class Batches:
         self.d_x, self.dropout = dataset.d_x, model.dropout
         self.d_seen = self.d_x * (1 + sum(model.window))
         self.around = None
-        if any(model.window):
-            if stretch is None:
-                raise ValueError("A window needs the stretches of the recording.")
+        self.firsts = None  # with a prior over pairs: the position of each pair's first row
+        if vae.config.needs_order and stretch is None:
+            raise ValueError("A window or a prior over time needs the stretches of the recording.")
+        if vae.config.prior.frames > 1 and stretch is not None:
+            self.firsts = torch.from_numpy(neighbours(stretch, rows))
+        if any(model.window) and stretch is not None:
             positions = np.searchsorted(rows, around(stretch, rows, model.window))  # within the training rows
             self.around = torch.from_numpy(positions).to(device)
         self.is_packed = isinstance(dataset.x, PackedBits)
@@ -134,8 +138,10 @@ class Batches:
             u = np.ascontiguousarray(u if self.rows_of is not None else u[rows])
         self.u = None if u is None else _tensor_over(u).to(device)
         self.seeds, self.d_eps, self.device = train.seeds, model.latents * train.samples, device
-        self.batch = min(train.batch, len(rows))
-        self.steps_per_epoch = len(rows) // self.batch  # each epoch skips the last few rows of its order
+        self.examples = len(rows) if self.firsts is None else len(self.firsts)
+        batch = min(train.batch, self.examples)
+        self.batch = batch * vae.config.prior.frames  # rows
+        self.steps_per_epoch = self.examples // batch  # each epoch skips the last few examples of its order
         self.block: tuple[int, int] | None = None
 
     def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor | None]:
@@ -190,9 +196,12 @@ class Batches:
         return j
 
     def _draw(self, epoch: int, block: int) -> None:
-        b, n = self.batch, self.n
+        b, n = self.batch, self.examples
         if self.block is None or self.block[0] != epoch:
             self.orders = [torch.randperm(n, generator=generator(seed, "order", epoch)) for seed in self.seeds]
+            if self.firsts is not None:
+                firsts = [self.firsts[order] for order in self.orders]
+                self.orders = [torch.stack([first, first + 1], 1).flatten() for first in firsts]
             if self.rows_of is not None:
                 self.orders = [self.rows_of[order] for order in self.orders]
         start = block * BLOCK

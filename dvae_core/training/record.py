@@ -8,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dvae_core.axes import evenly
-from dvae_core.config import Config
+from dvae_core.config import JOINT, Config
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.windows import around
+from dvae_core.data.split import Split
+from dvae_core.data.windows import around, paired, stretches
 from dvae_core.model.priors import GivenNormal
+from dvae_core.model.time_prior import OverTime
 from dvae_core.model.vae import Posterior, Vae, log_weights
 from dvae_core.rng import generator
 from dvae_core.runs import Run
@@ -51,8 +53,10 @@ class History:
         """Append one row per member. `parts` is as from HeldOut.elbo."""
         lines = []
         for m, (seed, beta) in enumerate(zip(self.config.train.seeds, self.config.train.betas, strict=True)):
-            recon, kl, *rest = parts[m]
-            numbers = [recon - kl, recon, kl, *rest]
+            recon, kl, dependence, *of_latents = parts[m]
+            if self.config.prior.kind in JOINT:
+                of_latents = [np.nan] * len(of_latents)
+            numbers = [recon - kl, recon, kl, dependence, *of_latents]
             lines.append(f"{step},{m},{seed},{beta:g},{which},{seconds:.3f}," + ",".join(f"{v:.6g}" for v in numbers))
         with open(self.path, "a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
@@ -68,7 +72,8 @@ class HeldOut:
         self, dataset: Dataset, rows: np.ndarray, vae: Vae, device: torch.device, stretch: np.ndarray | None = None
     ) -> None:
         config = vae.config
-        self.dataset, self.rows, self.config, self.device, self.stretch = dataset, rows, config, device, stretch
+        self.dataset, self.config, self.device, self.stretch = dataset, config, device, stretch
+        self.rows = examples(config, rows, stretch)
         self.last = np.full(config.members, np.nan)
         x, self.u = self.take(HELD_OUT_ROWS)[1:]
         self.x, self.h = vae.row(x), vae.scaling(x[0]).expand_as(x)
@@ -77,9 +82,10 @@ class HeldOut:
         self.eps = torch.stack(noise).to(device)
 
     def take(self, count: int) -> tuple[np.ndarray, Tensor, Tensor | None]:
-        """Return (rows [n], x [p, n, d_seen], u [p, n, d_u] or None) for at most `count` evenly spaced rows."""
-        chosen = self.rows[evenly(len(self.rows), count)]
-        p = self.config.members
+        """Return (rows [n], x [p, n, d_seen], u [p, n, d_u] or None): evenly spaced examples, at most `count` rows."""
+        p, frames = self.config.members, self.config.prior.frames
+        chosen = self.rows.reshape(-1, frames)
+        chosen = chosen[evenly(len(chosen), count // frames)].ravel()
         seen = windowed(self.dataset, chosen, self.config.model.window, self.stretch)
         x = torch.from_numpy(seen).to(self.device).expand(p, -1, -1)
         u = self.dataset.u_features()
@@ -94,11 +100,27 @@ class HeldOut:
         return means
 
 
+def examples(config: Config, rows: np.ndarray, stretch: np.ndarray | None) -> np.ndarray:
+    """Return the rows on which the bound is computed: with a prior over pairs, the neighbours among them, in pairs."""
+    if config.prior.frames == 1:
+        return rows
+    if stretch is None:
+        raise ValueError("A prior over time needs the stretches of the recording.")
+    return paired(stretch, rows)
+
+
+def order_of(config: Config, dataset: Dataset, parts: Split | None) -> np.ndarray | None:
+    """Return the contiguous stretches of the data, if the model needs their order: `data.windows.stretches`."""
+    if not config.needs_order:
+        return None
+    return stretches(dataset, parts, "A window" if any(config.model.window) else "A prior over time")
+
+
 def windowed(
     dataset: Dataset, rows: np.ndarray, window: tuple[int, int], stretch: np.ndarray | None
 ) -> Float[np.ndarray, "n d_seen"]:
     """Return what an encoder sees of these rows: x, or with a window the rows around each side by side."""
-    if stretch is None:
+    if stretch is None or not any(window):
         return dataset.x_float(rows)
     at = around(stretch, rows, window)
     return dataset.x_float(at.ravel()).reshape(len(rows), -1)
@@ -125,7 +147,10 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
     (nats), elbo, elbo_error, recon, kl [p] (see `sampled_elbo`; recon = elbo + kl), elbo_rows [p, n]; prior_z [p, n,
     d_z], a draw from p(z|u) at each row's u if that is not Gaussian (the other two are then its mean and log
     variance); u [n] or [n, d_u], z_true [n, d], x [k, d_x] in the model's units with x_rows [k] (positions in the
-    first n: all of them unless x is large).
+    first n: all of them unless x is large). memory [p, d_z] is the learned a of a prior over time. A mixture has no
+    kl_latent, because it is not factorial.
+
+    With a prior over pairs the rows are pairs of neighbours, and each elbo_rows is a row's share of its pair's bound.
 
     With a student, mu_z are the means of e(x), which never saw u; everything else is that of the teacher q(z|x,u).
     """
@@ -134,7 +159,9 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
     mu, std, prior_mu, prior_logvar, prior_z, parts = [], [], [], [], [], []
     elbos, variances = [], []
     vae.eval()
-    for part in torch.arange(len(chosen), device=x.device).split(max(1, 2_000_000 // (x.shape[2] * vae.p))):
+    frames = vae.config.prior.frames
+    size = frames * max(1, 2_000_000 // (x.shape[2] * vae.p * frames))
+    for part in torch.arange(len(chosen), device=x.device).split(size):
         xb, ub = x[:, part], None if u is None else u[:, part]
         eps = torch.stack([
             torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
@@ -178,8 +205,12 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         "x": dataset.x_float(chosen[shown]),
         "x_rows": shown,
     }
+    if vae.config.prior.kind in JOINT:
+        del arrays["kl_latent"]
     if prior_z:
         arrays["prior_z"] = torch.cat(prior_z, 1).cpu().numpy()
+    if isinstance(vae.prior, OverTime):
+        arrays["memory"] = vae.prior.memory.detach().cpu().numpy()
     if dataset.u is not None:
         arrays["u"] = dataset.u[chosen]
     if dataset.z is not None:

@@ -17,7 +17,6 @@ import torch
 from dvae_core.config import ConvNet, FileData
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
-from dvae_core.data.windows import stretches
 from dvae_core.metrics import stuck
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Vae
@@ -28,7 +27,7 @@ from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, sizes_of, write_weights
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
-from dvae_core.training.record import HELD_OUT_ROWS, HeldOut, History, windowed, write_latents
+from dvae_core.training.record import HELD_OUT_ROWS, HeldOut, History, order_of, windowed, write_latents
 
 T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
@@ -150,7 +149,7 @@ class _Training:
             torch.set_num_threads(choose_threads(madds, os.cpu_count() or 1))
         u = dataset.u_features()
         window = config.model.window
-        stretch = stretches(dataset, parts) if any(window) else None
+        stretch = order_of(config, dataset, parts)
         seen = parts.train[:: max(1, len(parts.train) * dataset.d_x * (1 + sum(window)) // START_NUMBERS)]
         x = torch.from_numpy(windowed(dataset, seen, window, stretch))
         initialise(vae, x, None if u is None else torch.from_numpy(u[seen]))
@@ -240,7 +239,8 @@ class _Training:
         failed, seeds = self.state.failed, self.config.train.seeds
         write_weights(self.run, self.vae)
         arrays = self.write_latents(LATENT_ROWS)
-        late = stuck(arrays["elbo"], arrays["kl_latent"], self.config.train.betas)
+        known = arrays.get("kl_latent", np.full((self.vae.p, self.config.model.latents), np.inf))
+        late = stuck(arrays["elbo"], known, self.config.train.betas)
         late = {m: why for m, why in late.items() if m not in failed}
         lost = [f"{len(failed)} of {self.vae.p} members diverged and are shown as failed."] if failed else []
         lost += [f"Seed {seeds[m]} is stuck: {why}." for m, why in late.items()]

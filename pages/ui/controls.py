@@ -41,6 +41,13 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
         options = list(get_args(hint))
         start = {} if key in st.session_state else {"index": options.index(value)}
         return st.selectbox(options=options, persist_state="session", **start, **words, **more)
+    if get_origin(hint) is tuple and get_args(hint)[0] is float:
+        start = {} if key in st.session_state else {"value": ", ".join(f"{number:g}" for number in value)}
+        text = st.text_input(persist_state="session", **start, **words, **more)
+        try:
+            return tuple(float(part) for part in (text or "").split(",") if part.strip())
+        except ValueError:
+            raise ConfigError(f"{words['label']} must be numbers separated by commas; got {text!r}.") from None
     if get_origin(hint) is tuple:  # of names: those that are offered, or any other
         offered = list(dict.fromkeys((*more.pop("options", ()), *value)))
         start = {} if key in st.session_state else {"default": list(value)}

@@ -26,6 +26,13 @@ Q_NAMES = {
     "full": "this run's full q",
     "gauss-newton": "this run's Gauss-Newton q",
 }
+OTHER_PRIOR = {  # by kind: what turning does to a prior that is neither N(0, I) nor p(z|u)
+    "time": "This run's prior is over pairs of neighbouring rows. Turning leaves each row's density N(0, I) and "
+    "changes the pair's: in its covariance [[I, A], [A, I]], A becomes M A Mᵀ. Only equal memories in this plane would "
+    "keep it.",
+    "mixture": "This run's prior is a mixture of Gaussians with diagonal covariances; turned, they are not diagonal.",
+    "custom": "This run's prior is not N(0, I); turning may change it.",
+}
 CONDITIONAL = (
     "This run's prior is p(z|u), not N(0, I). Turning it asks whether another set of axes would explain x given u as "
     "well. The circles are those of N(0, I), for comparison."
@@ -35,6 +42,16 @@ CONDITIONAL = (
 def is_conditional(run: Run) -> bool:
     """Whether the run's prior is p(z|u)."""
     return run.config.is_conditional
+
+
+def is_plain(run: Run) -> bool:
+    """Whether the run's prior is N(0, I), so that a turned model is the same model of x."""
+    return run.config.prior.kind == "standard"
+
+
+def about_prior(run: Run) -> str:
+    """Say what turning does to a prior that is not N(0, I); "" for one that is."""
+    return CONDITIONAL if is_conditional(run) else OTHER_PRIOR.get(run.config.prior.kind, "")
 
 
 def printed(shown: dict[str, Any], plane: tuple[int, int], M: Any, angle: float) -> Any:
@@ -69,7 +86,7 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     if found is None:
         return
     ui.plot(figures.rotation_story(found.arrays(), conditional=is_conditional(run), at=angle), key="rotation.curve")
-    st.markdown(findings(found, conditional=is_conditional(run)))
+    st.markdown(findings(found, conditional=is_conditional(run), plain=is_plain(run)))
     if is_conditional(run) and run.config.members > 1:
         ui.link("agree", "Do the seeds agree on these axes?", run=run.id)
     if "before" in st.query_params:
@@ -84,13 +101,21 @@ def counted(found: Rotation) -> str:
     return f"Effective sample size: {found.effective.min():.0f} of {found.samples} in a typical example."
 
 
-def findings(found: Rotation, *, conditional: bool) -> str:
+def findings(found: Rotation, *, conditional: bool, plain: bool = True) -> str:
     """Explain the measured curves.
 
     Args:
         found: A rotation analysis.
         conditional: Whether the run's prior is p(z|u).
+        plain: Whether it is N(0, I), if it is not conditional.
     """
+    if not (plain or conditional):
+        most, is_flat = figures.largest_change(found.elbo, found.elbo_error)
+        return (
+            f"**Here the bound does not notice the angle:** it changes by at most {most:.2g} nats a row."
+            if is_flat
+            else f"**Here the angle matters:** with the prior held fixed, turning costs up to {most:.2f} nats a row."
+        )
     if conditional and found.log_pxu_refitted is None:
         return (
             "The prior is held fixed here. That alone bends log p(x|u), so the curve cannot tell whether axes matter."
@@ -200,9 +225,9 @@ def widths_found(found: Posteriors, given: str) -> str:
 
 def test(run: Run, M: Any) -> None:
     """Offer the two-sample test between z and M z'; each press draws new samples."""
-    if is_conditional(run):
+    if not is_plain(run):
         st.info(
-            "This run's prior is p(z|u); the test below is about N(0, I), the prior of a plain VAE.",
+            "This run's prior is not N(0, I); the test below is about N(0, I), the prior of a plain VAE.",
             icon=":material/info:",
         )
     st.markdown("Could 500 draws of z ~ N(0, I) and 500 *other* draws, turned to M z′, come from one distribution?")
@@ -223,9 +248,9 @@ def guess(
     run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
 ) -> None:
     """Ask which of two unlabelled models is the true one, then explain that nobody can know."""
-    if is_conditional(run):
+    if not is_plain(run):
         st.info(
-            "This question is about the prior N(0, I). With p(z|u), see the curve. Pick a plain VAE for this "
+            "This question is about the prior N(0, I). With another prior, see the curve. Pick a plain VAE for this "
             "question.", icon=":material/info:",
         )  # fmt: skip
         return

@@ -250,13 +250,14 @@ def _curves(run: Run, status: Status) -> None:
     with right:
         if latents is not None and member is not None:
             hue, names = hues(run)
-            kl, title = latents["kl_latent"][member], f"Posterior means of {ui.member_names(run)[member]}"
+            kl = latents["kl_latent"][member] if "kl_latent" in latents else None
+            title = f"Posterior means of {ui.member_names(run)[member]}"
             figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, title=title, height=380)
             ui.plot(figure, key="live.latents")
         else:
             st.skeleton(height=380)
     ui.plot(figures.training_split(history, **more, height=360), key="live.split")
-    if latents is not None:
+    if latents is not None and "kl_latent" in latents:  # a mixture has no KL of a single latent
         ui.plot(figures.kl_bars(latents["kl_latent"], labels=ui.member_names(run), height=320), key="live.kl")
 
 

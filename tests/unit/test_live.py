@@ -146,10 +146,11 @@ def test_a_thinned_cloud_reports_the_row_that_the_caller_knows():
     assert data["hues"] == cloud.rows.tolist()
 
 
-def test_a_member_without_a_known_kl_counts_as_dead_and_one_at_the_threshold_does_not():
+def test_a_latent_of_unknown_kl_counts_as_dead_unless_its_member_has_no_kl_of_latents_at_all():
     rows = [{"label": "seed 0", "kl_latent": [0.0099, 0.01, float("nan")], "recon": float("nan")}, {"label": "seed 1"}]
     data = state(mode="betas", members=rows).data(PLAN)
     assert data["members"][0]["dead"] == [True, False, True]
+    assert not any(data["members"][1]["dead"])  # a mixture prior: no latent has a KL of its own
     assert data["members"][0]["recon"] is None
 
 

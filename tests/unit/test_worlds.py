@@ -11,6 +11,7 @@ from dvae_core.data.worlds import WORLDS, Drawn
 
 SMALL = {
     "sources": {"segments": 2, "per_segment": 10},
+    "memories": {"memory": [0.9, 0.2], "n": 10},
     "neurons": {"segments": 2, "per_segment": 10, "n_neurons": 5},
     "sprites": {"n": 10, "side": 16},
     "faces": {"n": 10, "side": 16},

@@ -20,9 +20,9 @@ from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussia
 from dvae_core.metrics import autocorrelation_time, independent_step
 from dvae_core.model.priors import (
     GRID_STEP,
+    ConditionalLaplace,
     ConditionalNormal,
     LearnedFamily,
-    StandardNormal,
 )
 from dvae_core.model.vae import Vae, member
 from dvae_core.rng import generator
@@ -56,6 +56,8 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
     if run.kind == "latents":
         return _of_given(run, member_index)
+    if config.prior.kind == "custom" and config.is_conditional:
+        raise RunError("This run's p(z|u) is a class of its own without statistics T, so there is no matrix L of it.")
     vae = member(load_vae(run), member_index).double().eval()
     if not all(w.isfinite().all() for w in vae.parameters()):
         raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
@@ -154,7 +156,7 @@ def _singular_values(vae: Vae, x: Tensor, z: Tensor) -> np.ndarray:
 def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[str, Any]:
     """Return lambda, T's spread and Gram matrices, and the drawn densities of a conditional prior."""
     prior = vae.prior
-    if isinstance(prior, StandardNormal):
+    if not isinstance(prior, ConditionalNormal | ConditionalLaplace | LearnedFamily):
         return {}
     values, _ = _values(dataset, rows)
     u = torch.from_numpy(np.asarray(dataset.features_of(values), float))[None]

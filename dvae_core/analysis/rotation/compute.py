@@ -12,17 +12,19 @@ from dvae_core.analysis.encode import inputs
 from dvae_core.analysis.rotation import posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.axes import evenly
-from dvae_core.config import ConvNet
+from dvae_core.config import Config, ConvNet
 from dvae_core.data.split import split
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.posterior import Posterior
+from dvae_core.model.time_prior import GivenPairs
 from dvae_core.model.vae import Vae, effective_samples, log_mean_weight, log_weights, member
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.device import choose_threads
+from dvae_core.training.record import examples, order_of
 
 ROTATION_ROWS, ROTATION_NUMBERS = 1000, 100_000  # at most this many held-out rows and, beyond 100 rows, numbers in x
 SAMPLES = 64  # of the importance weights
@@ -34,7 +36,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     """Compute what rotating the latents changes, for 0..90 degrees; write analysis/rotation-<member>-<i>-<j>.npz.
 
     `record.Rotation` documents the content of the file. The curves of diagonal and full q need the MLP's Jacobian and
-    the prior N(0, I).
+    the prior N(0, I). With a prior over time, the rows are pairs of neighbours and every number is per row.
 
     Yields:
         The fraction done.
@@ -55,13 +57,16 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     dataset = data_of(run)
     parts = split(dataset, config.split, gap=config.gap)
     count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
-    rows = parts.held_out[evenly(len(parts.held_out), count)]
+    frames = config.prior.frames
+    rows = examples(config, parts.held_out, order_of(config, dataset, parts)).reshape(-1, frames)
+    rows = rows[evenly(len(rows), count // frames)].ravel()
     x, u = inputs(vae, dataset, rows)
     conditional, conv = config.is_conditional, isinstance(config.model.net, ConvNet)
+    plain = config.prior.kind == "standard" and not conv  # turning changes nothing but the bound of a diagonal q
     weights = sum(w[0].numel() for w in vae.parameters())
     # Nets this small on two threads took 90 s instead of 4 (shared 2-core machine, Nov 2026).
     torch.set_num_threads(choose_threads(float(weights * len(rows) * posteriors.FITTING), os.cpu_count() or 1))
-    notes = _rotation_notes(conditional, conv, len(rows))
+    notes = _rotation_notes(config, len(rows))
     fitting = posteriors.matched_noise(posteriors.FITTING, len(rows), d, "rotation", "fitting")
     with torch.no_grad():
         own = vae.encoder(x, u).full()
@@ -70,7 +75,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     curves = _Curves()
     if conditional:
         as_is, whitened = (posteriors.TurnedPriors(vae, proposal, x, u, samples, whiten=w) for w in (False, True))
-    elif not conv:
+    elif plain:
         S = proposal.factor @ proposal.factor.mT
         measuring = posteriors.matched_noise(posteriors.MEASURING, len(rows), d, "rotation", "measuring")
         diagonal: list[Posterior] = []
@@ -90,14 +95,14 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
             curves.add("log_pxu_fixed", *as_is.log_pxu(M, refitted=False))
             curves.add("log_pxu_refitted", *as_is.log_pxu(M, refitted=True))
             curves.add("log_pxu_refitted_whitened", *whitened.log_pxu(M, refitted=True))
-        elif not conv:
+        elif plain:
             q = posteriors.best_diagonal(twin, M @ S @ M.T, proposal.mu @ M.T, x, fitting)
             curves.add("elbo_diagonal", *posteriors.elbo(twin, q, x, u, measuring))
             diagonal.append(q.full().turned(M.T))
         if dataset.z is not None:
             curves.values.setdefault("mcc", []).append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
-    if not (conditional or conv):
+    if plain:
         # The full family contains every diagonal q, so its fit starts no lower than any of them.
         start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
         best = posteriors.best_full(vae, start, x, fitting)
@@ -110,7 +115,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
             f"log p(x) is not estimated: {SAMPLES} importance samples count as {least:.1f} in a typical example, and "
             f"below {FEWEST_EFFECTIVE} their bound lies far below it."
         )
-    gap = None if conditional or conv else diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1)
+    gap = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1) if plain else None
     arrays = {name: np.array(values) for name, values in curves.values.items()}
     record = Rotation(angle=angles, gap_closed_form=gap, rows=len(rows), samples=SAMPLES, notes=tuple(notes), **arrays)
     return record.save(run, file_name(member_index, (i, j)))
@@ -128,12 +133,12 @@ class _Curves:
             self.values.setdefault(f"{name}_error", []).append(float(error.square().sum().sqrt() / error.numel()))
 
 
-def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
+def _rotation_notes(config: Config, rows: int) -> list[str]:
     notes = [
         f"Means over {rows} held-out examples. log p(x) is a lower bound, from {SAMPLES} importance samples each; its "
         "band is their noise, not its bias."
     ]
-    if conditional:
+    if config.is_conditional:
         notes += [
             "This run's prior is p(z|u), not N(0, I). Held fixed, it makes the turned model another model of x: its "
             "log p(x|u) bends even where nothing is identified. Refitted at each angle, it bends only if axes matter.",
@@ -141,7 +146,12 @@ def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
             "to an affine map; the whitened curve turns the latents after dividing each by its spread within u.",
             "The ELBO of a diagonal q is not drawn: its closed-form gap is about the prior N(0, I).",
         ]
-    elif conv:
+    elif config.prior.kind != "standard":
+        notes.append(
+            "This run's prior is held fixed, and the turned model is another model of x. That alone bends log p(x): "
+            "the axes matter only if no other prior of the same family would restore it."
+        )
+    elif isinstance(config.model.net, ConvNet):
         notes.append(
             "The ELBO of the best diagonal q is not drawn: it needs the decoder's Jacobian, which is written out for "
             "the MLP only. log p(x) uses the run's own q as proposal."
@@ -157,14 +167,20 @@ def _rotation_notes(conditional: bool, conv: bool, rows: int) -> list[str]:
 def _log_px_in_parts(
     twin: Vae, q: Posterior, x: Tensor, u: Tensor | None, eps: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log p(x), its error and the effective number of samples of every example, for the rows in parts."""
+    """Return log p(x), its error and the effective number of samples of every example, for the rows in parts.
+
+    With a prior over pairs, an example is a pair, and its numbers are divided by two: they are per row.
+    """
     estimates, errors, effective = [], [], []
-    for at in torch.arange(x.shape[1]).split(max(1, 4_000_000 // x.shape[2])):
+    frames = twin.config.prior.frames
+    for at in torch.arange(x.shape[1]).split(frames * max(1, 4_000_000 // (frames * x.shape[2]))):
         part = Posterior(q.mu[:, at], q.factor[:, at], q.log_det[:, at])
         with torch.no_grad():
             log_w = log_weights(twin, x[:, at], None if u is None else u[:, at], eps[:, :, at], part)
+        given = twin.prior(None) if frames > 1 else None
+        log_w = given.of_pairs(log_w) if isinstance(given, GivenPairs) else log_w
         estimate, error = log_mean_weight(log_w)
-        estimates.append(estimate)
-        errors.append(error)
+        estimates.append(estimate / frames)
+        errors.append(error / frames)
         effective.append(effective_samples(log_w))
     return torch.cat(estimates, 1), torch.cat(errors, 1), torch.cat(effective, 1)

@@ -23,8 +23,8 @@ def twin(
     Raises:
         RunError: If the run's prior is conditional: the twin would then be a different model of the data.
     """
-    if run.config.is_conditional:
-        raise RunError("This run's prior p(z|u) is not rotation-invariant, so its rotated copy would be another model.")
+    if run.config.prior.kind != "standard":
+        raise RunError("This run's prior is not rotation-invariant, so its rotated copy would be another model.")
     original = member(load_vae(run), member_index)
     rotated = rotate(original, rotation_matrix(original.config.model.latents, degrees, (i, j)))
     yield 0.2

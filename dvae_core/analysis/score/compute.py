@@ -25,8 +25,9 @@ from dvae_core.analysis.encode import (
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
+from dvae_core.config import JOINT
 from dvae_core.data.dataset import Dataset
-from dvae_core.data.split import MIN_ROWS, split
+from dvae_core.data.split import MIN_ROWS, Split, split
 from dvae_core.identify.conditions import REPEATS_U, explained_by_u
 from dvae_core.metrics import FLOORS
 from dvae_core.model.vae import Vae, kl
@@ -35,7 +36,7 @@ from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
 from dvae_core.runs.given import given_of
 from dvae_core.training.checkpoint import load_vae
-from dvae_core.training.record import BOUND_SAMPLES, sampled_elbo
+from dvae_core.training.record import BOUND_SAMPLES, examples, order_of, sampled_elbo
 
 _BOUNDS = ("elbo", "elbo_error", "recon", "kl", "active_latents")
 _NO_TRUTH = dict.fromkeys(("mcc_pearson", "mcc_spearman", "mcc_within_u", "mcc_encoder_only", "mcc_wrong_u"))
@@ -153,13 +154,14 @@ def _of_model(run: Run) -> Codes:
     parts = split(dataset, run.config.split, gap=run.config.gap)
     vae = load_vae(run)
     rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
-    mu, amortised, bound = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows), bounds(vae, dataset, rows)
+    mu, amortised = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows)
+    bound = bounds(vae, dataset, rows if run.config.prior.frames == 1 else _in_pairs(run, dataset, parts))
     other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
     wrong = None if other is None else encode(vae, dataset, rows, u_rows=other)[0]
     of_members = [
         {
             "elbo": bound[m, 0], "elbo_error": bound[m, 1], "recon": bound[m, 0] + bound[m, 2], "kl": bound[m, 2],
-            "active_latents": int((bound[m, 3:] >= 0.01).sum()),
+            "active_latents": None if run.config.prior.kind in JOINT else int((bound[m, 3:] >= 0.01).sum()),
         }
         for m in range(vae.p)
     ]  # fmt: skip
@@ -169,6 +171,12 @@ def _of_model(run: Run) -> Codes:
         lambda varies: floors_of(dataset, parts.train, rows, varies),
         lambda varies: floors_within_u_of(dataset, parts.train, rows, varies), wrong,
     )  # fmt: skip
+
+
+def _in_pairs(run: Run, dataset: Dataset, parts: Split) -> np.ndarray:
+    """Return at most SCORED_ROWS held-out rows as pairs of neighbours, for the bound of a prior over time."""
+    pairs = examples(run.config, parts.held_out, order_of(run.config, dataset, parts)).reshape(-1, 2)
+    return pairs[:: max(1, 2 * len(pairs) // SCORED_ROWS)].ravel()
 
 
 def _of_given(run: Run) -> Codes:

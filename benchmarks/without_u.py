@@ -1,0 +1,178 @@
+"""What breaks the symmetry without u: recovery under each assumption, beside the control that takes it away.
+
+    python benchmarks/without_u.py                      # every part
+    python benchmarks/without_u.py time straight        # some
+    python benchmarks/without_u.py time --worlds 2      # fewer data seeds
+
+Each row is a condition: MCC of held-out posterior means, the mean over data seeds and members, the range of the data
+seeds' means, and the largest standard deviation over members within a data seed. Nothing was tuned on these data seeds.
+"""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import FastICA
+from sklearn.exceptions import ConvergenceWarning
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
+
+from dvae_core import metrics, recipes, runs
+from dvae_core.analysis.common import good_members
+from dvae_core.config import (
+    Config,
+    GaussianLikelihood,
+    MemoriesData,
+    MixturePrior,
+    MlpNet,
+    StandardPrior,
+    TimePrior,
+)
+from dvae_core.data.load import dataset_of
+from dvae_core.data.worlds.sources import sources
+from dvae_core.training.train import train
+
+MEMBERS = 6
+UNEQUAL, EQUAL, THREE = (0.95, 0.6), (0.8, 0.8), (0.95, 0.8, 0.5)
+
+
+def trained(config: Config) -> dict[str, Any]:
+    """Train and return each good member's MCC, the R^2 of the factors from an affine map of the latents, and a."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = runs.create(Path(folder) / "run", config)
+        began = time.process_time()
+        for _ in train(run):
+            pass
+        seconds = time.process_time() - began
+        latents, good = run.latents(), good_members(run)
+    assert latents is not None
+    z = latents["z_true"].astype(float)
+    codes = [latents["mu_z"][m].astype(float) for m in good]
+    return {
+        "mcc": [metrics.mcc(z, code).value for code in codes],
+        "affine": [metrics.r2_affine(z, code).value for code in codes],
+        "memory": latents["memory"][good] if "memory" in latents else None,
+        "elbo": latents["elbo"][good],
+        "lost": config.members - len(good),
+        "seconds": seconds,
+    }
+
+
+def row(what: str, bar: str, found: list[dict[str, Any]]) -> None:
+    """Print a condition's row over its data seeds."""
+    means = [float(np.mean(each["mcc"])) for each in found]
+    spread = max(float(np.std(each["mcc"])) for each in found)
+    lost = sum(each["lost"] for each in found)
+    affine = np.mean([r2 for each in found for r2 in each["affine"]])
+    print(
+        f"{what:44s} {bar:24s} MCC {np.mean(means):.3f} ({min(means):.3f} to {max(means):.3f}), sd within a data seed "
+        f"up to {spread:.3f}, affine R2 {affine:.3f}, {len(found)} data seeds, "
+        f"{sum(len(each['mcc']) for each in found)} members, {lost} failed or stuck, "
+        f"{np.mean([each['seconds'] for each in found]):.0f} CPU s a population",
+        flush=True,
+    )
+
+
+def of_time(worlds: int, only: str) -> None:
+    """Print the table of priors over time."""
+    conditions = [
+        ("time, a = (.95, .6)", ">= .98, sd <= .005", UNEQUAL, "gaussian", TimePrior()),
+        ("control: time shuffled", ".90 +- .03", UNEQUAL, "gaussian", TimePrior(shuffle=True)),
+        ("control: a = (.8, .8)", ".90 +- .03", EQUAL, "gaussian", TimePrior()),
+        ("Laplace, a = (.8, .8)", ">= .97", EQUAL, "laplace", TimePrior(innovations="laplace")),
+        ("the same, Gaussian transition", "chance", EQUAL, "laplace", TimePrior()),
+        ("time, a = (.95, .8, .5)", ">= .97", THREE, "gaussian", TimePrior()),
+        ("control: the same, shuffled", f"chance {metrics.rotation_mcc(3):.3f}", THREE, "gaussian",
+         TimePrior(shuffle=True)),
+    ]  # fmt: skip
+    print(f"A random rotation scores {metrics.rotation_mcc(2):.3f} in 2-D, {metrics.rotation_mcc(3):.3f} in 3-D.")
+    for what, bar, memory, innovations, prior in conditions:
+        if only not in what:
+            continue
+        found = []
+        for seed in range(worlds if len(memory) == 2 else min(worlds, 2)):
+            data = MemoriesData(memory=memory, innovations=innovations, seed=seed)
+            found.append(trained(recipes.over_time(data, prior, members=MEMBERS)))
+        row(what, bar, found)
+        a = np.sort(np.concatenate([each["memory"] for each in found]), axis=1)[:, ::-1]
+        learned = ", ".join(f"{mean:.2f} +- {std:.2f}" for mean, std in zip(a.mean(0), a.std(0), strict=True))
+        print(f"    learned a, sorted: {learned}   (true {', '.join(f'{m:g}' for m in memory)})", flush=True)
+
+
+def of_straight(worlds: int, only: str) -> None:
+    """Print FastICA's table: linear or not, Gaussian or not."""
+    for d in (2, 3):
+        for noise in ("laplace", "bimodal", "gaussian"):
+            for layers in (1, 3):
+                scores = []
+                for seed in range(2 * worlds):
+                    data = sources(n_latents=d, segments=1, per_segment=4000, modulate="variance", noise=noise,
+                                   scale_range=(1.0, 1.0), layers=layers, seed=seed)  # fmt: skip
+                    x, z = data.x_float().astype(float), np.asarray(data.z, float)
+                    with warnings.catch_warnings():  # on Gaussian factors it does not converge, which is the point
+                        warnings.simplefilter("ignore", ConvergenceWarning)
+                        ica = FastICA(whiten="unit-variance", random_state=0, max_iter=1000)
+                        codes = np.asarray(ica.fit(x[::2]).transform(x[1::2]))
+                    scores.append(metrics.mcc(z[1::2], codes).value)
+                what = f"FastICA, {d}-D, {noise}, {'linear f' if layers == 1 else f'{layers} layers'}"
+                bar = "1.00" if layers == 1 and noise != "gaussian" else "below .95"
+                print(
+                    f"{what:44s} {bar:24s} MCC {np.mean(scores):.3f} +- {np.std(scores):.3f}, {len(scores)} data seeds",
+                    flush=True,
+                )
+
+
+def of_mixture(worlds: int, only: str) -> None:
+    """Print what a mixture finds after u has been forgotten: on the talk's world, with more rows, and further apart."""
+    conditions = [
+        ("talk's world, u seen (iVAE)", "about .94", {}, None),
+        ("talk's world, VAE", "", {}, StandardPrior()),
+        ("talk's world, mixture K = 5", "no better than a VAE", {}, MixturePrior(components=5)),
+        ("talk's world, mixture K = 10", "no better than a VAE", {}, MixturePrior(components=10)),
+        ("four times the rows, mixture K = 5", "a curve", {"per_segment": 4000}, MixturePrior(components=5)),
+        ("clusters twice as far, u seen (iVAE)", "a curve", {"strength": 2.0}, None),
+        ("clusters twice as far, mixture K = 5", "a curve", {"strength": 2.0}, MixturePrior(components=5)),
+        ("control: one component, VAE", "", {"segments": 1, "per_segment": 5000}, StandardPrior()),
+        ("control: one component, mixture K = 5", "below the VAE", {"segments": 1, "per_segment": 5000},
+         MixturePrior(components=5)),
+    ]  # fmt: skip
+    for what, bar, world, prior in conditions:
+        if only not in what:
+            continue
+        found = []
+        for seed in (45, *range(worlds - 1)):
+            data = dataclasses.replace(recipes.TALK_DATA, seed=seed, **world)
+            config = recipes.for_dataset(
+                data, dataset_of(data), "ivae" if prior is None else "vae", prior=prior, members=MEMBERS,
+                posterior="gauss-newton", epochs=25, batch=128, lr=1.5e-2, net=MlpNet(hidden=20),
+                likelihood=GaussianLikelihood(),
+            )  # fmt: skip
+            found.append(trained(config))
+        row(what, bar, found)
+        best = [each["mcc"][int(np.argmax(each["elbo"]))] for each in found]
+        print(f"    best by bound: {', '.join(f'{value:.3f}' for value in best)}", flush=True)
+
+
+PARTS = {"time": of_time, "straight": of_straight, "mixture": of_mixture}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the conditions whose name contains this")
+    parser.add_argument("--worlds", type=int, default=5, help="data seeds")
+    options = parser.parse_args()
+    for part in options.parts or PARTS:
+        print(f"== {part}", flush=True)
+        PARTS[part](options.worlds, options.only)
+
+
+if __name__ == "__main__":
+    main()
