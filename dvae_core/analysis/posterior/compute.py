@@ -13,6 +13,8 @@ from dvae_core.analysis.posterior.record import Posteriors, file_name
 from dvae_core.axes import evenly
 from dvae_core.data.split import split
 from dvae_core.model.posterior import Posterior
+from dvae_core.model.priors import GivenNormal
+from dvae_core.model.time_prior import GivenPairs
 from dvae_core.model.vae import Vae, member
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -112,6 +114,8 @@ def _compared(vae: Vae, x: Tensor, u: Tensor | None) -> dict[str, Tensor]:
         flat = z.reshape(1, n * g, 2)
         log_px = vae.decoder(flat).log_prob(row.repeat_interleave(g, 1))
         prior = vae.prior(None if u is None else u.repeat_interleave(g, 1))
+        if isinstance(prior, GivenPairs):  # q(z|x) sees one row, whose own prior is N(0, I)
+            prior = GivenNormal(*prior.moments())
         return (log_px + prior.log_prob(flat).sum(-1)).reshape(n, g)
 
     own = vae.encoder(x, u).full()
