@@ -10,6 +10,7 @@ seeds' means, and the largest standard deviation over members within a data seed
 
 import argparse
 import dataclasses
+import itertools
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
@@ -28,6 +31,7 @@ from dvae_core import metrics, recipes, runs
 from dvae_core.analysis.common import good_members
 from dvae_core.config import (
     Config,
+    FileData,
     GaussianLikelihood,
     MemoriesData,
     MixturePrior,
@@ -40,6 +44,7 @@ from dvae_core.data.worlds.sources import sources
 from dvae_core.training.train import train
 
 MEMBERS = 6
+DATA = ROOT.parent / "shared" / "data"  # recordings, where they are
 UNEQUAL, EQUAL, THREE = (0.95, 0.6), (0.8, 0.8), (0.95, 0.8, 0.5)
 
 
@@ -160,7 +165,49 @@ def of_mixture(worlds: int, only: str) -> None:
         print(f"    best by bound: {', '.join(f'{value:.3f}' for value in best)}", flush=True)
 
 
-PARTS = {"time": of_time, "straight": of_straight, "mixture": of_mixture}
+def of_recording(worlds: int, only: str) -> None:
+    """Print whether seeds agree on axes of a recording, trained over time and over shuffled time."""
+    path = DATA / "s1-reach" / "s1_data.mat"
+    if not path.exists():
+        print(f"{path} is not there; skipped.")
+        return
+    data = FileData(path=str(path), x=("spikes",), u=("vel",), rate_hz=20.0)
+    dataset = dataset_of(data)
+    for what, prior in (("s1-reach, time", TimePrior()), ("s1-reach, control: time shuffled", TimePrior(shuffle=True))):
+        if only not in what:
+            continue
+        config = recipes.for_dataset(
+            data, dataset, "vae", prior=prior, members=3, latents=3, window=(5, 4), dropout=0.3, start="random",
+            posterior="full", net=MlpNet(), preprocess="standardise", batch=128, epochs=4, lr=5e-3, optimiser="adam",
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            run = runs.create(Path(folder) / "run", config)
+            began = time.process_time()
+            for _ in train(run):
+                pass
+            seconds = time.process_time() - began
+            latents, good = run.latents(), good_members(run)
+        assert latents is not None
+        codes = [latents["mu_z"][m].astype(float) for m in good]
+        pairs = list(itertools.permutations(codes, 2))
+        own = [metrics.mcc(a, b).value for a, b in pairs]
+        linear = [metrics.r2_affine(a, b).value for a, b in pairs]
+        half = len(latents["u"]) // 2
+        reads = [
+            float(np.mean([r2_score(latents["u"][half:, k], LinearRegression().fit(code[:half], latents["u"][:half, k])
+                                    .predict(code[half:])) for k in range(2)])) for code in codes
+        ]  # fmt: skip
+        print(
+            f"{what:44s} {'same axes: above .95':24s} MCC between seeds {np.mean(own):.3f} ({min(own):.3f} to "
+            f"{max(own):.3f}; a random rotation {metrics.rotation_mcc(3):.3f}), linear R2 between seeds "
+            f"{np.mean(linear):.3f}, velocity linearly read {np.mean(reads):.3f}, bound "
+            f"{latents['elbo'][good].mean():.3f}, {seconds:.0f} CPU s",
+            flush=True,
+        )
+        print(f"    learned a: {np.sort(latents['memory'][good], 1)[:, ::-1].round(2).tolist()}", flush=True)
+
+
+PARTS = {"time": of_time, "straight": of_straight, "mixture": of_mixture, "recording": of_recording}
 
 
 def main() -> None:
