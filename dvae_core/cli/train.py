@@ -179,7 +179,7 @@ def _prior(options: argparse.Namespace) -> Prior:
     if not has_u and (options.modulate or options.k is not None):
         raise ConfigError("--modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
     given = {name: getattr(options, name) for name in OF_PRIOR}
-    given = {name: value for name, value in given.items() if value not in (None, False)}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}  # 0 is given
     for name in given:
         if family != OF_PRIOR[name]:
             raise ConfigError(
