@@ -11,5 +11,5 @@ from dvae_core.data.worlds.neurons import NeuronsData
 from dvae_core.data.worlds.sources import SourcesData
 from dvae_core.data.worlds.sprites import SpritesData
 
-Drawn = SourcesData | MemoriesData | NeuronsData | SpritesData | FacesData | DigitsData
-WORLDS = {module.WORLD.name: module.WORLD for module in (sources, memories, neurons, sprites, faces, digits)}
+Drawn = SourcesData | NeuronsData | MemoriesData | SpritesData | FacesData | DigitsData
+WORLDS = {module.WORLD.name: module.WORLD for module in (sources, neurons, memories, sprites, faces, digits)}
