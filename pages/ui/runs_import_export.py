@@ -1,4 +1,4 @@
-"""Import a run from a zip; export runs, latents and decoders for other programs."""
+"""Import a run from a zip or from the playground; export runs, latents and decoders for other programs."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,22 @@ from dvae_core import runs
 from dvae_core.analysis.tables import member_table
 from dvae_core.export.onnx import decoder_onnx
 from dvae_core.runs import Run, RunError, archive
+from dvae_core.work import browser_runs
 from pages.ui import page as ui
 from pages.ui import run_panel
 
 
 def import_run() -> None:
-    """Import a zip made by Export, on this machine or another."""
+    """Import a zip made by Export, on this machine or another, or what the playground saved."""
     with st.popover("Import", icon=":material/upload:"):
         file = st.file_uploader(
-            "A run as a zip file", ["zip"], key="import.file", help="Nothing in it is ever executed"
-        )
+            "A run as a zip file, or what the playground saved", ["zip", "safetensors"], key="import.file",
+            help="Nothing in it is ever executed",
+        )  # fmt: skip
         if file is not None and st.button("Import this run", type="primary", key="import.go"):
-            attempt(lambda: ui.remember("run", archive.unpack(file.getvalue(), runs.default_store()).id))
+            unpack = browser_runs.import_run if file.name.endswith(".safetensors") else archive.unpack
+            with st.spinner("Importing"):
+                attempt(lambda: ui.remember("run", unpack(file.getvalue(), runs.default_store()).id))
 
 
 def export_run(run: Run) -> None:

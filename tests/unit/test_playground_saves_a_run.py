@@ -13,8 +13,10 @@ from dvae_core import cli, runs
 from dvae_core.analysis.score.compute import score
 from dvae_core.config import SourcesData
 from dvae_core.data.load import dataset_of
+from dvae_core.runs import RunError
 from dvae_core.runs.data import data_of
 from dvae_core.training.checkpoint import load_vae
+from dvae_core.work import browser_runs
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (4, 9, 2)
@@ -124,3 +126,12 @@ def test_a_member_that_failed_in_the_browser_is_shown_as_failed(good, tmp_path):
     status = runs.Run(tmp_path / "store" / "mine").status()
     assert list(status.failed_members) == [1]
     assert "1 of 3 members diverged" in status.message
+
+
+def test_the_app_imports_it_through_the_command_and_shows_its_refusal(good, tmp_path):
+    run = browser_runs.import_run(good.read_bytes(), tmp_path)
+    assert run.status().state == "finished"
+    assert run.path.parent == tmp_path
+    with pytest.raises(RunError, match=r"^saved\.safetensors was not saved by the playground"):
+        browser_runs.import_run(b"nothing", tmp_path)
+    assert [each.id for each in runs.list_runs(tmp_path)] == [run.id]
