@@ -62,3 +62,10 @@ export function legendEntry(mark, colour, text) {
   const picture = svg("svg", { viewBox: "-1.3 -1.3 2.6 2.6", "aria-hidden": "true" }, shape);
   return element("span", { class: "entry" }, picture, element("span", { textContent: text }));
 }
+
+/** @param {Uint8Array<ArrayBuffer>} bytes @param {string} type @param {string} name */
+export function download(bytes, type, name) {
+  const link = element("a", { href: URL.createObjectURL(new Blob([bytes], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

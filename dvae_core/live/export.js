@@ -2,7 +2,7 @@
 
 import { apng } from "./apng.js";
 import { contextOf } from "./draw.js";
-import { element } from "./elements.js";
+import { download, element } from "./elements.js";
 import { COLOURS } from "./theme.js";
 
 /** @import { Theme } from "./types.d.ts" */
@@ -108,13 +108,6 @@ async function pngOf(canvas) {
     canvas.toBlob((png) => (png ? done(png) : fail(new Error("The browser made no PNG."))), "image/png");
   });
   return new Uint8Array(await blob.arrayBuffer());
-}
-
-/** @param {Uint8Array<ArrayBuffer>} bytes @param {string} type @param {string} name */
-function download(bytes, type, name) {
-  const link = element("a", { href: URL.createObjectURL(new Blob([bytes], { type })), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 // --- the buttons

@@ -1,13 +1,13 @@
 // The playground: one screen on which eight seeds of a VAE or an iVAE learn while the world, u and the bound are changed.
 
-import { element } from "./elements.js";
+import { download, element } from "./elements.js";
 import { buttonOf, choiceOf, dialOf } from "./playground/controls.js";
 import { Known } from "./playground/known.js";
 import { createPool } from "./playground/pool.js";
 import { Scene } from "./playground/scene.js";
 import { Marks, Seeds } from "./playground/seeds.js";
-import { verdict } from "./playground/sentences.js";
-import { CHOICES, DIALS, decode, encode, isSame, MEMBERS, PRESETS, SHOWN, trainingOf, worldOf } from "./playground/settings.js";
+import { advice, verdict } from "./playground/sentences.js";
+import { CHOICES, DIALS, decode, encode, isSame, MEMBERS, MOST_SEED, PRESETS, SHOWN, trainingOf, worldOf } from "./playground/settings.js";
 import { cloudsOf, drawWorld } from "./playground/world.js";
 import { COLOURS, themeOf } from "./theme.js";
 import { mountOf, View } from "./view.js";
@@ -57,14 +57,18 @@ export class Playground extends View {
       return chip;
     });
     this.playing = buttonOf("Play", () => this.play(!this.isWanted), "play");
+    this.saving = buttonOf("Save", () => this.save());
+    this.saving.title = "A file of these seeds: python -m dvae_core import-run FILE makes a run of it";
     this.progress = element("output", { class: "progress" });
     const buttons = [
       this.playing,
       buttonOf("Step", () => this.step()),
       buttonOf("Reset", () => this.start()),
-      buttonOf("Other data", () => this.change("seed", this.state.seed + 1)),
+      buttonOf("Other data", () => this.change("seed", (this.state.seed + 1) % (MOST_SEED + 1))),
+      this.saving,
     ];
     this.sentence = element("p", { class: "verdict", role: "status" });
+    this.advice = element("p", { class: "advice" });
     this.problem = element("p", { class: "message", role: "alert", hidden: true });
     const { controls } = this;
     const dials = element("div", { class: "dials" }, ...[...WORLD_DIALS].map((name) => controls[name].node));
@@ -91,6 +95,7 @@ export class Playground extends View {
         element("h3", { textContent: "Eight seeds of one model, learning the same x" }),
         this.seeds.node,
         this.sentence,
+        this.advice,
         element("p", {
           class: "caption",
           textContent:
@@ -266,6 +271,12 @@ export class Playground extends View {
     this.request();
   }
 
+  /** A file of the seeds as they are, which becomes a run of the app. */
+  async save() {
+    const bytes = /** @type {Uint8Array<ArrayBuffer>} */ (await this.pool.save());
+    download(bytes, "application/octet-stream", "playground.safetensors");
+  }
+
   // --- what is shown
 
   /** @param {string} sentence */
@@ -284,6 +295,7 @@ export class Playground extends View {
     const { kind, text } = verdict(state, frameSeen);
     if (this.sentence && this.sentence.textContent !== text) this.sentence.textContent = text;
     this.sentence?.setAttribute("data-kind", kind);
+    if (this.advice) this.advice.textContent = kind === "wait" ? "\u00A0" : advice(state, kind === "agree");
     if (this.playing) this.playing.textContent = this.isDone ? "Play again" : this.isWanted ? "Pause" : "Play";
     if (this.progress) this.progress.textContent = frameSeen ? `step ${frameSeen.step} of ${frameSeen.steps}` : "starting";
     this.root.dataset.step = String(frameSeen?.step ?? 0);

@@ -7,6 +7,7 @@ from components_kit import pixels
 from playwright.sync_api import expect
 
 from dvae_core.live.handout import playground_handout
+from dvae_core.training.from_browser import import_run
 from tests.helpers import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -70,7 +71,7 @@ def still_at(page) -> int:
 
 
 def link(page) -> str:
-    return page.url.partition("#")[2]
+    return page.evaluate("location.hash").removeprefix("#")
 
 
 def test_all_seeds_learn_by_themselves_in_a_file_and_pause_stops_them(opened):
@@ -95,7 +96,7 @@ def test_the_link_holds_what_is_set_and_gives_it_back(opened):
     page.get_by_role("button", name="u that moves nothing").click()
     expect(page.get_by_role("button", name="u that moves nothing")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("slider", name="β").press("ArrowRight")
-    page.get_by_text("diagonal", exact=True).click()
+    page.get_by_role("radio", name="diagonal", exact=True).check()
     page.get_by_role("slider", name="Folds of f").press("End")
     until(lambda: "folds~2" in link(page) and "posterior~diagonal" in link(page), PATIENCE_S)
     again = opened(link(page))
@@ -120,7 +121,7 @@ def test_keys_play_and_move_and_a_cloud_is_drawn_by_hand(opened):
     still_at(page)
     page.get_by_role("slider", name="Strength").press("ArrowLeft")
     until(lambda: "strength~0.9" in link(page), PATIENCE_S)
-    page.get_by_text("drawn", exact=True).click()
+    page.get_by_role("radio", name="drawn", exact=True).check()
     page.get_by_text("Drag over the factors").wait_for()
     until(lambda: "clouds~" in link(page), PATIENCE_S)
     canvas, before = page.locator("canvas.factors"), link(page)
@@ -175,6 +176,32 @@ def test_the_page_keeps_its_link_fits_the_window_and_comes_back(server, visitor)
     page.locator(".playground .seed canvas").first.wait_for()
     expect(page.get_by_role("radio", name="x in time", exact=True)).to_be_checked()
     visitor.settle()
+
+
+def test_what_is_saved_becomes_a_run_of_eight_seeds(opened, tmp_path):
+    page = opened()
+    until(lambda: step(page) > 0, PATIENCE_S)
+    pause(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save", exact=True).click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    run = import_run(path, tmp_path / "run", title="from the page")
+    assert (run.config.members, run.config.model.latents) == (8, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "link",
+    ["strength~0_prior~u", "segments~1_prior~u", "kind~time_prior~shuffled", "kind~time_strength~0_prior~time"],
+)
+def test_a_negative_control_says_that_nothing_can_be_concluded(link, opened):
+    page = opened(link)
+    page.get_by_text("step 800 of 800").wait_for(timeout=600_000)
+    expect(page.locator(".verdict")).to_have_text(
+        re.compile(r"^The seeds disagree.*nothing can be concluded"), timeout=30_000
+    )
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 // What the playground says: it follows the numbers, and where nothing that the model sees can tell the axes, it says so.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nothingTells, revealed, verdict } from "../../dvae_core/live/playground/sentences.js";
+import { advice, nothingTells, revealed, verdict } from "../../dvae_core/live/playground/sentences.js";
 import { DEFAULT, PRESETS } from "../../dvae_core/live/playground/settings.js";
 
 const frame = (rung, more = {}) => ({
@@ -84,4 +84,13 @@ test("three of the five presets have something that tells the axes or the bound,
     PRESETS.map(({ state }) => nothingTells(state) !== ""),
     [true, true, false, true, false],
   );
+});
+
+test("the advice leads from a VAE to u and to its controls, and out of every control", () => {
+  assert.match(advice(of({}), false), /x and u/);
+  assert.match(advice(of({ prior: "u" }), true), /Strength to 0/);
+  assert.match(advice(of({ prior: "u", strength: 0 }), false), /Strength up/);
+  assert.match(advice(of({ prior: "time", kind: "time" }), true), /shuffle/);
+  assert.match(advice(of({ prior: "shuffled", kind: "time" }), false), /in time/);
+  assert.equal(advice(of({ prior: "u" }), false), "");
 });

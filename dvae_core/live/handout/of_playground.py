@@ -2,10 +2,7 @@
 
 from dvae_core.live.handout.document import Handout, Live, Section
 
-LEAD = (
-    "Eight seeds of one small model learn in this page. Press a number, and watch whether they find the same latents. "
-    "The address holds what is set: copy it to share what you see."
-)
+LEAD = "Do eight seeds of one small model find the same latents? The address holds what is set: copy it to share."
 
 
 def playground_handout(link: str = "") -> Handout:

@@ -41,6 +41,21 @@ const UP_TO = {
 export const agreementWords = (rung) => (rung === null ? "not even up to a linear map" : UP_TO[rung]);
 
 /**
+ * What to try after this, for someone who sees the page for the first time; "" where the page has no advice.
+ * @param {PlaygroundState} state
+ * @param {boolean} isAgreed
+ */
+export function advice({ prior, kind, strength, moves, segments }, isAgreed) {
+  if (prior === "normal") return kind === "time" ? "Next: let the model see x in time." : "Next: let the model see x and u.";
+  if (prior === "shuffled") return "Next: let the model see x in time.";
+  if (strength === 0) return "Next: turn Strength up.";
+  if (prior === "u" && kind === "segments" && moves === "nothing") return "Next: let u move both.";
+  if (prior === "u" && kind === "segments" && segments === 1) return "Next: give u more values.";
+  if (!isAgreed) return "";
+  return prior === "u" ? "Next: turn Strength to 0, or fold f." : "Next: shuffle time.";
+}
+
+/**
  * The sentence under the seeds.
  * @param {PlaygroundState} state
  * @param {PlaygroundFrame | null} frame
