@@ -13,7 +13,7 @@ from dvae_core.runs import Run
 UP_TO = {
     "identity": "as they are", "permutation": "up to order, sign, scale and offset",
     "monotone": "up to order and a monotone curve each", "orthogonal": "up to a rotation",
-    "affine": "up to a linear map", None: "not even up to a linear map",
+    "affine": "up to a linear map",
 }  # fmt: skip
 STATES = {"met": "met", "unsure": "not sure", "broken": "broken"}
 
@@ -71,7 +71,9 @@ def agreed(run: Run) -> str:
     if found is None:
         return ""
     rung, reached, count = found
-    return f"Seeds agree {UP_TO[rung]}" + (f" in {reached} of {count} ordered pairs" if rung else "")
+    if rung is None:
+        return "Seeds do not agree, not even up to a linear map"
+    return f"Seeds agree {UP_TO[rung]} in {reached} of {count} ordered pairs"
 
 
 def _members(run: Run) -> list[str]:

@@ -74,6 +74,11 @@ class PrincipalAxes:
     rows: int
     fingerprint: str
 
+    def __post_init__(self) -> None:
+        d = len(self.names)
+        if self.axes.ndim != 2 or {self.axes.shape[1:], self.mean.shape, self.std.shape, self.offset.shape} != {(d,)}:
+            raise ValueError(f"principal axes of {d} columns do not have {d} numbers each")
+
     def components(self, x: Features) -> Float[np.ndarray, "n k"]:
         """Return the components of rows of x in the model's units."""
         return ((x - self.mean) @ self.axes.T).astype(np.float32)

@@ -49,7 +49,10 @@ def axes_of(run: Run) -> PrincipalAxes | None:
         RunError: If their file is damaged.
     """
     kept = run.components()
-    return None if kept is None else PrincipalAxes.from_arrays(kept)
+    try:
+        return None if kept is None else PrincipalAxes.from_arrays(kept)
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"components.npz of run {run.id} is not complete; train the run again.") from error
 
 
 def facts_of(dataset: Dataset, parts: Split, *, drawn: bool) -> dict:

@@ -40,6 +40,8 @@ def facts(dataset: Dataset) -> None:
     x = f"{dataset.d_x:,}" if dataset.x_shape is None else " × ".join(map(str, dataset.x_shape))
     numbers = {"Examples": f"{dataset.n:,}", "Dimensions of x": x, "u": u, "True factors": factors}
     _numbers(numbers)
+    if dataset.reduced_by is not None:
+        st.caption(f"{dataset.reading['notes'][-1]}.")
     details = {**dataset.meta} | ({"rate": f"{dataset.rate_hz:g} Hz"} if dataset.rate_hz else {})
     hidden = [f"{v['name']} {v['reason']}" for v in dataset.reading.get("variables", ()) if not v["readable"]]
     details |= {"not read": "; ".join(hidden[:20])} if hidden else {}

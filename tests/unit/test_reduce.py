@@ -1,5 +1,7 @@
 """Training on principal components of x: fitted on training rows alone, kept in the run, applied to other data."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.load import dataset_of, examine, read_file
 from dvae_core.data.reduce import fitted, reduced
 from dvae_core.data.split import split
-from dvae_core.runs.data import data_of
+from dvae_core.runs.data import axes_of, data_of, matched
 
 
 def recording(n=300, d=12, seed=0):
@@ -107,3 +109,16 @@ def test_inspect_reports_the_components(tmp_path):
     assert problem == ""
     assert record["x"]["shape"] == [300, 3]
     assert readers.read(tmp_path / "a.npz").d_x == 12
+
+
+def test_axes_that_are_not_complete_are_one_sentence(trained, tmp_path):
+    run, data = trained
+    shutil.copytree(run.path, tmp_path / "run", ignore=shutil.ignore_patterns("SHA256SUMS"))
+    broken = runs.Run(tmp_path / "run")
+    for change in ({"mean": np.zeros(3)}, {"names": np.array(["a"])}):
+        broken.write_npz("components.npz", {**(run.components() or {}), **change})
+        with pytest.raises(runs.RunError, match=r"components\.npz of run run is not complete"):
+            axes_of(broken)
+    broken.write_npz("components.npz", {"axes": np.eye(2)})
+    with pytest.raises(runs.RunError, match="is not complete"):
+        matched(broken, read_file(data), needs_u=False)

@@ -1,8 +1,12 @@
 """Sentences about a run: members, reference lines, agreement and conditions, as pages say them."""
 
+import dataclasses
 import shutil
 
+import numpy as np
+
 from dvae_core import runs
+from dvae_core.analysis.agreement.record import Agreement
 from dvae_core.analysis.verdicts import verdicts
 from dvae_core.runs import Run
 
@@ -31,3 +35,12 @@ def test_members_that_diverged_are_named_and_what_was_not_computed_is_not_claime
     assert "7 of 8 members are good: 0, 1, 3, 4, 5, 6, 7." in lines
     assert "Not scored yet." in lines
     assert not any("agree" in line for line in lines)
+
+
+def test_seeds_that_do_not_agree_are_reported_as_such(tmp_path):
+    shutil.copytree(shipped("talk-vae").path, tmp_path / "run", ignore=shutil.ignore_patterns("SHA256SUMS"))
+    run = Run(tmp_path / "run")
+    found = Agreement.load(run, "agreement")
+    assert found is not None
+    dataclasses.replace(found, ladder=np.full_like(found.ladder, 0.5)).save(run, "agreement")
+    assert "Seeds do not agree, not even up to a linear map." in verdicts(run)
