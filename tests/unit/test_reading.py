@@ -387,6 +387,14 @@ def test_decimal_commas_and_units_are_numbers(tmp_path):
     assert "w: the unit 'cm' was removed" in data.meta["notes"]
 
 
+def test_names_of_files_are_no_numbers_with_a_unit(tmp_path):
+    lines = [f"{name:06d}.jpg,{name % 7},{name * 0.5}" for name in (12, 3, 10, 77, 5, 6)]
+    (tmp_path / "a.csv").write_text("image,a,b\n" + "\n".join(lines) + "\n")
+    data = readers.read(tmp_path / "a.csv", u="image")
+    assert data.x_names == ("a", "b")
+    assert data.u_labels[:2] == ("000003.jpg", "000005.jpg")
+
+
 def test_a_first_line_of_whole_numbers_names_columns_of_fractions(tmp_path):
     pd.DataFrame(X).to_csv(tmp_path / "a.csv", index=False)
     data = readers.read(tmp_path / "a.csv")

@@ -153,9 +153,10 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
         if not mixed:
             return None, "", strays  # dots and commas in one column: their meaning is not clear
     if strays:
-        ends = Counter(re.sub(r"^[\s+-]*[\d.,\s'eE+-]*\d[.,]?\s*", "", t) for t in plain)
+        # a dot before letters is no decimal point: 000001.jpg is the name of a file
+        ends = Counter(re.sub(r"^[\s+-]*[\d.,\s'eE+-]*\d([.,](?![a-zA-Z]))?\s*", "", t) for t in plain)
         (end, count), *_ = ends.most_common(1)
-        if end and count == len(plain) and re.fullmatch(r"[%‰°µμΩ\w/^²³·*().\s-]{1,12}", end):
+        if end and end[0] != "." and count == len(plain) and re.fullmatch(r"[%‰°µμΩ\w/^²³·*().\s-]{1,12}", end):
             plain = [t[: len(t) - len(end)].strip() for t in plain]
             notes.append(f"the unit {end!r} was removed" if end != "%" else "the per cent sign was removed")
         front = Counter(t[:1] for t in plain if not re.match(r"[\d+.,-]", t))
