@@ -81,6 +81,7 @@ def seed_arrows(
             fig.add_scatter(x=angles, y=nats, mode="lines", line=look, name=name, **here)
         fig.update_xaxes(title="angle of the axes (degrees)", range=[0, 90], dtick=45, **here)
         fig.update_yaxes(title="nats of log p", **here)
+    fig.update_annotations(yshift=6)  # titles clear of the frames below them
     note = "one arrow for each seed and latent; green: the factors' own axes"
     found = title or "Where the latents of every seed point"
     return finish(fig, found, note, height=height or 110 + 290 * lines, panels=True, line=FULL_LINE)

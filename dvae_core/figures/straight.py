@@ -37,12 +37,12 @@ def worlds_unmixed(
     columns = 2 if stacked else max(len(its) for _, _, its in rows)
     lines = -(-len(panels) // columns)
     titles = [title for _, _, title, _ in panels]
-    fig = make_subplots(lines, columns, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.24 / lines)
+    fig = make_subplots(lines, columns, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.32 / lines)
     for k, (name, z, _, points) in enumerate(panels):
         here: dict[str, Any] = {"row": k // columns + 1, "col": k % columns + 1}
         drawn = evenly(len(points), limit)
         shown = standard(np.asarray(points, float)[:, :2])
-        for trace in dots(shown, quarters(z), QUARTERS, drawn, COLOURS["data"], size=5, legend=k == 0):
+        for trace in dots(shown, quarters(z), QUARTERS, drawn, COLOURS["data"], size=5, legend=False):
             fig.add_trace(trace, **here)
         reach = float(np.quantile(np.abs(shown), 0.997))
         frame: dict[str, Any] = {
@@ -56,6 +56,6 @@ def worlds_unmixed(
         fig.update_xaxes(**frame, **here)
         first = k % columns == 0
         fig.update_yaxes(**frame, scaleanchor=f"x{k + 1}" if k else "x", title=name if first else "", **here)
-    fig.update_layout(legend_title={"text": "factors:", "side": "left"})
+    fig.update_annotations(yshift=6)  # titles clear of the frames below them
     title = "The same rows, as data and unmixed"
     return finish(fig, title, "hue: the quarter of the factors", height=height, panels=True, line=FULL_LINE)

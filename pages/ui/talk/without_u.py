@@ -38,13 +38,13 @@ def straight_world() -> None:
         linear, deep = unmixed(noise, 1), unmixed(noise, DEEP)
         panels = [
             ("x = A s", linear.x),
-            (f"PCA: MCC {spread(linear.mcc_pca)}", linear.pca),
-            (f"FastICA: MCC {spread(linear.mcc_ica)}", linear.ica),
-            (f"x = f(s): FastICA {spread(deep.mcc_ica)}", deep.ica),
+            (f"PCA: {spread(linear.mcc_pca)}", linear.pca),
+            (f"FastICA: {spread(linear.mcc_ica)}", linear.ica),
+            (f"{DEEP} layers: {spread(deep.mcc_ica)}", deep.ica),
         ]
-        rows.append((f"{noise.title()} factors", linear.z, panels))
+        rows.append((noise.title(), linear.z, panels))
     figure = figures.worlds_unmixed(rows, stacked=screen.is_phone())
-    plot(figure, "talk.straight", titled=False, below=20)
+    plot(figure, "talk.straight", titled=False)
 
 
 def straight_numbers() -> str:
@@ -64,8 +64,8 @@ def straight_words(linear: Any, gaussian: Any, deep: Any, *, chance: float) -> s
     """
     verdict = "Both assumptions: found." if linear.min() > 0.99 else "Both assumptions: not found."
     return (
-        f"{verdict} FastICA over {len(linear)} data sets: {spread(linear)}. Gaussian factors: {spread(gaussian)}, "
-        f"where a random rotation has {number(chance)}. {DEEP} layers in place of A: {spread(deep)}."
+        f"{verdict} FastICA, {len(linear)} data sets: MCC {spread(linear)}; Gaussian factors {spread(gaussian)}, "
+        f"where a random rotation has {number(chance)}; {DEEP} layers {spread(deep)}. Hue: the quarter of the factors."
     )
 
 
