@@ -359,9 +359,9 @@ SLIDES = (
         without_u.clock,
         without_u.clock_numbers,
         notes="Only x was measured, and its rows are in order. The factors' variances drift, so the number of the "
-        "stretch of time is a label that moves them. This is the idea of TCL (Hyvärinen & Morioka 2016), here with "
-        "the iVAE as it is. The control keeps the rows and the numbers and shuffles which row gets which: the number then "
-        "says nothing, and the axes are lost.",
+        "stretch of time is a label that moves them. This is the idea of TCL (Hyvärinen & Morioka 2016), here "
+        "with the iVAE as it is. The control keeps the rows and the numbers and shuffles which row gets which: "
+        "the number then says nothing, and the axes are lost.",
         maths=CONDITIONAL_PRIOR + r" with $u_t = \lfloor t / 200 \rfloor$.",
         question="A recording of x alone, in order. Is there a u in it?",
         options=("No", "Yes, its order"),
@@ -429,9 +429,10 @@ SLIDES = (
         without_u.hidden_numbers,
         notes="Turn the axes: the clusters are diagonal along the factors alone, so a mixture of diagonal Gaussians "
         "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much: ten "
-        "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the limit is not a "
-        "demonstration on a few thousand rows. Do not pick a seed by its bound here: the bounds differ by "
-        "less than the scores would need. Left over in theory: order, sign and scale; in practice nearly a rotation.",
+        "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the "
+        "limit is not a demonstration on a few thousand rows. Do not pick a seed by its bound here: the bounds "
+        "differ by less than the scores would need. Left over in theory: order, sign and scale; in practice "
+        "nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",
         question="Five clusters, and nobody tells the model which row is in which. Does the likelihood tell the axes?",
