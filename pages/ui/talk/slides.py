@@ -430,9 +430,8 @@ SLIDES = (
         notes="Turn the axes: the clusters are diagonal along the factors alone, so a mixture of diagonal Gaussians "
         "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much: ten "
         "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the "
-        "limit is not a demonstration on a few thousand rows. Do not pick a seed by its bound here: the bounds "
-        "differ by less than the scores would need. Left over in theory: order, sign and scale; in practice "
-        "nearly a rotation.",
+        "limit is not a demonstration on a few thousand rows. Left over in theory: order, sign and scale; in "
+        "practice nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",
         question="Five clusters, and nobody tells the model which row is in which. Does the likelihood tell the axes?",

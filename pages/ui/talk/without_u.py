@@ -189,8 +189,8 @@ def seeds_words(found: Mapping[str, Any]) -> str:
     """State how far the bounds and the scores of the trained mixtures differ."""
     elbo, mcc = found["elbo"], found["mcc"]
     return (
-        f"{len(mcc)} seeds, trained with K = {found['components']}: bounds within {max(elbo) - min(elbo):.3f} nats, "
-        f"MCC {min(mcc):.2f} to {max(mcc):.2f}. The iVAE, which sees u, has {found['ivae']:.2f}."
+        f"{len(mcc)} seeds trained with K = {found['components']}: bounds {number(min(elbo))} to {number(max(elbo))}, "
+        f"MCC {min(mcc):.2f} to {max(mcc):.2f}; the iVAE, which sees u, {found['ivae']:.2f}."
     )
 
 
