@@ -445,9 +445,15 @@ def over_time(data: MemoriesData, prior: TimePrior | None = None, *, members: in
     )
 
 
+def talk_time() -> Config:
+    """Chapter 4 of the talk: two factors with memories of .95 and .6 and no u. Expect MCC 0.99 for every seed."""
+    return over_time(MemoriesData(seed=TALK_DATA.seed))
+
+
 RECIPES = {
     "talk-ivae": talk_ivae,
     "talk-vae": talk_vae,
+    "talk-time": talk_time,
     "digits-beta-vae": digits_beta_vae,
     "faces-beta-vae": faces_beta_vae,
     "sprites-beta-vae": sprites_beta_vae,
@@ -458,6 +464,7 @@ SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae")  # alre
 TITLES = {
     "talk-ivae": "iVAE on the talk's five segments",
     "talk-vae": "VAE on the talk's five segments",
+    "talk-time": "VAE over time on two memories",
     "digits-beta-vae": "beta-VAE on digits",
     "faces-beta-vae": "beta-VAE on faces",
     "sprites-beta-vae": "beta-VAE on sprites",
