@@ -1,14 +1,12 @@
 """Chapter 4 of the talk: pictures and captions of what tells the axes without u, each with its negative control."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis.common import good_members
-from dvae_core.analysis.tables import member_table
 from dvae_core.figures.style import number
 from dvae_core.identify import bend, straight
 from dvae_core.identify.matrices import turned
@@ -18,11 +16,10 @@ from dvae_core.runs import RunError
 from pages.ui import bend_views
 from pages.ui.components.steps import steps
 from pages.ui.talk import screen
-from pages.ui.talk.demos import plot, shipped
+from pages.ui.talk.demos import plot
 
 DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
 DRAWN = 400  # points of a cloud
-FOUND = 0.96  # MCC of every seed, from which on the axes count as found; a random rotation has .90
 
 
 @st.cache_data(show_spinner=False)
@@ -84,56 +81,6 @@ def trained() -> dict[str, Any]:
         raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
 
 
-def clock() -> None:
-    """Draw every seed's score with the clock as u, and with rows shuffled before the clock was read."""
-    found = trained()["clock"]
-    scores = {f"iVAE, u: {name}": its["mcc"] for name, its in found["populations"].items()}
-    title = "The number of the stretch is enough; a number without meaning is not"
-    lines = {"random rotation of the factors": found["chance"]}
-    plot(figures.mcc_lines(scores, lines, measure="MCC (Pearson, held-out)", title=title), "talk.clock", titled=False)
-
-
-def clock_numbers() -> str:
-    """State what the clock gives, and what is left of it when rows are shuffled."""
-    found = trained()["clock"]
-    of_time, shuffled = (found["populations"][name]["mcc"] for name in ("the clock", "rows shuffled"))
-    return (
-        f"u is the number of the stretch of {found['rows_a_bin']} rows that a row lies in, {found['bins']} in all; the "
-        f"factors' variances drift. MCC of {len(of_time)} seeds {spread(of_time)}, of shuffled rows {spread(shuffled)}."
-    )
-
-
-def time() -> None:
-    """Draw where every seed's latents point: with time, without it, and where memories are equal; then the bend."""
-    found = trained()["time"]
-    curves = {name: bend.pairs(its["memories"]) for name, its in found["populations"].items()}
-    figure = figures.seed_arrows(
-        {name: its["axes"] for name, its in found["populations"].items()},
-        curves={name: (curve.angles, curve.nats) for name, curve in curves.items()},
-        columns=screen.columns(),
-    )
-    plot(figure, "talk.time", titled=False, below=40)
-
-
-def time_numbers() -> str:
-    """State the scores with time and of the two controls, beside a random rotation's."""
-    populations = trained()["time"]["populations"]
-    return time_words({name: its["mcc"] for name, its in populations.items()}, chance=rotation_mcc(2))
-
-
-def time_words(scores: Mapping[str, Sequence[float]], *, chance: float) -> str:
-    """State which populations found the axes.
-
-    Args:
-        scores: MCC of every seed, by population; the first is the one with a memory for each factor.
-        chance: Score of a random rotation of the factors.
-    """
-    each = "; ".join(f"{name} {spread(values)}" for name, values in scores.items())
-    found = [name for name, values in scores.items() if min(values) > FOUND]
-    verdict = f"The axes are found: {', '.join(found)}." if found else "No population found the axes."
-    return f"{verdict} MCC: {each}. A random rotation has {number(chance)}, so only the arrows show the fan."
-
-
 def hidden() -> None:
     """Turn the true factors, and see what that costs a model that sees u, and mixtures that do not."""
     shipped = bend_views.shipped()
@@ -192,51 +139,5 @@ def seeds_words(found: Mapping[str, Any]) -> str:
     )
 
 
-def table() -> None:
-    """Show the nats of every idea at 45 degrees beside what training found: what is flat, and what bends."""
-    flat, bent = closing_rows()
-    with st.container(key="talk-close"):
-        left, right = st.columns(2, gap="large")
-        for cell, rows in ((left, flat), (right, bent)):
-            lines = [f"| {name} | {nats} | {mcc} |" for name, nats, mcc in rows]
-            cell.markdown("| Assumption | nats at 45° | MCC |\n|---|---|---|\n" + "\n".join(lines))
-
-
-def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
-    """Return the rows of the closing table, those below FAINT nats first: name, nats at 45 degrees, MCC."""
-    time, curves = trained()["time"]["populations"], hidden_curves()
-    at = bend_views.shipped()["hidden"]["angles"].index(45.0)
-    entries: list[tuple[str, float, float, Any]] = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
-    entries += [
-        (f"time: {name}", bend.pairs(its["memories"], (45,)).nats[0], 0.0, its["mcc"]) for name, its in time.items()
-    ]
-    for name, seeds in (("hidden, K = 5", trained()["hidden"]["mcc"]), ("hidden, K = 10", ())):
-        entries.append((f"u {name}", curves[name][0][at], curves[name][1][at], seeds))
-    entries += [("u seen", curves["u seen"][0][at], 0.0, _scores("talk-ivae"))]
-    for noise, strength in (("gaussian", 0.0), ("laplace", 1.0)):
-        nats = bend.sources("laplace", (45,), strength).nats[0]
-        entries.append((f"linear f, {noise.title()} factors", nats, 0.0, unmixed(noise, 1).mcc_ica))
-    rows = [(value, (name, _nats(value, error), spread(s) if len(s) else "–")) for name, value, error, s in entries]
-    return [row for value, row in rows if value < bend.FAINT], [row for value, row in rows if value >= bend.FAINT]
-
-
-def closing_words() -> str:
-    """State the closing line, if the numbers of the table bear it out."""
-    flat, bent = closing_rows()
-    worst = min(float(mcc.split(" ")[0]) for _, _, mcc in bent)
-    best = max(float(mcc.split(" ")[0]) for _, _, mcc in flat if mcc != "–")
-    if worst <= best:
-        return "Here the bend does not tell what was found from what was not."
-    return (
-        "**No assumption, no axes; and an assumption helps by as many nats as it bends the curve.** The bend is "
-        "necessary, not sufficient: a search may still not find it."
-    )
-
-
 def _nats(value: float, error: float) -> str:
     return (f"{value:.3f} ± {error:.3f}" if error else f"{value:.3f}").replace("-0.000", "0.000")
-
-
-def _scores(name: str) -> list[float]:
-    run = shipped(name)
-    return member_table(run).iloc[good_members(run)]["mcc_pearson"].tolist()
