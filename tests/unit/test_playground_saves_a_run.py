@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = (4, 9, 2)
 
 
-def saved_by(node_path, path, *, prior="u", posterior="gauss-newton", dx=2):
-    """Save a small population, in two workers, and return what the engine says of it."""
+def asked_for(prior="u", posterior="gauss-newton", dx=2):
+    """A small world, and what to train on it in two workers."""
     data = dataset_of(SourcesData(n_latents=2, d_x=dx, segments=3, per_segment=100, modulate="both", seed=1))
     rows = np.random.default_rng(0).permutation(data.n)  # so that held-out blocks have every label
     world = {
@@ -34,10 +34,14 @@ def saved_by(node_path, path, *, prior="u", posterior="gauss-newton", dx=2):
         "posterior": posterior, "prior": prior, "beta": 1, "steps": 40, "batch": 32, "rate": 1e-2, "hidden": 6,
         "shuffleTime": False,
     }  # fmt: skip
-    asked = {"world": world, "settings": settings, "seeds": SEEDS, "steps": 40, "workers": 2}
+    return {"world": world, "settings": settings, "seeds": SEEDS, "steps": 40, "workers": 2}
+
+
+def saved_by(node_path, path, **what):
+    """Save a small population and return what the engine says of it."""
     answer = subprocess.run(
         [node_path, str(ROOT / "tests" / "js" / "playground_save.js"), str(path)],
-        input=json.dumps(asked), capture_output=True, text=True, check=False,
+        input=json.dumps(asked_for(**what)), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr[-2000:]
     return json.loads(answer.stdout)
