@@ -8,6 +8,8 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(
     r'^import (?:\{(?P<names>[^}]*)\}|(?P<default>\w+)) from "(?P<path>[^"]+)"(?: with \{[^}]*\})?;$', re.M
 )
+# Comments with lines of their own: the types of what follows, and why. They are a third of the text.
+COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.M | re.S)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|class|function) (\w+))", re.M)
 
 
@@ -16,6 +18,7 @@ def bundle(entry: str, folder: Path = HERE) -> str:
 
     Understood are the forms that this folder uses: named imports, a default import of JSON, exported declarations, and
     a default import of "x.js?text", which is the module x.js with all that it imports as text, for a Web Worker.
+    Comments on lines of their own are left out.
 
     Args:
         entry: The text of the module.
@@ -34,7 +37,7 @@ def bundle(entry: str, folder: Path = HERE) -> str:
             wanted = found["default"] or f"{{{found['names'].replace(' as ', ': ')}}}"
             return f"const {wanted} = {value_of((folder / found['path']).resolve())};"
 
-        return IMPORT.sub(constant, text)
+        return IMPORT.sub(constant, COMMENT.sub("", text))
 
     def value_of(path: Path) -> str:
         if path not in names:

@@ -67,6 +67,12 @@ def test_a_module_as_text_runs_by_itself_with_what_it_imports(node_path, tmp_pat
     assert json.loads(found.stdout) == [2, '"</script>\u2028']
 
 
+def test_comments_are_left_out_and_what_looks_like_one_in_a_line_of_code_stays():
+    code = 'const a = "/** no comment */"; // stays\nconst b = /** @type {any} */ (a);\n/** @type {any} */ (b).c = 1;\n'
+    text = f"// why\n/** one line */\n{code}  /**\n   * types\n   */\n  // why\n"
+    assert modules.bundle(text) == code
+
+
 def test_a_circle_of_imports_is_refused(tmp_path):
     for one, other in ("ab", "ba"):
         text = f'import {{ {other} }} from "./{other}.js";\nexport const {one} = 1;\n'
