@@ -75,7 +75,13 @@ def hippocampus(folder: Path, store: Path) -> FileData:
     smooth = np.column_stack([np.convolve(place[:, c], np.ones(5) / 5, "same") for c in (0, 1)])
     speed = np.linalg.norm(np.gradient(smooth, 0.1, axis=0), axis=1)
     running = (speed > 50) & (counts.sum(1) > 0)  # pixels a second: the rat crosses the track in a few seconds
-    return _saved(store / "hippocampus.npz", 10.0, x=counts[running].astype(np.uint8), u=place[running])
+    kept = {"x": counts[running].astype(np.uint8), "u": place[running]}
+    data = _saved(store / "hippocampus.npz", 10.0, **kept)
+    # what ships as dvae_core/examples/rat-track.npz, to a tenth of a pixel, with the times between which it ran
+    np.savez_compressed(
+        store / "rat-track.npz", x=kept["x"], u=kept["u"].round(1).astype(np.float32), time=middle[running]
+    )
+    return data
 
 
 def _spike_trains(cell: np.ndarray) -> list[np.ndarray]:

@@ -21,6 +21,7 @@ from dvae_core.data.worlds import MemoriesData as MemoriesData
 from dvae_core.data.worlds import NeuronsData as NeuronsData
 from dvae_core.data.worlds import SourcesData as SourcesData
 from dvae_core.data.worlds import SpritesData as SpritesData
+from dvae_core.data.worlds import TrackData as TrackData
 from dvae_core.settings import ConfigError, Number, one_of, read, setting, settings
 
 # --- data ---
@@ -217,11 +218,12 @@ class ModelConfig:
         "and compared",
         late=True,
     )
-    start: Literal["components", "random"] = setting(
+    start: Literal["components", "random", "mirrored"] = setting(
         "components",
         "Start",
         "Of the linear paths: axes turned at random within the leading principal components, which all members share, "
-        "or drawn at random for each member",
+        "or drawn at random for each member; mirrored: as components, with every second member the mirror image of the "
+        "one before, and log rates that start at their regression on z",
         late=True,
     )
     preprocess: Literal["none", "centre", "standardise", "whiten"] = setting(
@@ -255,6 +257,8 @@ class GaussianPrior:
     kind: Literal["conditional"] = "conditional"
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes in the prior")
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
+    shared: str = setting("", "Prior of", "Folder of a run whose p(z|u) is taken as it is and not trained", late=True)
+    shared_member: int = setting(0, "Prior's member", "Which member of that run it is taken from", min=0, late=True)
 
     frames = 1  # not a setting
 

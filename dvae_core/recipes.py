@@ -32,6 +32,7 @@ from dvae_core.config import (
     SpritesData,
     StandardPrior,
     TimePrior,
+    TrackData,
     TrainConfig,
     uses_u,
 )
@@ -179,6 +180,34 @@ def for_recording(dataset: Dataset, model: str, goal: str, chosen: Mapping[str, 
         "lr": 5e-3,
         "optimiser": "adam",
     }
+
+
+def for_session(
+    data: Data, dataset: Dataset, prior: GaussianPrior, *, latents: int, members: int = MEMBERS_OF_GOAL, **settings: Any
+) -> Config:
+    """Return a Config for another session, whose encoder and decoder are trained against the prior of a run.
+
+    The latents then follow u as those of that run do, so they come out in the same order, and where u moves means with
+    the same signs, without any pairing of rows or neurons. Members start in pairs of mirror images, because no small
+    step leads from one orientation to the other: the best held-out bound chooses.
+
+    Args:
+        data: The session.
+        dataset: Its data.
+        prior: The run's prior, with `shared` and `shared_member` set.
+        latents: As many as that run has.
+        members: An even number.
+        settings: As in `for_dataset`.
+
+    Raises:
+        ConfigError: If the number of members is odd, or the data has no u.
+    """
+    if members % 2:
+        raise ConfigError(f"Members start in pairs of mirror images, so their number must be even; got {members}.")
+    goal = None if dataset.rate_hz is None else "axes" if prior.modulate == "variance" else "reading"
+    fixed = {"goal": goal, "latents": latents, "members": members, "start": "mirrored"}
+    config = for_dataset(data, dataset, "ivae", **(settings | fixed))
+    return dataclasses.replace(config, prior=prior)
 
 
 def _model(dataset: Dataset, chosen: dict[str, Any], prior: Prior) -> ModelConfig:
@@ -450,6 +479,15 @@ def talk_time() -> Config:
     return over_time(MemoriesData(seed=TALK_DATA.seed))
 
 
+def track_ivae() -> Config:
+    """A real recording: place cells of a rat on a track, trained for reading. One space, its axes by a rule.
+
+    Nets of 24 units give the verdict of nets of 64, and keep the shipped files small.
+    """
+    data = TrackData()
+    return for_dataset(data, dataset_of(data), goal="reading", members=MEMBERS_OF_GOAL, net=MlpNet(hidden=24))
+
+
 RECIPES = {
     "talk-ivae": talk_ivae,
     "talk-vae": talk_vae,
@@ -457,9 +495,10 @@ RECIPES = {
     "digits-beta-vae": digits_beta_vae,
     "faces-beta-vae": faces_beta_vae,
     "sprites-beta-vae": sprites_beta_vae,
+    "track-ivae": track_ivae,
 }
 
-SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae")  # already trained, in examples/
+SHIPPED = ("talk-ivae", "talk-vae", "digits-beta-vae", "faces-beta-vae", "track-ivae")  # already trained, in examples/
 
 TITLES = {
     "talk-ivae": "iVAE on the talk's five segments",
@@ -468,6 +507,7 @@ TITLES = {
     "digits-beta-vae": "beta-VAE on digits",
     "faces-beta-vae": "beta-VAE on faces",
     "sprites-beta-vae": "beta-VAE on sprites",
+    "track-ivae": "iVAE on a rat's place cells",
 }
 
 

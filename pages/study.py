@@ -10,7 +10,7 @@ from dvae_core.config import ConfigError, Data
 from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
 from dvae_core.work import study as studies
-from dvae_core.work.study import Progress, Study
+from dvae_core.work.study import Population, Progress, Study
 from pages.ui import code, controls, run_panel, study_views
 from pages.ui import page as ui
 
@@ -18,6 +18,50 @@ DATA = ["neurons,n_neurons=30,per_segment=400", "sources,per_segment=400", "spri
 MODELS = ["vae", "ivae", "vae,posterior=diagonal", "ivae,posterior=diagonal"]
 BETAS = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 LOOK_SECONDS = 1.0
+QUESTIONS = {"score": "What decides a score?", "latents": "How many latents?"}
+
+
+def ask_dimensions() -> None:
+    """Show the settings of a study of one recording with several numbers of latents, and the Start button."""
+    keep: dict[str, Any] = {"persist_state": "session"}
+    files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
+    now = st.query_params.get("data", "track")
+    options = list(dict.fromkeys([now, "track", *files]))
+    text = st.selectbox("Recording", options, format_func=study_views.label, key="study.recording", **keep)
+    goals = {goal: words for goal, words in controls.GOALS.items() if goal}
+    goal = st.selectbox("Trained for", list(goals), format_func=goals.__getitem__, key="study.goal", **keep)
+    left, right = st.columns(2)
+    most = int(left.number_input("Up to so many latents", 2, 8, 4, key="study.most", **keep))
+    seeds = int(right.number_input("Seeds", 2, 16, 4, key="study.each", help="Of every number of latents", **keep))
+    try:
+        data, split = controls.data_from_text(text)
+        own = {} if split == "auto" else {"split": split}
+        everything = studies.by_latents(
+            data, range(1, most + 1), goal, seeds=seeds, dataset_of=controls.dataset_of, **own
+        )
+    except (ConfigError, DataError) as error:
+        st.warning(str(error), icon=":material/warning:")
+        return
+    st.markdown(f"**{most * seeds} models**: 1 to {most} latents, {seeds} seeds each, and nothing else differs.")
+    st.caption("Stability first: one more latent is taken while every two seeds find one space and the bound rises.")
+    start_button(everything, f"How many latents: {study_views.label(text)}")
+    code.show(
+        f"python -m dvae_core sweep --out my-study --data {text} --for {goal} --latents 1-{most} --seeds {seeds}",
+        "bash",
+    )
+
+
+def start_button(everything: list[Population], title: str) -> None:
+    """Show the Start button; pressed, it creates and starts the study."""
+    if st.button("Start the study", type="primary", icon=":material/play_arrow:", width="stretch"):
+        try:
+            store = runs.default_store()
+            made = studies.create(studies.new_path(store, title), everything, title=title, store=store)
+            studies.start(made)
+        except RunError as error:
+            ui.problem(error)
+            return
+        ui.remember("study", made.id)
 
 
 def form() -> None:
@@ -55,16 +99,7 @@ def form() -> None:
         "The time left is measured from the first population on. 40 models of the study offered here took under two "
         "minutes on two busy cores."
     )
-    if st.button("Start the study", type="primary", icon=":material/play_arrow:", width="stretch"):
-        try:
-            title = f"{models_made} models on {', '.join(dict.fromkeys(map(study_views.label, data)))}"
-            store = runs.default_store()
-            made = studies.create(studies.new_path(store, title), everything, title=title, store=store)
-            studies.start(made)
-        except RunError as error:
-            ui.problem(error)
-            return
-        ui.remember("study", made.id)
+    start_button(everything, f"{models_made} models on {', '.join(dict.fromkeys(map(study_views.label, data)))}")
     listed = " ".join(dict.fromkeys(p.data for p in everything))
     code.show(
         f"python -m dvae_core sweep --out my-study --data {listed} --models {' '.join(models)} \\\n"
@@ -132,7 +167,8 @@ def header(study: Study, progress: Progress) -> None:
 ui.start("study", "Run a study", "Many models, many seeds, one table: what decides a score: the model, β, or luck?")
 settings, shown = st.columns([1, 2], gap="large")
 with settings:
-    form()
+    question = ui.choice(st.segmented_control, "Question", list(QUESTIONS), param="ask", show=QUESTIONS.__getitem__)
+    ask_dimensions() if question == "latents" else form()
 with shown:
     known = studies.list_studies(runs.default_store())
     if known:

@@ -23,6 +23,7 @@ from dvae_core.analysis.recording.compute import recording
 from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.twin import twin
 from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.session.compute import session
 from dvae_core.config import ConfigError
 from dvae_core.runs import Run, RunError
 
@@ -48,6 +49,7 @@ ANALYSES: dict[str, Callable[..., Computation]] = {
     "comparison": comparison,
     "downstream": downstream,
     "recording": recording,
+    "session": session,
     "linear_ica": linear_ica,
     "conditions": conditions,
     "kinds_of_u": kinds_of_u,

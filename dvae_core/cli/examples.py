@@ -27,6 +27,7 @@ def _examples(options: argparse.Namespace) -> int:
     from dvae_core.analysis.downstream.compute import downstream
     from dvae_core.analysis.linear_ica.compute import linear_ica
     from dvae_core.analysis.posterior.compute import posterior
+    from dvae_core.analysis.recording.compute import recording
     from dvae_core.analysis.rotation.compute import rotation
     from dvae_core.analysis.score.compute import score
     from dvae_core.training.train import train
@@ -46,11 +47,14 @@ def _examples(options: argparse.Namespace) -> int:
         shown = best_member(run)  # the member that pages open with
         for _ in rotation(run, member_index=shown):
             pass
-        if run.config.model.latents == 2:
+        if run.config.model.latents == 2 and not run.config.model.student:
             for _ in posterior(run, member_index=shown):
                 pass
         if run.config.is_conditional:
             for _ in conditions(run, member_index=shown):
+                pass
+        if run.config.model.student:
+            for _ in recording(run, control="yes"):
                 pass
         run.set_status(pid=None, host="")
         mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"

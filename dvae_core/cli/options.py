@@ -5,6 +5,7 @@ The name of an option is the name of its field, and so are its choices, type and
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -63,6 +64,21 @@ def numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected numbers separated by commas, such as 1,2,4; got {text!r}") from None
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Return the whole numbers of a list or a range such as 1,2,4 or 1-8: the type of an option.
+
+    Raises:
+        argparse.ArgumentTypeError: If a part is neither.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        ends = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part.strip())
+        if ends is None or int(ends[1]) > int(ends[2] or ends[1]):
+            raise argparse.ArgumentTypeError(f"expected whole numbers, such as 4, 1,2,4 or 1-8; got {text!r}")
+        found += range(int(ends[1]), int(ends[2] or ends[1]) + 1)
+    return tuple(found)
 
 
 def data_of(text: str, options: argparse.Namespace) -> tuple[Data, Split]:

@@ -34,6 +34,9 @@ def add_commands(commands: Any) -> None:
     encode.add_argument("--data", required=True)
     encode.add_argument("--u-from", metavar="FILE", help="the file of u (default: the one used in training)")
     encode.add_argument("--out", required=True, help="a .npz or .csv file")
+    encode.add_argument(
+        "--consensus", action="store_true", help="the mean of the seeds in the axes of the analysis `recording`"
+    )
 
     analyse = commands.add_parser(
         "analyse", help="compute an analysis of a run and write it into the run's analysis folder", add_help=False
@@ -127,6 +130,7 @@ def _encode(options: argparse.Namespace) -> int:
     import pandas as pd
 
     from dvae_core.analysis.encode import encode_only, needs_u
+    from dvae_core.analysis.recording.record import consensus_of
 
     run, out = existing_run(options.run), Path(options.out)
     if out.suffix not in (".npz", ".csv"):
@@ -138,6 +142,8 @@ def _encode(options: argparse.Namespace) -> int:
     how = dataclasses.replace(how, u=how.u if needed else (), z=(), rows=None, u_from=u_from)
     other = read_file(how, Path(options.data))
     latents = encode_only(run, other)
+    if options.consensus:
+        latents = {"mu_z": consensus_of(run, latents["mu_z"])[None]}
     at = other.row_index
     name = "time" if at.dtype.kind == "f" else "row"  # bins have times, rows of a file have numbers
     if out.suffix == ".npz":
@@ -148,7 +154,8 @@ def _encode(options: argparse.Namespace) -> int:
         if name == "time":
             table.insert(0, "time", np.tile(at, p))
         table.insert(0, "row", np.tile(np.arange(n) if name == "time" else at, p))
-        table.insert(0, "member", np.repeat(np.arange(p), n))
+        if not options.consensus:
+            table.insert(0, "member", np.repeat(np.arange(p), n))
         table.to_csv(out, index=False)
     print(f"Wrote {out}")
     return 0

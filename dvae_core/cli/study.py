@@ -4,14 +4,15 @@ import argparse
 import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
-from dvae_core import runs
+from dvae_core import recipes, runs
+from dvae_core.analysis.dimensions import sentence_of
 from dvae_core.cli.common import perform, stop_on_signals
-from dvae_core.cli.options import add_reading, add_settings, data_of, numbers
-from dvae_core.config import Config, ConfigError, FileData, ModelConfig, TrainConfig, data_to_text
+from dvae_core.cli.options import add_reading, add_settings, data_of, numbers, whole_numbers
+from dvae_core.config import Config, ConfigError, FileData, TrainConfig, data_to_text
 from dvae_core.data.worlds import WORLDS
 from dvae_core.work import jobs
 from dvae_core.work import study as studies
@@ -29,11 +30,19 @@ def add_commands(commands: Any) -> None:
     sweep.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL", help=models_help)
     sweep.add_argument("--betas", type=numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default: 1,2,4,8")
     sweep.add_argument("--seeds", type=int, default=5, help="seeds of every model and beta (default: 5)")
+    sweep.add_argument(
+        "--for", dest="goal", choices=get_args(recipes.Goal),
+        help="how many latents has a recording? train it for this goal with each of --latents 1-8, in place of "
+        "--models and --betas, and state the number; stability first",
+    )  # fmt: skip
+    sweep.add_argument(
+        "--latents", type=whole_numbers, metavar="N or 1-8",
+        help="Latents: dimensions of z (default: by the data); with --for, the numbers to try (default: 1-4)",
+    )  # fmt: skip
     sweep.add_argument("--full", action="store_true", help="also DCI and other scores that take a minute a model")
     where = sweep.add_mutually_exclusive_group()
     where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster (default: this process)")
     where.add_argument("--workers", type=int, help="train in this many processes on this machine")
-    add_settings(sweep, ModelConfig, ("latents",))
     add_settings(sweep, TrainConfig, SWEEP_OPTIONS)
     add_settings(sweep, Config, ("split",))
     add_reading(sweep)
@@ -53,8 +62,8 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.data:
         sources = [data_of(text, options) for text in options.data]
         data = [d if isinstance(d, FileData) else data_to_text(d, split) for d, split in sources]
-        chosen = {name: getattr(options, name) for name in ("latents", "split", *SWEEP_OPTIONS)}
-        everything = studies.populations(data, options.models, options.betas, options.seeds, **chosen)
+        chosen = {name: getattr(options, name) for name in ("split", *SWEEP_OPTIONS)}
+        everything = _populations(data, options, chosen)
         study = studies.create(path, everything, full=options.full)
     else:
         study = studies.Study(path, path)
@@ -79,7 +88,32 @@ def _sweep(options: argparse.Namespace) -> int:
         print(f"Not finished. Resume with: python -m dvae_core sweep --out {path}", file=sys.stderr)
         return 1 if progress.problem else 0
     print(f"Finished in {progress.seconds:.0f} s: {path / 'table.parquet'}")
+    found = study.dimensions()
+    for one in found:
+        print(
+            f"  latents {one.latents}: bound {one.bound:8.3f} +- {one.error:.3f}, R2 between seeds {one.mean_r2:.3f}, "
+            f"worst pair {one.least_r2:.3f}" + (f", {one.lost} failed or stuck" if one.lost else "")
+        )
+    if found:
+        print(sentence_of(found))
     return 0
+
+
+def _populations(data: list[Any], options: argparse.Namespace, chosen: dict[str, Any]) -> list[studies.Population]:
+    """Return what a sweep trains: a product of models and betas, or a recording with several numbers of latents.
+
+    Raises:
+        ConfigError: If the options do not go together.
+    """
+    latents = options.latents
+    if options.goal is None:
+        if latents is not None and len(latents) > 1:
+            raise ConfigError("Several --latents are for --for axes or --for reading; name one number, or the goal.")
+        chosen |= {"latents": None if latents is None else latents[0]}
+        return studies.populations(data, options.models, options.betas, options.seeds, **chosen)
+    if len(data) > 1:
+        raise ConfigError("--for asks how many latents one recording has; name one --data.")
+    return studies.by_latents(data[0], latents or range(1, 5), options.goal, seeds=options.seeds, **chosen)
 
 
 def _kinds_of_u(options: argparse.Namespace) -> int:

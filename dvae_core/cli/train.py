@@ -1,6 +1,7 @@
 """The command `train`: a population from a file, from built-in data, from a recipe, or from where a run stopped."""
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from dvae_core import recipes, runs
-from dvae_core.cli.common import perform, stop_on_signals
+from dvae_core.cli.common import existing_run, perform, stop_on_signals
 from dvae_core.cli.options import add_reading, add_settings, data_of, numbers
 from dvae_core.config import (
     Config,
     ConfigError,
     CustomLikelihood,
     CustomPrior,
+    Data,
     GaussianPrior,
     LearnedPrior,
     MixturePrior,
@@ -56,6 +58,11 @@ def add_commands(commands: Any) -> None:
         "--for", dest="goal", choices=get_args(recipes.Goal),
         help="what a recording is trained for. axes: u changes only variances, which fixes each latent; reading: u "
         "changes means and variances, which is decoded best, and the axes follow a named rule",
+    )  # fmt: skip
+    train.add_argument(
+        "--prior-of", metavar="RUN",
+        help="another session of the same u: train its encoder and decoder against the prior p(z|u) of this run, so "
+        "that its latents come out in the same order; `analyse DIR session` says whether they do",
     )  # fmt: skip
     train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: 4)")
     train.add_argument("--members", type=int, help="seeds trained together (default: 4, or 6 with --for)")
@@ -142,6 +149,8 @@ def _config(options: argparse.Namespace) -> Config:
     chosen = {name: getattr(options, name) for name in ("likelihood", *MODEL_OPTIONS, *TRAIN_OPTIONS)}
     if ":" in (chosen["likelihood"] or ""):
         chosen["likelihood"] = CustomLikelihood(path=chosen["likelihood"])
+    if options.prior_of:
+        return _session(options, data, {"split": split, "gap": options.gap, "seed": options.seed} | chosen)
     if options.goal and (options.prior or options.modulate):
         raise ConfigError(f"--for {options.goal} decides the prior; leave --prior and --modulate out, or --for.")
     prior = None if options.goal else _prior(options)
@@ -160,6 +169,25 @@ def _config(options: argparse.Namespace) -> Config:
         gap=options.gap,
         **chosen,
     )
+
+
+def _session(options: argparse.Namespace, data: Data, chosen: dict[str, Any]) -> Config:
+    """Return the settings of another session, trained against the prior of the best member of a run."""
+    from dvae_core.analysis.common import best_member
+
+    taken = {name: getattr(options, name) for name in ("goal", "prior", "modulate", "latents", "start", "k")}
+    given = [f"--{'for' if name == 'goal' else name}" for name, value in taken.items() if value is not None]
+    if given or options.model not in (None, "ivae"):
+        raise ConfigError(f"--prior-of decides {', '.join(given) or '--model'}; leave it out.")
+    other = existing_run(options.prior_of)
+    prior = other.config.prior
+    if not isinstance(prior, GaussianPrior):
+        raise ConfigError(f"{other.title} has no Gaussian p(z|u) that another run could share; choose an iVAE.")
+    prior = dataclasses.replace(prior, shared=str(other.path), shared_member=best_member(other))
+    chosen = {name: value for name, value in chosen.items() if name not in taken}
+    members = recipes.MEMBERS_OF_GOAL if options.members is None else options.members
+    latents = other.config.model.latents
+    return recipes.for_session(data, dataset_of(data), prior, latents=latents, members=members, **chosen)
 
 
 def _prior(options: argparse.Namespace) -> Prior:

@@ -48,7 +48,14 @@ from dvae_core.figures.scatter import (
     seed_panels,
 )
 from dvae_core.figures.straight import worlds_unmixed
-from dvae_core.figures.study import known_and_unknown, model_label, rank_correlations, score_against_beta, variance_bars
+from dvae_core.figures.study import (
+    dimensions,
+    known_and_unknown,
+    model_label,
+    rank_correlations,
+    score_against_beta,
+    variance_bars,
+)
 from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, hue_colours, page_of, sentence
 from dvae_core.figures.training import kl_bars, training_curves, training_split
 
@@ -65,6 +72,7 @@ __all__ = [
     "correlation_matrices",
     "data_scatter",
     "decoding",
+    "dimensions",
     "factor_map",
     "four_panels",
     "hue_colours",

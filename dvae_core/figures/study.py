@@ -1,9 +1,11 @@
 """Figures of a study: scores against beta, the components of their variance, and what can be known without truth."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from dvae_core.axes import Table
 from dvae_core.figures.style import COLOURS, DIVERGING, HUES, OUTLINE, SYMBOLS, finish, number, sentence
@@ -126,6 +128,58 @@ def _what_moves(of: _Columns, y: np.ndarray, known: np.ndarray, name: str) -> st
     if len(np.unique(of.beta)) < 2:
         return f"{name}: {other}s of one model differ by up to {number(apart)}"
     return f"{name}: β moves the mean by up to {number(moved)}, another {other} moves it by up to {number(apart)}"
+
+
+def dimensions(
+    latents: Sequence[int],
+    elbo: Sequence[Sequence[float]],
+    least_r2: Sequence[float],
+    *,
+    stable: float,
+    chosen: int | None,
+    title: str,
+    height: int = 380,
+) -> go.Figure:
+    """Draw the held-out bound of every seed and the R^2 of the worst pair of seeds against the number of latents.
+
+    Args:
+        latents: Numbers of latents, ascending.
+        elbo: For each, the bounds of its seeds.
+        least_r2: For each, the R^2 of a linear map between the worst pair.
+        stable: The R^2 from which a space counts as found, drawn as a line.
+        chosen: The number that is chosen, marked; None for none.
+        title: The finding.
+        height: In pixels.
+    """
+    if not len(latents):
+        return sentence("Dots appear as soon as the first population has ended.", height=height)
+    fig = make_subplots(1, 2, horizontal_spacing=0.12)
+    x = [str(d) for d in latents]
+    for d, values in zip(x, elbo, strict=True):
+        fig.add_scatter(
+            x=[d] * len(values), y=list(values), mode="markers", showlegend=False, row=1, col=1,
+            marker={"color": HUES[0], "size": 8, "line": OUTLINE},
+            hovertemplate="%{x} latents: %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+    fig.add_scatter(
+        x=x, y=[float(np.mean(values)) for values in elbo], mode="lines", line={"color": HUES[0]}, showlegend=False,
+        hoverinfo="skip", row=1, col=1,
+    )  # fmt: skip
+    kept = [r2 >= stable for r2 in least_r2]
+    fig.add_scatter(
+        x=x, y=list(least_r2), mode="lines+markers", showlegend=False, row=1, col=2, line={"color": HUES[1]},
+        marker={"color": HUES[1], "size": 10, "line": OUTLINE, "symbol": ["circle" if k else "x" for k in kept]},
+        hovertemplate="%{x} latents: worst pair R² %{y:.3f}<extra></extra>",
+    )  # fmt: skip
+    fig.add_hline(stable, line={"color": COLOURS["reference"], "dash": "dash"}, row=1, col=2)  # type: ignore[arg-type]
+    if chosen is not None:
+        bar: dict[str, Any] = {"line": {"color": COLOURS["reference"], "width": 18}, "opacity": 0.25, "row": 1}
+        for col in (1, 2):
+            fig.add_vline(x.index(str(chosen)), col=col, **bar)
+    fig.update_xaxes(title="latents", type="category", categoryarray=x)
+    fig.update_yaxes(title="held-out bound (nats)", row=1, col=1)
+    fig.update_yaxes(title="R² between seeds, worst pair", row=1, col=2)
+    return finish(fig, title, f"a dot a seed; dashed: {stable:g}; bar: chosen; a cross: not stable", height=height)
 
 
 def variance_bars(

@@ -11,6 +11,8 @@ from dvae_core.model.scaling import orthogonal_part
 from dvae_core.model.vae import Vae
 from dvae_core.rng import generator
 
+RARE = 1e-2  # counts a row; the log rate of a rarer unit starts nearly flat
+
 # The random generator of a member's weights is keyed by the module's name. These are the names from when runs were
 # first made, so that renaming a module does not change its initial weights.
 DRAWN_AS = {"encoder_net": "encoder", "decoder_net": "generator", "prior": "conditional"}
@@ -64,12 +66,20 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     d_x, d_z = h.shape[1], vae.config.model.latents
     k = min(d_z, axes.shape[0])
     axes, std = axes[:k], (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
-    for m, seed in enumerate(vae.config.train.seeds):
-        G = torch.randn(d_x, d_z, generator=generator(seed, "linear path")).double()
+    seeds, is_mirrored = vae.config.train.seeds, vae.config.model.start == "mirrored"
+    counts = vae.row(x[:: max(1, len(x) // 4000)]).double()
+    for m in range(len(seeds)):
+        second = is_mirrored and m % 2 == 1
+        G = torch.randn(d_x, d_z, generator=generator(seeds[m - second], "linear path")).double()
         Q = orthogonal_part(axes @ G)
+        if second:
+            Q[:, 0] = -Q[:, 0]  # the other orientation, which no rotation reaches
         encoder_skip.weight[m] = ((axes.T / std) @ Q).float()
         if vae.likelihood.is_scaled:  # logits and log rates have no linear relation to x: their linear path starts at 0
-            decoder_skip.weight[m] = (Q.T @ (std[:, None] * axes)).float()
+            decoder_skip.weight[m] = (Q.T @ vae.row(std[:, None] * axes)).float()
+        elif is_mirrored and vae.config.model.likelihood.is_count:
+            z = (h - h.mean(0)) @ (axes.T / std) @ Q
+            decoder_skip.weight[m] = (z.T @ counts / len(z) / counts.mean(0).clamp_min(RARE)).float()
         else:
             decoder_skip.weight[m] = 0.0
 

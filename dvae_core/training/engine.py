@@ -268,6 +268,8 @@ class Engine:
             keep_memory()
         self.flat = Flat(vae)
         self.optimiser = Optimiser(self.config.train.optimiser, vae, self.flat.tensor, self.config.train.rates)
+        is_shared = bool(getattr(self.config.prior, "shared", ""))
+        self.fixed = [w.grad for w in vae.prior.parameters() if w.grad is not None] if is_shared else []
         self.running_norm = torch.zeros(vae.p, device=device)
         self.sums = Sums(vae.p, self.config.model.latents, device)
         self.weights = loss_weights(self.config.train).to(device)
@@ -308,6 +310,8 @@ class Engine:
         else:
             means = self.fused(x, u, eps, h, keep, with_bound=with_bound)
         with torch.inference_mode():
+            for grad in self.fixed:
+                grad.zero_()
             finite = self.flat.clip_each_member(self.running_norm)
             self.optimiser.step(lr)
             if means is not None:

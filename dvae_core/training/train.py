@@ -28,6 +28,7 @@ from dvae_core.training.checkpoint import read_checkpoint, restore_scaling, size
 from dvae_core.training.device import choose_device, choose_threads, describe_device
 from dvae_core.training.engine import Batches, Engine
 from dvae_core.training.record import HELD_OUT_ROWS, HeldOut, History, order_of, windowed, write_latents
+from dvae_core.training.shared import take_prior
 
 T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
@@ -153,6 +154,8 @@ class _Training:
         seen = parts.train[:: max(1, len(parts.train) * dataset.d_x * (1 + sum(window)) // START_NUMBERS)]
         x = torch.from_numpy(windowed(dataset, seen, window, stretch))
         initialise(vae, x, None if u is None else torch.from_numpy(u[seen]))
+        if getattr(config.prior, "shared", ""):
+            take_prior(vae, dataset)
         checkpoint = read_checkpoint(run)
         if checkpoint is not None:
             restore_scaling(run, vae)

@@ -11,6 +11,7 @@ so that a finished Run is skipped, no matter which study trained it. The Executo
 This module does not import torch.
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.dimensions import Dimension, dimension_of
 from dvae_core.analysis.study_table import NAMES
 from dvae_core.axes import Table
 from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text, data_to_text
@@ -95,6 +97,32 @@ def populations(
                 population = Population(_data_label(given, dataset), model, config)
                 made.setdefault(population.run_id, population)
     return list(made.values())
+
+
+def by_latents(
+    data: str | Data,
+    latents: Sequence[int],
+    goal: str,
+    *,
+    seeds: int = recipes.MEMBERS_OF_GOAL,
+    dataset_of: Callable[[Data], Dataset] = dataset_of,
+    **settings: Any,
+) -> list[Population]:
+    """Return populations of a recording that differ in their number of latents alone, for `analysis.dimensions`.
+
+    Args:
+        data: The recording, as in `populations`.
+        latents: The numbers to try.
+        goal: What they are trained for, see `recipes.for_recording`.
+        seeds: Number of seeds of each.
+        dataset_of: Loads the data.
+        settings: Settings for every model, as `recipes.for_dataset` takes them.
+
+    Raises:
+        ConfigError: If there is nothing to train, or the data is no recording with a u.
+    """
+    models = [f"ivae,latents={d}" for d in dict.fromkeys(latents)]
+    return populations([data], models, (1,), seeds, dataset_of=dataset_of, goal=goal, **settings)
 
 
 def _data_label(given: str | Data, dataset: Dataset) -> str:
@@ -175,6 +203,16 @@ class Study:
             raise RunError(
                 f"study.json in {self.path} is damaged ({error}); restore it or delete the folder."
             ) from error
+
+    def dimensions(self) -> list[Dimension]:
+        """What each number of latents gave so far, ascending; [] unless the populations differ in nothing else."""
+        alike = {p.run_id: dataclasses.replace(p.config.model, latents=1) for p in self.populations}
+        models = {p.config.model.latents for p in self.populations}
+        is_recording = all(p.config.model.student for p in self.populations)
+        if not is_recording or len(set(alike.values())) > 1 or len(models) < max(2, len(self.populations)):
+            return []
+        found = [dimension_of(self.run(p)) for p in self.populations]
+        return sorted((one for one in found if one is not None), key=lambda one: one.latents)
 
     def run(self, population: Population) -> Run:
         """Return the population's run, which may not exist yet."""

@@ -28,6 +28,12 @@ def findings(found: Agreement, names: Sequence[str]) -> list[str]:
     for name, r2 in ladders(found, names).items():
         rung, reached, pairs = metrics.typical_rung(r2)
         who = f"{names[0]} and {names[1]}" if name == "across" else f"Seeds of {name}"
+        if not found.has_ladder:
+            mean = found.mean_mcc(*{names[0]: (0, 0), names[-1]: (1, 1), "across": (0, 1)}[name])
+            lines.append(
+                f"**{who}: what u does to their latents is alike at {mean:.2f}** (MCC, {pairs} ordered pairs)."
+            )
+            continue
         counted = f"{reached} of {pairs} ordered pairs" if rung else f"fewer than half of {pairs} ordered pairs do"
         lines.append(f"**{who} {AGREE[rung]}** ({counted}).")
     return lines

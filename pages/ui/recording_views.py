@@ -1,15 +1,18 @@
 """The report on a recording's run: one verdict, the numbers behind it side by side, and what may be said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, Recording, RecordingAxes
+from dvae_core import figures
+from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, Recording, RecordingAxes, along
 from dvae_core.runs import Run
+from pages.ui import page as ui
 from pages.ui import run_panel
 
 UNITS = 10  # of each latent
+INTERVAL = "The interval is that of the mean over seeds: seeds and stretches of rows are drawn again, 400 times."
 RULE_NAMES = {"u": "most tied to u first", "slow": "slowest first", "as trained": "as trained"}
 
 
@@ -39,13 +42,7 @@ def show(run: Run) -> None:
         names = run.about.get("x_names") or ()
         if axes.effect is not None and names:
             with st.expander("Which units carry a latent?", icon=":material/neurology:"):
-                for cell, latent in zip(st.columns(axes.A.shape[1]), range(axes.A.shape[1]), strict=True):
-                    cell.markdown(units_table(axes, names, latent))
-                st.caption(
-                    f"Change of {'log rate' if run.config.model.likelihood.is_count else 'preprocessed x'} for one "
-                    "standard deviation of the axis: the decoder's Jacobian, averaged over held-out rows and seeds. "
-                    "The sign of an axis is a convention. The range is that of the seeds."
-                )
+                units(run, axes, names)
         st.download_button(
             "Axes and consensus (.npz)", (run.path / "analysis" / "axes.npz").read_bytes(), f"{run.id}-axes.npz",
             on_click="ignore", icon=":material/download:",
@@ -59,6 +56,30 @@ def show(run: Run) -> None:
     )  # fmt: skip
     if found.shuffled_u is None and run.status().state == "finished":
         run_panel.ask(run, "recording", "Train the control with u shuffled", "Shuffling u", control="yes")
+
+
+def units(run: Run, axes: RecordingAxes, names: Sequence[str]) -> None:
+    """Show which units change most along each axis, and the raster with the units in the order of one axis."""
+    d, known = axes.A.shape[1], (run.about.get("reading") or {}).get("units")
+    for cell, latent in zip(st.columns(d), range(d), strict=True):
+        cell.markdown(units_table(axes, names, latent, known))
+    st.caption(
+        f"Change of {'log rate' if run.config.model.likelihood.is_count else 'preprocessed x'} for one standard "
+        "deviation of the axis: the decoder's Jacobian, averaged over held-out rows and seeds. The sign of an axis is "
+        f"a convention. {INTERVAL if axes.effect_low is not None else 'The range is that of the seeds.'}"
+    )
+    of = [str(k) for k in range(d)]
+    chosen = ui.choice(st.segmented_control, "Raster along", of, param="along", show=lambda k: f"z{int(k) + 1}")
+    ui.plot(raster(run, axes, names, int(chosen)), key="agree.raster")
+
+
+def raster(run: Run, axes: RecordingAxes, names: Sequence[str], latent: int) -> Any:
+    """Draw held-out x with the units in the order of their change along an axis, and that axis below."""
+    order, x, z = along(run, axes, latent)
+    return figures.recording(
+        x, z, names=[names[j] for j in order], u_names=[f"z{latent + 1}"],
+        unit="spikes a bin" if run.config.model.likelihood.is_count else "value", limit=len(x),
+    )  # fmt: skip
 
 
 def agreement_table(found: Recording) -> str:
@@ -114,14 +135,31 @@ def axes_line(axes: RecordingAxes) -> str:
     return f"Axes {RULE_NAMES[axes.rule]}, by {what}: {', '.join(parts)} (first seed).{note}"
 
 
-def units_table(axes: RecordingAxes, names: Sequence[str], latent: int) -> str:
-    """Return the units that change most along an axis, the strongest first, as Markdown; "" if they are not known."""
+def units_table(
+    axes: RecordingAxes, names: Sequence[str], latent: int, known: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """Return the units that change most along an axis, the strongest first, as Markdown; "" if they are not known.
+
+    Args:
+        axes: The axes, with the effect on every unit.
+        names: Names of the units.
+        latent: The axis.
+        known: Area and depth of units by name, as the record of reading has them.
+    """
     if axes.effect is None:
         return ""
-    effects = axes.effect[:, latent]
-    rows = sorted(zip(effects.mean(0).tolist(), *effects.tolist(), names, strict=True), key=lambda r: -abs(r[0]))
-    lines = [f"| {r[-1]} | {r[0]:+.2f} | {min(r[1:-1]):+.2f} to {max(r[1:-1]):+.2f} |" for r in rows[:UNITS]]
-    return "\n".join([f"| unit | along z{latent + 1} | over seeds |", "|---|---|---|", *lines])
+    effects, where = axes.effect[:, latent], known or {}
+    low, high = axes.effect_low, axes.effect_high
+    more = [what for what in ("area", "depth") if any(what in unit for unit in where.values())]
+    head = ["unit", *more, f"along z{latent + 1}", "over seeds" if low is None or high is None else "95 % interval"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for j in axes.strongest(latent)[:UNITS]:
+        seeds = effects[:, j].min(), effects[:, j].max()
+        ends = seeds if low is None or high is None else (low[latent, j], high[latent, j])
+        place = [str(where.get(names[j], {}).get(what, "")) for what in more]
+        cells = [names[j], *place, f"{effects[:, j].mean():+.2f}", f"{ends[0]:+.2f} to {ends[1]:+.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _spread(values: dict[str, float] | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis import study_table
+from dvae_core.analysis import dimensions, study_table
 from dvae_core.config import ConfigError
 from dvae_core.work.study import Study
 from pages.ui import controls
@@ -15,6 +15,17 @@ from pages.ui import page as ui
 
 def results(study: Study) -> None:
     """Draw the table so far, one data set and one score at a time."""
+    by_latents = study.dimensions()
+    if by_latents:
+        best = dimensions.chosen(by_latents)
+        ui.plot(
+            figures.dimensions(
+                [d.latents for d in by_latents], [d.elbo for d in by_latents], [d.least_r2 for d in by_latents],
+                stable=dimensions.STABLE, chosen=None if best is None else best.latents,
+                title=dimensions.sentence_of(by_latents),
+            ), key="study.latents",
+        )  # fmt: skip
+        return
     table: Any = study_table.with_worlds(study.table())
     sets = list(dict.fromkeys(table["data"]))
     chosen = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]

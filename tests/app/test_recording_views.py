@@ -1,8 +1,11 @@
 """The report on a recording on the Agree page, and the two goals in the form."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from dvae_core import runs
 from dvae_core.analysis.recording.record import NOTHING, SAME_AXES, SAME_SPACE, Recording, RecordingAxes, statement_of
 from pages.ui import recording_views
 
@@ -56,3 +59,23 @@ def test_the_units_that_carry_a_latent_stand_strongest_first():
     table = recording_views.units_table(axes, ["a", "b", "c"], 0).splitlines()
     assert table[2] == "| b | -1.50 | -2.00 to -1.00 |"
     assert [line[2] for line in table[2:]] == ["b", "c", "a"]
+    axes = dataclasses.replace(axes, effect_low=effect.mean(0) - 0.25, effect_high=effect.mean(0) + 0.25)
+    known = {"a": {"area": "CA1", "depth": 120.0}, "b": {"area": "CA3", "depth": 80.5}, "c": {}}
+    table = recording_views.units_table(axes, ["a", "b", "c"], 0, known).splitlines()
+    assert table[0] == "| unit | area | depth | along z1 | 95 % interval |"
+    assert table[2] == "| b | CA3 | 80.5 | -1.50 | -1.75 to -1.25 |"
+    assert table[3].startswith("| c |  |  |")
+
+
+def test_the_raster_has_the_units_in_the_order_of_the_axis_and_the_axis_below():
+    run = runs.find("track-ivae")
+    axes = RecordingAxes.load(run, "axes")
+    figure = recording_views.raster(run, axes, run.about["x_names"], 0)
+    heat, line = figure.data
+    by_effect = np.argsort(-axes.effect[:, 0].mean(0))
+    np.testing.assert_array_equal(heat.customdata[0], run.latents()["x"][:, by_effect[0]])
+    np.testing.assert_allclose(line.y, axes.consensus_z[:, 0])
+    # the axis is in the raster: units that go up with it fire more where it is high
+    high = axes.consensus_z[:, 0] > np.median(axes.consensus_z[:, 0])
+    assert heat.customdata[:5][:, high].mean() > heat.customdata[:5][:, ~high].mean()
+    assert heat.customdata[-5:][:, high].mean() < heat.customdata[-5:][:, ~high].mean()

@@ -10,6 +10,7 @@ from dvae_core import runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import natural_parameters
+from dvae_core.analysis.recording.record import NOTHING, SAME_SPACE, Recording
 from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
 from pages.ui.talk import captions, without_u, worked
@@ -173,6 +174,24 @@ def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     true, learned, _ = natural_parameters(runs.find("talk-ivae"))
     for i in range(2):  # λ of z: the coefficients that the pictures show moving with u
         assert np.corrcoef(true[:, i, 0], learned[:, i, 0])[0, 1] > 0.8
+
+
+def test_the_slide_of_the_recording_claims_what_its_report_and_its_control_bear_out(shipped_only):
+    found = Recording.load(runs.find("track-ivae"), "recording")
+    assert found is not None
+    assert found.linear_r2["min"] >= 0.95  # "one space in every seed"
+    assert found.own_axes_mcc["mean"] < found.rotation_floor + 0.05  # "axes by convention": those of a random rotation
+    assert found.verdict == SAME_SPACE
+    linear, control = found.decoding["linear"], found.shuffled_u
+    assert linear["latents"]["mean"] > linear["window"]["mean"]
+    assert control["decoding"]["linear"]["latents"]["mean"] < linear["latents"]["mean"] - 0.1  # the control fails
+    assert control["linear_r2"]["mean"] > 0.9  # "seeds agree as well": what the notes warn of
+    said = captions.place_cells()
+    assert said.startswith("**Same space, axes by convention.**")
+    assert f"{control['decoding']['linear']['latents']['mean']:.2f} if u is shuffled" in said
+    other = captions.may_be_said(dataclasses.replace(found, verdict=NOTHING, shuffled_u=None))
+    assert other.startswith("**Seeds do not agree")
+    assert "shuffled" not in other
 
 
 def test_mutual_information_has_a_minimum_at_laplace_factors_and_is_flat_for_gaussian_ones():

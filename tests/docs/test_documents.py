@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dvae_core import runs
+from dvae_core.analysis.recording.record import Recording
 from dvae_core.cli import parser
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +59,29 @@ def test_every_command_of_a_document_is_understood(document):
     ):
         if "--help" not in command:
             assert parser().parse_args(shlex.split(command)).command
+
+
+def test_the_worked_example_prints_what_the_report_allows_and_draws_its_figure(tmp_path, monkeypatch):
+    """The quotation is the statement of the shipped run, the table its numbers, and the figure is a PDF."""
+    text = (ROOT / "docs/how-to/my-recording.md").read_text(encoding="utf-8")
+    example = text[text.index("### A worked example") : text.index("### How many latents?")]
+    quoted = " ".join(line.removeprefix("> ") for line in example.splitlines() if line.startswith("> "))
+    found = Recording.load(runs.find("track-ivae"), "recording")
+    assert quoted == found.statement
+    rows = {line.split("|")[1].strip(): line for line in example.splitlines() if line.startswith("| ")}
+    control, of = found.shuffled_u, found.decoding
+    for name, row in (("six seeds", vars(found)), ("u shuffled", control)):
+        for key in ("own_axes_mcc", "linear_r2"):
+            assert f"{row[key]['mean']:.2f} (" in rows[name], (name, key)
+            assert f"{row[key]['min']:.2f})" in rows[name], (name, key)
+        scores = [row["decoding"][reader]["latents"]["mean"] for reader in ("linear", "neighbours")]
+        assert "{:.2f} / {:.2f}".format(*scores) in rows[name]
+    window = [of[reader]["window"]["mean"] for reader in ("linear", "neighbours")]
+    assert "{:.2f} / {:.2f}".format(*window) in rows["window of ten bins"]
+    (code,) = re.findall(r"```python\n(.*?)```", example, re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "my-recording.md", "exec"), {})
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -91,6 +91,9 @@ def test_every_analysis_prints_json_and_nothing_else(name, run, small, tmp_path,
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))  # the twin becomes a run of the store
     settings = [f"--set={key}={value}" for key, value in QUICK.get(name, {}).items()]
     of = run if name == "twin" else small  # the prior of an iVAE cannot be turned
+    if name == "session":
+        prior = dataclasses.replace(small.config.prior, shared=str(small.path))
+        of = trained_run(tmp_path / "second", dataclasses.replace(small.config, prior=prior))
     assert main(["analyse", str(of.path), name, *settings, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
 

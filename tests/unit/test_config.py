@@ -115,6 +115,7 @@ def test_the_shipped_runs_keep_their_keys():
         "talk-vae": "52e131f8d599",
         "digits-beta-vae": "b9039f79afe1",
         "faces-beta-vae": "ee5759f8366c",
+        "track-ivae": "8ba6ed4dcfbb",
     }
 
 

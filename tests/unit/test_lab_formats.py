@@ -49,6 +49,8 @@ def test_good_units_of_phy_are_counted_in_bins(tmp_path):
         expected = np.bincount((times[unit] / 0.5).astype(int), minlength=data.n)
         np.testing.assert_array_equal(data.x[:, column], expected)
     assert "2 of 4 units left out, of quality mua, noise" in data.meta["notes"]
+    assert data.reading["units"]["7"]["area"] == "VISp"  # kept for tables of units
+    assert isinstance(data.reading["units"]["7"]["depth"], float)
     listed = {v.name: v for v in readers.inspect(tmp_path / "ks")}
     assert set(listed) == {"spikes", "quality", "area", "depth"}
     assert listed["quality"].note == "2 good, 1 mua, 1 noise"

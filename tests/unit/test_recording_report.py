@@ -1,14 +1,16 @@
 """The report on a recording: its keys, its verdicts, and when "same axes" must not be said."""
 
 import json
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from dvae_core import recipes, runs
 from dvae_core.analysis.encode import encoder_means
-from dvae_core.analysis.recording.compute import agreement_of, shuffled
+from dvae_core.analysis.recording.compute import agreement_of, effects_of, shuffled
 from dvae_core.analysis.recording.record import (
     NOTHING,
     SAME_AXES,
@@ -20,9 +22,12 @@ from dvae_core.analysis.recording.record import (
 )
 from dvae_core.analysis.table import begin
 from dvae_core.cli import main
-from dvae_core.config import FileData, MlpNet
+from dvae_core.config import Config, FileData, MlpNet, ModelConfig, PoissonLikelihood, TrainConfig
 from dvae_core.data.load import dataset_of
 from dvae_core.data.split import split
+from dvae_core.metrics.canonical import Consensus
+from dvae_core.model.start import initialise
+from dvae_core.model.vae import Sizes, Vae
 from dvae_core.runs import RunError
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train
@@ -90,6 +95,48 @@ def test_the_report_has_every_key_and_its_axes_are_a_linear_map_of_the_latents(r
     with torch.no_grad():
         change = (vae.decoder(moved).f - vae.decoder(z).f)[axes.member[0]].mean(0).numpy() / 0.01
     np.testing.assert_allclose(change, axes.effect[0, 1], atol=5e-3)
+
+
+def test_a_straight_decoder_has_no_interval_but_that_of_its_seeds():
+    """Its Jacobian is the same at every row, so drawing rows again changes nothing and drawing seeds does."""
+    rng = np.random.default_rng(0)
+    model = ModelConfig(latents=2, net=MlpNet(depth=0), likelihood=PoissonLikelihood(), preprocess="standardise")
+    config = Config(model=model, train=TrainConfig(seeds=(0, 1, 2), betas=(1.0,) * 3))
+    vae = Vae(config, Sizes(d_x=5))
+    initialise(vae, torch.from_numpy(rng.poisson(2.0, (400, 5)).astype(np.float32)))
+    with torch.no_grad():
+        vae.decoder_net.skip.weight.copy_(torch.from_numpy(rng.standard_normal((3, 2, 5))))
+    e = rng.standard_normal((3, 200, 2))
+    turns = np.array([np.linalg.qr(rng.standard_normal((2, 2)))[0] for _ in range(3)])
+    one = effects_of(vae, [1], e[1:2], Consensus(turns[1:2], np.zeros((1, 2))))
+    assert one["effect"].std() > 0.1
+    np.testing.assert_allclose(one["effect_low"], one["effect"][0], atol=1e-6)  # float32
+    np.testing.assert_allclose(one["effect_high"], one["effect"][0], atol=1e-6)
+    all_ = effects_of(vae, [0, 1, 2], e, Consensus(turns, np.zeros((3, 2))))
+    np.testing.assert_allclose(all_["effect"][1], one["effect"][0], atol=1e-6)
+    # a mean of three seeds lies within them, and one draw in nine repeats a single seed: the ends of 95 %
+    np.testing.assert_allclose(all_["effect_low"], all_["effect"].min(0), atol=1e-6)
+    np.testing.assert_allclose(all_["effect_high"], all_["effect"].max(0), atol=1e-6)
+    related = np.repeat(e[:, :10], 20, axis=1)  # ten values that stay for 20 rows each: no interval
+    assert set(effects_of(vae, [0, 1, 2], related, Consensus(turns, np.zeros((3, 2))))) == {"effect"}
+
+
+def test_the_consensus_of_all_rows_is_that_of_the_report(run, tmp_path, capsys):
+    compute(run, control="no")
+    axes = RecordingAxes.load(run, "axes")
+    z = {}
+    for suffix in ("npz", "csv"):
+        out, data = str(tmp_path / f"z.{suffix}"), run.config.data.path
+        assert main(["encode", str(run.path), "--data", data, "--out", out, "--consensus"]) == 0
+        z[suffix] = np.load(out)["mu_z"][0] if suffix == "npz" else pd.read_csv(out)[["z1", "z2"]].to_numpy()
+    np.testing.assert_allclose(z["csv"], z["npz"], atol=1e-6)
+    # where the window of ten rows stays inside a held-out stretch: in another file no split ends a window
+    inside = [k for k, row in enumerate(axes.index) if {row - 5, row + 4} <= set(axes.index.tolist())]
+    assert len(inside) > 50
+    np.testing.assert_allclose(z["npz"][axes.index[inside]], axes.consensus_z[inside], atol=1e-5)
+    copy = shutil.copytree(run.path, tmp_path / "copy", ignore=shutil.ignore_patterns("analysis", "SHA256SUMS"))
+    assert main(["encode", str(copy), "--data", data, "--out", out, "--consensus"]) == 2
+    assert "compute it first: python -m dvae_core analyse" in capsys.readouterr().err
 
 
 def test_the_command_line_prints_it_and_the_control_is_trained_once(run, capsys):

@@ -182,10 +182,32 @@ def test_agreement_across_data_sets_goes_by_u(kind, tmp_path):
     found = sides[0].analysis("agreement-run1")
     assert found["mcc"][0, 2] > 0.97  # cells of u straddle steps of z for numbers
     assert "the same u" in str(found["notes"][0])
+    assert np.isfinite(found["ladder"]).any()
     strange = finished(tmp_path / "strange", np.zeros((2, 50, 2)) + RNG(0).standard_normal((50, 2)),
                        about={"fingerprint": "x", "u_names": ["other"]})  # fmt: skip
     with pytest.raises(RunError, match="share neither"):
         done(sides[0], "agreement", other=strange.id)
+
+
+def test_agreement_across_data_sets_sees_a_u_that_moves_the_spread_alone(tmp_path):
+    """Means say nothing there: the same latents are alike by their log deviations, and their signs stay free."""
+    sds = np.exp(RNG(9).uniform(-1, 1, (20, 2)))
+    sides = []
+    for k in range(2):
+        rng = RNG(k)
+        u = rng.integers(0, 20, 4000)
+        z = sds[u] * rng.standard_normal((4000, 2))
+        about = {"fingerprint": str(k), "has_labels": True, "u_names": ["u"], "u_labels": [str(i) for i in range(20)]}
+        other = sds[rng.permutation(20)][u] * rng.standard_normal((4000, 2))  # members of another world
+        sides.append(finished(tmp_path / f"run{k}", np.stack([z, -z[:, ::-1], other]), u=u, about=about))
+    done(sides[0], "agreement", other="run1")
+    found = sides[0].analysis("agreement-run1")
+    # 200 rows a label: means have a standard error of .07 and log deviations, which spread by .58, one of .05
+    assert found["mcc"][0, 3] > 0.97
+    assert found["mcc"][0, 4] > 0.97  # order and sign do not matter
+    assert found["mcc"][0, 5] < 0.7
+    assert "their sign stays free" in str(found["notes"][0])
+    assert np.isnan(found["ladder"]).all()  # no map of means is fitted to their noise
 
 
 # --- downstream -------------------------------------------------------------------------------------------------------

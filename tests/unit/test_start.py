@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dvae_core import recipes, runs
-from dvae_core.config import SourcesData
+from dvae_core.config import Config, ModelConfig, PoissonLikelihood, SourcesData, TrainConfig
 from dvae_core.data.load import dataset_of
 from dvae_core.model.scaling import settled
 from dvae_core.model.start import initialise
-from dvae_core.model.vae import Vae
+from dvae_core.model.vae import Sizes, Vae
 from dvae_core.training.checkpoint import sizes_of
 from dvae_core.training.train import train
 from tests.helpers import small_config
@@ -84,6 +84,44 @@ def test_the_start_does_not_depend_on_the_instruction_set(tmp_path):
     there = np.load(tmp_path / "start.npz")
     for part, tensor in started(SourcesData(**SMALL)).items():
         np.testing.assert_allclose(there[part], tensor, rtol=1e-6, atol=1e-7, err_msg=part)
+
+
+def counting(start: str, *, window=(0, 0), seeds=tuple(range(12))) -> tuple[Vae, torch.Tensor]:
+    """Return a Poisson population before its first step, on 400 rows of eight units that follow two signals."""
+    rng = np.random.default_rng(0)
+    x = rng.poisson(np.exp(1 + 0.4 * rng.standard_normal((400, 2)) @ rng.standard_normal((2, 8)))).astype(np.float32)
+    likelihood = PoissonLikelihood()
+    model = ModelConfig(latents=2, likelihood=likelihood, preprocess="standardise", start=start, window=window)  # type: ignore[arg-type]
+    config = Config(model=model, train=TrainConfig(seeds=seeds, betas=(1.0,) * len(seeds)))
+    vae = Vae(config, Sizes(d_x=8))
+    seen = np.concatenate([np.roll(x, -k, axis=0) for k in range(-window[0], window[1] + 1)], axis=1)
+    initialise(vae, torch.from_numpy(seen))
+    return vae, torch.from_numpy(seen)
+
+
+@pytest.mark.parametrize("start", ["components", "random", "mirrored"])
+def test_members_start_in_both_orientations(start):
+    """det(A_0^+ A_m) is 1 or -1 times a size: a rotation of the first member's axes, or one with a reflection."""
+    vae, x = counting(start)
+    z = (vae.scaling(x) @ vae.encoder_net.skip.weight).detach().double()
+    z = z - z.mean(1, keepdim=True)
+    signs = [torch.linalg.det(torch.linalg.lstsq(z[0], own).solution).sign().item() for own in z]
+    assert set(signs) == {1.0, -1.0}
+    if start == "mirrored":
+        assert all(a == -b for a, b in zip(signs[::2], signs[1::2], strict=True))
+
+
+@pytest.mark.parametrize("window", [(0, 0), (2, 1)])
+def test_a_mirrored_start_differs_in_one_axis_and_its_log_rates_are_a_regression(window):
+    vae, x = counting("mirrored", window=window, seeds=(3, 4))
+    one, two = vae.encoder_net.skip.weight.detach().numpy()
+    np.testing.assert_array_equal(two, one * [-1, 1])
+    h = vae.scaling(x).double()
+    z = (h - h.mean(0)) @ vae.encoder_net.skip.weight[0].detach().double()
+    counts = vae.row(x).double()
+    expected = (z.T @ (counts - counts.mean(0)) / len(z) / counts.mean(0)).numpy()  # cov(z, x) / mean(x)
+    np.testing.assert_allclose(vae.decoder_net.skip.weight[0].detach().numpy(), expected, atol=1e-5)
+    assert np.abs(expected).max() > 0.1
 
 
 def test_a_resumed_run_keeps_the_axes_of_x_that_it_began_with(tmp_path, monkeypatch):

@@ -305,9 +305,11 @@ def test_loading_a_model_does_not_import_the_training_loop():
 
 
 def test_weights_of_older_runs_load_under_the_names_of_today(tmp_path):
-    """The shipped runs keep the names of their first release; saved again, theirs are the current ones."""
-    for example in runs.examples():
-        assert any(name.startswith("generator.") for name in example.tensors("weights.safetensors"))
+    """Some shipped runs keep the names of their first release; saved again, theirs are the current ones."""
+    names = {run: run.tensors("weights.safetensors") for run in runs.examples()}
+    old = [run for run, tensors in names.items() if any(name.startswith("generator.") for name in tensors)]
+    assert old
+    for example in old:
         vae = load_vae(example)
         assert set(example.weights()) == set(vae.state_dict())
         again = runs.create(tmp_path / example.id, example.config)

@@ -1,6 +1,9 @@
 """Do the seeds of a run agree, with each other and with those of another run? From latents.npz alone, no torch."""
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Shaped
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
@@ -8,6 +11,8 @@ from dvae_core.analysis.common import Computation, alive_latents, good_members
 from dvae_core.axes import evenly
 from dvae_core.config import MlpNet
 from dvae_core.metrics.agreement import RUNGS
+from dvae_core.metrics.matching import assign
+from dvae_core.metrics.signature import FEWEST_ROWS, Signature, common_cells, likeness, signature
 from dvae_core.runs import Run, RunError
 
 ROWS = 2000  # compared at most, evenly spaced
@@ -24,7 +29,9 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     `record.Agreement` documents the content of the file.
 
     Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
-    compared by their mean given u, with one row for each label, or for each of at most 60 cells of u.
+    compared by what u does to their latents: means and log deviations given u, for each label, or each of at most 60
+    cells of u (`metrics.signature`). The ladder of maps, which needs rows, is fitted on the means alone, and only where
+    u moves them.
 
     Args:
         run: A run with latents.
@@ -44,14 +51,15 @@ def agreement(run: Run, *, other: str = "") -> Computation:
             "train more seeds."
         )
     notes: list[str] = []
+    signatures: list[Signature] = []
     same_rows = len(sides) == 1 or _on_common_rows(run, second, sides)  # type: ignore[arg-type]
     if same_rows:
         every = len(sides[0]["index"]) // ROWS + 1
         z = [m[::every].astype(float) for side in sides for m in side["z"]]
         codes = sides[0]["u"][::every] if run.about.get("has_labels") else None
     else:
-        tables, note = _given_u(run, second, sides)  # type: ignore[arg-type]
-        z, codes = tables, None
+        z, signatures, note = _given_u(run, second, sides)  # type: ignore[arg-type]
+        codes = None
         notes.append(note)
     kl, alive = ([k for side in sides for k in side[key]] for key in ("kl", "alive"))
     widest = max(m.shape[1] for m in z)
@@ -64,15 +72,17 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         "udr": np.full(P, np.nan),
     }
     residual = None if codes is None else [_within(m, codes) for m in z]
-    enough = n >= 2 * (widest + 2)
-    if not enough:
+    stand_still = any((of.sign_is_free[a]).any() for of, a in zip(signatures, alive, strict=False))
+    enough = n >= 2 * (widest + 2) and not stand_still
+    if not enough and not stand_still:
         notes.append(f"{n} values of u are too few for the ladder; at least {2 * (widest + 2)} are needed.")
     for i in range(P):
         a = z[i][:, alive[i]]
         for j in range(P):
             b = z[j][:, alive[j]]
             if i < j:
-                out["mcc"][i, j] = out["mcc"][j, i] = metrics.pair_mcc(a, b).value
+                value = metrics.pair_mcc(a, b).value if same_rows else _alike(signatures, alive, i, j).mcc
+                out["mcc"][i, j] = out["mcc"][j, i] = value
                 if residual is not None:
                     pair = residual[i][:, alive[i]], residual[j][:, alive[j]]
                     out["mcc_within"][i, j] = out["mcc_within"][j, i] = metrics.pair_mcc(*pair).value
@@ -80,7 +90,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
                 same = len(alive[i]) == len(alive[j]) and bool((alive[i] == alive[j]).all())
                 r2 = metrics.ladder(a, b, same_axes=same).r2
                 out["ladder"][i, j] = [r2[rung] for rung in RUNGS]
-            strength = metrics.strengths(a, b)
+            strength = metrics.strengths(a, b) if same_rows else _alike(signatures, alive, i, j).strongest
             out["strength"][i, j, np.flatnonzero(alive[i])] = strength
         yield (i + 1) / (P + 1)
     if all(m.shape[1] == widest for m in z) and same_rows:
@@ -149,8 +159,20 @@ def _within(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return z - (sums / np.maximum(counts, 1)[:, None])[codes]
 
 
-def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray], str]:
-    """Return each member's mean latents given u, with one row per label or cell that both data sets have."""
+class _Alike(NamedTuple):
+    """How alike two members of different data are: the MCC of their signatures, and that of each latent's best."""
+
+    mcc: float
+    strongest: np.ndarray
+
+
+def _alike(signatures: list[Signature], alive: list[np.ndarray], i: int, j: int) -> _Alike:
+    strength = likeness(signatures[i], signatures[j])[np.ix_(alive[i], alive[j])].clip(0.0)
+    return _Alike(float(assign(strength)[1].sum() / max(strength.shape)), strength.max(1))
+
+
+def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray], list[Signature], str]:
+    """Return each member's mean latents given u, a row for each label or cell that both data have, and signatures."""
     one, two = run.about, other.about
     u = [side["u"] for side in sides]
     named = (one.get("u_names"), one.get("u_labels")) == (two.get("u_names"), two.get("u_labels"))
@@ -159,26 +181,48 @@ def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray],
             f"{run.title} and {other.title} share neither their held-out rows nor their u, so their latents cannot be "
             "compared; choose runs of the same data, or of data with the same u."
         )
-    codes = [np.asarray(v) for v in u] if one.get("has_labels") else _cells(u[0], u[1])
-    size = 1 + max(int(c.max()) for c in codes)
-    counts = [np.bincount(c, minlength=size) for c in codes]
-    common = np.flatnonzero((counts[0] > 1) & (counts[1] > 1))
+    codes = cells_of(np.asarray(u[0]), np.asarray(u[1]))
+    common = common_cells(*codes)
     if len(common) < 3:
-        raise RunError("The two data sets share fewer than three values of u, too few to compare; choose other runs.")
-    tables = []
-    for side, code, count in zip(sides, codes, counts, strict=True):
+        raise RunError(
+            f"The two data sets share fewer than three values of u with {FEWEST_ROWS} held-out rows each, too few to "
+            "compare; choose other runs."
+        )
+    tables, signatures = [], []
+    for side, code in zip(sides, codes, strict=True):
         for z in side["z"]:
-            sums = np.zeros((size, z.shape[1]))
-            np.add.at(sums, code, z.astype(float))
-            tables.append((sums / np.maximum(count, 1)[:, None])[common])
+            tables.append(np.array([z[code == cell].astype(float).mean(0) for cell in common]))
+            signatures.append(signature(z, code, common))
     what = "labels" if one.get("has_labels") else "cells"
-    note = f"Other data, the same u: compared are the mean latents given u, over {len(common)} {what} both have."
-    few = f" With fewer than {FEW_CELLS} {what} high correlations come by luck; look at the chance line."
-    return tables, note + (few if len(common) < FEW_CELLS else "")
+    note = (
+        f"Other data, the same u: compared is what u does to the latents, their means and log deviations over "
+        f"{len(common)} {what} both have."
+    )
+    if len(common) < FEW_CELLS:
+        note += f" With fewer than {FEW_CELLS} {what} high correlations come by luck; look at the chance line."
+    return tables, signatures, note + _free_signs(sides, signatures)
 
 
-def _cells(one: np.ndarray, two: np.ndarray) -> list[np.ndarray]:
-    """Cut the first two columns of u into at most 60 cells between quantiles of both data sets together."""
+def _free_signs(sides: list[dict], signatures: list[Signature]) -> str:
+    """State of which latents nothing fixes the sign, if there are any."""
+    alive = [a for side in sides for a in side["alive"]]
+    free = sum(int(of.sign_is_free[a].sum()) for of, a in zip(signatures, alive, strict=True))
+    total = sum(int(a.sum()) for a in alive)
+    if not free:
+        return ""
+    return (
+        f" Of {total} latents, all members together, u moves the spread of {free} and not the mean: their sign stays "
+        "free, and no map of means is fitted."
+    )
+
+
+def cells_of(one: Shaped[np.ndarray, "n ..."], two: Shaped[np.ndarray, "m ..."]) -> list[np.ndarray]:
+    """Return the cell of u of each row of two data sets: the label, or one of at most 60 cells.
+
+    The cells lie between quantiles of both data sets together.
+    """
+    if one.ndim == 1:
+        return [one, two]
     columns = min(2, one.shape[1])
     side = CELLS if columns == 1 else int(np.sqrt(CELLS))
     out = [np.zeros(len(one), int), np.zeros(len(two), int)]

@@ -59,6 +59,16 @@ class Agreement(ArrayRecord):
         """The ladder by rung."""
         return {rung: self.ladder[:, :, k] for k, rung in enumerate(RUNGS)}
 
+    @property
+    def has_ladder(self) -> bool:
+        """Whether maps were fitted: they need rows enough, and across data sets latents whose means u moves."""
+        return bool(np.isfinite(self.ladder).any())
+
+    def mean_mcc(self, one: int = 0, two: int = 0) -> float:
+        """Return the mean MCC of the members of run `one` with other members, those of run `two`."""
+        pairs = self.pairs(one, two)
+        return float(self.mcc[pairs[:, 0], pairs[:, 1]].mean())
+
     def labels(self, *names: Sequence[str]) -> tuple[str, ...]:
         """Return the name of each member, given the names of all members of each run."""
         return tuple(names[r][m] for r, m in zip(self.run.tolist(), self.member.tolist(), strict=True))

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import tempfile
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from dvae_core.config import GaussianPrior
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import Split, split
 from dvae_core.metrics.agreement import REACHED
-from dvae_core.metrics.canonical import RULES, Consensus, canonical_axes, consensus, given_u, linear_r2
+from dvae_core.metrics.canonical import RULES, Axes, Consensus, canonical_axes, consensus, given_u, linear_r2
+from dvae_core.metrics.memory import autocorrelation_time, resampled_rows
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -34,7 +36,47 @@ FITTED_ROWS = 10_000  # training rows behind each predictor, at most, evenly spa
 CHEAP_SECONDS = 300.0  # of training: a run that took no longer gets its control without being asked
 CONTROL_MEMBERS = 4
 JACOBIAN_ROWS = 300
+DRAWS = 400  # of the bootstrap of tuning strengths
 MANY_ROWS, MANY_NEIGHBOURS, NEIGHBOURS = 5000, 50, 15  # for decoding by neighbours: more of them if rows are many
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """The seeds of a run that count, and e(x) of each at the training rows and the held-out rows.
+
+    Attributes:
+        good: Their members.
+        vae: All members of the run.
+        dataset: The run's data.
+        parts: Its split.
+        stretch: The stretch of each row, if the encoder has a window.
+        e_train: e(x) at the training rows.
+        e_test: e(x) at the held-out rows.
+        near: The held-out rows behind the agreement.
+        e_near: e(x) there.
+        alive: Latents that are not dead.
+    """
+
+    good: list[int]
+    vae: Vae
+    dataset: Dataset
+    parts: Split
+    stretch: Shaped[np.ndarray, " rows"] | None
+    e_train: Float[np.ndarray, "p n d"]
+    e_test: Float[np.ndarray, "p m d"]
+    near: Shaped[np.ndarray, " k"]
+    e_near: Float[np.ndarray, "p k d"]
+    alive: Shaped[np.ndarray, "p d"]
+
+    def u_at(self, rows: Shaped[np.ndarray, " k"]) -> np.ndarray:
+        """Return u at some rows."""
+        assert self.dataset.u is not None
+        return self.dataset.u[rows]
+
+    def axes(self, e: Float[np.ndarray, "n d"], rule: str) -> Axes:
+        """Return the axes by a rule, from e(x) at the training rows."""
+        at = None if self.stretch is None else self.stretch[self.parts.train]
+        return canonical_axes(e, rule, u=self.u_at(self.parts.train), stretch=at)
 
 
 def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computation:
@@ -58,75 +100,120 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
         RunError: If fewer than two seeds can be compared, the latents have seen u, the run has no u, or a setting is
             not one of those above.
     """
-    config = run.config
     if rule not in ("auto", *RULES) or control not in ("auto", "yes", "no"):
         raise RunError(f"The rule must be auto, {', '.join(RULES)}, and the control auto, yes or no.")
-    if encoder_sees_u(config):
+    seeds, config = seeds_of(run), run.config
+    is_axes = isinstance(config.prior, GaussianPrior) and config.prior.modulate == "variance"
+    chosen = rule if rule != "auto" else "as trained" if is_axes else "u" if config.is_conditional else "slow"
+    yield 0.1
+    axes, tree = compared(seeds, chosen)
+    yield 0.3
+    tree["consensus"] = _agreed(run, seeds, axes, chosen)
+    yield 0.4
+    window = config.model.window
+    tree["decoding"] = decoding_of(seeds.dataset, seeds.parts, seeds.e_train, seeds.e_test, window, seeds.stretch)
+    yield 0.5
+    wanted = control == "yes" or (control == "auto" and run.status().seconds <= CHEAP_SECONDS)
+    tree["shuffled_u"] = None
+    if config.is_conditional and (wanted or run.analysis("shuffled_u") is not None):
+        tree["shuffled_u"] = yield from _control(run, seeds.dataset, seeds.parts, seeds.stretch)
+    tree |= _settings_of(run, seeds) | {"goal": "axes" if is_axes else "reading", "rule": chosen}
+    tree["notes"] = sorted({a.note for a in axes if a.note}) + _notes(run, seeds.good, tree["shuffled_u"])
+    pairs = None if tree["shuffled_u"] is None else tree["shuffled_u"]["same_pairs"]
+    tree["verdict"] = verdict_of(tree["linear_r2"], tree["same_pairs"], pairs, latents=config.model.latents)
+    tree["statement"] = statement_of(tree)
+    record = Recording(**tree).save(run, "recording")
+    yield 1.0
+    return record
+
+
+def seeds_of(run: Run) -> Seeds:
+    """Return e(x) of every seed that counts.
+
+    Raises:
+        RunError: If fewer than two seeds can be compared, the latents have seen u, or the run has no u.
+    """
+    if encoder_sees_u(run.config):
         raise RunError("This run's encoder sees u, so its seeds agree on u at least; train it with a student.")
     dataset, good = data_of(run), good_members(run)
     if dataset.u is None:
         raise RunError(f"{dataset.name} has no u, and this report is about what u does; use the agreement analysis.")
     if len(good) < 2:
         raise RunError("At least two seeds that neither failed nor are stuck are needed; train more seeds.")
-    prior = config.prior
-    is_axes = isinstance(prior, GaussianPrior) and prior.modulate == "variance"
-    chosen = rule if rule != "auto" else "as trained" if is_axes else "u" if config.is_conditional else "slow"
-    vae, parts = load_vae(run), split(dataset, config.split, gap=config.gap)
-    stretch = stretches_of(vae, dataset)
+    vae, parts = load_vae(run), split(dataset, run.config.split, gap=run.config.gap)
     e_train, e_test = (encoder_means(vae, dataset, r)[good].astype(float) for r in (parts.train, parts.held_out))
-    yield 0.1
-
-    near = parts.held_out[evenly(len(parts.held_out), AGREEMENT_ROWS)]
-    e_near = e_test[:, evenly(len(parts.held_out), AGREEMENT_ROWS)]
-    latents = run.latents()
+    some, latents = evenly(len(parts.held_out), AGREEMENT_ROWS), run.latents()
     assert latents is not None
     alive = latents["kl_latent"][good] >= metrics.DEAD_NATS
-    u_train, u_near = dataset.u[parts.train], dataset.u[near]
-    at = None if stretch is None else stretch[parts.train]
-    by_rule = {r: [canonical_axes(own, r, u=u_train, stretch=at) for own in e_train] for r in RULES}
-    residual = np.array([own - given_u(own, u_near) for own in e_near])
-    found: dict[str, Any] = agreement_of(e_near, alive)
-    within = agreement_of(residual, alive, pairs=False)
+    stretch = stretches_of(vae, dataset)
+    return Seeds(
+        good, vae, dataset, parts, stretch, e_train, e_test, parts.held_out[some], e_test[:, some], alive
+    )  # fmt: skip
+
+
+def compared(seeds: Seeds, rule: str) -> tuple[list[Axes], dict[str, Any]]:
+    """Return each seed's axes by a rule, and how well seeds agree: as trained, linearly, by each rule, within u."""
+    u_near, pairs = seeds.u_at(seeds.near), _pairs(len(seeds.good))
+    by_rule = {r: [seeds.axes(own, r) for own in seeds.e_train] for r in RULES}
+    residual = np.array([own - given_u(own, u_near) for own in seeds.e_near])
+    found = agreement_of(seeds.e_near, seeds.alive)
     found["rule_axes_mcc"] = {
-        r: _spread([metrics.pair_mcc(*(axes[i].of(e_near[i]) for i in pair)).value for pair in _pairs(len(good))])
+        r: _spread([metrics.pair_mcc(*(axes[i].of(seeds.e_near[i]) for i in pair)).value for pair in pairs])
         for r, axes in by_rule.items()
     }
-    axes = by_rule[chosen]
-    turned = [own @ found_axes.A.T for own, found_axes in zip(residual, axes, strict=True)]
-    within["rule_axes_mcc"] = _spread([metrics.pair_mcc(turned[i], turned[j]).value for i, j in _pairs(len(good))])
-    yield 0.3
+    within = agreement_of(residual, seeds.alive, pairs=False)
+    turned = [own @ axes.A.T for own, axes in zip(residual, by_rule[rule], strict=True)]
+    within["rule_axes_mcc"] = _spread([metrics.pair_mcc(turned[i], turned[j]).value for i, j in pairs])
+    shares = [given_u(own, u_near).var(0) / own.var(0) for own in seeds.e_near]
+    return by_rule[rule], {**found, "within_u": within, "u_share": float(np.mean(shares))}
 
-    free = "order" if chosen == "as trained" else "rotation"
+
+def _agreed(run: Run, seeds: Seeds, axes: list[Axes], rule: str) -> dict[str, float] | None:
+    """Write axes.npz with the consensus of the seeds; return how well that of one half agrees with the other's."""
+    free = "order" if rule == "as trained" else "rotation"
 
     def agreed(members: list[int]) -> Consensus:
         """Return the consensus of these members in the rule's axes."""
-        both = consensus(e_train[members], free=free)
-        final = canonical_axes(both.of(e_train[members]), chosen, u=u_train, stretch=at)
+        both = consensus(seeds.e_train[members], free=free)
+        final = seeds.axes(both.of(seeds.e_train[members]), rule)
         return Consensus(final.A @ both.maps, both.b)
 
-    whole = agreed(list(range(len(good))))
-    halves = None
-    if len(good) >= 4:
-        sides = [list(range(start, len(good), 2)) for start in (0, 1)]
-        one, two = (agreed(side).of(e_near[side]) for side in sides)
-        both_ways = [linear_r2(one, two), linear_r2(two, one)]
-        halves = {"linear_r2": float(np.mean(both_ways)), "axes_mcc": metrics.pair_mcc(one, two).value}
+    whole = agreed(list(range(len(seeds.good))))
     RecordingAxes(
-        rule=chosen, member=np.array(good), A=np.array([a.A for a in axes]), b=np.array([a.b for a in axes]),
+        rule=rule, member=np.array(seeds.good), A=np.array([a.A for a in axes]), b=np.array([a.b for a in axes]),
         eigenvalue=np.array([a.eigenvalue for a in axes]), low=np.array([a.low for a in axes]),
         high=np.array([a.high for a in axes]), plane=np.array([a.plane for a in axes]), consensus_maps=whole.maps,
-        consensus_b=whole.b, index=parts.held_out, consensus_z=whole.of(e_test),
-        effect=effects_of(vae, good, e_near, whole),
+        consensus_b=whole.b, index=seeds.parts.held_out, consensus_z=whole.of(seeds.e_test),
+        **effects_of(seeds.vae, seeds.good, seeds.e_near, whole),
     ).save(run, "axes")  # fmt: skip
-    yield 0.4
+    if len(seeds.good) < 4:
+        return None
+    one, two = (
+        agreed(side).of(seeds.e_near[side])
+        for side in (list(range(start, len(seeds.good), 2)) for start in (0, 1))
+    )  # fmt: skip
+    both_ways = [linear_r2(one, two), linear_r2(two, one)]
+    return {"linear_r2": float(np.mean(both_ways)), "axes_mcc": metrics.pair_mcc(one, two).value}
 
-    decoding = decoding_of(dataset, parts, e_train, e_test, config.model.window, stretch)
-    yield 0.5
-    wanted = control == "yes" or (control == "auto" and run.status().seconds <= CHEAP_SECONDS)
-    shuffled = None
-    if config.is_conditional and (wanted or run.analysis("shuffled_u") is not None):
-        shuffled = yield from _control(run, dataset, parts, stretch)
-    notes = sorted({a.note for a in axes if a.note})
+
+def _settings_of(run: Run, seeds: Seeds) -> dict[str, Any]:
+    """Return what the report says of the run itself, and what random rotations give."""
+    config, latents = run.config, run.latents()
+    assert latents is not None
+    logvar = latents["prior_logvar"][seeds.good].astype(float) if config.is_conditional else None
+    return {
+        "latents": config.model.latents,
+        "seeds": [config.train.seeds[m] for m in seeds.good],
+        "rows": len(seeds.near),
+        "rotation_floor": metrics.rotation_mcc(config.model.latents),
+        "log_var_sd": None if logvar is None else float(logvar.std(1).mean()),
+        "share_start": config.model.start == "components",
+    }
+
+
+def _notes(run: Run, good: list[int], shuffled: Mapping[str, Any] | None) -> list[str]:
+    """Return sentences about what is missing, and why the agreement may be less than it seems."""
+    config, notes = run.config, []
     if not config.is_conditional:
         notes.append("This model has no prior p(z|u), so nothing that u does can have chosen its axes.")
     elif shuffled is None:
@@ -141,45 +228,36 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
     if left_out:
         notes.append(f"Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}.")
-    logvar = latents["prior_logvar"][good].astype(float) if config.is_conditional else None
-    tree: dict[str, Any] = {
-        "goal": "axes" if is_axes else "reading",
-        "latents": config.model.latents,
-        "seeds": [config.train.seeds[m] for m in good],
-        "rows": len(near),
-        "rotation_floor": metrics.rotation_mcc(config.model.latents),
-        "rule": chosen,
-        **found,
-        "within_u": within,
-        "u_share": float(np.mean([given_u(own, u_near).var(0) / own.var(0) for own in e_near])),
-        "consensus": halves,
-        "decoding": decoding,
-        "shuffled_u": shuffled,
-        "log_var_sd": None if logvar is None else float(logvar.std(1).mean()),
-        "share_start": config.model.start == "components",
-        "notes": notes,
-    }
-    pairs = None if shuffled is None else shuffled["same_pairs"]
-    tree["verdict"] = verdict_of(tree["linear_r2"], tree["same_pairs"], pairs, latents=config.model.latents)
-    tree["statement"] = statement_of(tree)
-    record = Recording(**tree).save(run, "recording")
-    yield 1.0
-    return record
+    return notes
 
 
 @torch.no_grad()
 def effects_of(
     vae: Vae, members: list[int], e: Float[np.ndarray, "p n d"], axes: Consensus
-) -> Float[np.ndarray, "p d d_x"]:
-    """Return d f / d z of these members, averaged over rows: f the decoder's output, z the axes of the consensus.
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """Return the mean over rows of d f / d z: f the decoder's output, z the axes of the consensus, with an interval.
 
-    With z = M (e - b), d f / d z = M^-T d f / d e. The rows are at most 300 of the given ones.
+    With z = M (e - b), d f / d z = M^-T d f / d e. The rows are at most 300 of the given ones. The interval is that of
+    the mean over members: members are drawn again, and rows in blocks of three autocorrelation times.
+
+    Returns:
+        `effect` [p d d_x], and `effect_low` and `effect_high` [d d_x] unless the rows are too few for an interval.
     """
     some = e[:, evenly(e.shape[1], JACOBIAN_ROWS)]
     z = torch.zeros(vae.p, *some.shape[1:])
     z[members] = torch.from_numpy(some).float()
-    of_latents = vae.decoder_with_jacobian(z)[1][members].double().mean(1).numpy()
-    return np.linalg.inv(axes.maps).transpose(0, 2, 1) @ of_latents
+    of_latents = vae.decoder_with_jacobian(z)[1][members].double().numpy()
+    turns = np.linalg.inv(axes.maps).transpose(0, 2, 1)
+    found, of_axes = {"effect": turns @ of_latents.mean(1)}, turns[:, None] @ of_latents
+    rng, p = np.random.default_rng(0), len(members)
+    time = max(autocorrelation_time(own) for own in some)
+    rows = resampled_rows(some.shape[1], time, DRAWS, rng)
+    if rows is None:
+        return found
+    seeds = rng.integers(0, p, (DRAWS, p))
+    draws = np.array([of_axes[s].mean(0)[r].mean(0) for s, r in zip(seeds, rows, strict=True)])
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return found | {"effect_low": low, "effect_high": high}
 
 
 def agreement_of(

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.records import ArrayRecord, TreeRecord
+from dvae_core.runs import Run, RunError
 
 Verdict = Literal["same axes", "same space, axes by convention", "seeds do not agree: nothing to interpret"]
 SAME_AXES: Verdict = "same axes"
@@ -94,6 +96,9 @@ class RecordingAxes(ArrayRecord):
         effect: For each member, the change of the decoder's output (log rates for counts) in every column of x per
             standard deviation of each axis of the consensus: its Jacobian, averaged over held-out rows. None in files
             of earlier versions.
+        effect_low: Lower end of the 95 % interval of its mean over members, from drawing members and blocks of rows
+            again; None in files of earlier versions, or with too few independent stretches of rows.
+        effect_high: Its upper end.
     """
 
     rule: str
@@ -109,6 +114,47 @@ class RecordingAxes(ArrayRecord):
     index: Int[np.ndarray, " n"]
     consensus_z: Float[np.ndarray, "n d"]
     effect: Float[np.ndarray, "p d d_x"] | None = None
+    effect_low: Float[np.ndarray, "d d_x"] | None = None
+    effect_high: Float[np.ndarray, "d d_x"] | None = None
+
+    def strongest(self, latent: int) -> list[int]:
+        """Return the columns of x by how much they change along an axis, the strongest first."""
+        assert self.effect is not None
+        return np.argsort(-np.abs(self.effect[:, latent].mean(0)), kind="stable").tolist()
+
+    def consensus(self, mu_z: Float[np.ndarray, "p n d"]) -> Float[np.ndarray, "n d"]:
+        """Return the consensus at any rows, from e(x) of every member of the run there."""
+        centred = mu_z[self.member].astype(float) - self.consensus_b[:, None]
+        return (centred @ self.consensus_maps.transpose(0, 2, 1)).mean(0)
+
+
+def along(
+    run: Run, axes: RecordingAxes, latent: int
+) -> tuple[list[int], Float[np.ndarray, "n d_x"], Float[np.ndarray, "n 1"]]:
+    """Return the columns of x from the one that rises most along an axis to the one that falls most.
+
+    With them come held-out x in this order, and the consensus at the same rows.
+    """
+    assert axes.effect is not None
+    latents = held_out(run)
+    rows = latents["x_rows"]
+    order = np.argsort(-axes.effect[:, latent].mean(0), kind="stable")
+    at = np.searchsorted(axes.index, latents["index"][rows])
+    return order.tolist(), latents["x"][:, order], axes.consensus_z[at, latent : latent + 1]
+
+
+def consensus_of(run: Run, mu_z: Float[np.ndarray, "p n d"]) -> Float[np.ndarray, "n d"]:
+    """Return the consensus of the seeds, in the axes that the analysis `recording` chose, from every member's e(x).
+
+    Raises:
+        RunError: If that analysis has not been computed.
+    """
+    axes = RecordingAxes.load(run, "axes")
+    if axes is None:
+        raise RunError(
+            f"{run.title} has no consensus yet; compute it first: python -m dvae_core analyse {run.path} recording"
+        )
+    return axes.consensus(mu_z)
 
 
 def verdict_of(linear: Mapping[str, float], same_pairs: float, control_pairs: float | None, *, latents: int) -> Verdict:

@@ -42,6 +42,7 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
     check_budget(path, size, ask.budget_bytes)
     arrays = recording.load(wanted)
     times, names, at, silent = _units(recording, arrays, choice.x)
+    record.units = units.described(recording, names, choice.x, at, len(names) + silent)
     known = units.chosen(recording, ask, record, names, choice.x, at, len(names) + silent)
     times, names = [t for t, keep in zip(times, known, strict=True) if keep], tuple(np.array(names)[known].tolist())
     every = np.concatenate(times) if times else np.zeros(0)

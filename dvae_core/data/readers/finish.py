@@ -35,6 +35,8 @@ def finish(
     if scale is None:
         scale = 1 / 255 if shape and x.dtype.kind in "iu" and x.max() > 1 else 1.0
     names = x_names or more.pop("x_names", ()) or _titles(recording, choice.x, choice.columns, x.shape[1], shape)
+    if not x_names and shape is None and recording.layout != "table":
+        record.units = units.described(recording, names, choice.x, np.arange(len(names)), len(names))
     if not x_names and (units.asked(ask) or recording.quality):
         x, names = _some_units(recording, ask, choice, record, x, tuple(names), shape, ask.rate_hz or rate)
     given: dict[str, Any] = {"x_names": names, "x_shape": shape, "x_scale": scale}

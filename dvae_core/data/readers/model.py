@@ -168,6 +168,7 @@ class ReadingRecord:
     left_out: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    units: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name, their area and depth where stated
 
     def leave_out(self, what: str, rows: int, total: int, why: str) -> None:
         """Count rows or bins that were left out of the data."""
@@ -181,7 +182,7 @@ class ReadingRecord:
             "variables": [v.as_dict() for v in self.variables[:2000]],
             "x": self.x, "u": self.u, "z": self.z, "rows": self.rows, "rate": self.rate,
             "left_out": self.left_out, "notes": self.notes, "questions": [q.as_dict() for q in self.questions],
-        }  # fmt: skip
+        } | ({"units": self.units} if self.units else {})  # fmt: skip
 
 
 class Part(NamedTuple):

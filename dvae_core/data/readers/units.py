@@ -9,7 +9,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.common import Ask, check_names
-from dvae_core.data.readers.model import Labels, Part, ReadingRecord, Recording
+from dvae_core.data.readers.model import Labels, Part, ReadingRecord, Recording, Variable
 
 EVERY = "all"  # as the only quality: use units of every quality
 
@@ -140,20 +140,47 @@ def _texts(recording: Recording, what: str, x: Sequence[str], at: np.ndarray, to
     return np.array([f"{v:g}" if found.dtype.kind == "f" else str(v) for v in found.tolist()])
 
 
-def _property(recording: Recording, what: str, x: Sequence[str], at: np.ndarray, total: int) -> Any:
-    """Return the variable that states a property of the units, one entry each."""
+def described(
+    recording: Recording, names: Sequence[str], x: Sequence[str], at: np.ndarray, total: int
+) -> dict[str, dict[str, Any]]:
+    """Return the area and the depth of each unit by its name, as far as the file states them.
+
+    Args:
+        recording: See `chosen`, like the others.
+        names: Names of the units.
+        x: The variables that x consists of.
+        at: The position of each unit in the file.
+        total: Number of units in the file.
+    """
+    known: dict[str, list[Any]] = {}
+    if len(x) == 1 and len(_stating(recording, "area", x, total)) == 1:
+        known["area"] = _texts(recording, "area", x, at, total).tolist()
+    if len(x) == 1 and len(_stating(recording, "depth", x, total)) == 1:
+        depth = _property(recording, "depth", x, at, total)
+        if not isinstance(depth, Labels) and depth.dtype.kind in "iuf":
+            known["depth"] = [round(float(v), 3) for v in depth]
+    return {name: {what: values[i] for what, values in known.items()} for i, name in enumerate(names)} if known else {}
+
+
+def _stating(recording: Recording, what: str, x: Sequence[str], total: int) -> list[Variable]:
+    """Return the variables that may state a property of the units, one entry each."""
     fits = [
         v for v in recording.variables
         if v.readable and v.name not in x and prod(v.shape) == max(v.shape, default=0) == total
         and _PROPERTIES[what].fullmatch(re.split(r"[/.]", v.name)[-1])
     ]  # fmt: skip
-    described = [v for v in fits if v.axes[:1] == ("unit",)] or fits
-    if len(x) != 1 or len(described) != 1:
-        several = f"several ({', '.join(v.name for v in described)})" if len(described) > 1 else "none"
+    return [v for v in fits if v.axes[:1] == ("unit",)] or fits
+
+
+def _property(recording: Recording, what: str, x: Sequence[str], at: np.ndarray, total: int) -> Any:
+    """Return the variable that states a property of the units, one entry each."""
+    found = _stating(recording, what, x, total)
+    if len(x) != 1 or len(found) != 1:
+        several = f"several ({', '.join(v.name for v in found)})" if len(found) > 1 else "none"
         raise DataError(
             f"To choose units by {what}, {recording.path.name} needs one variable called {what} with an entry for each "
             f"of the {total:,} units; it has {several}."
         )
-    values = recording.load({described[0].name: Part()})[described[0].name]
+    values = recording.load({found[0].name: Part()})[found[0].name]
     values = values if isinstance(values, Labels) else np.asarray(values).ravel()
     return values[at]

@@ -10,6 +10,7 @@ from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import follows, natural_parameters
 from dvae_core.analysis.posterior import record as posteriors
 from dvae_core.analysis.posterior.record import Posteriors
+from dvae_core.analysis.recording.record import Recording
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.tables import member_table, rank_test
@@ -293,4 +294,27 @@ def close() -> str:
     return (
         "A recording has no true factors. Compare seeds, check the conditions, and report up to which transformation "
         "the latents are determined."
+    )
+
+
+def place_cells() -> str:
+    """State what may be said of the shipped recording's latents, each number with its reference."""
+    found = Recording.load(shipped("track-ivae"), "recording")
+    return "" if found is None else may_be_said(found)
+
+
+def may_be_said(found: Recording) -> str:
+    """State what a report allows to say, in the order in which a room asks.
+
+    Args:
+        found: The report on a recording.
+    """
+    read, seeds, control = found.decoding["linear"], len(found.seeds), found.shuffled_u
+    scores = [read["latents"]["mean"], read["window"]["mean"]]
+    shuffled = "" if control is None else f", {control['decoding']['linear']['latents']['mean']:.2f} if u is shuffled"
+    return (
+        f"**{found.verdict[0].upper()}{found.verdict[1:]}.** Position is read from z at R² {scores[0]:.2f} (from x "
+        f"itself {scores[1]:.2f}{shuffled}); that was asked for, and is no discovery. Between {COUNTS[seeds]} seeds: "
+        f"space R² {found.linear_r2['mean']:.2f}, axes MCC {found.own_axes_mcc['mean']:.2f} (random rotations "
+        f"{found.rotation_floor:.2f})."
     )

@@ -15,7 +15,7 @@ from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.loss import loss_of
-from dvae_core.live.modes import population
+from dvae_core.live.modes import cloud, population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
 from dvae_core.metrics import FLOORS, mcc
@@ -313,3 +313,10 @@ def closing_table() -> None:
     with st.container(horizontal=True):
         for name in ("data", "train", "recover"):
             ui.link(name, keep=())
+
+
+def place_cells() -> None:
+    """A pad over the latents of a real recording, and what every unit does there: raster and tuning curves."""
+    run = shipped("track-ivae")
+    member = best_member(run)
+    _drag(run, member, 2, mode="pad", cloud=cloud(run, member), x_names=run.about["x_names"])

@@ -352,6 +352,22 @@ SLIDES = (
         more=("recover", {"run": "talk-ivae", "view": "scores"}),
     ),
     Slide(
+        "recording",
+        3,
+        "A real recording: one space in every seed, and axes by convention.",
+        demos.place_cells,
+        captions.place_cells,
+        notes="31 units of rat CA1 (data: nelpy, MIT licence); a point is 100 ms of spikes. Drag along the cloud: one "
+        "unit after the other fires, which is place coding, seen from spikes alone. Every seed finds this space. "
+        "Another seed turns its axes, so do not name them. With u shuffled, seeds agree as well, but position is no "
+        "longer read from them: agreement is no evidence for u.",
+        maths=CONDITIONAL_PRIOR + r" with $x$ counts: $p_\theta(x|z) = \prod_j \mathrm{Poisson}(x_j; e^{f_j(z)})$",
+        question="31 place cells, six seeds, u = position. What may be published about the latents?",
+        options=("They are the brain's code", "One space; axes by convention", "Nothing"),
+        right="One space; axes by convention",
+        more=("agree", {"run": "track-ivae"}),
+    ),
+    Slide(
         "close",
         3,
         "What must u be like?",

@@ -1,0 +1,87 @@
+"""What came of training a new session against the prior of a run, and the sentences that go with it. No torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dvae_core.analysis.records import TreeRecord
+from dvae_core.runs import Run
+
+CHEAP, DEAR = 0.1, 0.3  # nats a row: below the first sharing costs next to nothing, above the second too much
+
+
+@dataclass(frozen=True)
+class Session(TreeRecord):
+    """analysis/session.json. Bounds are held-out, in nats a row.
+
+    Attributes:
+        other: Title of the run whose prior is shared.
+        member: The member of this run with the best bound.
+        starts: For each member its seed, whether it started as a mirror image, its bound, and whether it counts.
+        cells: Cells of u in which both sessions have rows enough.
+        likeness: Correlation of the signatures (`metrics.signature`) of each latent of the other run with each here.
+        best: For each latent of the other run, its partner in the best order.
+        in_order: Mean likeness of the latents as they stand.
+        matched: Mean likeness in the best order.
+        next: Mean likeness in the best other order; None if there is none, or too many latents to try every order.
+        own_in_order: in_order of a population that trained a prior of its own on this session.
+        own_matched: matched of that population.
+        sign_free: Latents (0-based) whose sign stays free, because u moves their spread and not their mean.
+        elbo: Bound with the shared prior.
+        own_elbo: Bound with a prior of its own.
+        price: own_elbo - elbo, of the same rows.
+        price_error: Its standard error over stretches of rows that do not depend on one another.
+        statement: What may be said of it, in full sentences.
+    """
+
+    other: str
+    member: int
+    starts: list
+    cells: int
+    likeness: list
+    best: list
+    in_order: float
+    matched: float
+    next: float | None
+    own_in_order: float
+    own_matched: float
+    sign_free: list
+    elbo: float
+    own_elbo: float
+    price: float
+    price_error: float
+    statement: str
+
+
+def shares_prior(run: Run) -> bool:
+    """Whether a run was trained against the prior of another one."""
+    return bool(getattr(run.config.prior, "shared", ""))
+
+
+def statement_of(record: Mapping[str, Any]) -> str:
+    """Return the sentences that these numbers allow, for a page or a paper."""
+    d, price, error = len(record["best"]), record["price"], record["price_error"]
+    if record["best"] == list(range(d)):
+        other = "" if record["next"] is None else f"; in the best other order {record['next']:.2f}"
+        order = (
+            f"The latents come out in the order of {record['other']}: one by one, what u does to them is alike at "
+            f"{record['in_order']:.2f}{other}."
+        )
+    else:
+        order = (
+            f"The latents do not come out in the order of {record['other']}: alike at {record['in_order']:.2f} one by "
+            f"one, and at {record['matched']:.2f} in another order."
+        )
+    free = [f"z{i + 1}" for i in record["sign_free"]]
+    sign = "" if not free else (
+        f" The sign of {' and '.join(free)} stays free, because u moves {'its' if len(free) == 1 else 'their'} spread "
+        "and not the mean."
+    )  # fmt: skip
+    cost = f" A prior of its own gains {price:.2f} \N{PLUS-MINUS SIGN} {error:.2f} nats a row:"
+    if price > DEAR and price > 2 * error:
+        end = " this session does not share p(z|u), and its latents should not be called the same."
+    elif price <= CHEAP:
+        end = " sharing costs next to nothing, so nothing speaks against one p(z|u) for both sessions."
+    else:
+        end = " whether the sessions share p(z|u) stays open."
+    return order + sign + cost + end
