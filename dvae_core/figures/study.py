@@ -173,9 +173,9 @@ def dimensions(
     )  # fmt: skip
     fig.add_hline(stable, line={"color": COLOURS["reference"], "dash": "dash"}, row=1, col=2)  # type: ignore[arg-type]
     if chosen is not None:
-        bar: dict[str, Any] = {"line": {"color": COLOURS["reference"], "width": 18}, "opacity": 0.25, "row": 1}
         for col in (1, 2):
-            fig.add_vline(x.index(str(chosen)), col=col, **bar)
+            bar: dict[str, Any] = {"line": {"color": COLOURS["reference"], "width": 18}, "row": 1, "col": col}
+            fig.add_vline(x.index(str(chosen)), opacity=0.25, **bar)
     fig.update_xaxes(title="latents", type="category", categoryarray=x)
     fig.update_yaxes(title="held-out bound (nats)", row=1, col=1)
     fig.update_yaxes(title="R² between seeds, worst pair", row=1, col=2)

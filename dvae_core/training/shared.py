@@ -1,5 +1,6 @@
 """Take the prior p(z|u) of another run: the latents of a new session then follow u as those of that run do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,5 +56,5 @@ def _check(other: Run, vae: Vae, dataset: Dataset) -> None:
         )
 
 
-def _labels(names: list[str]) -> str:
+def _labels(names: Sequence[str]) -> str:
     return f" ({', '.join(names[:6])}{' ...' if len(names) > 6 else ''})" if names else ""
