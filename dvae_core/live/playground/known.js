@@ -51,7 +51,7 @@ export class Known {
       element("p", { class: "name", textContent: "Agreement between seeds" }),
       this.words,
       ...Object.values(this.bars).map(({ node }) => node),
-      element("p", { class: "name", textContent: "And the truth? MCC with the true factors" }),
+      element("p", { class: "name", textContent: "And the truth? MCC: 1 if the factors are found" }),
       this.ask,
       this.answer,
     );

@@ -141,7 +141,7 @@ export class Scene {
     this.legend.replaceChildren(
       ...Array.from({ length: marks.count }, (_, hue) => legendEntry(hue, hueOf(hue, theme), marks.isOfU ? String(hue + 1) : name(hue))),
     );
-    this.legend.prepend(element("span", { textContent: marks.isOfU ? "u:" : "s1, s2:" }));
+    this.legend.prepend(element("span", { textContent: marks.isOfU ? "u, a label of each row:" : "s1, s2:" }));
     if (!this.canDraw) return;
     const used = this.clouds.map((cloud, value) => ({ cloud, value }));
     let hue = 0;

@@ -19,7 +19,7 @@ export const CHOICES = {
   prior: {
     label: "The model sees",
     options: { normal: "x alone", u: "x and u", time: "x in time", shuffled: "x, time shuffled" },
-    help: "The prior: N(0, I), p(z|u), or p(z_t | z_(t-1)) with the rows in order or shuffled",
+    help: "u is the label of each row, its colour here. The priors are N(0, I), p(z|u), and p(z_t | z_(t-1)) with the rows in order or shuffled",
   },
   posterior: { label: "q(z|x)", options: { diagonal: "diagonal", full: "full", "gauss-newton": "Gauss-Newton" } },
 };
