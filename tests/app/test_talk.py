@@ -11,6 +11,7 @@ from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import natural_parameters
 from dvae_core.analysis.recording.record import NOTHING, SAME_SPACE, Recording
+from dvae_core.identify import bend
 from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
 from pages.ui.talk import captions, without_u, worked
@@ -227,6 +228,27 @@ def test_a_hidden_u_bends_hardly_and_one_cluster_not_at_all():
     found = without_u.trained()["hidden"]
     assert max(found["mcc"]) < found["ivae"]
     assert f"{len(found['mcc'])} seeds" in without_u.seeds_words(found)
+
+
+def test_time_bends_the_curve_and_neither_of_its_controls_does():
+    assert (
+        "0.47 nats for memories 0.95 and 0.6, 0.00 for equal memories and 0.00 for shuffled" in without_u.time_numbers()
+    )
+    words = [without_u.memory_words(a, bend.pairs((without_u.MEMORY, a))) for a in without_u.MEMORIES]
+    assert words[-1] == "Memories 0.95 and 0.95: flat"  # the only place of the slider without a claim
+    assert [w for w in words if w.endswith("flat")] == [words[-1]]
+    points = bend.lags((0.0, 0.9), 4000)
+    found = [np.corrcoef(each.T)[0, 1] for each in points]
+    assert found == pytest.approx([0.0, 0.9], abs=0.05)  # three standard errors
+
+
+def test_the_closing_line_is_said_only_where_the_table_bears_it_out(monkeypatch):
+    assert without_u.closing_words().startswith("**No assumption, no axes;")
+    flat, bent = without_u.closing_rows()
+    assert "N(0, I)" in [name for name, _, _ in flat]
+    assert "u seen" in [name for name, _, _ in bent]
+    monkeypatch.setattr(without_u, "closing_rows", lambda: (bent, flat))
+    assert "does not tell" in without_u.closing_words()
 
 
 def test_decoded_gaussians_fill_in_the_density_and_a_turn_leaves_it():

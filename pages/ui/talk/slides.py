@@ -7,6 +7,7 @@ writes the sentences that depend on numbers, and `pages/talk.py` shows one slide
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pages.ui import arrow_views
 from pages.ui.talk import captions, demos, without_u, worked
 
 CHAPTERS = ("Just do it", "Bad news", "Rescue", "Without u")
@@ -399,6 +400,27 @@ SLIDES = (
         more=("recover", {"run": "talk-ivae", "recover_view": "ica"}),
     ),
     Slide(
+        "time",
+        4,
+        "Watch it move: if every factor has a memory of its own, time fixes the axes.",
+        without_u.time,
+        without_u.time_numbers,
+        notes="Slide a₂ to .95: both memories are equal, and the curve is flat; that is one control, shuffled "
+        "rows (dashed) are the other. At .6 a turn costs .47 nats. Then train it live: six seeds, no u, a nonlinear f. Each arrow is "
+        "where a latent points among the true factors, which lie along the green lines: all arrows end on them. The "
+        "line of chapter 2 that breaks: the covariance of a pair of rows is [[I, A], [A, I]], and M A Mᵀ is not A "
+        "unless memories are equal. Left over: order and sign. At .8 and .7 (.02 nats) no training found the axes.",
+        maths=r"$$p(z_t|z_{t-1}) = \prod_i N(a_i z_{t-1,i},\, 1 - a_i^2), \qquad \mathrm{E}[h_i(z_t)|z_{t-1}] = "
+        r"b_i h_i(z_{t-1})$$ so $h_i$ is an eigenfunction, a product of Hermite polynomials; $h_i \sim N(0, 1)$ leaves "
+        r"degree 1. Distinct $a$: $h_i = \pm z_j$. Equal $a$: a rotation.",
+        question="No u, a nonlinear f, but the rows are a film. What do neighbouring rows fix?",
+        options=("Nothing", "The axes, always", "The axes, if memories differ"),
+        right="The axes, if memories differ",
+        more=("bend", {}),
+        live="talk-time",
+        watch=arrow_views.live,
+    ),
+    Slide(
         "hidden",
         4,
         "“u was hidden!” A mixture identifies the axes, and hardly any data will tell.",
@@ -414,6 +436,18 @@ SLIDES = (
         question="Five clusters, and nobody tells the model which row is in which. Does the likelihood tell the axes?",
         options=("No", "Hardly", "As well as with u"),
         right="Hardly",
+        more=("bend", {}),
+    ),
+    Slide(
+        "nats",
+        4,
+        "No assumption, no axes: an assumption helps by as many nats as it bends the curve.",
+        without_u.table,
+        without_u.closing_words,
+        notes="Left: what is flat, or bends by less than .04 nats; no training found the axes there. Right: what "
+        "bends. Every row has its control on the other side: shuffled or equal memories, hidden u, Gaussian factors. "
+        "Send the room to What bends the curve? with one question: what do you assume, and how many nats is it worth?",
+        maths=r"$$\text{bend}(M) = \max_{p} \mathrm{E} \log p(z) - \max_{p} \mathrm{E} \log p(M^\top z)$$",
         more=("bend", {}),
     ),
 )

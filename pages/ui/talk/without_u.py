@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures, runs
+from dvae_core.analysis.common import good_members
+from dvae_core.analysis.tables import member_table
 from dvae_core.figures.style import number
 from dvae_core.identify import bend, straight
 from dvae_core.identify.matrices import turned
@@ -16,7 +18,7 @@ from dvae_core.runs import RunError
 from pages.ui import bend_views
 from pages.ui.components.steps import steps
 from pages.ui.talk import screen
-from pages.ui.talk.demos import plot
+from pages.ui.talk.demos import plot, shipped
 
 DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
 DRAWN = 400  # points of a cloud
@@ -81,11 +83,46 @@ def trained() -> dict[str, Any]:
         raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
 
 
+MEMORY = 0.95  # of the first factor; the slider is that of the second
+MEMORIES = tuple(round(0.05 * k, 2) for k in range(20))
+
+
+def time() -> None:
+    """Slide the second factor's memory: what a row says of the next one, and what a turn of the axes then costs."""
+    found = [bend.pairs((MEMORY, a)) for a in MEMORIES]
+    cloud = Cloud(
+        title=[f"A factor of memory {a:g}" for a in MEMORIES], points=bend.lags(MEMORIES, DRAWN), role="factor",
+        names=("s₂, row t − 1", "s₂, row t"),
+    )  # fmt: skip
+    panel = Curves(
+        title=[memory_words(a, curve) for a, curve in zip(MEMORIES, found, strict=True)],
+        x=found[0].angles, moving=[curve.nats for curve in found], moving_name=f"memories {MEMORY:g} and a₂",
+        role="latent", names=("angle of the axes (degrees)", "nats"), y_range=(-0.05, 1.1 * found[0].most),
+        lines=[Line(y=bend.pairs((0.0, 0.0)).nats, name="control: rows shuffled", role="reference", dashed=True)],
+    )  # fmt: skip
+    labels = [f"{a:g}" for a in MEMORIES]
+    steps(
+        StepsState(name="Memory a₂", labels=labels, panels=[cloud, panel], start=labels.index("0.6")), key="talk.time"
+    )
+
+
+def memory_words(a: float, found: bend.Bend) -> str:
+    """State what a turn costs with this second memory."""
+    if found.state == "flat":
+        return f"Memories {MEMORY:g} and {a:g}: flat"
+    return f"Memories {MEMORY:g} and {a:g}: up to {found.most:.2f} nats{', faint' if found.state == 'faint' else ''}"
+
+
+def time_numbers() -> str:
+    """State the bend of memories that differ, and of the two controls."""
+    own, equal, shuffled = (number(bend.pairs(a).most) for a in ((MEMORY, 0.6), (0.8, 0.8), (0.0, 0.0)))
+    return f"A turn costs up to {own} nats for memories {MEMORY:g} and 0.6, {equal} if equal, {shuffled} if shuffled."
+
+
 def hidden() -> None:
     """Turn the true factors, and see what that costs a model that sees u, and mixtures that do not."""
-    shipped = bend_views.shipped()
-    angles = shipped["hidden"]["angles"]
-    mean, std = bend.world(shipped["data_seed"])
+    angles = bend_views.shipped()["hidden"]["angles"]
+    mean, std = bend.world(bend_views.shipped()["data_seed"])
     z, u = bend.draw(mean, std, DRAWN)
     cloud = Cloud(
         title="The factors, along turned axes", points=turned(z, [-angle for angle in angles]), names=("z̃₁", "z̃₂"),
@@ -139,5 +176,50 @@ def seeds_words(found: Mapping[str, Any]) -> str:
     )
 
 
+def table() -> None:
+    """Show the nats of every idea at 45 degrees beside what training found: what is flat, and what bends."""
+    flat, bent = closing_rows()
+    with st.container(key="talk-close"):
+        left, right = st.columns(2, gap="large")
+        for cell, rows in ((left, flat), (right, bent)):
+            lines = [f"| {name} | {nats} | {mcc} |" for name, nats, mcc in rows]
+            cell.markdown("| Assumption | nats at 45° | MCC |\n|---|---|---|\n" + "\n".join(lines))
+
+
+def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+    """Return the rows of the closing table, those below FAINT nats first: name, nats at 45 degrees, MCC."""
+    curves = hidden_curves()
+    at = bend_views.shipped()["hidden"]["angles"].index(45.0)
+    entries: list[tuple[str, float, float, Any]] = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
+    for name, memories in (("time, equal memories", (0.8, 0.8)), ("time, memories .95, .6", (MEMORY, 0.6))):
+        entries.append((name, bend.pairs(memories, (45,)).nats[0], 0.0, ()))
+    for name, seeds in (("hidden, K = 5", trained()["hidden"]["mcc"]), ("hidden, K = 10", ())):
+        entries.append((f"u {name}", curves[name][0][at], curves[name][1][at], seeds))
+    entries += [("u seen", curves["u seen"][0][at], 0.0, _scores("talk-ivae"))]
+    for noise, strength in (("gaussian", 0.0), ("laplace", 1.0)):
+        nats = bend.sources("laplace", (45,), strength).nats[0]
+        entries.append((f"linear f, {noise.title()} factors", nats, 0.0, unmixed(noise, 1).mcc_ica))
+    rows = [(value, (name, _nats(value, error), spread(s) if len(s) else "–")) for name, value, error, s in entries]
+    return [row for value, row in rows if value < bend.FAINT], [row for value, row in rows if value >= bend.FAINT]
+
+
+def closing_words() -> str:
+    """State the closing line, if the numbers of the table bear it out."""
+    flat, bent = closing_rows()
+    worst = min(float(mcc.split(" ")[0]) for _, _, mcc in bent if mcc != "–")
+    best = max(float(mcc.split(" ")[0]) for _, _, mcc in flat if mcc != "–")
+    if worst <= best:
+        return "Here the bend does not tell what was found from what was not."
+    return (
+        "**No assumption, no axes; and an assumption helps by as many nats as it bends the curve.** The bend is "
+        "necessary, not sufficient: a search may still not find it."
+    )
+
+
 def _nats(value: float, error: float) -> str:
     return (f"{value:.3f} ± {error:.3f}" if error else f"{value:.3f}").replace("-0.000", "0.000")
+
+
+def _scores(name: str) -> list[float]:
+    run = shipped(name)
+    return member_table(run).iloc[good_members(run)]["mcc_pearson"].tolist()
