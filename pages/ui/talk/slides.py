@@ -405,11 +405,12 @@ SLIDES = (
         "Watch it move: if every factor has a memory of its own, time fixes the axes.",
         without_u.time,
         without_u.time_numbers,
-        notes="Slide a₂ to .95: both memories are equal, and the curve is flat; that is one control, shuffled "
-        "rows (dashed) are the other. At .6 a turn costs .47 nats. Then train it live: six seeds, no u, a nonlinear f. Each arrow is "
-        "where a latent points among the true factors, which lie along the green lines: all arrows end on them. The "
-        "line of chapter 2 that breaks: the covariance of a pair of rows is [[I, A], [A, I]], and M A Mᵀ is not A "
-        "unless memories are equal. Left over: order and sign. At .8 and .7 (.02 nats) no training found the axes.",
+        notes="Slide a₂ to .95: both memories are equal, and the curve is flat; that is one control, shuffled rows "
+        "(dashed) are the other. At .6 a turn costs .47 nats. Then train it live: six seeds, no u, a "
+        "nonlinear f. Each arrow is where a latent points among the true factors, which lie along the green "
+        "lines: all arrows end on them. The line of chapter 2 that breaks: the covariance of a pair of rows "
+        "is [[I, A], [A, I]], and M A Mᵀ is not A unless memories are equal. Left over: order and sign. At .8 "
+        "and .7 (.02 nats) no training found the axes.",
         maths=r"$$p(z_t|z_{t-1}) = \prod_i N(a_i z_{t-1,i},\, 1 - a_i^2), \qquad \mathrm{E}[h_i(z_t)|z_{t-1}] = "
         r"b_i h_i(z_{t-1})$$ so $h_i$ is an eigenfunction, a product of Hermite polynomials; $h_i \sim N(0, 1)$ leaves "
         r"degree 1. Distinct $a$: $h_i = \pm z_j$. Equal $a$: a rotation.",

@@ -91,7 +91,7 @@ def time() -> None:
     """Slide the second factor's memory: what a row says of the next one, and what a turn of the axes then costs."""
     found = [bend.pairs((MEMORY, a)) for a in MEMORIES]
     cloud = Cloud(
-        title=[f"A factor of memory {a:g}" for a in MEMORIES], points=bend.lags(MEMORIES, DRAWN), role="factor",
+        title=[f"Memory {a:g}" for a in MEMORIES], points=bend.lags(MEMORIES, DRAWN), role="factor",
         names=("s₂, row t − 1", "s₂, row t"),
     )  # fmt: skip
     panel = Curves(
@@ -125,8 +125,8 @@ def hidden() -> None:
     mean, std = bend.world(bend_views.shipped()["data_seed"])
     z, u = bend.draw(mean, std, DRAWN)
     cloud = Cloud(
-        title="The factors, along turned axes", points=turned(z, [-angle for angle in angles]), names=("z̃₁", "z̃₂"),
-        hues=u, hue_labels=[f"u = {k + 1}, hidden" for k in range(len(mean))],
+        title="The factors", points=turned(z, [-angle for angle in angles]), names=("z̃₁", "z̃₂"),
+        hues=u,
     )  # fmt: skip
     curves = hidden_curves()
     looks = (("factor", False), ("reconstruction", False), ("bad", True), ("reference", True))
