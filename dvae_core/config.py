@@ -75,7 +75,7 @@ def _in_link(value: Any) -> str:
 
 # --- model ---
 
-Path = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # of a class: package.module:Name
+ClassPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # of a class: package.module:Name
 
 
 @settings
@@ -168,7 +168,7 @@ class CustomLikelihood:
     """A likelihood of your own, named by its path (`dvae_core.model.contract`); run only if DVAE_PLUGINS lists it."""
 
     kind: Literal["custom"] = "custom"
-    path: Path = setting("package.module:Name", "Class", "Where the likelihood's class is found")
+    path: ClassPath = setting("package.module:Name", "Class", "Where the likelihood's class is found")
     output: Literal["identity", "exp", "sigmoid"] = setting("identity", "Output", "The last operation of E[x|z]")
 
     is_count = False  # not a setting
@@ -326,7 +326,7 @@ class CustomPrior:
     """A prior of your own, named by its path (`dvae_core.model.contract`). It is run only if DVAE_PLUGINS lists it."""
 
     kind: Literal["custom"] = "custom"
-    path: Path = setting("package.module:Name", "Class", "Where the prior's class is found")
+    path: ClassPath = setting("package.module:Name", "Class", "Where the prior's class is found")
     uses_u: bool = setting(False, "Uses u", "Whether the prior is p(z|u)")
 
     k, frames = 0, 1  # not settings

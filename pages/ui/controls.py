@@ -22,7 +22,6 @@ from dvae_core.config import (
     NegativeBinomialLikelihood,
     Prior,
     Split,
-    StandardPrior,
 )
 from dvae_core.data import catalogue, held_out, load, readers
 from dvae_core.data.dataset import DataError, Dataset
@@ -218,6 +217,26 @@ def prior_form(cell: DeltaGenerator, below: DeltaGenerator, key: str) -> Prior:
         return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
 
 
+FREE_PRIORS = {
+    "standard": "N(0, I)",
+    "time": "Over time: a memory for each latent",
+    "mixture": "A mixture of Gaussians",
+}
+
+
+def free_prior_form(dataset: Dataset, key: str) -> Prior:
+    """Show the priors that need no u, with the choices that belong to each; time needs rows in time order."""
+    in_order = dataset.rate_hz is not None or dataset.trial is not None
+    name = st.selectbox(
+        "Prior p(z)", [name for name in FREE_PRIORS if in_order or name != "time"],
+        format_func=FREE_PRIORS.__getitem__, key=f"{key}.prior", persist_state="session",
+        help="N(0, I) leaves the axes free. Over time: pairs of neighbouring rows, in which latents whose memories "
+        "differ can be told apart. A mixture: in theory as good as a hidden u, in practice hard to find",
+    )  # fmt: skip
+    of_it = {"time": ["innovations", "shuffle"], "mixture": ["components"]}.get(name, [])
+    return edit(recipes.WITHOUT_U[name](), of_it, prefix=f"{key}.{name}", columns=max(len(of_it), 1))
+
+
 GOALS = {
     "": "Other: every setting by hand",
     "axes": "Axes: the same latents in every seed",
@@ -260,6 +279,8 @@ def train_form(
     key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
     goal = goal_form(key) if model == "ivae" and dataset.rate_hz is not None else None
     key = f"{key}.{goal}" if goal else key
+    free = free_prior_form(dataset, key) if model != "ivae" and suggested is None else None
+    key = f"{key}.{free.kind}" if free is not None and free.kind != "standard" else key
     left, right = st.columns(2, vertical_alignment="bottom")
     members = left.number_input(
         "Seeds",
@@ -276,7 +297,9 @@ def train_form(
             "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
     if suggested is None:
-        config = recipes.for_dataset(data, dataset, model, beta=beta, members=int(members), goal=goal, split=split)
+        config = recipes.for_dataset(
+            data, dataset, model, beta=beta, members=int(members), goal=goal, split=split, prior=free
+        )
     else:
         config = suggested(model, goal)
         seeds = tuple(range(int(members)))
@@ -292,7 +315,7 @@ def train_form(
         format_func=lambda name: name.replace("-", " ").capitalize(),
         key=f"{key}.likelihood", persist_state="session",
     )  # fmt: skip
-    if not isinstance(prior, StandardPrior) and goal is None:
+    if model == "ivae" and goal is None:
         prior = prior_form(right, st.container(), key)
     m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
