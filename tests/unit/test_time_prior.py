@@ -342,17 +342,17 @@ def test_linear_mixtures_of_gaussians_are_undone_by_their_memories(tmp_path):
     data = MemoriesData(memory=(0.9, 0.0), n=2000, layers=1, seed=3)
     model = {"net": MlpNet(hidden=6, depth=1), "likelihood": GaussianLikelihood(std=0.3), "posterior": "full"}
     how = {"members": 2, "batch": 64, "epochs": 10, "lr": 2e-2, "optimiser": "adam"}
-    for prior in (TimePrior(), TimePrior(shuffle=True)):
+    found = {}
+    for name, prior in (("time", TimePrior()), ("shuffled", TimePrior(shuffle=True))):
         config = recipes.for_dataset(data, dataset_of(data), "vae", prior=prior, **model, **how)
-        latents = trained_run(tmp_path / str(prior.shuffle), config).latents()
-        if prior.shuffle:
-            assert np.abs(latents["memory"]).max() < 0.3  # 230 steps from a start of .5; 0 in the limit
-        else:
-            found = [metrics.mcc(latents["z_true"].astype(float), mu.astype(float)).value for mu in latents["mu_z"]]
-            assert min(found) > 0.95  # measured .99 and 1.00 here; a random rotation scores .90 on average
+        latents = trained_run(tmp_path / name, config).latents()
+        found[name] = [metrics.mcc(latents["z_true"].astype(float), mu.astype(float)).value for mu in latents["mu_z"]]
+        if name == "time":
             memory = np.sort(latents["memory"], 1)
-            assert (memory[:, 0] < 0.2).all()
+            assert (memory[:, 0] < 0.2).all()  # measured .01 and -.01, .78 and .81 after 230 steps
             assert (memory[:, 1] > 0.6).all()
+    assert min(found["time"]) > 0.95  # measured .99 and 1.00
+    assert np.mean(found["shuffled"]) < 0.93  # measured .83 and .94; a random rotation scores .90 on average
 
 
 @pytest.mark.slow
