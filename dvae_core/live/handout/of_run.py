@@ -202,8 +202,8 @@ def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:
         )
     elif run.config.prior.kind != "standard":
         words = (
-            "Turn the dial: with the generator turned along, the data stay. This run's prior is not N(0, I), and may tell "
-            "the angles apart."
+            "Turn the dial: with the generator turned along, the data stay. This run's prior is not N(0, I), and may "
+            "tell the angles apart."
         )
     return [
         Section("Rotate the latents", [words, Live("rotor", views.rotor_data(run, plan.tree, shown, at, strips=False))])
