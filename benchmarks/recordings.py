@@ -7,6 +7,8 @@ data's memory beside them. A recording that is not there is skipped.
     python benchmarks/recordings.py [--data FOLDER] [--store FOLDER] [--only NAME] [--goal axes] [--seeds 6]
     python benchmarks/recordings.py --cebra cebra-env/bin/python    # as recordings_cebra.py describes
     python benchmarks/recordings.py --worlds 40                     # u moves nothing: how often "same axes" is said
+    python benchmarks/recordings.py --counts                        # a negative binomial against Poisson
+    python benchmarks/recordings.py --factors                       # synthetic neurons: MCC to the truth
 
 Runs and CEBRA's embeddings are kept in the store, so that the pieces can be made one by one and an interrupted one
 repeated; the app opens the runs with DVAE_RUNS=FOLDER. About 6 minutes of one core, and a minute a seed for CEBRA.
@@ -37,6 +39,7 @@ from dvae_core.analysis.recording.compute import (
     agreement_of,
     decoding_of,
     recording,
+    seeds_of,
     shuffled,
 )
 from dvae_core.analysis.recording.record import SAME_AXES, Recording, verdict_of
@@ -45,8 +48,8 @@ from dvae_core.config import FileData, MlpNet
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.data.split import Split, split
-from dvae_core.metrics import rotation_mcc
-from dvae_core.metrics.canonical import canonical_axes
+from dvae_core.metrics import mcc, rotation_mcc
+from dvae_core.metrics.canonical import RULES, canonical_axes
 from dvae_core.training.train import train
 
 SEEDS = 6
@@ -226,6 +229,62 @@ def worlds(count: int, store: Path) -> None:
     print(f"  same axes in {verdicts.get(SAME_AXES, 0) / count:.0%} (bar: at most 5 %)")
 
 
+def counts(name: str, run: runs.Run) -> None:
+    """Print what a negative binomial likelihood gains over Poisson, held-out."""
+    for _ in recording(run, control="no", counts=True):
+        pass
+    found = Recording.load(run, "recording")
+    assert found is not None
+    of = found.negative_binomial
+    assert of is not None
+    print(
+        f"{name:30s} Poisson {of['poisson']:.3f}, negative binomial {of['elbo']:.3f}: {of['gain']:+.3f} +- "
+        f"{of['error']:.3f} nats a row",
+        flush=True,
+    )
+
+
+FACTOR_ROWS, FACTOR_UNITS = 6000, 50
+
+
+def factors(store: Path, seeds: int) -> None:
+    """Train on synthetic neurons with three known factors, two of whose means u moves; print MCC to the truth."""
+    print(f"{'MCC to the truth, mean (least) over seeds':44s} {'u':13s} {'slow':13s} {'as trained':13s} between seeds")
+    for kind, times in (("time constants 25, 8, 3 bins", (25, 8, 3)), ("all 8 bins", (8, 8, 8))):
+        rng = np.random.default_rng(0)
+        own, u = _walks(rng, times), _walks(rng, (12, 12))
+        z = np.column_stack([0.8 * u + 0.6 * own[:, :2], own[:, 2]])
+        x = rng.poisson(np.exp(0.6 * z @ rng.standard_normal((3, FACTOR_UNITS)) - 0.5)).astype(np.uint8)
+        path = store / f"factors-{times[0]}.npz"
+        np.savez(path, x=x, u=u.astype(np.float32))
+        data = FileData(path=str(path), x=("x",), u=("u",), rate_hz=20.0)
+        dataset = dataset_of(data)
+        for goal in GOALS:
+            config = recipes.for_dataset(data, dataset, goal=goal, members=seeds, latents=3, split="blocks")
+            run = runs.create(store / f"factors-{times[0]}-{goal}", config)
+            for _ in train(run):
+                pass
+            found = seeds_of(run)
+            rows, scores = found.parts.held_out, {}
+            for rule in RULES:
+                turned = [found.axes(e, rule).of(at) for e, at in zip(found.e_train, found.e_test, strict=True)]
+                scores[rule] = [mcc(z[rows], own).value for own in turned]
+            said = " ".join(f"{np.mean(scores[r]):.3f} ({np.min(scores[r]):.3f})" for r in RULES)
+            pairs = agreement_of(found.e_near, found.alive)["own_axes_mcc"]["mean"]
+            print(f"{f'{kind}, {goal}':44s} {said} {pairs:.3f}", flush=True)
+
+
+def _walks(rng: np.random.Generator, times: tuple[int, ...]) -> np.ndarray:
+    """Return series of variance 1, each with a time constant in bins."""
+    out = np.empty((FACTOR_ROWS, len(times)))
+    for k, time_ in enumerate(times):
+        keep, noise = np.exp(-1 / time_), rng.standard_normal(FACTOR_ROWS)
+        out[0, k] = noise[0]
+        for t in range(1, FACTOR_ROWS):
+            out[t, k] = keep * out[t - 1, k] + np.sqrt(1 - keep**2) * noise[t]
+    return out
+
+
 def main() -> int:
     """Train what is not there yet, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -237,11 +296,16 @@ def main() -> int:
     parser.add_argument("--cebra", metavar="PYTHON", help="the python of an environment that has CEBRA")
     parser.add_argument("--iterations", type=int, default=1000, help="of CEBRA")
     parser.add_argument("--worlds", type=int, help="only count verdicts on this many worlds in which u moves nothing")
+    parser.add_argument("--counts", action="store_true", help="only compare a negative binomial with Poisson")
+    parser.add_argument("--factors", action="store_true", help="only train on synthetic neurons with known factors")
     options = parser.parse_args()
     store = Path(options.store)
     store.mkdir(parents=True, exist_ok=True)
     if options.worlds:
         worlds(options.worlds, store)
+        return 0
+    if options.factors:
+        factors(store, options.seeds)
         return 0
     print(HEAD)
     for name, prepare in RECORDINGS.items():
@@ -256,6 +320,8 @@ def main() -> int:
             if options.goal in (None, goal):
                 found, seconds = report(name, goal, data, store, options.seeds)
                 print(line(f"{name} {goal}", dataclasses.asdict(found), seconds), flush=True)
+                if options.counts and dataset_of(data).is_counts:
+                    counts(f"{name} {goal}", runs.Run(store / f"{name}-{goal}"))
         if options.cebra and name != "eeg-eye-state":
             found, seconds = cebra(name, data, store, options)
             print(line(f"{name} CEBRA {options.iterations}", found, seconds), flush=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dvae_core.analysis.agreement.record import Agreement, comparable, file_name, shares_u
 from dvae_core.runs import Run, RunError
-from pages.ui import agree_comparison, agree_views, code, recording_views, run_panel
+from pages.ui import agree_comparison, agree_views, code, recording_views, run_panel, session_views
 from pages.ui import page as ui
 
 MATHS = r"""Each rung is fitted on one half of the held-out rows, scored by $R^2$ on the other, mean over latents:
@@ -50,6 +50,8 @@ try:
     run, other = toolbar()
     if recording_views.applies(run):
         recording_views.show(run)
+    if session_views.applies(run):
+        session_views.show(run)
     found = Agreement.load(run, file_name(other.id if other else ""))
     if found is not None:
         agree_views.show(run, other, found)

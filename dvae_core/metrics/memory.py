@@ -67,6 +67,12 @@ def resampled_rows(
     return ((starts[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
 
 
+def mean_error(values: Float[np.ndarray, " n"]) -> float:
+    """Return the standard error of the mean of a series, whose neighbouring values need not be independent."""
+    stretches = len(values) / max(1.0, autocorrelation_time(values[:, None]))
+    return float(values.std(ddof=1) / np.sqrt(max(stretches, 1.0)))
+
+
 def too_few(n: int, time: float | int) -> str:
     """Return the sentence that replaces an interval."""
     return (

@@ -51,7 +51,7 @@ def show(run: Run) -> None:
     st.caption(
         " ".join([
             f"{found.rows:,} held-out rows, {len(found.seeds)} seeds; the worst pair in brackets.",
-            *found.notes,
+            *found.notes, counts_line(found),
         ])
     )  # fmt: skip
     if found.shuffled_u is None and run.status().state == "finished":
@@ -103,6 +103,18 @@ def agreement_table(found: Recording) -> str:
     if found.log_var_sd is not None:
         ends.append(f"| Spread over u of log var(u) | {found.log_var_sd:.2f} | | |")
     return "\n".join(["| seeds agree on | all rows | equal u | u shuffled |", "|---|---|---|---|", *lines, *ends])
+
+
+def counts_line(found: Recording) -> str:
+    """Return what a negative binomial gains over Poisson, or how to find out."""
+    of = found.negative_binomial
+    if of is None:
+        return ""
+    better = of["gain"] > 2 * of["error"]
+    return (
+        f"A negative binomial changes the held-out bound by {of['gain']:+.2f} \N{PLUS-MINUS SIGN} {of['error']:.2f} "
+        f"nats a row: {'the counts vary more than Poisson allows' if better else 'Poisson does for these counts'}."
+    )
 
 
 def decoding_table(found: Recording) -> str:

@@ -41,6 +41,13 @@ def test_the_window_and_the_control_stand_beside_the_latents():
     assert "shuffled" not in recording_views.decoding_table(report(shuffled_u=None))
 
 
+def test_a_gain_within_twice_its_error_is_none():
+    of = {"elbo": -7.0, "poisson": -7.1, "gain": 0.1, "error": 0.06}
+    assert recording_views.counts_line(report()) == ""
+    assert recording_views.counts_line(report(negative_binomial=of)).endswith("Poisson does for these counts.")
+    assert "vary more" in recording_views.counts_line(report(negative_binomial={**of, "error": 0.04}))
+
+
 @pytest.mark.parametrize("verdict", [SAME_AXES, SAME_SPACE, NOTHING])
 def test_every_verdict_has_its_statement(verdict):
     said = statement_of(vars(report(verdict=verdict)))

@@ -150,6 +150,15 @@ def test_the_command_line_prints_it_and_the_control_is_trained_once(run, capsys)
     assert (run.path / "analysis" / "shuffled_u.npz").stat().st_mtime_ns == stored
 
 
+@pytest.mark.slow
+def test_a_negative_binomial_is_compared_with_poisson_on_the_same_rows(run):
+    """These counts are Poisson given u, so it gains nothing (slow: it trains a population)."""
+    found = compute(run, control="no", counts=True)["negative_binomial"]
+    assert found["gain"] == pytest.approx(found["elbo"] - found["poisson"])
+    assert found["gain"] < 2 * found["error"]
+    assert compute(run, control="no")["negative_binomial"] == found  # kept
+
+
 def test_shuffling_keeps_each_part_and_says_nothing_about_x(run):
     dataset = dataset_of(run.config.data)
     parts = split(dataset, "blocks", gap=5)

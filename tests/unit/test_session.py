@@ -94,6 +94,9 @@ def test_the_sentences_follow_the_numbers():
     assert "costs next to nothing" in said
     assert "sign" not in said
     assert "do not come out in the order" in statement_of({**tree, "best": [1, 0], "in_order": 0.4})
+    strange = statement_of({**tree, "in_order": 0.38, "matched": 0.38})
+    assert strange.startswith("The latents are not those of A: what u does to them is alike at 0.38")
+    assert "come out in the order" not in strange
     dear = statement_of({**tree, "price": 0.6})
     assert "does not share p(z|u)" in dear
     assert "next to nothing" not in dear

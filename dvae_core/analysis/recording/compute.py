@@ -18,12 +18,12 @@ from dvae_core.analysis.downstream.decode import decode
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u, stretches_of
 from dvae_core.analysis.recording.record import Recording, RecordingAxes, statement_of, verdict_of
 from dvae_core.axes import evenly
-from dvae_core.config import GaussianPrior
+from dvae_core.config import GaussianPrior, NegativeBinomialLikelihood, PoissonLikelihood
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import Split, split
 from dvae_core.metrics.agreement import REACHED
 from dvae_core.metrics.canonical import RULES, Axes, Consensus, canonical_axes, consensus, given_u, linear_r2
-from dvae_core.metrics.memory import autocorrelation_time, resampled_rows
+from dvae_core.metrics.memory import autocorrelation_time, mean_error, resampled_rows
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -79,7 +79,7 @@ class Seeds:
         return canonical_axes(e, rule, u=self.u_at(self.parts.train), stretch=at)
 
 
-def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computation:
+def recording(run: Run, *, rule: str = "auto", control: str = "auto", counts: bool = False) -> Computation:
     """Compare the seeds of a recording's run, and decode u; write analysis/recording.json and analysis/axes.npz.
 
     The latents are the means of e(x), which never saw u. `record.Recording` documents the content. The control is a
@@ -92,6 +92,7 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
             variances of the prior, otherwise by u, or by slowness without a u.
         control: Whether to train the population with u shuffled: "yes", "no", or "auto": if the run took less than
             five minutes.
+        counts: Whether to train a population with a negative binomial likelihood, to compare its bound with Poisson's.
 
     Yields:
         The fraction done.
@@ -117,6 +118,10 @@ def recording(run: Run, *, rule: str = "auto", control: str = "auto") -> Computa
     tree["shuffled_u"] = None
     if config.is_conditional and (wanted or run.analysis("shuffled_u") is not None):
         tree["shuffled_u"] = yield from _control(run, seeds.dataset, seeds.parts, seeds.stretch)
+    stored = run.record("recording") or {}
+    tree["negative_binomial"] = stored.get("negative_binomial")
+    if counts:
+        tree["negative_binomial"] = yield from _negative_binomial(run, seeds)
     tree |= _settings_of(run, seeds) | {"goal": "axes" if is_axes else "reading", "rule": chosen}
     tree["notes"] = sorted({a.note for a in axes if a.note}) + _notes(run, seeds.good, tree["shuffled_u"])
     pairs = None if tree["shuffled_u"] is None else tree["shuffled_u"]["same_pairs"]
@@ -339,6 +344,27 @@ def _control(
     some = evenly(z_test.shape[1], AGREEMENT_ROWS)
     decoding = decoding_of(dataset, parts, z_train, z_test, run.config.model.window, stretch, baselines=False)
     return {**agreement_of(z_test[:, some], stored["alive"]), "decoding": decoding, "seeds": len(z_test)}
+
+
+def _negative_binomial(run: Run, seeds: Seeds) -> Generator[float, None, dict[str, float]]:
+    """Train the same population with a negative binomial likelihood; return what it gains over Poisson, held-out."""
+    model = run.config.model
+    if not isinstance(model.likelihood, PoissonLikelihood):
+        raise RunError("A negative binomial is compared with Poisson, and this run has another likelihood.")
+    config = dataclasses.replace(run.config, model=dataclasses.replace(model, likelihood=NegativeBinomialLikelihood()))
+    with tempfile.TemporaryDirectory() as scratch:
+        other = runs.create(Path(scratch) / "run", config)
+        for progress in train(other, seeds.dataset):
+            yield 0.9 + 0.09 * progress.step / progress.steps
+        good, latents, own = good_members(other), other.latents(), run.latents()
+    assert latents is not None
+    assert own is not None
+    if not good:
+        raise RunError("Every seed with a negative binomial failed or is stuck; no comparison can be made.")
+    theirs, ours = latents["elbo_rows"][good].mean(0), own["elbo_rows"][seeds.good].mean(0)
+    gain = (theirs - ours).astype(float)
+    return {"elbo": float(theirs.mean()), "poisson": float(ours.mean()), "gain": float(gain.mean()),
+            "error": mean_error(gain)}  # fmt: skip
 
 
 def shuffled(dataset: Dataset, parts: Split) -> Dataset:

@@ -50,6 +50,8 @@ class Recording(TreeRecord):
         verdict: See `verdict_of`.
         statement: What may be said of it, in full sentences.
         notes: Sentences about this computation.
+        negative_binomial: Held-out bound of a population with this likelihood, of the run (poisson), and the gain with
+            its standard error, nats a row; None unless it was asked for.
     """
 
     goal: str
@@ -72,6 +74,7 @@ class Recording(TreeRecord):
     verdict: str
     statement: str
     notes: list
+    negative_binomial: dict | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dvae_core.analysis.common import Computation, best_member, good_members
 from dvae_core.analysis.encode import encode
 from dvae_core.analysis.session.record import Session, shares_prior, statement_of
 from dvae_core.config import GaussianPrior
-from dvae_core.metrics.memory import autocorrelation_time
+from dvae_core.metrics.memory import mean_error
 from dvae_core.metrics.signature import Signature, common_cells, likeness, order_of, signature
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -108,11 +108,8 @@ def _price(run: Run, member: int, own: dict[str, np.ndarray]) -> dict[str, float
     assert latents is not None
     shared, alone = latents["elbo_rows"][member].astype(float), own["elbo_rows"].astype(float)
     gain = alone - shared
-    stretches = len(gain) / max(1.0, autocorrelation_time(gain[:, None]))
-    return {
-        "elbo": float(shared.mean()), "own_elbo": float(alone.mean()), "price": float(gain.mean()),
-        "price_error": float(gain.std(ddof=1) / np.sqrt(max(stretches, 1.0))),
-    }  # fmt: skip
+    bounds = {"elbo": float(shared.mean()), "own_elbo": float(alone.mean())}
+    return {**bounds, "price": float(gain.mean()), "price_error": mean_error(gain)}
 
 
 def _starts(run: Run) -> list[dict[str, Any]]:

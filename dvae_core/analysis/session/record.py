@@ -7,6 +7,7 @@ from typing import Any
 from dvae_core.analysis.records import TreeRecord
 from dvae_core.runs import Run
 
+ALIKE = 0.8  # mean likeness from which latents count as the same (.98 where p(z|u) is shared, .4 where it is not)
 CHEAP, DEAR = 0.1, 0.3  # nats a row: below the first sharing costs next to nothing, above the second too much
 
 
@@ -61,7 +62,12 @@ def shares_prior(run: Run) -> bool:
 def statement_of(record: Mapping[str, Any]) -> str:
     """Return the sentences that these numbers allow, for a page or a paper."""
     d, price, error = len(record["best"]), record["price"], record["price_error"]
-    if record["best"] == list(range(d)):
+    if record["matched"] < ALIKE:
+        order = (
+            f"The latents are not those of {record['other']}: what u does to them is alike at {record['matched']:.2f} "
+            "even in the best order."
+        )
+    elif record["best"] == list(range(d)):
         other = "" if record["next"] is None else f"; in the best other order {record['next']:.2f}"
         order = (
             f"The latents come out in the order of {record['other']}: one by one, what u does to them is alike at "
