@@ -68,6 +68,12 @@ def test_score_is_the_bound_and_grows_with_training(data):
     assert abs(long.score(data.x) - np.nanmax(long.elbo_)) < 0.5
 
 
+def test_the_default_number_of_latents_follows_the_structure_of_the_data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 10)) + 0.3 * rng.normal(size=(300, 10))
+    assert VaeEstimator(members=1, epochs=1).fit(x).config_.model.latents == 2  # it was 10
+
+
 def test_inverse_transform_is_the_decoder(data):
     with unchecked():
         model = VaeEstimator(latents=2, members=1, epochs=30).fit(data.x)
