@@ -5,7 +5,7 @@ import { addProduct, exp, log, tanh } from "../../dvae_core/live/playground/arit
 import { frameOf } from "../../dvae_core/live/playground/frame.js";
 import * as M from "../../dvae_core/live/playground/measures.js";
 import { oneCycle } from "../../dvae_core/live/playground/optimiser.js";
-import { createPopulation, TALK } from "../../dvae_core/live/playground/population.js";
+import { createPopulation } from "../../dvae_core/live/playground/population.js";
 import { Stream, stream } from "../../dvae_core/live/playground/random.js";
 import { eigen, orthogonalPart } from "../../dvae_core/live/playground/start.js";
 import { near, numbers } from "./helpers.js";
@@ -17,7 +17,7 @@ const GOLDEN = {
   latents: [1.0330421924591064, -0.02825350873172283, 0.1686447560787201, -0.21730706095695496],
 };
 
-const SMALL = { ...TALK, posterior: "full", steps: 60, batch: 32, hidden: 6 };
+const SMALL = { posterior: "full", prior: "u", beta: 1, steps: 60, batch: 32, rate: 1.5e-2, hidden: 6, shuffleTime: false };
 
 /** Two factors whose means and spreads depend on u, and a mild mixing of them. */
 function world(n = 300, segments = 3) {

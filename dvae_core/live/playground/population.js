@@ -46,18 +46,6 @@ const HELD_OUT = [2, 7, 12, 17]; // of the stretches
 const LEAST = 50; // rows
 const SCORED = 500; // held-out rows whose bound is computed
 
-/** The talk's recipe: 775 steps of small nets. @type {Settings} */
-export const TALK = {
-  posterior: "gauss-newton",
-  prior: "u",
-  beta: 1,
-  steps: 775,
-  batch: 128,
-  rate: 1.5e-2,
-  hidden: 20,
-  shuffleTime: false,
-};
-
 /** @param {Options} options */
 export const createPopulation = (options) => new Population(options);
 
