@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from dvae_core.data.readers import read
 from dvae_core.data.saved import save
 from dvae_core.data.split import split
 from dvae_core.data.worlds.sources import sources
+from tests.helpers import unchecked, until
 from tests.shared_data import SHARED
 
 
@@ -32,7 +33,8 @@ def npz(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(npz, tmp_path_factory) -> runs.Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--data", str(npz), "--members", "2", "--epochs", "20", "--out", str(folder)]) == 0
+    with unchecked():
+        assert main(["train", "--data", str(npz), "--members", "2", "--epochs", "20", "--out", str(folder)]) == 0
     return runs.Run(folder)
 
 
@@ -168,10 +170,10 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     out = tmp_path / "vae"
     main(["train", "--data", str(npz), "--model", "vae", "--members", "2", "--epochs", "3", "--out", str(out)])
-    assert main(["analyse", str(out), "rotation"]) == 0
+    assert main(["analyse", str(out), "rotation", "--set", "step=15"]) == 0
     curve = runs.Run(out).analysis("rotation-0-0-1")
     assert np.ptp(curve["elbo"]) < 1e-8  # float64, the noise carried along
-    # independent noise at each of 19 angles: 5 standard errors of a difference
+    # independent noise at each of 7 angles: 5 standard errors of a difference
     assert np.ptp(curve["log_px"]) < 5 * np.sqrt(2) * curve["log_px_error"].max()
     assert main(["analyse", str(out), "twin", "--set", "degrees=30", "--set", "title=The twin"]) == 0
     twin = next(r for r in runs.list_runs(tmp_path) if r.title == "The twin")
@@ -264,25 +266,24 @@ def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     ]
     worker = subprocess.Popen(start, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     run = runs.Run(out)
-    deadline = time.time() + 60
-    while time.time() < deadline and not (out.exists() and run.status().step > 0):
-        time.sleep(0.05)
+    until(lambda: out.exists() and run.status().step > 0)
     os.kill(worker.pid, how)
     _, said = worker.communicate(timeout=20)
     assert worker.returncode == 0
     assert f"--resume {out}" in said
     stopped = run.status()
     assert stopped.state == "stopped"
-    resumed = subprocess.Popen(
-        [sys.executable, "-m", "dvae_core", "train", "--resume", str(out)],
-        stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
-    )
-    while time.time() < deadline and run.status().step <= stopped.step:
-        time.sleep(0.05)
+
+    def stop_once_further() -> None:
+        until(lambda: run.status().step > stopped.step)
+        (out / "STOP").touch()
+
+    with ThreadPoolExecutor(1) as other:
+        watching = other.submit(stop_once_further)
+        assert main(["train", "--resume", str(out)]) == 0
+        watching.result()
+    assert run.status().state == "stopped"
     assert run.status().step > stopped.step
-    os.kill(resumed.pid, signal.SIGTERM)
-    assert resumed.wait(timeout=20) == 0
 
 
 @pytest.mark.skipif(not (SHARED / "s1-reach").exists(), reason="the real recordings are not beside this checkout")
