@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers import grids, mat
+from dvae_core.data.readers import grids, mat_format
 from dvae_core.data.readers.common import Ask, reading
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
@@ -115,8 +115,8 @@ def _look(path: Path) -> tuple[list[str], tuple[int, ...]]:
     return sorted(names), shape
 
 
-def _im(path: Path, name: str, file: BufferedIOBase) -> mat.Entry:
-    entry = next((e for e in mat.entries_of(path.with_name(name), file, {"im"}) if e.name == "im"), None)
+def _im(path: Path, name: str, file: BufferedIOBase) -> mat_format.Entry:
+    entry = next((e for e in mat_format.entries_of(path.with_name(name), file, {"im"}) if e.name == "im"), None)
     if entry is None or entry.kind != "uint8" or len(entry.shape) != 5 or not 0 < prod(entry.shape) <= MAX_CAR_BYTES:
         what = "none" if entry is None else f"{entry.kind} of shape {entry.shape}"
         raise DataError(

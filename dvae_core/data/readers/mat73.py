@@ -11,6 +11,7 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, mat, stringer
 from dvae_core.data.readers.common import Ask, kept_open
+from dvae_core.data.readers.mat_format import PLAIN, Entry, dense
 from dvae_core.data.readers.model import Part, Recording
 
 
@@ -32,7 +33,7 @@ def _recording(file: hdf5.File, ask: Ask) -> Recording:
     return stringer.known(found, lambda wanted: {name: texts[name].load() for name in wanted if name in texts})
 
 
-def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
+def _entries(file: hdf5.File) -> Iterator[Entry]:
     tree = file.tree(matlab=True)
     sparse = tuple(f"{name}/" for name, item in tree.items() if item.get("MATLAB_sparse") is not None)
     for where, item in tree.items():
@@ -43,9 +44,9 @@ def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
             yield _sparse_entry(file, where, item, tree)
         elif item.get("group"):
             kind = str(item.get("MATLAB_class", "struct")).replace("_", " ")
-            yield mat.Entry(name, (1, 1), kind, _nothing)
+            yield Entry(name, (1, 1), kind, _nothing)
         elif item.get("too_many"):
-            yield mat.Entry(name, (1, 1), "cell of more than 5,000 parts", _nothing)
+            yield Entry(name, (1, 1), "cell of more than 5,000 parts", _nothing)
         elif "leaves" in item:
             for leaf in item["leaves"]:
                 leaf["shape"] = None if leaf["shape"] is None else tuple(int(side) for side in leaf["shape"])
@@ -54,18 +55,18 @@ def _entries(file: hdf5.File) -> Iterator[mat.Entry]:
             yield _entry(file, name, item.get("at", where), item)
 
 
-def _sparse_entry(file: hdf5.File, where: str, item: Mapping[str, Any], tree: Mapping[str, Any]) -> mat.Entry:
+def _sparse_entry(file: hdf5.File, where: str, item: Mapping[str, Any], tree: Mapping[str, Any]) -> Entry:
     """Return a sparse matrix: its number of rows is an attribute, its columns are delimited by jc."""
     ends = tree.get(f"{where}/jc", {}).get("shape")
     name, rows = where.replace("/", "."), int(item["MATLAB_sparse"])
     if not ends or ends[0] < 1 or rows < 1:
-        return mat.Entry(name, (0, 0), "float64", _nothing)
+        return Entry(name, (0, 0), "float64", _nothing)
     shape = (rows, ends[0] - 1)
     data = tree.get(f"{where}/data", {})
     kind = "logical" if item.get("MATLAB_class") == "logical" else "float64"
-    if data.get("shape") and data["dtype"] not in mat.PLAIN:
-        return mat.Entry(name, shape, "sparse complex matrix", _nothing)
-    return mat.Entry(name, shape, kind, partial(_dense, file, where, tree, shape, kind))
+    if data.get("shape") and data["dtype"] not in PLAIN:
+        return Entry(name, shape, "sparse complex matrix", _nothing)
+    return Entry(name, shape, kind, partial(_dense, file, where, tree, shape, kind))
 
 
 def _dense(
@@ -78,24 +79,24 @@ def _dense(
         stored = tree.get(at, {}).get("shape")
         parts.append(hdf5.load_one(file, at, tree[at], Part()).ravel() if stored and prod(stored) else np.zeros(0))
     try:
-        values = mat.dense(shape, parts[0], parts[1], parts[2].astype(np.float64), axis, kept)
+        values = dense(shape, parts[0], parts[1], parts[2].astype(np.float64), axis, kept)
     except ValueError as error:
         raise DataError(f"{where} of {file.path.name} is a damaged sparse matrix; save it again.") from error
     return values != 0 if kind == "logical" else values
 
 
-def _entry(file: hdf5.File, name: str, where: str, item: Mapping[str, Any]) -> mat.Entry:
+def _entry(file: hdf5.File, name: str, where: str, item: Mapping[str, Any]) -> Entry:
     shape, kind = (item["shape"] or ())[::-1], item.get("MATLAB_class", item["dtype"])
     if item.get("MATLAB_object_decode"):  # the numbers are a reference to the object's content
-        return mat.Entry(name, (1, 1), str(kind).replace("_", " "), _nothing)
+        return Entry(name, (1, 1), str(kind).replace("_", " "), _nothing)
     if item.get("MATLAB_empty"):  # an empty array: the numbers are its shape
-        return mat.Entry(name, (0, 0), "float64", _nothing)
+        return Entry(name, (0, 0), "float64", _nothing)
     if kind == "char":
-        return mat.Entry(name, shape, "char", partial(_text, file, where, item))
-    if item["dtype"] not in mat.PLAIN or len(shape) < 2:
-        return mat.Entry(name, (1, 1), "object", _nothing)
+        return Entry(name, shape, "char", partial(_text, file, where, item))
+    if item["dtype"] not in PLAIN or len(shape) < 2:
+        return Entry(name, (1, 1), "object", _nothing)
     kind = "logical" if kind == "logical" else item["dtype"]
-    return mat.Entry(name, shape, kind, partial(_array, file, where, item, kind))
+    return Entry(name, shape, kind, partial(_array, file, where, item, kind))
 
 
 def _array(
