@@ -22,6 +22,7 @@ def check(at: AppTest, page: str) -> None:
     assert at.subheader[0].value == HEADLINES[page]
 
 
+@pytest.mark.slow  # through the router without runs, and alone with runs, are default tests
 @pytest.mark.parametrize("page", HEADLINES)
 def test_a_page_run_alone_works_without_any_run(page, no_runs):
     check(AppTest.from_file(str(ROOT / f"pages/{page}.py"), default_timeout=60).run(), page)

@@ -77,8 +77,18 @@ def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
         assert f"{found.effect.gain:.3f}" in said
 
 
-@pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
-@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize(
+    ("prior", "continuous"),
+    [
+        (LaplacePrior(), False),
+        (LearnedPrior(k=1, width=4), True),
+        (LearnedPrior(width=4), False),
+        pytest.param(LaplacePrior(), True, marks=pytest.mark.slow),
+        pytest.param(LearnedPrior(k=1, width=4), False, marks=pytest.mark.slow),
+        pytest.param(LearnedPrior(width=4), True, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_every_family_and_both_kinds_of_u(tmp_path, prior, continuous):
     data = SourcesData(segments=6, per_segment=60, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=1, epochs=2, prior=prior)
