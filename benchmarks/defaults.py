@@ -69,8 +69,8 @@ def population(data: Data, posterior: Any, model: Any) -> dict[str, Any]:
             pass
         seconds = time.process_time() - before
         scored = score(run)
-    values = [m["mcc_pearson"] for m in scored["members"]]
-    return {"mcc": values, "seconds": seconds / MEMBERS, "raw_x": scored["floors"]["raw_x"]}
+    values = [m.mcc_pearson for m in scored.members]
+    return {"mcc": values, "seconds": seconds / MEMBERS, "raw_x": scored.floors["raw_x"]}
 
 
 def main() -> None:

@@ -36,8 +36,8 @@ def elbos(
         run = runs.create(Path(folder) / "run", config)
         for _ in train(run):
             pass
-        scored = score(run)["members"]
-    return np.array([m["elbo"] for m in scored]), np.array([m["mcc_pearson"] for m in scored])
+        scored = score(run).members
+    return np.array([m.elbo for m in scored]), np.array([m.mcc_pearson for m in scored])
 
 
 def main(worlds=("bimodal", "student"), priors=tuple(PRIORS), **more) -> dict:

@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))  # so that a script runs from any folder
 from dvae_core import metrics, recipes, runs
 from dvae_core.analysis.encode import encode_only
 from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import (
     Config,
     FileData,
@@ -57,23 +58,23 @@ def command_line(*options: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def trained(folder: Path, members: int, *options: str) -> tuple[dict, float]:
-    """Train by the command line and score; return the score and the CPU seconds of training, start-up included."""
+def trained(folder: Path, members: int, *options: str) -> tuple[Scores, float]:
+    """Train by the command line and score; return the scores and the CPU seconds of training, start-up included."""
     seconds = command_line("--out", str(folder), "--members", str(members), *options)
-    return Run(folder).score() or score(Run(folder)), seconds
+    return Scores.of(Run(folder)) or score(Run(folder)), seconds
 
 
-def line(what: str, bar: str, score: dict, seconds: float) -> None:
+def line(what: str, bar: str, score: Scores, seconds: float) -> None:
     """Print a population's row."""
-    members = [m for m in score["members"] if m["mcc_pearson"] is not None]
-    best = max(members, key=lambda m: m["elbo"])
-    mean, std, floors = score["mean"], score["std"], score["floors"]
-    lost = f", {score['members_failed']} failed" if score["members_failed"] else ""
-    lost += f", {score['members_stuck']} stuck" if score["members_stuck"] else ""
+    members = [m for m in score.members if m.mcc_pearson is not None]
+    best = max(members, key=lambda m: m.elbo)
+    mean, std, floors = score.mean, score.std, score.floors
+    lost = f", {score.members_failed} failed" if score.members_failed else ""
+    lost += f", {score.members_stuck} stuck" if score.members_stuck else ""
     print(
-        f"{what:34s} {bar:34s} refined {mean['mcc_pearson']:.3f} +- {std['mcc_pearson']:.3f}, best by bound "
-        f"{best['mcc_pearson']:.3f}, e(x) alone {mean['mcc_encoder_only']:.3f} +- {std['mcc_encoder_only']:.3f}; "
-        f"{seconds / len(score['members']):.1f} CPU s a member{lost} (raw x {floors['raw_x']:.2f}, "
+        f"{what:34s} {bar:34s} refined {mean.mcc_pearson:.3f} +- {std.mcc_pearson:.3f}, best by bound "
+        f"{best.mcc_pearson:.3f}, e(x) alone {mean.mcc_encoder_only:.3f} +- {std.mcc_encoder_only:.3f}; "
+        f"{seconds / len(score.members):.1f} CPU s a member{lost} (raw x {floors['raw_x']:.2f}, "
         f"FastICA {floors['fastica'] or float('nan'):.2f})",
         flush=True,
     )
@@ -105,8 +106,8 @@ def talk(folder: Path, members: int) -> None:
         score, seconds = trained(folder / name, 8, "--recipe", name)
         scores[name], total = score, total + seconds
         line(name, "iVAE >= .94, .10 above the rest" if "i" in name[5:6] else "", score, seconds)
-    floors = {k: v for k, v in scores["talk-ivae"]["floors"].items() if k in ("raw_x", "fastica", "u_only") and v}
-    ours, vae = (scores[name]["mean"]["mcc_pearson"] for name in ("talk-ivae", "talk-vae"))
+    floors = {k: v for k, v in scores["talk-ivae"].floors.items() if k in ("raw_x", "fastica", "u_only") and v}
+    ours, vae = (scores[name].mean.mcc_pearson for name in ("talk-ivae", "talk-vae"))
     rest = {"VAE": vae, **floors}
     name = max(rest, key=lambda k: rest[k])
     print(
@@ -122,7 +123,7 @@ def seeds(folder: Path, members: int) -> None:
         means = []
         for model in ("ivae", "vae"):
             options = ("--data", str(folder / f"{seed}.npz"), "--model", model, "--posterior", "gauss-newton")
-            means.append(trained(folder / f"{model}-{seed}", members, *options)[0]["mean"]["mcc_pearson"])
+            means.append(trained(folder / f"{model}-{seed}", members, *options)[0].mean.mcc_pearson)
         won += means[0] > means[1]
         print(f"{'2-D, 5 segments, data seed':26s} {seed}: iVAE {means[0]:.3f}, VAE {means[1]:.3f}", flush=True)
     print(f"{'':34s} iVAE above VAE on {won} of 8 data seeds (bar: 7)")
@@ -140,10 +141,10 @@ def worlds(folder: Path, members: int) -> None:
             config = dataclasses.replace(config, data=dataclasses.replace(recipes.TALK_DATA, seed=seed), train=few)
             run = runs.create(folder / f"{name}-{seed}", config)
             command_line("--resume", str(run.path))
-            scored = run.score() or score(run)
-            good = [m for m in scored["members"] if not m["failed"] and not m["stuck"]]
-            row[config.model_name] = [round(m["mcc_pearson"], 4) for m in good]
-            row["references"] = {k: v and round(v, 4) for k, v in scored["floors"].items()}
+            scored = Scores.of(run) or score(run)
+            good = [m for m in scored.members if not m.failed and not m.stuck]
+            row[config.model_name] = [round(m.mcc_pearson, 4) for m in good]
+            row["references"] = {k: v and round(v, 4) for k, v in scored.floors.items()}
         rows.append(row)
         means = ", ".join(f"{k} {np.mean(row[k]):.3f}" for k in ("iVAE", "VAE"))
         print(f"{'the talk, data seed':26s} {seed}: {means}, best line {max(map(float, lines(row))):.3f}", flush=True)
@@ -180,9 +181,9 @@ def released(folder: Path, members: int) -> None:
         )  # fmt: skip
         run = runs.create(folder / objective, config)
         seconds = command_line("--resume", str(run.path))
-        scored = run.score() or score(run)
+        scored = Scores.of(run) or score(run)
         line(f"objective {objective}", "published .93, not an ELBO" if objective != "elbo" else "", scored, seconds)
-        print(f"{'':34s} its ELBO: {scored['mean']['elbo']:.2f} +- {scored['std']['elbo']:.2f} nats")
+        print(f"{'':34s} its ELBO: {scored.mean.elbo:.2f} +- {scored.std.elbo:.2f} nats")
 
 
 def beta_sprites(folder: Path, members: int) -> None:

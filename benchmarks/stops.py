@@ -42,7 +42,7 @@ def trained(folder: Path, name: str, config: Config) -> dict[str, Any]:
     run = runs.create(folder / name, config)
     for _ in train(run):
         pass
-    members = score(run)["members"]
+    members = score(run).members
     good = good_members(run)
     found, latents = [recovery(run, member) for member in good], run.latents()
     assert latents is not None, "a trained run has latents"

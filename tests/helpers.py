@@ -16,6 +16,7 @@ import jaxtyping
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
@@ -45,6 +46,13 @@ def trained_run(
     if score:
         score_run(run)
     return run
+
+
+def scores_of(run: runs.Run) -> Scores:
+    """Return the scores of a run that is scored."""
+    scores = Scores.of(run)
+    assert scores is not None
+    return scores
 
 
 def finish(run: runs.Run, dataset: Dataset | None = None) -> runs.Run:

@@ -42,11 +42,11 @@ class ArrayRecord:
 
 @dataclass(frozen=True)
 class TreeRecord:
-    """A JSON file with one entry per field."""
+    """A JSON file with one entry per field; a field may itself be a dataclass, or a list of dataclasses."""
 
     def save(self, run: Run, name: str) -> dict[str, Any]:
         """Write analysis/<name>.json, and return its content."""
-        tree = {f.name: getattr(self, f.name) for f in fields(self)}
+        tree = dataclasses.asdict(self)
         run.write_json(f"analysis/{name}.json", tree)
         return tree
 
@@ -78,12 +78,12 @@ def _known(cls: type, found: dict[str, Any], file: str) -> dict[str, Any]:
     values = {}
     for field in fields(cls):
         kind = _plain(field.type)
-        if dataclasses.is_dataclass(kind):
+        if dataclasses.is_dataclass(kind) and field.name not in found:
             parts = {key: found[f"{field.name}_{key}"] for key in _names(kind) if f"{field.name}_{key}" in found}
             if len(parts) == len(_names(kind)):
                 values[field.name] = kind(**_known(kind, parts, file))  # type: ignore[operator]
         elif field.name in found:
-            values[field.name] = _as(kind, found[field.name])
+            values[field.name] = _as(kind, found[field.name], file)
     missing = [f.name for f in fields(cls) if f.name not in values and f.default is dataclasses.MISSING]
     if missing:
         raise RunError(f"{file} lacks {', '.join(missing)}; delete the file and compute it again.")
@@ -100,7 +100,11 @@ def _plain(kind: Any) -> Any:
     return kinds[0] if kinds else kind
 
 
-def _as(kind: Any, value: Any) -> Any:
+def _as(kind: Any, value: Any, file: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return kind(**_known(kind, value, file))  # type: ignore[operator]
+    if get_origin(kind) is list and dataclasses.is_dataclass(get_args(kind)[0]):
+        return [_as(get_args(kind)[0], part, file) for part in value]
     if get_origin(kind) is tuple:
         return tuple(value.tolist() if isinstance(value, np.ndarray) else value)
     return value.item() if kind in (int, float, str, bool) and isinstance(value, np.ndarray) else value

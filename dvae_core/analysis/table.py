@@ -1,5 +1,6 @@
 """The list of analyses, by their names on the command line and in the app. Imported only by the worker."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,9 +32,9 @@ from dvae_core.runs import Run, RunError
 def _score(run: Run) -> Computation:
     """Score every member on the held-out rows; write analysis/score.json."""
     yield 0.0
-    record = score(run)
+    scores = score(run)
     yield 1.0
-    return record
+    return dataclasses.asdict(scores)
 
 
 ANALYSES: dict[str, Callable[..., Computation]] = {

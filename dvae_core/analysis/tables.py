@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dvae_core.analysis.common import stuck_members
+from dvae_core.analysis.score.record import Scores
 from dvae_core.axes import Table
 from dvae_core.runs import Run, RunError
 
@@ -22,9 +23,9 @@ def member_table(run: Run) -> Table:
     table = pd.DataFrame({"member": range(config.members), "seed": config.train.seeds, "beta": config.train.betas})
     table["failed"] = table["member"].isin(list(failed))
     table["stuck"] = table["member"].isin(list(stuck_members(run)))
-    score = run.score()
-    if score is not None:
-        scored = pd.DataFrame(score["members"]).drop(columns=["seed", "beta", "failed", "stuck"], errors="ignore")
+    scores = Scores.of(run)
+    if scores is not None:
+        scored = pd.DataFrame(scores.members).drop(columns=["seed", "beta", "failed", "stuck"])
         return table.merge(scored, on="member", how="left")
     history = run.history()
     if len(history):
@@ -56,8 +57,7 @@ def run_table(runs: Sequence[Run]) -> Table:
 def _run_row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"id": run.id, "shipped": run.is_shipped}
     try:
-        config, about, status, score = run.config, run.about, run.status(), run.score()
-        mean = (score or {}).get("mean", {})
+        config, about, status, scores = run.config, run.about, run.status(), Scores.of(run)
         return row | {
             "title": str(about.get("title") or run.id),
             "model": config.model_name,
@@ -65,8 +65,8 @@ def _run_row(run: Run) -> dict[str, Any]:
             "members": config.members,
             "latents": config.model.latents,
             "state": status.state,
-            "mcc": mean.get("mcc_pearson"),
-            "elbo": mean.get("elbo"),
+            "mcc": scores and scores.mean.mcc_pearson,
+            "elbo": scores and scores.mean.elbo,
             "created": about.get("created"),
             "problem": "",
         }

@@ -1,10 +1,13 @@
 """What has been found about a run, as sentences that go with its latents wherever they are taken. No torch."""
 
+import dataclasses
+
 from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.common import best_member, good_members, stuck_members
 from dvae_core.analysis.conditions.record import Conditions
 from dvae_core.analysis.conditions.record import file_name as conditions_name
 from dvae_core.analysis.recording.record import Recording
+from dvae_core.analysis.score.record import Scores
 from dvae_core.identify.conditions import what_follows
 from dvae_core.metrics import FLOORS, typical_rung
 from dvae_core.metrics.agreement import Rung
@@ -32,24 +35,24 @@ def verdicts(run: Run) -> list[str]:
     recording = Recording.load(run, "recording")
     if recording is not None:
         lines += [f"Recording: {recording.verdict}.", recording.statement]
-    return lines + _conditions(run) + list((run.score() or {}).get("notes", ()))
+    scores = Scores.of(run)
+    return lines + _conditions(run) + (scores.notes if scores else [])
 
 
 def beats_floors(run: Run) -> bool:
     """Whether the worst good seed lies above every reference line, so that its latents may be called factors."""
-    score = run.score()
-    if score is None:
+    scores = Scores.of(run)
+    if scores is None:
         return False
     good = set(good_members(run))
-    values = [m["mcc_pearson"] for m in score["members"] if m["member"] in good and m["mcc_pearson"] is not None]
-    lines = [value for value in score["floors"].values() if value is not None]
-    return bool(values) and bool(lines) and min(values) > max(lines)
+    values = [m.mcc_pearson for m in scores.members if m.member in good and m.mcc_pearson is not None]
+    return bool(values) and bool(scores.lines) and min(values) > max(scores.lines.values())
 
 
 def against_floors(run: Run) -> str:
     """State whether every seed beats every reference line; "" if there is none, or the run is not scored."""
-    score = run.score()
-    if score is None or all(value is None for value in score["floors"].values()):
+    scores = Scores.of(run)
+    if scores is None or not scores.lines:
         return ""
     if beats_floors(run):
         return "Every seed lies above every reference line."
@@ -85,13 +88,14 @@ def _members(run: Run) -> list[str]:
 
 
 def _scores(run: Run) -> list[str]:
-    score = run.score()
-    if score is None:
+    scores = Scores.of(run)
+    if scores is None:
         return ["Not scored yet."]
+    mean, std = dataclasses.asdict(scores.mean), dataclasses.asdict(scores.std)
     over = "mean and standard deviation over the good members, held-out rows"
-    means = {name: value for name, value in score["mean"].items() if value is not None}
-    lines = [f"{name}: {value:.4g} +- {score['std'][name]:.2g} ({over})" for name, value in means.items()]
-    lines += [f"reference line, {FLOORS[k]}: {v:.4g}" for k, v in score["floors"].items() if v is not None]
+    means = {name: value for name, value in mean.items() if value is not None}
+    lines = [f"{name}: {value:.4g} +- {std[name]:.2g} ({over})" for name, value in means.items()]
+    lines += [f"reference line, {FLOORS[k]}: {v:.4g}" for k, v in scores.lines.items()]
     return lines + [verdict for verdict in (against_floors(run),) if verdict]
 
 

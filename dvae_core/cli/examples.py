@@ -40,7 +40,7 @@ def _examples(options: argparse.Namespace) -> int:
         run = runs.create(folder / name, recipes.recipe(name), title=recipes.TITLES[name])
         for _ in train(run):
             pass
-        mean = score(run)["mean"]
+        mean = score(run).mean
         if run.about["x_shape"] and run.about["z_names"]:
             for _ in disentanglement(run, member_index=best_member(run)):
                 pass
@@ -57,8 +57,8 @@ def _examples(options: argparse.Namespace) -> int:
             for _ in recording(run, control="yes"):
                 pass
         run.set_status(pid=None, host="")
-        mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
-        print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
+        mcc = "" if mean.mcc_pearson is None else f", MCC {mean.mcc_pearson:.3f}"
+        print(f"{name}: ELBO {mean.elbo:.2f}{mcc}, {time.time() - began:.0f} s")
         if run.about["u_names"]:
             for _ in downstream(run):
                 pass

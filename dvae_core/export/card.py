@@ -1,9 +1,11 @@
 """A methods paragraph and a model card, written from a run's own files: every number is the one that pages show."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from dvae_core.analysis.common import good_members, stuck_members
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.verdicts import against_floors, agreed, beats_floors
 from dvae_core.config import Config, FileData, GaussianPrior, LearnedPrior, data_to_text
 from dvae_core.identify.conditions import OTHER_PRIORS
@@ -31,12 +33,12 @@ def methods(run: Run) -> str:
     held = about.get("n_held_out")
     if held:
         parts.append(f"{held:,} of {about['n']:,} rows were held out ({about.get('split')} split) and scored.")
-    score = run.score()
-    if score is not None and score["mean"].get("mcc_pearson") is not None:
-        mean, std = score["mean"]["mcc_pearson"], score["std"]["mcc_pearson"]
-        lines = "; ".join(f"{FLOORS[k]} {v:.3f}" for k, v in score["floors"].items() if v is not None)
+    scores = Scores.of(run)
+    if scores is not None and scores.mean.mcc_pearson is not None:
+        lines = "; ".join(f"{FLOORS[k]} {v:.3f}" for k, v in scores.lines.items())
         parts.append(
-            f"The mean correlation coefficient between latents and {truth} was {mean:.3f} ± {std:.3f} (mean and "
+            f"The mean correlation coefficient between latents and {truth} was {scores.mean.mcc_pearson:.3f} ± "
+            f"{scores.std.mcc_pearson:.3f} (mean and "
             f"standard deviation over {len(good_members(run))} seeds; reference lines: {lines})."
         )
     if rung := agreed(run):
@@ -48,7 +50,7 @@ def methods(run: Run) -> str:
 def card(run: Run) -> str:
     """Return a model card in Markdown. It says "factor" only where every reference line is beaten."""
     config, about, status = run.config, run.about, run.status()
-    score = run.score()
+    scores = Scores.of(run)
     truth = _truth(run)
     lines = [f"# {_plain(run.title, run)}", "", "Written from the run's files; held-out rows only.", "", "## Data", ""]
     lines += _rows({
@@ -65,16 +67,17 @@ def card(run: Run) -> str:
     lines += ["", "## Model", ""]
     lines += _rows(_model(run))
     lines += ["", "## Scores", ""]
-    if score is None:
+    if scores is None:
         lines.append("Not scored yet.")
     else:
         lines += ["| | mean ± sd over seeds |", "|---|---|"]
-        known = {key: name for key, name in SCORES.items() if score["mean"].get(key) is not None}
-        lines += [f"| {name} | {score['mean'][key]:.3f} ± {score['std'][key]:.3f} |" for key, name in known.items()]
-        lines += [f"| reference line: {FLOORS[k]} | {v:.3f} |" for k, v in score["floors"].items() if v is not None]
+        mean, std = dataclasses.asdict(scores.mean), dataclasses.asdict(scores.std)
+        known = {key: name for key, name in SCORES.items() if mean[key] is not None}
+        lines += [f"| {name} | {mean[key]:.3f} ± {std[key]:.3f} |" for key, name in known.items()]
+        lines += [f"| reference line: {FLOORS[k]} | {v:.3f} |" for k, v in scores.lines.items()]
         if verdict := against_floors(run):
             lines += ["", verdict]
-        lines += ["", f"Scored: {score['codes']}; {score['held_out_rows']:,} rows."]
+        lines += ["", f"Scored: {scores.codes}; {scores.held_out_rows:,} rows."]
     failed, stuck = status.failed_members, stuck_members(run)
     left_out = [f"seed {config.train.seeds[m]} failed" for m in failed]
     left_out += [f"seed {config.train.seeds[m]} is stuck ({why})" for m, why in stuck.items()]
@@ -189,13 +192,13 @@ def _claim(config: Config, truth: str) -> str:
 
 def _not_shown(run: Run, truth: str) -> list[str]:
     lines = []
-    score, about = run.score(), run.about
-    if score is None or score["mean"].get("mcc_pearson") is None:
+    scores, about = Scores.of(run), run.about
+    if scores is None or scores.mean.mcc_pearson is None:
         lines.append("The ground truth is unknown: agreement of seeds is not correctness.")
     lines.append("Intervals describe these rows and seeds, not other data sets.")
     if (about.get("given") or {}).get("notes"):
         lines += list(about["given"]["notes"])
-    if score is not None and score["mean"].get("mcc_within_u") is None and about.get("u_names"):
+    if scores is not None and scores.mean.mcc_within_u is None and about.get("u_names"):
         lines.append("MCC within u is not known: u is numbers, or leaves nothing over.")
     if not about.get("u_names"):
         lines.append("There is no u, so nothing is known of a shuffled-u control.")
@@ -208,11 +211,11 @@ def _versions(run: Run) -> list[str]:
     import numpy as np
 
     raw = run._json("status.json") or {}
-    score = run.score() or {}
+    scores = Scores.of(run)
     try:
         own = metadata.version("dvae-core")
     except metadata.PackageNotFoundError:
         own = "from source"
-    found = {"dvae-core": own, "torch": raw.get("torch"), "scikit-learn": score.get("scikit_learn"),
+    found = {"dvae-core": own, "torch": raw.get("torch"), "scikit-learn": scores and scores.scikit_learn,
              "numpy": np.__version__}  # fmt: skip
     return [f"{name} {version}" for name, version in found.items() if version]

@@ -7,6 +7,7 @@ import numpy as np
 
 from dvae_core.analysis.downstream.compute import rows_of
 from dvae_core.analysis.encode import SCORED_ROWS, encode, encoder_means
+from dvae_core.analysis.score.record import Scores
 from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -36,11 +37,10 @@ def latents_of(run: Run) -> dict[str, np.ndarray]:
     own = {f"{SHOWN}{name}": value for name, value in shown.items()}
     own |= {"seed": np.array(train.seeds), "beta": np.array(train.betas)}
     own |= {"prior": np.array(json.dumps(dataclasses.asdict(run.config.prior)))}
-    score = run.score()
-    if score is not None:
-        records = score["members"]
-        known = [name for name in MEMBERS if name in records[0] and records[0][name] is not None]
-        own |= {name: np.array([record[name] for record in records]) for name in known}
+    scores = Scores.of(run)
+    if scores is not None:
+        known = [name for name in MEMBERS if getattr(scores.members[0], name) is not None]
+        own |= {name: np.array([getattr(member, name) for member in scores.members]) for name in known}
     if run.kind == "latents":
         given = given_of(run)
         rest = {"encoder": given.encoder, "row": given.index, "u": given.u, "z": given.z, "x": given.x}

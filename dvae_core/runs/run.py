@@ -238,8 +238,8 @@ class Run:
             raise self._damaged(name, error) from error
 
     def score(self) -> dict[str, Any] | None:
-        """Return the held-out scores (analysis/score.json), or None if they are not computed yet."""
-        return self._json("analysis/score.json")
+        """Return the scores as analysis/score.json has them, or None; `Scores.of(run)` returns them with a type."""
+        return self.record("score")
 
     def record(self, name: str) -> dict[str, Any] | None:
         """Return analysis/<name>.json, or None if it is not computed yet."""
@@ -322,7 +322,7 @@ class Run:
     def problem(self) -> str:
         """Return the fault of the run's small files, which lists read; "" if there is none."""
         try:
-            _ = self.config, self.about, self.status(), self.score()
+            _ = self.config, self.about, self.status(), self.record("score")
         except RunError as error:
             return str(error)
         return ""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dvae_core import runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.runs import Run, RunError, files
 from dvae_core.runs.locks import is_locked
 
@@ -345,7 +346,7 @@ def mend(run: Run) -> None:
     status = run.status()
     here = status.host == socket.gethostname()
     ended = status.pid is not None and not files.process_is_alive(status.pid)
-    if status.state == "finished" and here and ended and run.score() is None:
+    if status.state == "finished" and here and ended and Scores.of(run) is None:
         analyse(run, "score")
 
 

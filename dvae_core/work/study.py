@@ -25,6 +25,7 @@ from typing import Any, get_args
 
 from dvae_core import recipes, runs
 from dvae_core.analysis.dimensions import Dimension, dimension_of
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.study_table import NAMES
 from dvae_core.axes import Table
 from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text, data_to_text
@@ -307,7 +308,7 @@ class Study:
     def _rows(self, population: Population) -> list[dict[str, Any]]:
         run, train = self.run(population), population.config.train
         status = run.status() if (run.path / "config.json").is_file() else runs.Status()
-        scored, more = run.score() or {}, run.record("members") or {}
+        scores, more = Scores.of(run), run.record("members") or {}
         rows = []
         for m in range(population.config.members):
             row: dict[str, Any] = {
@@ -315,11 +316,11 @@ class Study:
                 "state": status.state, "failed": status.state == "failed" or m in status.failed_members, "stuck": False,
                 "run": run.id, "member": m, "problem": status.message if status.state == "failed" else "",
             }  # fmt: skip
-            for record in (scored.get("members", ()), more.get("members", ())):
-                row |= {k: v for k, v in record[m].items() if k in COLUMNS and k not in row} if record else {}
-            if scored:
-                row["mcc"] = scored["members"][m]["mcc_pearson"]
-                row["stuck"] = bool(scored["members"][m].get("stuck", False))
+            known = [dataclasses.asdict(scores.members[m])] if scores else []
+            for record in (*known, *more.get("members", ())[m : m + 1]):
+                row |= {k: v for k, v in record.items() if k in COLUMNS and k not in row}
+            if scores:
+                row["mcc"], row["stuck"] = scores.members[m].mcc_pearson, scores.members[m].stuck
             rows.append(row)
         return rows
 

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.table import begin
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.files import os_error_message
@@ -67,7 +68,7 @@ def perform(
     if status.state != "finished":
         for _ in train(run, should_stop=should_stop):
             pass
-    if run.status().state == "finished" and run.score() is None:
+    if run.status().state == "finished" and Scores.of(run) is None:
         score(run)
     return None
 

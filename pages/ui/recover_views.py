@@ -1,8 +1,6 @@
 """The views under the four panels of the Recover page, one at a time."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -12,6 +10,7 @@ from dvae_core.analysis.downstream.record import Downstream, file_name
 from dvae_core.analysis.latents import hues
 from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.analysis.recovery.record import Recovery
+from dvae_core.analysis.score.record import Numbers, Scores
 from dvae_core.live.linked import Panel
 from dvae_core.metrics import FLOORS, Score
 from dvae_core.recipes import TALK_DATA
@@ -70,7 +69,7 @@ def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
     if run.config.members > 1 and member == best_member(run):
         who += f", {ui.by_bound(run)}"
     shown = f"**{name} {value:.2f}** ({who}"
-    score = run.score()
+    score = Scores.of(run)
     if score is None or run.config.members < 2:
         return f"{shown})."
     counted = len(good_members(run))
@@ -78,18 +77,17 @@ def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
     text = f"{shown}; mean of {counted} {'seeds' if alike else 'members'} {_spread(score, f'mcc_{method}', 2)}"
     if seen_by(run) == "x and u" and run.config.model.encoder != "xu" and method == "pearson":
         text += f", the encoder from x alone {_spread(score, 'mcc_encoder_only', 2)}"
-    return f"{text}). {role_of_u(score, method)}".strip()
+    return f"{text}). {role_of_u(score.mean, method)}".strip()
 
 
-def role_of_u(score: Mapping[str, Any], method: str = "pearson") -> str:
+def role_of_u(mean: Numbers, method: str = "pearson") -> str:
     """State what is left of a score if the posterior is given a wrong u; "" if it does not see u.
 
     Args:
-        score: A run's score, see `analysis.score`.
+        mean: The mean scores of a run.
         method: The correlation shown; the control is computed for "pearson" only.
     """
-    wrong = score["mean"].get("mcc_wrong_u")  # scores of version 0.1 do not have it
-    right = score["mean"]["mcc_pearson"]
+    wrong, right = mean.mcc_wrong_u, mean.mcc_pearson  # version 0.1 did not compute the former
     if wrong is None or right is None or method != "pearson":
         return ""
     given = f"Given the u of another row, the latents score {wrong:.2f}"
@@ -186,22 +184,22 @@ def scores(run: Run, others: list[Run], method: str) -> None:
     )
     shown, references, rows, notes = {}, {}, [], []
     for each in (run, *(by_id[i] for i in chosen)):
-        score = each.score()
+        score = Scores.of(each)
         if score is None:
             continue
         name = each.config.model_name
         name = name if name not in shown else f"{name} ({each.title})"
         counted = good_members(each)
-        good = [m for m in score["members"] if m["member"] in counted]
-        shown[name] = [m[f"mcc_{method}"] for m in good]
-        within = [m["mcc_within_u"] for m in good if m["mcc_within_u"] is not None]
+        good = [m for m in score.members if m.member in counted]
+        shown[name] = [getattr(m, f"mcc_{method}") for m in good]
+        within = [m.mcc_within_u for m in good if m.mcc_within_u is not None]
         if within:
             shown[f"{name}, within u"] = within
         if not references:
-            floors, residuals = score["floors"], score.get("floors_within_u", {})  # version 0.1 lacks the latter
-            references = {label: floors.get(key) for key, label in FLOORS.items()}
+            residuals = score.floors_within_u or {}  # version 0.1 did not compute them
+            references = {label: score.floors.get(key) for key, label in FLOORS.items()}
             references |= {f"{label}, within u": residuals.get(key) for key, label in FLOORS.items()}
-        notes += [note for note in score["notes"] if note not in notes]
+        notes += [note for note in score.notes if note not in notes]
         rows.append({
             "run": each.title, "model": each.config.model_name, "latents": each.config.model.latents,
             "weights": capacity(each) or "–", "seeds": len(good),
@@ -240,8 +238,8 @@ def named(note: str) -> str:
     return f"{FLOORS[key]}: {rest}" if colon and key in FLOORS else note
 
 
-def _spread(score: dict, key: str, digits: int = 3) -> str:
-    mean, std = score["mean"].get(key), score["std"].get(key)
+def _spread(score: Scores, key: str, digits: int = 3) -> str:
+    mean, std = getattr(score.mean, key), getattr(score.std, key)
     return "–" if mean is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 

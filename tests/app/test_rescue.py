@@ -10,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import runs
 from dvae_core.analysis.common import best_member
 from dvae_core.analysis.downstream.compute import downstream
+from dvae_core.analysis.score.record import Numbers
 from pages.ui import page as ui
 from pages.ui import recover_views
 from pages.ui.talk import captions
-from tests.helpers import page_text
+from tests.helpers import page_text, scores_of
 
 VIEWS = ("scatter", "matrix", "maps", "scores", "features", "ica")
 
@@ -33,7 +34,7 @@ def shipped(no_runs, monkeypatch):
 
 def test_within_u_is_printed_and_the_ivae_is_above_the_vae_in_every_seed(shipped):
     ivae, vae = (
-        [m["mcc_within_u"] for m in runs.find(name, shipped).score()["members"]] for name in ("talk-ivae", "talk-vae")
+        [m.mcc_within_u for m in scores_of(runs.find(name, shipped)).members] for name in ("talk-ivae", "talk-vae")
     )
     assert min(ivae) > max(vae)
 
@@ -44,9 +45,8 @@ def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
     assert not at.exception, [e.message for e in at.exception]
     assert not at.error
     talk = runs.find("talk-ivae", shipped)
-    score = talk.score()
-    assert score is not None
-    assert f"iVAE {score['members'][best_member(talk)]['mcc_pearson']:.2f}" in page_text(at)
+    score = scores_of(talk)
+    assert f"iVAE {score.members[best_member(talk)].mcc_pearson:.2f}" in page_text(at)
     assert len(at.get("plotly_chart")) == (3 if view == "maps" else 2)  # the other worlds are one
 
 
@@ -63,12 +63,11 @@ def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_told_apart(sh
     text = page_text(visit("recover", run="talk-ivae"))
     for name in ("talk-ivae", "talk-vae"):
         run = runs.find(name, shipped)
-        score, best = run.score(), best_member(run)
-        assert score is not None
+        score, best = scores_of(run), best_member(run)
         own, mean, std = (
-            score["members"][best]["mcc_pearson"],
-            score["mean"]["mcc_pearson"],
-            score["std"]["mcc_pearson"],
+            score.members[best].mcc_pearson,
+            score.mean.mcc_pearson,
+            score.std.mcc_pearson,
         )
         which = f"**{run.config.model_name} {own:.2f}** (seed {best}, {ui.by_bound(run)}; "
         shown = f"{which}mean of 8 seeds {mean:.2f} ± {std:.2f}"
@@ -85,16 +84,15 @@ def test_what_c_saw_stands_on_it_and_x_alone_beside_it(shipped, visit):
 
 def test_the_sentence_about_a_wrong_u_follows_the_numbers():
     def said(right: float, wrong: float | None) -> str:
-        return recover_views.role_of_u({"mean": {"mcc_pearson": right, "mcc_wrong_u": wrong}})
+        return recover_views.role_of_u(Numbers(mcc_pearson=right, mcc_wrong_u=wrong))
 
     assert (
         said(0.98, 0.97) == "Given the u of another row, the latents score 0.97: they do not take the factors from u."
     )
     assert "score 0.60 instead of 0.98: part of them comes from u" in said(0.98, 0.6)
     assert said(0.98, None) == ""
-    assert recover_views.role_of_u({"mean": {"mcc_pearson": 0.98}}) == ""  # of version 0.1
-    assert "does not copy u" in captions.given_another_u({"mean": {"mcc_pearson": 0.98, "mcc_wrong_u": 0.97}})
-    assert "part of it is copied" in captions.given_another_u({"mean": {"mcc_pearson": 0.98, "mcc_wrong_u": 0.6}})
+    assert "does not copy u" in captions.given_another_u(Numbers(mcc_pearson=0.98, mcc_wrong_u=0.97))
+    assert "part of it is copied" in captions.given_another_u(Numbers(mcc_pearson=0.98, mcc_wrong_u=0.6))
 
 
 def test_the_talks_world_is_said_to_be_chosen(shipped, visit):

@@ -16,7 +16,7 @@ from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
 from pages.ui.talk import captions, without_u, worked
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
-from tests.helpers import page_text
+from tests.helpers import page_text, scores_of
 
 
 @pytest.fixture
@@ -159,12 +159,11 @@ def test_claims_of_slides_hold_on_the_shipped_runs(shipped_only):
     """A title is a fixed sentence: the shipped runs must bear it out."""
     kl = held_out(runs.find("digits-beta-vae"))["kl_latent"].sum(1)
     assert (np.diff(kl) < 0).all()  # "Raise beta, and the latents say less."
-    ivae, vae = (runs.find(name).score() for name in ("talk-ivae", "talk-vae"))
+    ivae, vae = (scores_of(runs.find(name)) for name in ("talk-ivae", "talk-vae"))
     assert ivae is not None
     assert vae is not None
-    lines = [value for key, value in ivae["floors"].items() if value is not None]
-    own = [[m["mcc_pearson"] for m in score["members"]] for score in (ivae, vae)]
-    assert min(own[0]) > max(lines)  # "The iVAE finds the factors ..."
+    own = [[m.mcc_pearson for m in scores.members] for scores in (ivae, vae)]
+    assert min(own[0]) > max(ivae.lines.values())  # "The iVAE finds the factors ..."
     assert max(own[1]) < 0.9 < min(own[0])  # "... the VAE does not"
     assert captions.flat().startswith("**The likelihood does not notice:**")
     assert captions.bent().startswith("**Here the angle matters:**")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dvae_core import runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.work import jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
@@ -46,7 +47,7 @@ def test_the_guides_cluster_trains_what_this_process_trains(tmp_path):
             process.submit(jobs.perform, str(made[1].path), "train", {}).result()
         for name, weight in made[0].weights().items():
             assert (weight == made[1].weights()[name]).all(), name
-        assert made[0].score() == made[1].score()
+        assert Scores.of(made[0]) == Scores.of(made[1])
     finally:
         cluster.communicate("\n", timeout=60)
 

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from dvae_core import runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.runs import files
 from dvae_core.work import jobs
 from tests.harness import faults, load
@@ -29,7 +30,7 @@ def test_twenty_visitors_click_while_one_model_trains(bench):
         took, wrong = load.crowd(address, 20, 5)
         assert len(took) == 100
         assert not wrong
-        until(lambda: run.status().state == "finished" and run.score() is not None)
+        until(lambda: run.status().state == "finished" and Scores.of(run) is not None)
     assert bench.is_whole(run) == ""
     assert bench.bystanders() == ""
 

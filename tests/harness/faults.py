@@ -30,6 +30,7 @@ os.environ.update(DVAE_CHECKPOINT_SECONDS="0.2", OMP_NUM_THREADS="1", DVAE_WARM=
 import psutil
 
 from dvae_core import runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import Config, GaussianLikelihood, MlpNet, ModelConfig, SourcesData, TrainConfig
 from dvae_core.runs import Run, RunError, files
 from dvae_core.work import jobs
@@ -122,7 +123,7 @@ class Bench:
             history = [r.history().drop(columns="seconds") for r in (run, self.reference)]
             if not history[0].equals(history[1]):
                 return "history differs"
-            if run.score() != self.reference.score():
+            if Scores.of(run) != Scores.of(self.reference):
                 return "score differs"
         except RunError as error:
             return str(error)
@@ -140,7 +141,7 @@ class Bench:
         if state != "finished":
             row.recover.append(self.finish(run))
         jobs.mend(run)  # as the next server does
-        until(lambda: run.score() is not None)
+        until(lambda: Scores.of(run) is not None)
         problem = self.is_whole(run) or self.bystanders()
         if problem:
             row.lost += 1
@@ -328,7 +329,7 @@ def two_servers(bench: Bench, times: int) -> Row:
         run = bench.new()
         with server(run.path), server(run.path):
             until(lambda run=run: run.written_status().state == "finished")
-            until(lambda run=run: run.score() is not None)
+            until(lambda run=run: Scores.of(run) is not None)
         bench.recovered(row, run)
     return row
 
@@ -348,7 +349,7 @@ def long_queue(bench: Bench, jobs_count: int) -> Row:
     for run in queued:
         if run.status().state in ("stopped", "lost"):
             jobs.start(run)
-    until(lambda: all(r.status().state == "finished" and r.score() for r in queued), 4 * PATIENCE_S)
+    until(lambda: all(r.status().state == "finished" and Scores.of(r) for r in queued), 4 * PATIENCE_S)
     row.recover.append(time.monotonic() - began)
     first = queued[0].weights()
     for run in queued:
@@ -428,7 +429,7 @@ def first_point(bench: Bench, times: int = 5) -> None:
         jobs.start(run)
         until(lambda run=run: (run.path / "history.csv").exists())
         took.append(time.monotonic() - began)
-        until(lambda run=run: run.status().state == "finished" and run.score() is not None)
+        until(lambda run=run: run.status().state == "finished" and Scores.of(run) is not None)
     print(f"first point, warm: median {statistics.median(took):.2f} s of {times} (bar 1 s)")
 
 

@@ -6,7 +6,7 @@ import pytest
 from dvae_core import recipes
 from dvae_core.config import GaussianPrior, LearnedPrior, SourcesData
 from dvae_core.data.load import dataset_of
-from tests.helpers import trained_run
+from tests.helpers import scores_of, trained_run
 
 
 @pytest.mark.slow
@@ -21,8 +21,8 @@ def test_the_learned_family_fits_what_the_gaussian_cannot(noise, tmp_path):
         config = recipes.for_dataset(
             data, dataset_of(data), "ivae", members=8, posterior="gauss-newton", epochs=50, prior=prior
         )
-        score = trained_run(tmp_path / name, config, score=True).score()
-        elbo[name] = np.array([member["elbo"] for member in score["members"]])
+        scores = scores_of(trained_run(tmp_path / name, config, score=True))
+        elbo[name] = np.array([member.elbo for member in scores.members])
     gain = elbo["learned"] - elbo["gaussian"]
     assert (gain > 0).all()
     assert gain.mean() > gain.std()

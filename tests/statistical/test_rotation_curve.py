@@ -37,7 +37,7 @@ from dvae_core.model.nets import Sizes
 from dvae_core.model.priors import LOG_VAR_BOUND
 from dvae_core.model.vae import Vae
 from dvae_core.runs import RunError
-from tests.helpers import trained_run
+from tests.helpers import scores_of, trained_run
 
 pytestmark = pytest.mark.statistical
 MEANS = np.array([[-3.0, 0.0], [1.0, 2.0], [2.0, -2.5]])
@@ -269,7 +269,7 @@ def test_the_shipped_curves_are_of_the_shipped_models(name):
     best = best_member(run)
     found = run.analysis(f"rotation-{best}-0-1")
     log_px, error = found["log_px"], found["log_px_error"]
-    own = run.score()["members"][best]["elbo"]
+    own = scores_of(run).members[best].elbo
     # the curve takes at most 1,000 of the held-out rows, with noise of its own: 5 % of the bound's size, or 0.1 nats
     assert found["elbo"][0] == pytest.approx(own, abs=max(0.1, 0.05 * abs(own)))
     assert (log_px > found["elbo"] - 5 * error).all()

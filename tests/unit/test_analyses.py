@@ -18,6 +18,7 @@ from dvae_core.analysis.downstream.record import Downstream, file_name
 from dvae_core.analysis.encode import rows_of_another_u
 from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.table import ANALYSES, begin
 from dvae_core.cli import main
 from dvae_core.config import ConfigError
@@ -73,7 +74,7 @@ def test_json_prints_the_record(run, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed == run.record("members")
     assert main(["score", str(run.path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == run.score()
+    assert json.loads(capsys.readouterr().out) == run.record("score")
 
 
 QUICK = {"rotation": {"step": 45.0}, "downstream": {"target": "z:1"}, "twin": {"degrees": 45.0}}
@@ -129,9 +130,9 @@ def test_a_wrong_u_shows_in_the_score_of_codes_that_copy_u(tmp_path):
         weights[name] = weights[name].copy()
         weights[name][:, :d_x] = 0  # the encoder ignores x
     run.write_tensors("weights.safetensors", weights)
-    found = score(run)["mean"]
+    found = score(run).mean
     assert found["mcc_pearson"] > found["mcc_wrong_u"] + 0.1
-    assert score(trained_run(tmp_path / "vae", small_config(model="vae", epochs=1)))["mean"]["mcc_wrong_u"] is None
+    assert score(trained_run(tmp_path / "vae", small_config(model="vae", epochs=1))).mean.mcc_wrong_u is None
 
 
 def test_progress_is_reported_and_its_file_goes_away(run):
@@ -225,3 +226,20 @@ def test_the_records_of_shipped_runs_are_read(shipped):
         for path in (shipped.path / "analysis").glob(pattern)
     ]  # fmt: skip
     assert all(isinstance(record, kind) for kind, record in read)
+
+
+def test_scores_of_earlier_and_later_versions_load_and_a_lack_is_named(run):
+    """The first version knew neither stuck members nor the control with a wrong u; a later one may know more."""
+    tree = run.record("score")
+    assert dataclasses.asdict(Scores.of(run)) == tree  # a round trip
+    mean = {key: value for key, value in tree["mean"].items() if key != "mcc_wrong_u"}
+    members = [{k: v for k, v in m.items() if k not in ("stuck", "mcc_wrong_u")} | {"new": 1} for m in tree["members"]]
+    older = {k: v for k, v in tree.items() if k not in ("members_stuck", "floors_within_u")}
+    run.write_json("analysis/score.json", older | {"mean": mean, "members": members})
+    found = Scores.of(run)
+    assert (found.mean.elbo, found.mean.mcc_wrong_u) == (tree["mean"]["elbo"], None)
+    assert [m.mcc_pearson for m in found.members] == [m["mcc_pearson"] for m in tree["members"]]
+    assert not any(m.stuck for m in found.members)
+    run.write_json("analysis/score.json", {k: v for k, v in tree.items() if k != "mean"})
+    with pytest.raises(RunError, match=r"score.json of run .* lacks mean"):
+        Scores.of(run)

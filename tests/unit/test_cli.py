@@ -18,7 +18,7 @@ from dvae_core.data.readers import read
 from dvae_core.data.saved import save
 from dvae_core.data.split import split
 from dvae_core.data.worlds.sources import sources
-from tests.helpers import unchecked, until
+from tests.helpers import scores_of, unchecked, until
 from tests.shared_data import SHARED
 
 
@@ -47,7 +47,7 @@ def test_train_then_score_as_json(trained, capsys):
     assert {"raw_x", "fastica", "u_only"} <= set(score["floors"])
     mean = np.mean([m["mcc_pearson"] for m in score["members"]])
     assert score["mean"]["mcc_pearson"] == pytest.approx(mean)
-    assert score == trained.score()
+    assert score == trained.record("score")
 
 
 def test_of_several_learning_rates_every_seed_gets_each(npz, tmp_path):
@@ -144,11 +144,11 @@ def test_two_held_out_rows_are_scored_as_far_as_they_go(tmp_path, capsys):
     out = tmp_path / "run"
     options = ["--data", str(tmp_path / "a.npz"), "--model", "vae", "--members", "2", "--epochs", "1"]
     assert main(["train", *options, "--out", str(out)]) == 0
-    score = runs.Run(out).score()
-    assert score["held_out_rows"] == 2
-    assert isinstance(score["mean"]["elbo"], float)
-    assert score["mean"]["mcc_pearson"] is None
-    assert "2 held-out rows are too few for a correlation, so there is no MCC and no agreement" in score["notes"]
+    score = scores_of(runs.Run(out))
+    assert score.held_out_rows == 2
+    assert isinstance(score.mean.elbo, float)
+    assert score.mean.mcc_pearson is None
+    assert "2 held-out rows are too few for a correlation, so there is no MCC and no agreement" in score.notes
 
 
 def test_list_shows_runs_and_says_when_there_are_none(trained, tmp_path, capsys):
@@ -177,10 +177,10 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
     assert np.ptp(curve["log_px"]) < 5 * np.sqrt(2) * curve["log_px_error"].max()
     assert main(["analyse", str(out), "twin", "--set", "degrees=30", "--set", "title=The twin"]) == 0
     twin = next(r for r in runs.list_runs(tmp_path) if r.title == "The twin")
-    ours, theirs = runs.Run(out).score()["members"][0], twin.score()["members"][0]
+    ours, theirs = (scores_of(run).members[0] for run in (runs.Run(out), twin))
     assert twin.status().state == "finished"
-    assert theirs["elbo"] == pytest.approx(ours["elbo"], abs=0.2)  # other noise: 1 sample on 120 rows
-    assert abs(theirs["mcc_pearson"] - ours["mcc_pearson"]) > 1e-3
+    assert theirs.elbo == pytest.approx(ours.elbo, abs=0.2)  # other noise: 1 sample on 120 rows
+    assert abs(theirs.mcc_pearson - ours.mcc_pearson) > 1e-3
     M = np.array(twin.config.model.rotation)
     np.testing.assert_allclose(twin.latents()["mu_z"][0], runs.Run(out).latents()["mu_z"][0] @ M.T, atol=1e-5)
 
@@ -220,7 +220,7 @@ def test_a_run_is_named_by_its_folder_or_by_its_id(trained, tmp_path, monkeypatc
     monkeypatch.setenv("DVAE_RUNS", str(trained.path.parent))
     monkeypatch.chdir(tmp_path)
     assert main(["score", trained.id, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == trained.score()
+    assert json.loads(capsys.readouterr().out) == trained.record("score")
 
 
 def test_an_unknown_option_exits_with_2():

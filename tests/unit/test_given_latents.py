@@ -69,7 +69,7 @@ def own(tmp_path_factory) -> tuple[Run, Run]:
 def test_our_own_run_exported_and_imported_gives_the_same_tables_bit_for_bit(own):
     run, given = own
     assert given.about["fingerprint"] == run.about["fingerprint"]
-    one, two = run.score(), compute(given, "score")
+    one, two = run.record("score"), compute(given, "score")
     for key in ("members", "mean", "std", "floors", "held_out_rows"):
         assert same(one[key], two[key]) == []
     assert same(run.analysis("recovery"), given.analysis("recovery")) == []

@@ -19,6 +19,7 @@ from dvae_core.live.decoder import pack
 from dvae_core.live.handout import run_handout
 from dvae_core.live.handout.document import Handout, Rows, Section, decoder
 from dvae_core.training.checkpoint import load_vae
+from tests.helpers import scores_of
 
 DECODE = Path(__file__).parents[1] / "js" / "decode_cli.js"
 HOSTILE = '</script><img src=x onerror="alert(1)"><b>& "quotes"'
@@ -104,7 +105,7 @@ def test_it_carries_its_provenance_and_its_scores_with_reference_lines():
     run = runs.find("talk-ivae")
     html = run_handout(run).html()
     facts = [run.about["fingerprint"], run.sums()["weights.safetensors"], "free of conditions", "torch", "0, 1, 2, 3"]
-    facts += [f"{run.score()['mean']['mcc_pearson']:.3f}", "random rotation", "copying u", "float16", "gauss-newton"]
+    facts += [f"{scores_of(run).mean.mcc_pearson:.3f}", "random rotation", "copying u", "float16", "gauss-newton"]
     assert [fact for fact in facts if fact not in html] == []
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dvae_core import runs
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import TrainConfig
 from dvae_core.runs import Run, RunError
 from dvae_core.training.train import train
@@ -61,14 +62,14 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
 
     jobs.start(run)
     until(lambda: run.status().state == "finished")
-    until(lambda: run.score() is not None)
+    until(lambda: Scores.of(run) is not None)
     with ThreadPoolExecutor(1) as here:  # the same seam, in this process
         here.submit(jobs.perform, str(whole.path), "train", {}).result()
     for name, weight in whole.weights().items():
         np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
     whole.check()
     run.check()
-    assert whole.score()["mean"] == run.score()["mean"]
+    assert Scores.of(whole).mean == Scores.of(run).mean
     with pytest.raises(RunError, match="nothing to start"):
         jobs.start(run)
 
@@ -127,7 +128,7 @@ def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_score
     jobs.start(run)
     until(lambda: run.written_status().state == "finished")
     os.kill(run.written_status().pid, signal.SIGKILL)  # scoring takes some tenths of a second
-    until(lambda: run.score() is not None)
+    until(lambda: Scores.of(run) is not None)
 
 
 @pytest.mark.slow
@@ -138,8 +139,8 @@ def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, mon
         list(train(each))
     run.set_status(pid=a_pid_that_ended())
     jobs.resume_queue()
-    until(lambda: run.score() is not None)
-    assert other.score() is None  # the process that trained it, this one, may be about to
+    until(lambda: Scores.of(run) is not None)
+    assert Scores.of(other) is None  # the process that trained it, this one, may be about to
 
 
 def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(place, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from dvae_core.analysis.verdicts import beats_floors
 from dvae_core.export.card import card, methods
 from dvae_core.figures import paper
 from dvae_core.runs.given import from_latents
+from tests.helpers import scores_of
 from tests.unit.test_figures import BUILDERS
 
 MM = 25.4 / 72  # of a point
@@ -79,12 +80,12 @@ def test_an_impossible_width_is_one_sentence():
 @pytest.mark.parametrize("name", ["talk-ivae", "talk-vae", "digits-beta-vae"])
 def test_the_card_repeats_the_numbers_of_the_page(name):
     run = runs.find(name)
-    text, score = card(run), run.score()
-    assert score is not None
+    text, score = card(run), scores_of(run)
     for key, label in (("mcc_pearson", "MCC (Pearson)"), ("elbo", "ELBO (nats per example)")):
-        if score["mean"][key] is not None:
-            assert f"| {label} | {score['mean'][key]:.3f} ± {score['std'][key]:.3f} |" in text
-    for value in score["floors"].values():
+        mean, std = getattr(score.mean, key), getattr(score.std, key)
+        if mean is not None:
+            assert f"| {label} | {mean:.3f} ± {std:.3f} |" in text
+    for value in score.floors.values():
         if value is not None:
             assert f"| {value:.3f} |" in text
     assert str(run.about["fingerprint"]) in text

@@ -70,7 +70,7 @@ def test_a_saved_population_becomes_a_run_with_the_same_latents(posterior, prior
     # the engine's bound is of one sample of z a row, this one is of eight
     error = 5 * np.sqrt((latents["elbo_rows"].var(1) + 2) / len(latents["index"]))
     assert (np.abs(latents["elbo"] - said["bound"]) < error).all()
-    assert score(run)["mean"]["mcc_pearson"] > 0.4
+    assert score(run).mean.mcc_pearson > 0.4
     assert "Imported 3 seeds" in capsys.readouterr().out
 
 

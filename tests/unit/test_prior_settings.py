@@ -18,7 +18,7 @@ def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuou
     data = SourcesData(segments=3, per_segment=80, noise="laplace", modulate="variance", continuous_u=continuous)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, epochs=2, prior=prior)
     run = trained_run(tmp_path / "run", config)
-    assert score(run)["members_failed"] == 0
+    assert score(run).members_failed == 0
     latents = held_out(run)
     assert latents["prior_z"].shape == latents["mu_z"].shape
     drawn = prior_samples(run, 1, 30)

@@ -23,7 +23,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
 from dvae_core.training.train import train
-from tests.helpers import trained_run
+from tests.helpers import scores_of, trained_run
 
 FILE = FileData(path="not read")
 
@@ -205,7 +205,7 @@ def test_shipped_runs_are_small_finished_and_whole():
     assert size < 4_500_000
     for run in shipped.values():
         assert run.status().state == "finished"
-        assert run.score()["members_failed"] == 0
+        assert scores_of(run).members_failed == 0
         assert run.config == recipe(run.id), "train the shipped runs again: make examples"
         assert run.weights()
         assert len(run.latents()["index"]) == run.about["n_held_out"]
@@ -214,14 +214,14 @@ def test_shipped_runs_are_small_finished_and_whole():
 
 def test_the_shipped_figure_says_what_the_talk_says():
     """iVAE above VAE, over seeds and at the member that the bound chooses, and above every floor."""
-    ivae, vae = (runs.Run(runs.examples_folder() / name).score() for name in ("talk-ivae", "talk-vae"))
-    assert ivae["mean"]["mcc_pearson"] > vae["mean"]["mcc_pearson"]
-    assert ivae["mean"]["mcc_within_u"] > vae["mean"]["mcc_within_u"]
+    ivae, vae = (scores_of(runs.Run(runs.examples_folder() / name)) for name in ("talk-ivae", "talk-vae"))
+    assert ivae.mean.mcc_pearson > vae.mean.mcc_pearson
+    assert ivae.mean.mcc_within_u > vae.mean.mcc_within_u
 
     def chosen(score):
-        return max(score["members"], key=lambda m: m["elbo"])["mcc_pearson"]
+        return max(score.members, key=lambda m: m.elbo).mcc_pearson
 
-    floors = [ivae["floors"][name] for name in ("raw_x", "pca", "fastica", "u_only")]
+    floors = [ivae.floors[name] for name in ("raw_x", "pca", "fastica", "u_only")]
     assert chosen(ivae) > max([chosen(vae), *floors]) + 0.1
 
 
@@ -242,14 +242,15 @@ def test_the_shipped_figure_says_what_the_talk_says():
 )
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path):
     """Same seeds start alike on every machine. Rounding differs and grows in training: two deviations over seeds."""
-    shipped = runs.Run(runs.examples_folder() / name).score()
-    again = trained_run(tmp_path / "run", recipe(name), score=True).score()
+    shipped = scores_of(runs.Run(runs.examples_folder() / name))
+    again = scores_of(trained_run(tmp_path / "run", recipe(name), score=True))
     for key in ("elbo", "mcc_pearson"):
-        if shipped["mean"][key] is None:
-            assert again["mean"][key] is None
+        mean = getattr(shipped.mean, key)
+        if mean is None:
+            assert getattr(again.mean, key) is None
             continue
-        spread = max(shipped["std"][key], 1e-3)
-        assert again["mean"][key] == pytest.approx(shipped["mean"][key], abs=2 * spread), key
+        spread = max(getattr(shipped.std, key), 1e-3)
+        assert getattr(again.mean, key) == pytest.approx(mean, abs=2 * spread), key
 
 
 def test_dataset_of_loads_what_the_config_names(tmp_path):

@@ -15,7 +15,7 @@ from dvae_core.config import FileData, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.runs import RunError
-from tests.helpers import trained_run
+from tests.helpers import scores_of, trained_run
 
 RNG = np.random.default_rng
 
@@ -97,10 +97,10 @@ def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
     z = np.column_stack([rng.standard_normal(300), np.ones(300), rng.standard_normal(300)])
     np.savez(tmp_path / "t.npz", x=z @ rng.standard_normal((3, 4)), u=rng.integers(0, 3, 300), z=z)
     run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), latents=2)
-    score = run.score()
-    assert "Factor z2 is constant on the held-out rows" in score["notes"][0]
-    assert 0 < score["mean"]["mcc_pearson"] <= 1
-    assert score["floors"]["raw_x"] is not None
+    score = scores_of(run)
+    assert "Factor z2 is constant on the held-out rows" in score.notes[0]
+    assert 0 < score.mean.mcc_pearson <= 1
+    assert score.floors["raw_x"] is not None
     found = recovery(run, 0)
     assert found.names == ("z1", "z3")
     assert found.z_true.shape[1] == len(found.pearson.matching) == 2
@@ -112,7 +112,7 @@ def test_score_of_data_whose_factors_are_all_constant_has_no_mcc(tmp_path):
     rng = RNG(0)
     np.savez(tmp_path / "t.npz", x=rng.standard_normal((200, 3)), z=np.ones((200, 1)))
     run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")), "vae", latents=2)
-    assert run.score()["mean"]["mcc_pearson"] is None
+    assert scores_of(run).mean.mcc_pearson is None
     assert recovery(run, 0) is None
 
 
@@ -122,10 +122,10 @@ def test_a_factor_that_u_determines_has_no_within_u_score_and_a_sentence(tmp_pat
     z = np.column_stack([u, rng.standard_normal(300)])
     np.savez(tmp_path / "t.npz", x=z @ rng.standard_normal((2, 3)), u=u, z=z)
     run = barely_trained(tmp_path / "run", FileData(path=str(tmp_path / "t.npz")))
-    score = run.score()
-    assert score["mean"]["mcc_within_u"] is None
-    assert score["mean"]["mcc_pearson"] > 0
-    assert any("within u: Factor 1 of 2 is constant within every label" in note for note in score["notes"])
+    score = scores_of(run)
+    assert score.mean.mcc_within_u is None
+    assert score.mean.mcc_pearson > 0
+    assert any("within u: Factor 1 of 2 is constant within every label" in note for note in score.notes)
 
 
 # --- agreement --------------------------------------------------------------------------------------------------------

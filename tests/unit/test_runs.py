@@ -64,7 +64,7 @@ def test_an_occupied_folder_is_not_overwritten(run):
         ("status.json", lambda r: r.status()),
         ("weights.safetensors", lambda r: r.weights()),
         ("latents.npz", lambda r: r.latents()),
-        ("analysis/score.json", lambda r: r.score()),
+        ("analysis/score.json", lambda r: r.record("score")),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"[1]", b"<html>quota</html>"])
@@ -112,7 +112,7 @@ def test_writes_are_whole_or_not_at_all(run):
 
 def test_nan_becomes_null_in_json(run):
     run.write_json("analysis/score.json", {"a": np.array([1.0, np.nan]), "b": np.float32("inf"), "c": (np.int64(2),)})
-    assert run.score() == {"a": [1.0, None], "b": None, "c": [2]}
+    assert run.record("score") == {"a": [1.0, None], "b": None, "c": [2]}
 
 
 def test_shipped_runs_cannot_be_changed():
@@ -150,7 +150,7 @@ def read(run, name: str):
     readers = {
         "about.json": lambda: run.about, "config.json": lambda: run.config, "status.json": run.status,
         "history.csv": run.history, "latents.npz": run.latents, "weights.safetensors": run.weights,
-        "resume.safetensors": lambda: run.tensors(name), "analysis/score.json": run.score,
+        "resume.safetensors": lambda: run.tensors(name), "analysis/score.json": lambda: run.record("score"),
         "analysis/a.npz": lambda: run.analysis("a"),
     }  # fmt: skip
     return readers[name]()
@@ -238,7 +238,7 @@ for i in range(40):
     writers = [subprocess.Popen([sys.executable, "-c", code, str(run.path)]) for _ in range(2)]
     reads = 0
     while any(writer.poll() is None for writer in writers):
-        found, _, _ = run.analysis("a"), run.score(), run.written_status()
+        found, _, _ = run.analysis("a"), run.record("score"), run.written_status()
         reads += found is not None
         assert found is None or (found["x"] == found["x"][0]).all()
     assert [writer.returncode for writer in writers] == [0, 0]

@@ -89,10 +89,10 @@ def test_training_names_a_stuck_member_when_it_ends(tmp_path, monkeypatch):
 def test_a_stuck_member_is_shown_and_in_no_mean_of_the_score(population):
     assert good_members(population) == [0, 2, 3]
     scored = score(population)
-    assert scored["members_stuck"] == 1
-    assert any("seed 1 is stuck and not in the means" in note for note in scored["notes"])
-    assert scored["mean"]["elbo"] == np.mean([m["elbo"] for m in scored["members"] if m["member"] != 1])
-    assert len(scored["members"]) == 4
+    assert scored.members_stuck == 1
+    assert any("seed 1 is stuck and not in the means" in note for note in scored.notes)
+    assert scored.mean.elbo == np.mean([m.elbo for m in scored.members if m.member != 1])
+    assert len(scored.members) == 4
     assert member_table(population)["stuck"].tolist() == [False, True, False, False]
     assert best_member(population) != 1
 
@@ -148,9 +148,9 @@ def test_where_no_member_is_left_there_is_no_mean_and_a_sentence(tmp_path):
     finish(run)
     constant(run, 0)
     scored = score(run)
-    assert scored["mean"]["elbo"] is None
-    assert any("Every member failed or is stuck" in note for note in scored["notes"])
-    assert scored["members"][0]["stuck"]
+    assert scored.mean.elbo is None
+    assert any("Every member failed or is stuck" in note for note in scored.notes)
+    assert scored.members[0].stuck
     with pytest.raises(RunError, match=r"Every member of .* failed or is stuck"):
         list(downstream(run))
     with pytest.raises(RunError, match="at least two members"):

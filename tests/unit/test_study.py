@@ -15,6 +15,7 @@ from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_fr
 from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
 from dvae_core.work import study as studies
+from tests.helpers import scores_of
 
 SMALL = "sources,per_segment=40,segments=3"
 
@@ -83,8 +84,8 @@ def test_one_row_a_model_with_its_scores(finished):
     ]
     assert np.isfinite(table[["elbo", "kl", "mcc", "mig", "sap", "agreement", "udr"]].to_numpy()).all()
     assert table["dci_disentanglement"].isna().all()  # asked for with full=True only
-    score = finished.run(finished.populations[1]).score()["members"][2]
-    assert table.loc[6, "mcc"] == score["mcc_pearson"]
+    score = scores_of(finished.run(finished.populations[1])).members[2]
+    assert table.loc[6, "mcc"] == score.mcc_pearson
     assert not table["failed"].any()
 
 

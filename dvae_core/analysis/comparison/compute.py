@@ -14,6 +14,7 @@ from dvae_core.analysis.downstream.decode import decode
 from dvae_core.analysis.encode import encoder_means
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.record import scorable
+from dvae_core.analysis.score.record import Scores
 from dvae_core.axes import evenly
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError
@@ -94,8 +95,8 @@ def _truth(everyone: Sequence[Run], latents: dict, rows: np.ndarray) -> tuple[np
     varies, _ = scorable(z_true, [""] * z_true.shape[1])
     if not varies.any():
         return None, {}
-    scored = [(run.score() or {}).get("floors", {}) for run in everyone]
-    lines = [{FLOORS[key]: float(v) for key, v in floors.items() if v is not None} for floors in scored]
+    scored = [scores for run in everyone if (scores := Scores.of(run))]
+    lines = [{FLOORS[key]: value for key, value in scores.lines.items()} for scores in scored]
     rotation = {FLOORS["random_rotation"]: metrics.rotation_mcc(int(varies.sum()))}
     return z_true[:, varies], max(lines, key=len, default={}) or rotation
 

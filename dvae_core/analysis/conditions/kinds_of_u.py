@@ -97,10 +97,10 @@ def _record(run: runs.Run) -> dict[str, Any]:
     scored, config = score(run), run.config
     good = good_members(run)
     found: dict[str, Any] = {
-        k: [m[v] if m["member"] in good else None for m in scored["members"]]
+        k: [getattr(m, v) if m.member in good else None for m in scored.members]
         for k, v in (("mcc", "mcc_pearson"), ("mcc_within_u", "mcc_within_u"), ("elbo", "elbo"))
     }
-    found |= {"u_only": scored["floors"]["u_only"], "condition": None, "rank": None}
+    found |= {"u_only": scored.floors["u_only"], "condition": None, "rank": None}
     if isinstance(config.data, SourcesData):
         found |= {"world": config.data.seed, "segments": config.data.segments, "strength": config.data.strength}
         found["modulate"] = config.data.modulate if config.is_conditional else "none"

@@ -1,7 +1,7 @@
 """Score every member of a run on its held-out rows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from dvae_core.analysis.encode import (
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.compute import recovery
 from dvae_core.analysis.recovery.record import scorable
+from dvae_core.analysis.score.record import FILE, MemberScores, Numbers, Scores
 from dvae_core.config import JOINT
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import MIN_ROWS, Split, split
@@ -37,9 +38,6 @@ from dvae_core.runs.data import data_of
 from dvae_core.runs.given import given_of
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.record import BOUND_SAMPLES, examples, order_of, sampled_elbo
-
-_BOUNDS = ("elbo", "elbo_error", "recon", "kl", "active_latents")
-_NO_TRUTH = dict.fromkeys(("mcc_pearson", "mcc_spearman", "mcc_within_u", "mcc_encoder_only", "mcc_wrong_u"))
 
 
 @dataclass(frozen=True)
@@ -64,19 +62,8 @@ class Codes:
     wrong_u: Float[np.ndarray, "p n d"] | None = None
 
 
-def score(run: Run) -> dict[str, Any]:
-    """Score every member on the held-out rows, write analysis/score.json and return it.
-
-    `members` has one record for each. `mean` and `std` run over the good ones (`common.good_members`; `notes` names the
-    others), and are null if none is left. `floors` are reference lines fitted on the training rows, `floors_within_u`
-    those of `mcc_within_u` (empty where it does not exist: u is numeric, or determines a factor). MCCs are those of
-    posterior means, which a gauss-newton posterior refines with x and u; `mcc_encoder_only` is that of the encoder's
-    own mean (for the other posteriors the same number), and `mcc_wrong_u` that of posterior means computed with the u
-    of another row, drawn at random among those with another label: what it loses is u's share in the codes (null where
-    the posterior does not see u). ELBO, recon and kl are in nats per example; `elbo_error` is the ELBO's standard error
-    on these rows, from the samples of z. Without true factors the MCC fields are null, and for imported latents all
-    that only a model knows.
-    """
+def score(run: Run) -> Scores:
+    """Score every member on the held-out rows, write analysis/score.json and return it."""
     codes = _of_given(run) if run.kind == "latents" else _of_model(run)
     mu = codes.mu
     failed, late, good = set(run.status().failed_members), stuck_members(run), good_members(run)
@@ -93,10 +80,7 @@ def score(run: Run) -> dict[str, Any]:
 
     members = []
     for m in range(len(mu)):
-        record: dict[str, Any] = {
-            "member": m, "seed": run.config.train.seeds[m], "beta": run.config.train.betas[m], "failed": m in failed,
-            "stuck": m in late, **dict.fromkeys(_BOUNDS), **_NO_TRUTH, **codes.of_members[m],
-        }  # fmt: skip
+        record = dict(codes.of_members[m])
         if z_true is not None and np.isfinite(mu[m]).all():
             z_hat = mu[m].astype(float)
             record["mcc_pearson"] = metrics.mcc(z_true, z_hat).value
@@ -109,42 +93,33 @@ def score(run: Run) -> dict[str, Any]:
                     record["mcc_within_u"] = metrics.mcc_within_u(z_true, z_hat, within_codes).value
                 except ValueError as error:  # labels without repeats, or a factor that u determines; see the notes
                     notes += [f"within u: {error}"] if m == 0 else []
-        members.append(record)
+        seed, beta = run.config.train.seeds[m], run.config.train.betas[m]
+        members.append(MemberScores(member=m, seed=seed, beta=beta, failed=m in failed, stuck=m in late, **record))
 
-    notes += [f"seed {members[m]['seed']} is stuck and not in the means: {why}" for m, why in late.items()]
+    notes += [f"seed {members[m].seed} is stuck and not in the means: {why}" for m, why in late.items()]
     notes += [] if good else ["Every member failed or is stuck, so there are no means; train more seeds."]
-    counted = [members[m] for m in good]
-    names = [*_NO_TRUTH, "elbo", "recon", "kl", "active_latents"]
-    result = {
-        "members": members,
-        "mean": {k: _over(counted, k, np.mean) for k in names},
-        "std": {k: _over(counted, k, np.std) for k in names},
-        "members_failed": len(failed),
-        "members_stuck": len(late),
-        "floors": dict.fromkeys(FLOORS),
-        "floors_within_u": {},
-        "notes": notes,
-        "held_out_rows": mu.shape[1],
-        "split": codes.how,
-        "codes": codes.words,
-        "scikit_learn": sklearn.__version__,
-    }
+    lines, within = dict.fromkeys(FLOORS), {}
     if z_true is not None:
-        lines = codes.floors(varies)
-        result["floors"] = {k: None if v is None else v.value for k, v in lines.items()}
-        result["notes"] += [f"{k}: {note}" for k, v in lines.items() if v is not None for note in v.notes]
-        if any(m["mcc_within_u"] is not None for m in members):
-            within = codes.floors_within_u(varies)
-            result["floors_within_u"] = {k: v.value for k, v in within.items()}
+        found = codes.floors(varies)
+        lines = {k: None if v is None else v.value for k, v in found.items()}
+        notes += [f"{k}: {note}" for k, v in found.items() if v is not None for note in v.notes]
+        if any(m.mcc_within_u is not None for m in members):
+            within = {k: v.value for k, v in codes.floors_within_u(varies).items()}
         recovery(run)
     if len(good) > 1 and not few and run.latents() is not None:
         try:
             for _ in agreement(run):
                 pass
         except RunError as error:
-            result["notes"].append(f"agreement: {error}")
-    run.write_json("analysis/score.json", result)
-    return result
+            notes.append(f"agreement: {error}")
+    counted = [members[m] for m in good]
+    scores = Scores(
+        members=members, mean=_over(counted, np.mean), std=_over(counted, np.std), members_failed=len(failed),
+        members_stuck=len(late), floors=lines, floors_within_u=within, notes=notes, held_out_rows=mu.shape[1],
+        split=codes.how, codes=codes.words, scikit_learn=sklearn.__version__,
+    )  # fmt: skip
+    scores.save(run, FILE)
+    return scores
 
 
 @torch.no_grad()
@@ -223,9 +198,12 @@ def _of_given(run: Run) -> Codes:
     )  # fmt: skip
 
 
-def _over(records: list[dict[str, Any]], key: str, function: Callable) -> float | None:
-    values = [r[key] for r in records if r[key] is not None]
-    return float(function(values)) if values else None
+def _over(members: list[MemberScores], function: Callable) -> Numbers:
+    found = {}
+    for field in fields(Numbers):
+        values = [value for m in members if (value := getattr(m, field.name)) is not None]
+        found[field.name] = float(function(values)) if values else None
+    return Numbers(**found)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """The hand-out of one run: its latents to drag, the dial, what was recovered, its scores, and where it comes from."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from dvae_core.analysis.common import best_member, good_members, stuck_members
 from dvae_core.analysis.latents import examples, held_out, latent_table, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import file_name
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.tables import member_names, member_table
 from dvae_core.axes import evenly
 from dvae_core.export.plan import Plan, decoder_plan
@@ -228,13 +230,13 @@ def _curve(run: Run, shown: int) -> list[Section]:
 
 def scores(run: Run) -> list[Section]:
     """Return the scores of a run beside their reference lines; nothing if it is not scored."""
-    score = run.score()
-    if score is None:
+    found = Scores.of(run)
+    if found is None:
         return []
-    mean, std = score["mean"], score["std"]
-    rows = [(label, f"{mean[k]:.3f} ± {std[k]:.3f}") for k, label in SCORES.items() if mean.get(k) is not None]
+    mean, std = dataclasses.asdict(found.mean), dataclasses.asdict(found.std)
+    rows = [(label, f"{mean[k]:.3f} ± {std[k]:.3f}") for k, label in SCORES.items() if mean[k] is not None]
     parts: list[Part] = [Rows(f"Held-out rows, mean ± std of {len(good_members(run))} members", ("Score", ""), rows)]
-    lines = [(label, f"{score['floors'][k]:.3f}") for k, label in FLOORS.items() if score["floors"].get(k) is not None]
+    lines = [(label, f"{found.lines[k]:.3f}") for k, label in FLOORS.items() if k in found.lines]
     if lines:
         note = "Reference lines for the MCC, which need no model: a score below them says nothing"
         parts.append(Rows(note, ("Reference", "MCC"), lines))

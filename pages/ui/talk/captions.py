@@ -1,7 +1,7 @@
 """The caption under each picture of the talk. Captions that contain numbers are computed from the shipped runs."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dvae_core.analysis.agreement import record as agreement
@@ -13,6 +13,7 @@ from dvae_core.analysis.posterior.record import Posteriors
 from dvae_core.analysis.recording.record import Recording
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
+from dvae_core.analysis.score.record import Numbers, Scores
 from dvae_core.analysis.tables import member_table, rank_test
 from dvae_core.figures.style import number
 from dvae_core.metrics import DEAD_NATS
@@ -261,22 +262,22 @@ def auxiliary() -> str:
 
 def rescue() -> str:
     """State what each panel has seen, and that this world was chosen."""
-    ivae, vae = shipped("talk-ivae").score(), shipped("talk-vae").score()
+    ivae, vae = Scores.of(shipped("talk-ivae")), Scores.of(shipped("talk-vae"))
     if ivae is None or vae is None:
         return ""
-    means = [s["mean"][k] for s, k in ((ivae, "mcc_pearson"), (ivae, "mcc_encoder_only"), (vae, "mcc_pearson"))]
+    means = (ivae.mean.mcc_pearson, ivae.mean.mcc_encoder_only, vae.mean.mcc_pearson)
     close = any(len(rivals(shipped(name))) > 1 for name in ("talk-ivae", "talk-vae"))
     return (
-        f"(c), (d): highest of {len(ivae['members'])} bounds{', others equal it within error' if close else ''}. "
-        f"Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x alone{given_another_u(ivae)}; "
+        f"(c), (d): highest of {len(ivae.members)} bounds{', others equal it within error' if close else ''}. "
+        f"Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x alone{given_another_u(ivae.mean)}; "
         f"VAE {means[2]:.2f}. {recover_views.chosen_world()}"
     )
 
 
-def given_another_u(score: Mapping[str, Any]) -> str:
+def given_another_u(mean: Numbers) -> str:
     """State what is left of a score if the posterior is given a wrong u; "" if that was not computed."""
-    right, wrong = score["mean"]["mcc_pearson"], score["mean"].get("mcc_wrong_u")
-    if wrong is None:
+    right, wrong = mean.mcc_pearson, mean.mcc_wrong_u
+    if wrong is None or right is None:
         return ""
     verdict = (
         ", so it does not copy u" if right - wrong <= recover_views.U_CARRIES else ", so part of it is copied from u"

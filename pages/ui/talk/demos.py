@@ -10,6 +10,7 @@ from dvae_core.analysis.common import best_member, good_members
 from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
+from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
@@ -276,15 +277,15 @@ def four_panels() -> None:
 def reference_lines() -> None:
     """Every seed's score against what needs no model."""
     scores: dict[str, list[float]] = {}
-    references: dict[str, float] = {}
+    references: dict[str, float | None] = {}
     for name in ("talk-ivae", "talk-vae"):
         run = shipped(name)
-        score = run.score()
+        score = Scores.of(run)
         if score is None:
             continue
         table = member_table(run).iloc[good_members(run)]
         scores[run.config.model_name] = table["mcc_pearson"].tolist()
-        references = references or {label: score["floors"].get(key) for key, label in FLOORS.items()}
+        references = references or {label: score.floors.get(key) for key, label in FLOORS.items()}
     turned = references.get("random rotation")
     title = None if turned is None else f"The true factors, rotated at random, score {turned:.2f}"
     plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title), "talk.lines")
