@@ -48,7 +48,7 @@ def trained(folder: Path, name: str, config: Config) -> dict[str, Any]:
     assert latents is not None, "a trained run has latents"
     axes = [metrics.latent_axes(each.z_true, each.z_hat).round(4).tolist() for each in found if each is not None]
     kept = {
-        "mcc": [round(members[m]["mcc_pearson"], 4) for m in good],
+        "mcc": [round(members[m].mcc_pearson, 4) for m in good],
         "elbo": [round(float(v), 4) for v in latents["elbo"][good]],
         "axes": axes,
         "seeds": len(members),
