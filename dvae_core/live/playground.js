@@ -266,7 +266,7 @@ export class Playground extends View {
     this.frameSeen = message;
     this.seeds.follow(message, performance.now());
     this.known.follow(message);
-    this.scene.follow(message.axes);
+    this.scene.follow(this.seeds.panels.flatMap(({ axes }) => Array.from(axes)));
     this.show();
     this.request();
   }

@@ -92,5 +92,6 @@ test("the advice leads from a VAE to u and to its controls, and out of every con
   assert.match(advice(of({ prior: "u", strength: 0 }), false), /Strength up/);
   assert.match(advice(of({ prior: "time", kind: "time" }), true), /shuffle/);
   assert.match(advice(of({ prior: "shuffled", kind: "time" }), false), /in time/);
+  assert.match(advice(of({ posterior: "diagonal" }), true), /full q/);
   assert.equal(advice(of({ prior: "u" }), false), "");
 });

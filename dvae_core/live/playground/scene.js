@@ -173,7 +173,7 @@ export class Scene {
     this.draw();
   }
 
-  /** The axes of all seeds over the true factors. @param {Vector} axes [members, 2, 2] */
+  /** The axes of all seeds over the true factors, order and signs matched: a fan that closes where they agree. @param {Vector} axes [members, 2, 2] */
   follow(axes) {
     this.axes = axes;
     this.draw();

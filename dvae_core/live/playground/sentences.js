@@ -45,7 +45,8 @@ export const agreementWords = (rung) => (rung === null ? "not even up to a linea
  * @param {PlaygroundState} state
  * @param {boolean} isAgreed
  */
-export function advice({ prior, kind, strength, moves, segments }, isAgreed) {
+export function advice({ prior, posterior, kind, strength, moves, segments }, isAgreed) {
+  if (prior === "normal" && posterior === "diagonal" && isAgreed) return "Next: a full q.";
   if (prior === "normal") return kind === "time" ? "Next: let the model see x in time." : "Next: let the model see x and u.";
   if (prior === "shuffled") return "Next: let the model see x in time.";
   if (strength === 0) return "Next: turn Strength up.";
