@@ -259,6 +259,21 @@ class GaussianPrior:
     hidden: int = setting(32, "Hidden units", "Of the prior's network, if u is a number", min=1, max=1024)
     shared: str = setting("", "Prior of", "Folder of a run whose p(z|u) is taken as it is and not trained", late=True)
     shared_member: int = setting(0, "Prior's member", "Which member of that run it is taken from", min=0, late=True)
+    turn_at: float = setting(
+        0.0,
+        "Turn at",
+        "Share of training in which the covariances of p(z|u) are full, so that no axes are preferred; the latents are "
+        "then turned to the axes in which they are diagonal. 0: diagonal throughout. For labels and gauss-newton",
+        min=0,
+        max=0.9,
+        late=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.turn_at and self.modulate != "both":
+            raise ConfigError("A turn needs a prior whose means and variances u changes; set modulate to both.")
+        if self.turn_at and self.shared:
+            raise ConfigError("A prior that is taken from a run cannot be turned; leave turn_at or shared out.")
 
     frames = 1  # not a setting
 

@@ -33,8 +33,15 @@ from dvae_core.runs import Run
 from dvae_core.work import jobs
 
 MODEL_OPTIONS = ("latents", "posterior", "encoder", "dropout", "start")
-OF_PRIOR = {"modulate": "gaussian", "k": "learned", "innovations": "time", "shuffle": "time", "components": "mixture"}
-FLAGS = {"shuffle": "shuffle-time"}
+OF_PRIOR = {
+    "modulate": "gaussian",
+    "turn_at": "gaussian",
+    "k": "learned",
+    "innovations": "time",
+    "shuffle": "time",
+    "components": "mixture",
+}
+FLAGS = {"turn_at": "turn-at", "shuffle": "shuffle-time"}
 TRAIN_OPTIONS = ("epochs", "batch", "lr", "optimiser", "objective", "samples", "device")
 
 
@@ -86,7 +93,7 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="the control of --prior time: pairs of rows that are no neighbours",
     )
-    add_settings(train, GaussianPrior, ("modulate",))
+    add_settings(train, GaussianPrior, ("modulate", "turn_at"))
     add_settings(train, LearnedPrior, ("k",))
     add_settings(train, ModelConfig, MODEL_OPTIONS)
     add_settings(train, TrainConfig, (name for name in TRAIN_OPTIONS if name != "lr"))
@@ -151,8 +158,10 @@ def _config(options: argparse.Namespace) -> Config:
         chosen["likelihood"] = CustomLikelihood(path=chosen["likelihood"])
     if options.prior_of:
         return _session(options, data, {"split": split, "gap": options.gap, "seed": options.seed} | chosen)
-    if options.goal and (options.prior or options.modulate):
-        raise ConfigError(f"--for {options.goal} decides the prior; leave --prior and --modulate out, or --for.")
+    if options.goal and (options.prior or options.modulate or options.turn_at is not None):
+        raise ConfigError(
+            f"--for {options.goal} decides the prior; leave --prior, --modulate and --turn-at out, or --for."
+        )
     prior = None if options.goal else _prior(options)
     model = options.model or ("ivae" if prior is None or uses_u(prior) else "vae")
     usual = recipes.MEMBERS_OF_GOAL if options.goal else recipes.MEMBERS
@@ -204,8 +213,8 @@ def _prior(options: argparse.Namespace) -> Prior:
             f"--prior {family} needs no u; use it with --model vae or beta-vae." if has_u
             else f"--prior {family} is about an iVAE's p(z|u); use it with --model ivae."
         )  # fmt: skip
-    if not has_u and (options.modulate or options.k is not None):
-        raise ConfigError("--modulate and --k are about an iVAE's p(z|u); use them with --model ivae.")
+    if not has_u and (options.modulate or options.turn_at is not None or options.k is not None):
+        raise ConfigError("--modulate, --turn-at and --k are about an iVAE's p(z|u); use them with --model ivae.")
     given = {name: getattr(options, name) for name in OF_PRIOR}
     given = {name: value for name, value in given.items() if value is not None and value is not False}  # 0 is given
     for name in given:

@@ -71,6 +71,46 @@ class GivenNormal:
         return self.mu + torch.exp(0.5 * self.logvar) * torch.special.ndtri(v)
 
 
+@dataclass(frozen=True)
+class GivenFullNormal(GivenNormal):
+    """N(mu, Sigma) with Sigma^-1 = B^T diag(exp(-logvar)) B and B [p, n, d_z, d_z] unit lower triangular.
+
+    So w = B (z - mu) has independent components of log variance `logvar`. What is "per latent" is per component of w.
+    """
+
+    B: Tensor
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Return mean and log of the marginal variances."""
+        back = torch.linalg.inv(self.B)
+        return self.mu, torch.log((back.square() * torch.exp(self.logvar)[..., None, :]).sum(-1))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log densities of the components of w, nats; their sum is log p(z|u), since det B = 1."""
+        w = self._components(z)
+        return -0.5 * (w.square() * torch.exp(-self.logvar) + self.logvar + math.log(2 * math.pi))
+
+    def kl_from(self, q: Posterior, z: Tensor) -> Tensor:
+        """Terms whose sum, with q's dependence, is KL(q(z|x) || p(z|u)); q's entropy is shared equally among them."""
+        precision = torch.exp(-self.logvar)
+        var = (self.B @ q.full().factor).square().sum(-1)
+        terms = var * precision + self._components(q.mu).square() * precision - 1 + self.logvar
+        return 0.5 * terms - ((q.log_det + q.dependence) / z.shape[-1])[..., None]
+
+    def newton(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient of log p(z|u), and its precision matrix."""
+        precision = self.B.mT @ (torch.exp(-self.logvar)[..., None] * self.B)
+        return -(precision @ (z - self.mu)[..., None])[..., 0], precision
+
+    def sample(self, v: Tensor) -> Tensor:
+        """A draw of z from v, uniform on (0, 1)."""
+        w = torch.exp(0.5 * self.logvar) * torch.special.ndtri(v)
+        return self.mu + torch.linalg.solve_triangular(self.B, w[..., None], upper=False)[..., 0]
+
+    def _components(self, z: Tensor) -> Tensor:
+        return (self.B @ (z - self.mu)[..., None])[..., 0]
+
+
 class StandardNormal(nn.Module):
     """N(0, I) for every member and every u."""
 
@@ -99,13 +139,22 @@ class OfNumbers(Mlp):
 
 
 class ConditionalNormal(nn.Module):
-    """N(mu(u), var(u)) with independent components. A learned mean is essential if means change with u."""
+    """N(mu(u), var(u)) with independent components. A learned mean is essential if means change with u.
 
-    def __init__(self, p: int, d_u: int, d_z: int, *, modulate: str, **of_u: Any) -> None:
+    If it is to be turned (`GaussianPrior.turn_at`), its components are dependent, with the entries of B in `below`,
+    until `turn.turn` sets `is_turned`.
+    """
+
+    is_turned: Tensor | None
+
+    def __init__(self, p: int, d_u: int, d_z: int, *, modulate: str, turns: bool = False, **of_u: Any) -> None:
         super().__init__()
         self.modulate = modulate
         self.k = 2 if modulate == "both" else 1
         self.net = _of_u(p, d_u, 2 * d_z, **of_u)
+        turns = turns and d_z > 1
+        self.below = Linear(p, d_u, d_z * (d_z - 1) // 2, bias=False, gain=0.0) if turns else None
+        self.register_buffer("is_turned", torch.tensor(False) if turns else None)
 
     def forward(self, u: Float[Tensor, "p n d_u"] | None) -> GivenNormal:
         """Return the Gaussian at u."""
@@ -114,7 +163,14 @@ class ConditionalNormal(nn.Module):
             logvar = torch.zeros_like(logvar)  # the scale is arbitrary (the decoder absorbs it): fix it at 1
         if self.modulate == "variance":
             mu = torch.zeros_like(mu)
-        return GivenNormal(mu, LOG_VAR_BOUND * torch.tanh(logvar / LOG_VAR_BOUND))
+        logvar = LOG_VAR_BOUND * torch.tanh(logvar / LOG_VAR_BOUND)
+        if self.below is None or self.is_turned:
+            return GivenNormal(mu, logvar)
+        d = mu.shape[-1]
+        rows, columns = torch.tril_indices(d, d, -1, device=mu.device)
+        B = torch.eye(d, dtype=mu.dtype, device=mu.device).repeat(*mu.shape[:2], 1, 1)
+        B[..., rows, columns] = self.below(_required(u))
+        return GivenFullNormal(mu, logvar, B)
 
     def statistics(self, z: Float[Tensor, "p n d_z"]) -> Float[Tensor, "p n d_z k"]:
         """T(z): z and z^2, or only the one that u changes."""
@@ -411,7 +467,7 @@ def prior_of(
         return contract.named(prior.path)(p, d_z, d_u if prior.uses_u else 0)
     of_u = {"labels": labels, "hidden": prior.hidden, "standardise": standardise}
     if isinstance(prior, GaussianPrior):
-        return ConditionalNormal(p, d_u, d_z, modulate=prior.modulate, **of_u)
+        return ConditionalNormal(p, d_u, d_z, modulate=prior.modulate, turns=prior.turn_at > 0, **of_u)
     if isinstance(prior, LaplacePrior):
         return ConditionalLaplace(p, d_u, d_z, **of_u)
     return LearnedFamily(p, d_u, d_z, k=prior.k, width=prior.width, **of_u)

@@ -177,14 +177,14 @@ class Vae(nn.Module):
             H, gradient = self._curvature(target, m)
             pull, precision = prior.newton(m)
             gradient = gradient + pull
-            L = _cholesky(H + torch.diag_embed(precision))
+            L = _cholesky(H + _matrix(precision, m))
             move = torch.cholesky_solve(gradient[..., None], L)[..., 0]
             length = move.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
             # Limit every step to length 1: far from the mode the model is not quadratic.
             m = m + move / length.clamp_min(1.0)
         H, _ = self._curvature(target, m)
         _, precision = prior.newton(m)
-        L = _cholesky(H + torch.diag_embed(precision))
+        L = _cholesky(H + _matrix(precision, m))
         identity = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(L)
         factor = torch.linalg.solve_triangular(L.mT, identity, upper=True)  # H^-1 = L^-T L^-1
         return Posterior(m, factor, -torch.log(torch.diagonal(L, dim1=-2, dim2=-1)).sum(-1), guess=mu)
@@ -208,6 +208,11 @@ class Vae(nn.Module):
     def _unrotated(self, z: Tensor) -> Tensor:
         """M^T z~ (rows: z~ M) for a rotated twin; z itself otherwise."""
         return z @ self.rotation if self.config.model.rotation else z
+
+
+def _matrix(precision: Tensor, z: Tensor) -> Float[Tensor, "p n d_z d_z"]:
+    """Return a prior's precision as a matrix; priors with independent latents give its diagonal."""
+    return precision if precision.dim() > z.dim() else torch.diag_embed(precision)
 
 
 def kl(q: Posterior, prior: Given, z: Float[Tensor, "p n d_z"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -285,6 +290,10 @@ def check(config: Config, sizes: Sizes) -> None:
         raise ValueError("The encoder q(z|x,u) needs u, and this data has none; use the encoder q(z|x).")
     if config.model.posterior == "gauss-newton" and isinstance(config.model.net, ConvNet):
         raise ValueError("The gauss-newton posterior needs the MLP's Jacobian; choose the MLP, or another posterior.")
+    if getattr(config.prior, "turn_at", 0) and not (sizes.labels and config.model.posterior == "gauss-newton"):
+        raise ValueError(
+            "A turn needs a u of labels and the gauss-newton posterior; set turn_at to 0, or change these."
+        )
     d_z, M = config.model.latents, config.model.rotation
     if M and (len(M) != d_z or any(len(row) != d_z for row in M)):
         raise ValueError(f"The rotation must be {d_z} x {d_z}, as many as latents; got {len(M)} rows.")

@@ -17,6 +17,8 @@ from dvae_core.data.dataset import Dataset, PackedBits
 from dvae_core.data.windows import around, neighbours
 from dvae_core.model.likelihoods import Gaussian
 from dvae_core.model.objectives import loss_weights, objective
+from dvae_core.model.priors import ConditionalNormal
+from dvae_core.model.turn import turn
 from dvae_core.model.vae import Vae
 from dvae_core.rng import generator, random_bytes
 from dvae_core.training.device import keep_memory
@@ -26,6 +28,7 @@ from dvae_core.training.optimiser import Optimiser
 BOUND_EVERY = 4  # steps: only every fourth training bound is averaged, because it costs a tenth of a small net's step
 BLOCK = 32  # number of steps whose noise is drawn at once
 KEPT_AS_FLOATS = 2**22  # numbers: pictures larger than this stay bytes and are converted batch by batch
+TURN_ROWS = 4000  # training rows behind the covariances of a turn
 GATHERED_AT_ONCE = 2**19  # numbers: a block's batches are gathered together if they fit into a core's cache
 
 log = logging.getLogger(__name__)
@@ -188,6 +191,11 @@ class Batches:
         seen = flat if self.around is None else self.around.index_select(0, flat).flatten()
         return x, u, self.h.index_select(0, seen).view(*rows.shape, -1)
 
+    def some(self, count: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return x, u or None, and the encoder's input h, of about `count` evenly spaced training rows, [n, ...]."""
+        rows = torch.arange(0, self.n, max(1, self.n // count))
+        return self.gather((rows if self.rows_of is None else self.rows_of[rows]).to(self.device))
+
     def _go_to(self, step: int) -> int:
         epoch, i = divmod(step, self.steps_per_epoch)
         block, j = divmod(i, BLOCK)
@@ -276,12 +284,17 @@ class Engine:
         is_annealed = getattr(self.config.model.likelihood, "noise", None) == "annealed"
         self.annealed = vae.likelihood if is_annealed and isinstance(vae.likelihood, Gaussian) else None
         self.fused = Fused(vae, self.weights[:, 1]) if covers(vae) else None
-        self.recorded = Recorded(self) if device.type == "cuda" else None
+        self.turn_step = round(getattr(self.config.prior, "turn_at", 0.0) * self.steps)
+        # Of a prior that is turned, else None. A recorded graph could not follow it.
+        self.is_turned = vae.prior.is_turned if isinstance(vae.prior, ConditionalNormal) else None
+        self.recorded = Recorded(self) if device.type == "cuda" and self.is_turned is None else None
 
     def step(self, step: int) -> None:
         """Take step number `step`."""
         if self.annealed is not None:
             self.annealed.set_std(annealed_std(step, self.steps))
+        if self.is_turned is not None and step == self.turn_step:
+            turn(self.vae, *self.batches.some(TURN_ROWS))
         lr = one_cycle(step, self.steps, max(self.config.train.rates))
         if self.recorded is None:
             with_bound = (step + 1) % min(BOUND_EVERY, self.every) == 0 or step + 1 == self.steps
@@ -304,8 +317,10 @@ class Engine:
         """Compute and clip a batch's gradient, step the optimiser; return whether the bound was added to the sums."""
         if self.fused is None:
             bound, loss = objective(self.vae, x, u, eps, self.weights, self.batches.n, h, keep)
-            for grad, new in zip(self.flat.grads, torch.autograd.grad(loss.sum(), self.flat.parameters), strict=True):
-                grad.copy_(new)
+            # `materialize_grads`: after a turn the prior's full covariances are no longer part of the loss.
+            new = torch.autograd.grad(loss.sum(), self.flat.parameters, materialize_grads=self.is_turned is not None)
+            for grad, value in zip(self.flat.grads, new, strict=True):
+                grad.copy_(value)
             means = bound.means()
         else:
             means = self.fused(x, u, eps, h, keep, with_bound=with_bound)
@@ -327,7 +342,12 @@ class Engine:
 
     def moving(self) -> dict[str, Tensor]:
         """Return every tensor that a step changes, by name."""
-        own = {"parameters": self.flat.tensor.detach(), "running_norm": self.running_norm, "sums": self.sums.total}
+        own: dict[str, Tensor] = {
+            "parameters": self.flat.tensor.detach(),
+            "running_norm": self.running_norm,
+            "sums": self.sums.total,
+        }
+        own |= {} if self.is_turned is None else {"is_turned": self.is_turned}
         return own | self.optimiser.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

@@ -34,6 +34,7 @@ def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuou
     [
         ([], GaussianPrior()),
         (["--modulate", "variance"], GaussianPrior(modulate="variance")),
+        (["--turn-at", "0.5"], GaussianPrior(turn_at=0.5)),
         (["--prior", "laplace"], LaplacePrior()),
         (["--prior", "learned", "--k", "1"], LearnedPrior(k=1)),
         (["--prior", "learned"], LearnedPrior()),
@@ -50,6 +51,8 @@ def test_the_command_line_names_the_family(tmp_path, options, prior):
     [
         (["--model", "vae", "--prior", "laplace"], "about an iVAE's p(z|u)"),
         (["--prior", "laplace", "--modulate", "mean"], "leave it out with --prior laplace"),
+        (["--prior", "laplace", "--turn-at", "0.3"], "leave it out with --prior laplace"),
+        (["--modulate", "mean", "--turn-at", "0.3"], "set modulate to both"),
         (["--k", "2"], "use --prior learned"),
         (["--prior", "learned", "--k", "9"], "LearnedPrior.k must be between 1 and 4; got 9"),
     ],

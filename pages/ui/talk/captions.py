@@ -120,7 +120,8 @@ def beta() -> str:
     run = shipped("digits-beta-vae")
     likelihood, betas = run.config.model.likelihood, run.config.train.betas
     effective = [likelihood.effective_beta(b) for b in betas] if likelihood.kind == "gaussian" else [None]
-    return fewer_nats(betas, held_out(run)["kl_latent"], [e for e in effective if e is not None])
+    start = "One model for each β" + (", all from one start" if len(set(run.config.train.seeds)) == 1 else "")
+    return f"{fewer_nats(betas, held_out(run)['kl_latent'], [e for e in effective if e is not None])} {start}."
 
 
 def fewer_nats(betas: Sequence[float], kl_latent: Any, effective: Sequence[float] = ()) -> str:
@@ -138,8 +139,7 @@ def fewer_nats(betas: Sequence[float], kl_latent: Any, effective: Sequence[float
     )
     weighed = f" (2σ²β = {', '.join(f'{e:.2g}' for e in effective)})" if effective else ""
     return (
-        f"The latents carry {total} nats at β = {', '.join(f'{b:g}' for b in betas)}{weighed}; {at} (below 0.01 nats). "
-        "One model for each β, each from another seed."
+        f"The latents carry {total} nats at β = {', '.join(f'{b:g}' for b in betas)}{weighed}; {at} (below 0.01 nats)."
     )
 
 
@@ -177,8 +177,12 @@ def latents_of_factors(names: Sequence[str], matrix: Any) -> str:
 def seeds() -> str:
     """State the range of the bounds, and how many pairs of seeds agree up to which map."""
     run = shipped("talk-vae")
-    latents = held_out(run)
-    return seeds_agree(latents["elbo"], agreement.Agreement.load(run, agreement.file_name()), latents.get("elbo_error"))
+    latents, good = held_out(run), good_members(run)
+    error = latents.get("elbo_error")
+    found = agreement.Agreement.load(run, agreement.file_name())
+    text = seeds_agree(latents["elbo"][good], found, None if error is None else error[good])
+    lost = run.config.members - len(good)
+    return text if not lost else f"{text} Left out: {COUNTS[lost]} that {'is' if lost == 1 else 'are'} stuck or failed."
 
 
 def seeds_agree(elbo: Any, found: agreement.Agreement | None, error: Any = None) -> str:
