@@ -1,4 +1,4 @@
-"""Chapter 3, without true factors: do the seeds agree, up to what, and what agreeing does not say."""
+"""Chapter 3, without true factors: do the seeds agree, up to which map, and what agreement does not show."""
 
 import streamlit as st
 
@@ -56,7 +56,10 @@ try:
     if found is not None:
         agree_views.show(run, other, found)
     elif other is None and run.config.members < 2:
-        st.info("This run has one member and nobody to agree with; train several seeds.", icon=":material/info:")
+        st.info(
+            "This run has a single member, so there is nothing to compare it with; train several seeds.",
+            icon=":material/info:",
+        )
         ui.link("train", "Train more seeds")
     else:
         label = "Compare the seeds" if other is None else "Compare the two runs, seed by seed"

@@ -43,7 +43,7 @@ def ask_dimensions() -> None:
         st.warning(str(error), icon=":material/warning:")
         return
     st.markdown(f"**{most * seeds} models**: 1 to {most} latents, {seeds} seeds each, and nothing else differs.")
-    st.caption("Stability first: one more latent is taken while every two seeds find one space and the bound rises.")
+    st.caption("A latent is added as long as every pair of seeds finds the same space and the bound rises.")
     start_button(everything, f"How many latents: {study_views.label(text)}")
     code.show(
         f"python -m dvae_core sweep --out my-study --data {text} --for {goal} --latents 1-{most} --seeds {seeds}",
@@ -79,7 +79,13 @@ def form() -> None:
     )  # fmt: skip
     left, middle, right = st.columns(3)
     worlds = left.number_input(
-        "Worlds", 1, 50, 5, key="study.worlds", help="Data seeds 0, 1, ... of drawn data: bars are over worlds", **keep
+        "Worlds",
+        1,
+        50,
+        5,
+        key="study.worlds",
+        help="Data seeds 0, 1, ... of drawn data: error bars run over worlds",
+        **keep,
     )
     seeds = middle.number_input("Seeds", 1, 50, 2, key="study.seeds", help="Of every model and β, on each", **keep)
     epochs = right.number_input(
