@@ -158,7 +158,7 @@ def test_agree_offers_to_compare_two_runs_and_needs_two_members(store, visit):
     cut = {k: v[:1] if k in ("mu_z", "std_z", "prior_mu", "prior_logvar", "kl_latent", "elbo", "recon", "kl") else v
            for k, v in latents.items()}  # fmt: skip
     run.write_npz("latents.npz", cut)
-    assert "nobody to agree with" in page_text(visit("agree", run="vae", beside="none"))
+    assert "nothing to compare it with" in page_text(visit("agree", run="vae", beside="none"))
 
 
 def test_the_server_reads_recover_and_agree_without_scipy_or_pandas(shipped):
