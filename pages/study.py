@@ -11,7 +11,7 @@ from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
 from dvae_core.work import study as studies
 from dvae_core.work.study import Population, Progress, Study
-from pages.ui import code, controls, run_panel, study_views
+from pages.ui import code, controls, links, run_panel, study_views
 from pages.ui import page as ui
 
 DATA = ["neurons,n_neurons=30,per_segment=400", "sources,per_segment=400", "sprites,side=16,n=2000", "digits"]
@@ -25,7 +25,7 @@ def ask_dimensions() -> None:
     """Show the settings of a study of one recording with several numbers of latents, and the Start button."""
     keep: dict[str, Any] = {"persist_state": "session"}
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
-    now = st.query_params.get("data", "track")
+    now = links.value("data", "track")
     options = list(dict.fromkeys([now, "track", *files]))
     text = st.selectbox("Recording", options, format_func=study_views.label, key="study.recording", **keep)
     goals = {goal: words for goal, words in controls.GOALS.items() if goal}

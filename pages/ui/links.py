@@ -29,7 +29,9 @@ class Parameter:
 PARAMETERS = (
     Parameter("run", "run", ("all",), "The run that is shown"),
     Parameter("member", "number", ("all",), "The member of the population", "the best one"),
-    Parameter("data", "data", ("data", "train", "any_prior"), "The data, as `data_from_text` reads it", "sources"),
+    Parameter(
+        "data", "data", ("data", "train", "any_prior", "study"), "The data, as `data_from_text` reads it", "sources"
+    ),
     Parameter("to", "text", ("start",), "The page that a cold link asked for"),
     Parameter("stop", "choice", ("talk",), "The slide"),
     Parameter("talk_view", "choice", ("talk",), "The slide, or the presenter's notes", "slide"),
@@ -62,7 +64,9 @@ PARAMETERS = (
     Parameter("reader", "choice", ("recover",), "How they predict it", "linear"),
     Parameter("layers", "number", ("recover",), "Mixing layers of the nonlinear data", "3"),
     Parameter("follow", "number", ("agree",), "The member whose latents are followed", "0"),
+    Parameter("along", "choice", ("agree",), "The axis whose order the units of a recording have", "0"),
     Parameter("dials", "text", ("bend",), "The angle, then the sliders in their order"),
+    Parameter("ask", "choice", ("study",), "The question of a new study", "score"),
     Parameter("study", "text", ("study",), "The study that is shown"),
     Parameter("on", "choice", ("study",), "The data set of the study"),
     Parameter("score", "choice", ("study",), "The score that is drawn"),
