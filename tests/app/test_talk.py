@@ -236,6 +236,10 @@ def test_time_bends_the_curve_and_neither_of_its_controls_does():
     words = [without_u.memory_words(a, bend.pairs((without_u.MEMORY, a))) for a in without_u.MEMORIES]
     assert words[-1] == "Memories 0.95 and 0.95: flat"  # the only place of the slider without a claim
     assert [w for w in words if w.endswith("flat")] == [words[-1]]
+    found = without_u.trained()["time"]["populations"]
+    own, *controls = (its["mcc"] for its in found.values())
+    assert min(own) > 0.97 > np.mean(controls[0])
+    assert np.mean(controls[1]) < 0.97
     points = bend.lags((0.0, 0.9), 4000)
     found = [np.corrcoef(each.T)[0, 1] for each in points]
     assert found == pytest.approx([0.0, 0.9], abs=0.05)  # three standard errors

@@ -116,7 +116,12 @@ def memory_words(a: float, found: bend.Bend) -> str:
 def time_numbers() -> str:
     """State the bend of memories that differ, and of the two controls."""
     own, equal, shuffled = (number(bend.pairs(a).most) for a in ((MEMORY, 0.6), (0.8, 0.8), (0.0, 0.0)))
-    return f"A turn costs up to {own} nats for memories {MEMORY:g} and 0.6, {equal} if equal, {shuffled} if shuffled."
+    found = [its["mcc"] for its in trained()["time"]["populations"].values()]
+    scores = [spread(values) for values in found]
+    return (
+        f"A turn costs up to {own} nats for memories {MEMORY:g} and 0.6, {equal} if equal, {shuffled} if shuffled. "
+        f"{len(found[0])} seeds: MCC {scores[0]}, {scores[2]}, {scores[1]}."
+    )
 
 
 def hidden() -> None:
@@ -191,8 +196,10 @@ def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str
     curves = hidden_curves()
     at = bend_views.shipped()["hidden"]["angles"].index(45.0)
     entries: list[tuple[str, float, float, Any]] = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
-    for name, memories in (("time, equal memories", (0.8, 0.8)), ("time, memories .95, .6", (MEMORY, 0.6))):
-        entries.append((name, bend.pairs(memories, (45,)).nats[0], 0.0, ()))
+    for name, its in trained()["time"]["populations"].items():
+        entries.append(
+            (f"time, {name.removeprefix('time ')}", bend.pairs(its["memories"], (45,)).nats[0], 0.0, its["mcc"])
+        )
     for name, seeds in (("hidden, K = 5", trained()["hidden"]["mcc"]), ("hidden, K = 10", ())):
         entries.append((f"u {name}", curves[name][0][at], curves[name][1][at], seeds))
     entries += [("u seen", curves["u seen"][0][at], 0.0, _scores("talk-ivae"))]
