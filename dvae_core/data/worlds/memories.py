@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Float64
 from pydantic import Field
-from scipy.signal import lfilter
 
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.worlds.sources import Activation, meta, mixing, streams
@@ -88,6 +87,8 @@ def memories(
 
 def series(memory: Sequence[float], n: int, innovations: str, rng: np.random.Generator) -> Float64[np.ndarray, "n d_z"]:
     """Return stationary AR(1) series of variance 1, one column for each memory."""
+    from scipy.signal import lfilter  # a second that a page need not wait for
+
     a = np.asarray(memory, float)
     if a.ndim != 1 or not len(a) or not ((a >= 0) & (a < 1)).all():
         raise ValueError(f"Every memory must be at least 0 and below 1, and there must be one; got {tuple(memory)}.")
