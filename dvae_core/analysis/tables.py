@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from dvae_core import runs
 from dvae_core.analysis.common import stuck_members
 from dvae_core.analysis.score.record import Scores
 from dvae_core.axes import Table
@@ -80,3 +81,19 @@ def rank_test(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> t
 
     found: Any = spearmanr(one, other)
     return float(found.statistic), float(found.pvalue)
+
+
+def many_seeds() -> Table:
+    """Return bound and score of the many seeds of the talk's VAE that came with the software: one row each.
+
+    Raises:
+        RunError: If the file is missing.
+    """
+    import pandas as pd
+
+    path = runs.examples_folder() / "many_seeds.json"
+    if not path.is_file():
+        raise RunError(
+            f"The shipped file {path.name} is missing; `python -m dvae_core examples talk-vae` makes it again."
+        )
+    return pd.read_json(path)

@@ -217,14 +217,14 @@ SLIDES = (
     Slide(
         "best",
         2,
-        "Eight models, ranked by their bound. Which would you publish?",
+        "Twenty seeds, ranked by their bound. Which would you publish?",
         worked.bounds,
         captions.bounds,
         notes="Let the room choose a number before the picture: most choose the best bound. Locatello et al. (2019): "
         "without inductive biases on models and data, unsupervised disentanglement is impossible, and "
         "well-disentangled models cannot be identified without supervision.",
         maths=ROTATION,
-        question="Eight seeds of one VAE. Does the best bound have the best latents?",
+        question="Twenty seeds of one VAE. Does the best bound have the best latents?",
         options=("Yes", "No, the worst has", "No relation shows"),
         right="No relation shows",
         more=("study", {}),
