@@ -36,7 +36,7 @@ def many_seeds(folder: Path, seeds: int = SEEDS) -> None:
             pass
         score(run)
         table = member_table(run)[["seed", "elbo", "elbo_error", "mcc_pearson", "failed", "stuck"]]
-    text = table.round(5).to_json(orient="records", indent=1)
+    text = str(table.round(5).to_json(orient="records", indent=1))
     (folder / "many_seeds.json").write_text(text + "\n", encoding="utf-8")
 
 

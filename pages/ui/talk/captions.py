@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dvae_core.analysis.agreement import record as agreement
-from dvae_core.analysis.common import best_member, rivals
+from dvae_core.analysis.common import best_member, good_members, rivals
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.natural import follows, natural_parameters
 from dvae_core.analysis.posterior import record as posteriors
