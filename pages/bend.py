@@ -48,6 +48,7 @@ def dials_in_link() -> tuple[float, ...]:
 @st.fragment
 def lab() -> None:
     """The dial, the curves and the sliders of every idea."""
+    moves = not ui.links.value("dials")  # a link shows what it says
     angle, a1, a2, strength, separation, components, kind, part = dials_in_link()
     ideas = [
         bend_views.normal(),
@@ -56,7 +57,7 @@ def lab() -> None:
         bend_views.hidden(separation, int(components)),
         bend_views.straight(list(bend_views.KINDS)[int(kind)], part),
     ]
-    dials = bend(BendState(ideas=ideas, angle=angle), key="bend.lab")
+    dials = bend(BendState(ideas=ideas, angle=angle, autoplay=moves), key="bend.lab")
     ui.remember("dials", ",".join(f"{dial:g}" for dial in dials))
 
 

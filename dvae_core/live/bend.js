@@ -64,6 +64,7 @@ export class Bend extends View {
     this.input = element("input", { type: "range", min: 0, max: LIMIT, step: 0.5, "aria-label": "Angle of the axes" });
     this.readout = element("output", { class: "readout" });
     this.input.addEventListener("input", () => {
+      this.autoplay.end(false);
       this.turnTo(snapAngle(Number(this.input?.value)));
       this.sendLater();
     });
