@@ -39,7 +39,7 @@ def latents_of(run: Run) -> dict[str, np.ndarray]:
     own |= {"prior": np.array(json.dumps(dataclasses.asdict(run.config.prior)))}
     scores = Scores.of(run)
     if scores is not None:
-        known = [name for name in MEMBERS if getattr(scores.members[0], name) is not None]
+        known = [name for name in MEMBERS if getattr(scores.members[0], name, None) is not None]
         own |= {name: np.array([getattr(member, name) for member in scores.members]) for name in known}
     if run.kind == "latents":
         given = given_of(run)

@@ -131,7 +131,7 @@ def test_a_wrong_u_shows_in_the_score_of_codes_that_copy_u(tmp_path):
         weights[name][:, :d_x] = 0  # the encoder ignores x
     run.write_tensors("weights.safetensors", weights)
     found = score(run).mean
-    assert found["mcc_pearson"] > found["mcc_wrong_u"] + 0.1
+    assert found.mcc_pearson > found.mcc_wrong_u + 0.1
     assert score(trained_run(tmp_path / "vae", small_config(model="vae", epochs=1))).mean.mcc_wrong_u is None
 
 

@@ -8,7 +8,7 @@ from scipy.io import loadmat, savemat
 
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers import mat, spikes
+from dvae_core.data.readers import mat, mat_format, spikes
 from dvae_core.data.readers.common import Ask
 from dvae_core.data.split import split
 from tests.shared_data import SHARED
@@ -141,7 +141,7 @@ def test_first_columns_of_a_matrix(tmp_path):
 
 
 def test_a_struct_of_very_many_parts_is_not_walked_through(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat, "MAX_PARTS", 100)
+    monkeypatch.setattr(mat_format, "MAX_PARTS", 100)
     many = np.zeros((1, 300), dtype=[("a", object)])
     for i in range(many.shape[1]):
         many[0, i]["a"] = float(i)

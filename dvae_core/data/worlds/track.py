@@ -28,7 +28,7 @@ def track() -> Dataset:
     """
     if not FILE.is_file():
         raise DataError("The recording of the track is missing from the installation; install the software again.")
-    with np.load(FILE) as stored:
+    with np.load(FILE, allow_pickle=False) as stored:
         x, u, time = stored["x"], stored["u"], stored["time"]
     return Dataset(
         name="Rat on a track",
