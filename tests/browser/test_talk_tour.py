@@ -33,7 +33,7 @@ def test_the_whole_talk_by_keyboard_at_projector_size(new_server, visitor, monke
         if (bottom := page.evaluate(BOTTOM)) > 720:
             too_low[slide.name] = bottom
         page.keyboard.press("ArrowRight")
-    assert not too_low, "these slides need scrolling"
+    assert not too_low, f"these slides need scrolling: {too_low}"
 
 
 def listening(visitor, url, text):

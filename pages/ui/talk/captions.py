@@ -233,10 +233,7 @@ def _findings(name: str) -> str:
 
 def loss() -> str:
     """Say what the bars are."""
-    return (
-        "For the digit on the right. Reconstruction: Σ (x − x̂)² / 2σ², at the mean of q. KL: how far q(z|x), moved to "
-        "the sliders, lies from the prior N(0, I)."
-    )
+    return "Reconstruction: Σ (x − x̂)² / 2σ² at the mean of q. KL: from q(z|x), moved to the sliders, to N(0, I)."
 
 
 def widths() -> str:
@@ -318,8 +315,8 @@ def may_be_said(found: Recording) -> str:
     scores = [read["latents"]["mean"], read["window"]["mean"]]
     shuffled = "" if control is None else f", {control['decoding']['linear']['latents']['mean']:.2f} if u is shuffled"
     return (
-        f"**{found.verdict[0].upper()}{found.verdict[1:]}.** Position is read from z at R² {scores[0]:.2f} (from x "
-        f"itself {scores[1]:.2f}{shuffled}); that was asked for, and is no discovery. Between {COUNTS[seeds]} seeds: "
-        f"space R² {found.linear_r2['mean']:.2f}, axes MCC {found.own_axes_mcc['mean']:.2f} (random rotations "
+        f"**{found.verdict[0].upper()}{found.verdict[1:]}.** Position from z: R² {scores[0]:.2f} (from x "
+        f"{scores[1]:.2f}{shuffled}), as asked for. Between {COUNTS[seeds]} seeds: space R² "
+        f"{found.linear_r2['mean']:.2f}, axes MCC {found.own_axes_mcc['mean']:.2f} (random rotations "
         f"{found.rotation_floor:.2f})."
     )

@@ -16,7 +16,7 @@ from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.loss import loss_of
-from dvae_core.live.modes import cloud, population
+from dvae_core.live.modes import population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
 from dvae_core.metrics import FLOORS, mcc
@@ -98,7 +98,7 @@ def loss() -> None:
     run = shipped("digits-beta-vae")
     member = best_member(run)
     x, mu = held_out(run)["x"], held_out(run)["mu_z"][member][held_out(run)["x_rows"]]
-    _drag(run, member, 4, reference=x[0], z0=mu[0].tolist(), loss=loss_of(run, 0))
+    _drag(run, member, 3, reference=x[0], z0=mu[0].tolist(), loss=loss_of(run, 0))
 
 
 def reconstructions() -> None:
@@ -114,10 +114,7 @@ def betas() -> None:
     """Show one slider over the betas of a population."""
     run = shipped("digits-beta-vae")
     x, mu = held_out(run)["x"], held_out(run)["mu_z"][0]
-    _drag(
-        run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist(),
-        loss=loss_of(run, 0),
-    )  # fmt: skip
+    _drag(run, 0, 3, mode="betas", members=population(run, ui.member_names(run), 0), reference=x[0], z0=mu[0].tolist())
 
 
 def faces() -> None:
@@ -317,7 +314,7 @@ def closing_table() -> None:
 
 
 def place_cells() -> None:
-    """A pad over the latents of a real recording, and what every unit does there: raster and tuning curves."""
+    """Sliders over the latents of a real recording, and what every unit does there: raster and tuning curves."""
     run = shipped("track-ivae")
     member = best_member(run)
-    _drag(run, member, 2, mode="pad", cloud=cloud(run, member), x_names=run.about["x_names"])
+    _drag(run, member, 2, x_names=run.about["x_names"])

@@ -53,12 +53,14 @@ def style() -> None:
         :root {{
             --dv-picture: {room() - 2 * round(type_size())}px; --dv-sides: {round(0.38 * room())}px;
             --dv-panel: {room() - 9 * round(type_size())}px;
+            --dv-raster: {round(0.26 * room())}px; --dv-tuning: {round(0.33 * room())}px;
         }}
         [data-testid="stMainBlockContainer"] {{ padding-left: {side:g}rem; padding-right: {side:g}rem; }}
         .st-key-talk-bar button {{ min-height: 36px; padding: 0 10px; font-size: 15px; }}
         .st-key-talk-bar button p {{ font-size: 15px; }}
         .st-key-talk-answers button {{ min-height: 4.5rem; padding: 0 2rem; border-width: 2px; }}
         .st-key-talk-close p, .st-key-talk-close li, .st-key-talk-close table {{ font-size: max(1rem, 20px); }}
+        .st-key-talk-close td, .st-key-talk-close th {{ padding: 0.3rem 0.5rem; }}
         .st-key-talk-answers button p {{ font-size: 1.5rem; }}
         </style>"""
     )

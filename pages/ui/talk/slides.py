@@ -355,10 +355,10 @@ SLIDES = (
     Slide(
         "recording",
         3,
-        "A real recording: one space in every seed, and axes by convention.",
+        "A recording: one space, axes by convention.",
         demos.place_cells,
         captions.place_cells,
-        notes="31 units of rat CA1 (data: nelpy, MIT licence); a point is 100 ms of spikes. Drag along the cloud: one "
+        notes="31 units of rat CA1 (data: nelpy, MIT licence); a bin is 100 ms of spikes. Drag z1: one "
         "unit after the other fires, which is place coding, seen from spikes alone. Every seed finds this space. "
         "Another seed turns its axes, so do not name them. With u shuffled, seeds agree as well, but position is no "
         "longer read from them: agreement is no evidence for u.",

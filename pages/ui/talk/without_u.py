@@ -185,10 +185,13 @@ def table() -> None:
     """Show the nats of every idea at 45 degrees beside what training found: what is flat, and what bends."""
     flat, bent = closing_rows()
     with st.container(key="talk-close"):
-        left, right = st.columns(2, gap="large")
+        left, right = st.columns([6, 5], gap="medium")
         for cell, rows in ((left, flat), (right, bent)):
-            lines = [f"| {name} | {nats} | {mcc} |" for name, nats, mcc in rows]
-            cell.markdown("| Assumption | nats at 45° | MCC |\n|---|---|---|\n" + "\n".join(lines))
+            lines = [
+                f"| {name} | {nats} | {mcc} |".replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+                for name, nats, mcc in rows
+            ]
+            cell.markdown("| Assumption | nats, 45° | MCC |\n|---|---|---|\n" + "\n".join(lines))
 
 
 def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
