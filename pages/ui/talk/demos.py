@@ -155,7 +155,7 @@ def seeds() -> None:
         columns=screen.columns(),
         limit=350,  # points in each of eight panels: with 600 the slide takes more than a second to draw
     )
-    plot(figure, "talk.seeds", height=screen.room() - 50, titled=False, below=30)
+    plot(figure, "talk.seeds", height=screen.room() - 62, titled=False, below=30)
 
 
 def dial() -> None:
@@ -268,7 +268,7 @@ def four_panels() -> None:
     columns = screen.columns()
     figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=columns)
     figure.update_yaxes(title_text="")  # the room is for the panels; the axes below them have the names
-    plot(figure, "talk.four", height=screen.room() - 30)
+    plot(figure, "talk.four", height=screen.room() - 62)
 
 
 def reference_lines() -> None:
