@@ -174,6 +174,7 @@ export class Playground extends View {
   go(state) {
     const isSameWorld = JSON.stringify(worldOf(state)) === JSON.stringify(worldOf(this.state));
     const isPriorSame = state.prior === this.state.prior;
+    if (JSON.stringify(state) === JSON.stringify(this.state)) return; // the preset that runs: its schedule goes on
     this.state = state;
     this.tell();
     this.show();
