@@ -1,4 +1,4 @@
-// What can be concluded, in words that follow the numbers: how far the seeds agree, and whether anything could have made them.
+// What can be concluded, in sentences that follow the numbers: how far the seeds agree, and whether anything could have made them.
 
 import { number } from "../numbers.js";
 import { MEMBERS } from "./settings.js";
