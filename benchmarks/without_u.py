@@ -48,8 +48,8 @@ DATA = ROOT.parent / "shared" / "data"  # recordings, where they are
 UNEQUAL, EQUAL, THREE = (0.95, 0.6), (0.8, 0.8), (0.95, 0.8, 0.5)
 
 
-def trained(config: Config) -> dict[str, Any]:
-    """Train and return each good member's MCC, the R^2 of the factors from an affine map of the latents, and a."""
+def trained(config: Config) -> tuple[dict[str, np.ndarray], list[int], float]:
+    """Train and return the held-out latents, the good members and the CPU seconds."""
     with tempfile.TemporaryDirectory() as folder:
         run = runs.create(Path(folder) / "run", config)
         began = time.process_time()
@@ -58,6 +58,12 @@ def trained(config: Config) -> dict[str, Any]:
         seconds = time.process_time() - began
         latents, good = run.latents(), good_members(run)
     assert latents is not None
+    return latents, good, seconds
+
+
+def scored(config: Config) -> dict[str, Any]:
+    """Train and return each good member's MCC, the R^2 of the factors from an affine map of the latents, and a."""
+    latents, good, seconds = trained(config)
     z = latents["z_true"].astype(float)
     codes = [latents["mu_z"][m].astype(float) for m in good]
     return {
@@ -104,7 +110,7 @@ def of_time(worlds: int, only: str) -> None:
         found = []
         for seed in range(worlds if len(memory) == 2 else min(worlds, 2)):
             data = MemoriesData(memory=memory, innovations=innovations, seed=seed)
-            found.append(trained(recipes.over_time(data, prior, members=MEMBERS)))
+            found.append(scored(recipes.over_time(data, prior, members=MEMBERS)))
         row(what, bar, found)
         a = np.sort(np.concatenate([each["memory"] for each in found]), axis=1)[:, ::-1]
         learned = ", ".join(f"{mean:.2f} +- {std:.2f}" for mean, std in zip(a.mean(0), a.std(0), strict=True))
@@ -159,7 +165,7 @@ def of_mixture(worlds: int, only: str) -> None:
                 posterior="gauss-newton", epochs=25, batch=128, lr=1.5e-2, net=MlpNet(hidden=20),
                 likelihood=GaussianLikelihood(),
             )  # fmt: skip
-            found.append(trained(config))
+            found.append(scored(config))
         row(what, bar, found)
         best = [each["mcc"][int(np.argmax(each["elbo"]))] for each in found]
         print(f"    best by bound: {', '.join(f'{value:.3f}' for value in best)}", flush=True)
@@ -180,14 +186,7 @@ def of_recording(worlds: int, only: str) -> None:
             data, dataset, "vae", prior=prior, members=3, latents=3, window=(5, 4), dropout=0.3, start="random",
             posterior="full", net=MlpNet(), preprocess="standardise", batch=128, epochs=4, lr=5e-3, optimiser="adam",
         )  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            run = runs.create(Path(folder) / "run", config)
-            began = time.process_time()
-            for _ in train(run):
-                pass
-            seconds = time.process_time() - began
-            latents, good = run.latents(), good_members(run)
-        assert latents is not None
+        latents, good, seconds = trained(config)
         codes = [latents["mu_z"][m].astype(float) for m in good]
         pairs = list(itertools.permutations(codes, 2))
         own = [metrics.mcc(a, b).value for a, b in pairs]
