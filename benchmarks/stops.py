@@ -25,6 +25,7 @@ from dvae_core import metrics, recipes, runs
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.score.compute import score
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import Config, FileData, MemoriesData, MixturePrior, TimePrior
 from dvae_core.data.load import dataset_of
 from dvae_core.data.worlds.sources import mixing
@@ -97,9 +98,9 @@ def hidden(folder: Path) -> dict[str, Any]:
     """The talk's world without its u: a mixture prior of five Gaussians in its place, twice as many steps."""
     config = of_the_talk(recipes.TALK_DATA, "vae", epochs=HIDDEN_EPOCHS, prior=MixturePrior(components=5))
     found = trained(folder, "hidden", config)
-    shipped = runs.find("talk-ivae").score()
+    shipped = Scores.of(runs.find("talk-ivae"))
     assert shipped is not None, "the shipped runs are scored"
-    ivae = [member["mcc_pearson"] for member in shipped["members"]]
+    ivae = [member.mcc_pearson for member in shipped.members]
     return found | {"components": 5, "epochs": HIDDEN_EPOCHS, "ivae": round(float(np.mean(ivae)), 4)}
 
 

@@ -237,10 +237,6 @@ class Run:
         except ValueError as error:
             raise self._damaged(name, error) from error
 
-    def score(self) -> dict[str, Any] | None:
-        """Return the scores as analysis/score.json has them, or None; `Scores.of(run)` returns them with a type."""
-        return self.record("score")
-
     def record(self, name: str) -> dict[str, Any] | None:
         """Return analysis/<name>.json, or None if it is not computed yet."""
         return self._json(f"analysis/{name}.json")

@@ -9,6 +9,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from dvae_core import recipes
 from dvae_core.analysis.latents import latent_table
+from dvae_core.analysis.score.record import Scores
 from dvae_core.config import MixturePrior, MlpNet, SourcesData
 from dvae_core.data.load import dataset_of
 from dvae_core.model.mixture_prior import GivenMixture, Mixture
@@ -80,10 +81,10 @@ def run(tmp_path_factory):
 
 
 def test_a_run_reports_the_total_kl_only(run):
-    latents, scored = run.latents(), run.score()
+    latents, scored = run.latents(), Scores.of(run)
     assert "kl_latent" not in latents
     assert np.isfinite(latents["kl"]).all()
-    assert all(m["active_latents"] is None and np.isfinite(m["kl"]) for m in scored["members"])
+    assert all(m.active_latents is None and np.isfinite(m.kl) for m in scored.members)
     assert run.history()[["kl_1", "kl_2"]].isna().all(axis=None)
     assert not any(latent["dead"] for latent in latent_table(run, 0))
     assert latents["prior_z"].shape == latents["mu_z"].shape

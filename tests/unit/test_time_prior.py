@@ -12,6 +12,7 @@ from dvae_core import metrics, recipes, runs
 from dvae_core.analysis.rotation.compute import rotation
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.rotation.twin import twin
+from dvae_core.analysis.score.record import Scores
 from dvae_core.cli import main
 from dvae_core.config import (
     Config,
@@ -251,16 +252,16 @@ def run(tmp_path_factory) -> runs.Run:
 
 
 def test_a_run_holds_its_memories_and_its_bound(run):
-    latents, scored = run.latents(), run.score()
+    latents, scored = run.latents(), Scores.of(run)
     assert run.config.model_name == "VAE over time"
     assert latents["memory"].shape == (2, 2)
     assert (np.abs(latents["memory"]) < 1).all()
     pairs_of = latents["index"].reshape(-1, 2)
     assert (pairs_of[:, 1] == pairs_of[:, 0] + 1).all()
     assert (np.diff(latents["index"]) > 0).all()
-    for record, bound in zip(scored["members"], latents["elbo"], strict=True):
+    for record, bound in zip(scored.members, latents["elbo"], strict=True):
         # other noise and, of long data, other rows: eight samples a row leave a few hundredths
-        assert record["elbo"] == pytest.approx(bound, abs=0.1)
+        assert record.elbo == pytest.approx(bound, abs=0.1)
     history = run.history()
     assert set(history["split"]) == {"train", "held_out"}
 

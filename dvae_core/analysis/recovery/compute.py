@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from dvae_core.analysis.recovery.record import scorable
+from dvae_core.analysis.recovery.record import Recoveries, scorable
 from dvae_core.axes import evenly
 from dvae_core.config import GaussianPrior, LaplacePrior, LearnedPrior, Prior
 from dvae_core.metrics import autocorrelation_time, ladder, mcc, mcc_interval, monotone_fit
@@ -45,15 +45,6 @@ def recover(
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Match every member's latents to the factors, and fit what the theorem leaves free between them.
 
-    For each of "pearson" and "spearman", it returns matrix_* [p, d_z, d_hat] (signed), matching_* and signs_* [p, d_z],
-    and interval_* [p, 3] (mean over resamples, low, high, 95 %; NaN if too few rows are independent). memory [p] is the
-    rows' autocorrelation time. curve_x, curve_y [p, d_z, 200] are the monotone curve from signed latent to factor, NaN
-    if there is none. ladder [p, 5] is the held-out R^2 of the factors from the latents by the rungs of `RUNGS`. Theorem
-    1's map T(z_true) = A T(z_hat) + c, with both sides standardised, is fitted by least squares on rows 1, 3, 5, ...: A
-    [p, k d_z, k d_hat], its condition number, its R^2 on rows 2, 4, 6, ..., and block_share [p, d_z], the share of a
-    factor's squared weights in the block of its own latent (1 = a block permutation, theorem 2). A diverged member has
-    NaN (matching -1).
-
     Args:
         z_true: Factors that each vary.
         z_hat: Posterior means of every member, same rows.
@@ -61,7 +52,7 @@ def recover(
         u: Labels of the same rows. Rows that are sorted by label are then not treated as a time series.
 
     Returns:
-        Arrays by name.
+        The arrays of `Recoveries`, by name.
     """
     p, n, d_hat = z_hat.shape
     d = z_true.shape[1]
@@ -134,10 +125,7 @@ def statistics_map(
 
 
 def recovery(run: Run) -> None:
-    """Match every member's latents to the factors on the rows of latents.npz; write analysis/recovery.npz.
-
-    The file holds the arrays of `recover`, and `factors`, the indices of the factors that vary on these rows.
-    """
+    """Match every member's latents to the factors on the rows of latents.npz; write analysis/recovery.npz."""
     latents, about = run.latents(), run.about
     if latents is None or "z_true" not in latents:
         return
@@ -150,5 +138,4 @@ def recovery(run: Run) -> None:
         latents["z_true"][:, varies].astype(float), latents["mu_z"].astype(float), T,
         u=latents["u"].astype(int) if about.get("has_labels") and "u" in latents else None,
     )  # fmt: skip
-    about_it = {"factors": np.flatnonzero(varies), "notes": np.array(notes, dtype=str)}
-    run.write_npz("analysis/recovery.npz", found | about_it)
+    Recoveries(**found, factors=np.flatnonzero(varies), notes=notes).save(run, "recovery")

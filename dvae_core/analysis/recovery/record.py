@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dvae_core.analysis.latents import held_out
+from dvae_core.analysis.records import ArrayRecord
 from dvae_core.metrics import Score, mcc
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.metrics.score import BLIND_TO
@@ -24,6 +25,49 @@ def scorable(
         if not kept
     )
     return varies, notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recoveries(ArrayRecord):
+    """analysis/recovery.npz: every member's match with the factors that vary on the held-out rows.
+
+    matrix_* [p, d_z, d_hat] (signed), matching_* and signs_* [p, d_z], and interval_* [p, 3] (mean over resamples, low,
+    high, 95 %; NaN if too few rows are independent) exist for "pearson" and "spearman". A diverged member has NaN
+    (matching -1).
+
+    Attributes:
+        curve_x: [p, d_z, 200], the monotone curve from signed latent to factor; NaN if there is none.
+        curve_y: Likewise.
+        ladder: [p, 5], the held-out R^2 of the factors from the latents by the rungs of `RUNGS`.
+        A: [p, k d_z, k d_hat], theorem 1's map T(z_true) = A T(z_hat) + c, with both sides standardised, fitted by
+            least squares on rows 1, 3, 5, ...
+        A_condition: [p], the condition number of A.
+        A_r2: [p], R^2 of the map on rows 2, 4, 6, ...
+        block_share: [p, d_z], the share of a factor's squared weights in the block of its own latent (1 = a block
+            permutation, theorem 2).
+        factors: Indices of the factors that vary on these rows.
+        notes: A sentence about each factor that does not.
+        memory: [p], the rows' autocorrelation time; version 0.1 did not compute it.
+    """
+
+    matrix_pearson: np.ndarray
+    matching_pearson: np.ndarray
+    signs_pearson: np.ndarray
+    interval_pearson: np.ndarray
+    matrix_spearman: np.ndarray
+    matching_spearman: np.ndarray
+    signs_spearman: np.ndarray
+    interval_spearman: np.ndarray
+    curve_x: np.ndarray
+    curve_y: np.ndarray
+    ladder: np.ndarray
+    A: np.ndarray
+    A_condition: np.ndarray
+    A_r2: np.ndarray
+    block_share: np.ndarray
+    factors: np.ndarray
+    notes: tuple[str, ...]
+    memory: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -65,30 +109,30 @@ def recovery(run: Run, member: int) -> Recovery | None:
     if not varies.any():
         return None
     z_true, names = z_true[:, varies], tuple(name for name, kept in zip(names, varies, strict=True) if kept)
-    found = run.analysis("recovery")
+    found = Recoveries.load(run, "recovery")
     if found is None:
         pearson, spearman = mcc(z_true, z_hat), mcc(z_true, z_hat, method="spearman")
         return Recovery(z_true, z_hat, _aligned(z_hat, pearson), pearson, spearman, names, notes)
-    pearson, spearman = (_score(found, method, member, z_true.shape[1]) for method in ("pearson", "spearman"))
+    pearson, spearman = (_score(found, method, member) for method in ("pearson", "spearman"))
     curves = []
-    for x, y in zip(found["curve_x"][member], found["curve_y"][member], strict=True):
+    for x, y in zip(found.curve_x[member], found.curve_y[member], strict=True):
         kept = np.isfinite(x)
         curves.append((x[kept], y[kept]) if kept.any() else None)
     return Recovery(
         z_true, z_hat, _aligned(z_hat, pearson), pearson, spearman, names, notes, tuple(curves),
-        intervals={m: tuple(found[f"interval_{m}"][member].tolist()) for m in ("pearson", "spearman")},
-        ladder=dict(zip(RUNGS, found["ladder"][member].tolist(), strict=True)),
-        A=found["A"][member], A_condition=float(found["A_condition"][member]), A_r2=float(found["A_r2"][member]),
-        block_share=tuple(found["block_share"][member].tolist()),
+        intervals={m: tuple(getattr(found, f"interval_{m}")[member].tolist()) for m in ("pearson", "spearman")},
+        ladder=dict(zip(RUNGS, found.ladder[member].tolist(), strict=True)),
+        A=found.A[member], A_condition=float(found.A_condition[member]), A_r2=float(found.A_r2[member]),
+        block_share=tuple(found.block_share[member].tolist()),
     )  # fmt: skip
 
 
-def _score(found: dict[str, np.ndarray], method: str, member: int, d: int) -> Score:
-    matrix, matching = found[f"matrix_{method}"][member], found[f"matching_{method}"][member]
-    own = np.where(matching >= 0, np.abs(matrix[np.arange(d), matching]), 0.0)
+def _score(found: Recoveries, method: str, member: int) -> Score:
+    matrix, matching, signs = (getattr(found, f"{part}_{method}")[member] for part in ("matrix", "matching", "signs"))
+    own = np.where(matching >= 0, np.abs(matrix[np.arange(len(matrix)), matching]), 0.0)
     return Score(
-        value=float(own.mean()), matrix=matrix, matching=tuple(matching.tolist()),
-        signs=tuple(found[f"signs_{method}"][member].tolist()), per_factor=tuple(own.tolist()), method=method,
+        value=float(own.mean()), matrix=matrix, matching=tuple(matching.tolist()), signs=tuple(signs.tolist()),
+        per_factor=tuple(own.tolist()), method=method,
         notes=(), blind_to=BLIND_TO[method], chance="see the reference lines",
     )  # fmt: skip
 
