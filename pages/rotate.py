@@ -115,6 +115,8 @@ def save(run: Run, member: int, plane: tuple[int, int]) -> None:
     if not rotate_views.is_plain(run) or "before" in st.query_params:
         return
     angle = ui.number("angle", 0.0, 0.0, 90.0)
+    if angle == 0:  # a copy of the run itself
+        return
     title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"
     twin = next((r for r in ui.usable_runs() if r.title == title), None)
     if twin is not None:

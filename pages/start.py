@@ -85,7 +85,11 @@ def device_of(run: Run) -> str:
         return ""
 
 
-ui.start("start", "What can a latent-variable model know?", "Move a slider: a trained model decodes in your browser.")
+ui.start(
+    "start",
+    "What can a latent-variable model know?",
+    "Disentanglement Lab. Move a slider: a trained model decodes in your browser.",
+)
 run = hero()
 toy, mine = st.columns([3, 1], gap="large")
 with toy:

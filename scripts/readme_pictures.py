@@ -1,11 +1,13 @@
 """Go through the talk in a real Chromium and take pictures: the README's, and all slides on one sheet.
 
-    python scripts/readme_pictures.py     # writes docs/*.png and artifacts/talk.png, prints the seconds of each slide
+    python scripts/readme_pictures.py            # docs/*.png and artifacts/talk.png; prints the seconds of each slide
+    python scripts/readme_pictures.py --sheets   # artifacts/talk-SIZE-THEME.png: a projector, full HD and a phone
 
 The seconds are those of a warm server, from the key press until the slide's script is at rest and every figure is
 drawn. The first pass through the talk warms the server and is not timed.
 """
 
+import argparse
 import os
 import shutil
 import socket
@@ -15,20 +17,25 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pages.ui.talk.slides import SLIDES, Slide
 
 CHAPTERS = {"generate": "just-do-it", "turn": "bad-news", "rescue": "rescue"}  # the README's picture of each chapter
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-SIZE = {"width": 1280, "height": 720}
+SIZE: Any = {"width": 1280, "height": 720}
+SHEETS = [f"{size}-{theme}" for size in ("1280x720", "1920x1080", "390x844") for theme in ("light", "dark")]
+ARTIFACTS = ROOT / "artifacts"
 DRAWN = """(claim) => {
   const main = document.querySelector('[data-testid=stMain]');
   if (!main || !document.querySelector('[data-test-script-state=notRunning]')) return false;
@@ -66,57 +73,89 @@ def give(page: Page, url: str, folder: Path | None) -> list[float]:
     return seconds
 
 
-def contact_sheet(folder: Path, seconds: list[float], across: int = 4) -> Image.Image:
-    """Return all slides on one picture, numbered, each with its seconds."""
-    w, h, line = 480, 270, 22
+def contact_sheet(folder: Path, size: dict[str, int], notes: Sequence[str]) -> Image.Image:
+    """Return all slides on one picture, each with its number, its name and a note."""
+    across, line = (4, 22) if size["width"] > size["height"] else (7, 22)
+    w = 1920 // across
+    h = w * size["height"] // size["width"]
     sheet = Image.new("RGB", (across * w, -(-len(SLIDES) // across) * (h + line)), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, (slide, took) in enumerate(zip(SLIDES, seconds, strict=True)):
+    for i, (slide, note) in enumerate(zip(SLIDES, notes, strict=True)):
         x, y = i % across * w, i // across * (h + line)
         sheet.paste(Image.open(folder / f"{slide.name}.png").convert("RGB").resize((w, h)), (x, y + line))
-        draw.text((x + 6, y + 5), f"{i + 1}. {slide.name}   {took:.2f} s", fill="black")
+        draw.text((x + 6, y + 5), f"{i + 1}. {slide.name}   {note}", fill="black")
     return sheet
 
 
-def main() -> None:
+@contextmanager
+def serving(store: Path, font: int) -> Iterator[str]:
+    """Serve the app with an empty store and type of `font` pixels; yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command += ["--theme.baseFontSize", str(font)]
+    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "DVAE_RUNS": str(store)}, stdout=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def pictures(browser: Browser, store: Path) -> None:
     """Go through the talk three times: to warm the server, to time it, and for the pictures."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        sys.exit("Chromium was not found; `make browser-deps` installs it.")
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        store = Path(temporary)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        command += ["--theme.baseFontSize", "22"]
-        server = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "DVAE_RUNS": temporary}, stdout=subprocess.DEVNULL
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            while True:
-                try:
-                    urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-            give(browser.new_page(viewport=SIZE), url, None)
-            seconds = give(browser.new_page(viewport=SIZE), url, None)
-            give(browser.new_page(viewport=SIZE), url, store)
-            browser.close()
-        finally:
-            server.terminate()
-            server.wait(20)
-        for name, picture in CHAPTERS.items():
-            few_colours = Image.open(store / f"{name}.png").convert("RGB").quantize(128)
-            few_colours.save(ROOT / "docs" / f"{picture}.png", optimize=True)
-        (ROOT / "artifacts").mkdir(exist_ok=True)
-        contact_sheet(store, seconds).save(ROOT / "artifacts" / "talk.png")
+    with serving(store, 22) as url:
+        give(browser.new_page(viewport=SIZE), url, None)
+        seconds = give(browser.new_page(viewport=SIZE), url, None)
+        give(browser.new_page(viewport=SIZE), url, store)
+    for name, picture in CHAPTERS.items():
+        few_colours = Image.open(store / f"{name}.png").convert("RGB").quantize(128)
+        few_colours.save(ROOT / "docs" / f"{picture}.png", optimize=True)
+    contact_sheet(store, SIZE, [f"{took:.2f} s" for took in seconds]).save(ARTIFACTS / "talk.png")
     for slide, took in zip(SLIDES, seconds, strict=True):
         print(f"{slide.name:10s} {took:5.2f} s")
     print(f"p50 {statistics.median(seconds):.2f} s, p95 {statistics.quantiles(seconds, n=20)[-1]:.2f} s (bar 1)")
+
+
+def sheets(browser: Browser, store: Path, names: Sequence[str]) -> None:
+    """Write a sheet of the talk for each size and theme, such as 1280x720-light."""
+    for name in names:
+        pixels, scheme = name.split("-")
+        width, height = map(int, pixels.split("x"))
+        size: Any = {"width": width, "height": height}
+        with serving(store, 22 if size == SIZE else 16) as url:
+            page = browser.new_page(viewport=size, color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+            give(page, url, store)
+            page.close()
+        file = ARTIFACTS / f"talk-{name}.png"
+        contact_sheet(store, size, [""] * len(SLIDES)).save(file, optimize=True)
+        print(file.relative_to(ROOT))
+
+
+def main() -> None:
+    """Make what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Pictures of the talk.")
+    parser.add_argument("--sheets", nargs="*", choices=[[], *SHEETS], help="contact sheets only; default: all six")
+    asked = parser.parse_args().sheets
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("Chromium was not found; `make browser-deps` installs it.")
+    ARTIFACTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        if asked is None:
+            pictures(browser, Path(temporary))
+        else:
+            sheets(browser, Path(temporary), asked or SHEETS)
+        browser.close()
 
 
 if __name__ == "__main__":

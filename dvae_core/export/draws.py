@@ -20,6 +20,18 @@ def noise_of(run: Run) -> Float[np.ndarray, "p _"]:
     return np.exp(run.weights()["likelihood.log_std"])
 
 
+def noise_covariance(run: Run, member: int) -> Float[np.ndarray, "d_x d_x"]:
+    """Return Sigma_x, the covariance of x given z in the model's units.
+
+    Raises:
+        RunError: As `noise_of`.
+    """
+    inverse = run.weights()["scaling.x_inverse"]
+    matrix = inverse if inverse.ndim == 2 else np.diag(np.broadcast_to(inverse, run.about["d_x"]))
+    std = np.broadcast_to(noise_of(run)[member], len(matrix))
+    return matrix.T @ np.diag(std**2) @ matrix
+
+
 def draw_x(
     run: Run, plan: Plan, member: int, z: Float[np.ndarray, "n d_z"], *, seed: int = 0
 ) -> Float[np.ndarray, "n d_x"]:

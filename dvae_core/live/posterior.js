@@ -11,6 +11,8 @@ import { mountOf, View } from "./view.js";
 
 const CORNERS = 60; // of an ellipse
 const DASH = [5, 4];
+const INSET = 0.34; // of the panel of x: the side of the square in its corner
+const INSET_SIGMAS = 3.2; // to each side in it
 
 /**
  * The ellipse of a Gaussian at some standard deviations, as pairs of numbers.
@@ -37,6 +39,8 @@ export class Posterior extends View {
   mean;
   /** @type {Float32Array | null} */
   x = null;
+  /** @type {Float32Array | null} */
+  xMean = null;
   /** @type {Plane | null} */
   xPlane = null;
   /** @type {Plane} */
@@ -83,6 +87,7 @@ export class Posterior extends View {
     const { data } = this;
     this.mean = numbersOf(data.mean);
     this.x = numbersOf(data.x);
+    this.xMean = numbersOf(data.x_mean);
     this.cov = numbersOf(data.cov);
     this.qMean = numbersOf(data.q_mean);
     this.qCov = numbersOf(data.q_cov);
@@ -109,6 +114,7 @@ export class Posterior extends View {
       legendEntry("line", theme.text, `exact p(z|${data.given})`),
       legendEntry("line", COLOURS.latent, data.q_name),
       legendEntry("line", COLOURS.bad, "diagonal q (dashed)"),
+      ...(data.x_cov ? [legendEntry("line", COLOURS.reconstruction, "p(x|z) = N(μx, Σx), enlarged in the corner")] : []),
     );
   }
 
@@ -160,8 +166,8 @@ export class Posterior extends View {
     const [a, b, c] = cov.subarray(3 * row, 3 * row + 3);
     const correlation = number(b / Math.sqrt(a * c));
     this.status.textContent =
-      `Given this ${this.data.given}, z1 and z2 have a correlation of ${correlation}. ` +
-      `Of the bound, a diagonal q loses ${number(lossDiagonal[row])} nats, ${this.data.q_name} ${number(lossQ[row])}.`;
+      `Here z1 and z2 correlate by ${correlation}. ` +
+      `A diagonal q loses ${number(lossDiagonal[row])} nats of the bound, ${this.data.q_name} ${number(lossQ[row])}.`;
     this.near.canvas.setAttribute("aria-label", this.status.textContent);
   }
 
@@ -190,12 +196,43 @@ export class Posterior extends View {
     if (this.xPlane?.isLaid && x) {
       const ctx = this.xPlane.begin();
       ring(ctx, this.xPlane, x[2 * row], x[2 * row + 1], theme);
+      this.noise(ctx, this.xPlane, x[2 * row], x[2 * row + 1]);
       this.xPlane.end();
     }
     if (this.zPlane.isLaid) this.gaussians(this.zPlane, theme, mean[2 * row], mean[2 * row + 1]);
     if (this.near.isLaid) this.gaussians(this.near, theme, 0, 0);
     this.countFrame(performance.now() - began);
     if (isPlaying) this.request();
+  }
+
+  /**
+   * The Gaussian of x given z, where it lies, and enlarged in a corner with the x that is pointed at.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Plane} plane
+   * @param {number} x
+   * @param {number} y
+   */
+  noise(ctx, plane, x, y) {
+    const { theme, xMean, row } = this;
+    const cov = this.data.x_cov;
+    if (!xMean || !cov) return;
+    const [mx, my] = [xMean[2 * row], xMean[2 * row + 1]];
+    const colour = COLOURS.reconstruction;
+    plane.curve(ctx, ellipse(mx, my, cov, 2), colour, 0.13 * theme.rem);
+    const side = INSET * Math.min(plane.box.w, plane.box.h);
+    const inset = new Plane(plane.canvas, {});
+    inset.box = { x: plane.box.x + plane.box.w - side, y: plane.box.y, w: side, h: side };
+    const reach = INSET_SIGMAS * Math.sqrt(Math.max(cov[0], cov[2]));
+    inset.range = { x: [mx - reach, mx + reach], y: [my - reach, my + reach] };
+    ctx.save();
+    inset.clip(ctx);
+    ctx.fillStyle = theme.backgroundText;
+    ctx.fillRect(inset.box.x, inset.box.y, side, side);
+    for (const sigmas of [1, 2]) inset.curve(ctx, ellipse(mx, my, cov, sigmas), colour, 0.16 * theme.rem);
+    inset.dot(ctx, x, y, 0.3 * theme.rem, COLOURS.data, theme);
+    ctx.restore();
+    ctx.strokeStyle = theme.line;
+    ctx.strokeRect(inset.box.x, inset.box.y, side, side);
   }
 
   /**

@@ -22,6 +22,8 @@ class PosteriorState:
         found: The record of a member.
         x: [n, d_x] of the record's examples. They are drawn, and can be pointed at, if d_x is 2.
         x_names: Names of x's dimensions.
+        x_mean: [n, 2], mu_x(z) at the mean of each exact posterior; shown, with `x_cov`, beside x.
+        x_cov: [2, 2], Sigma_x.
         q_name: What the run's own q is called.
         given: What the latents are given: "x", or "x, u".
         autoplay: Go from example to example until someone touches it (never with reduced motion).
@@ -30,6 +32,8 @@ class PosteriorState:
     found: Posteriors
     x: Any = None
     x_names: Sequence[str] = ()
+    x_mean: Any = None
+    x_cov: Any = None
     q_name: str = "q of this run"
     given: str = "x"
     autoplay: bool = True
@@ -54,6 +58,8 @@ class PosteriorState:
         widest = np.sqrt(np.maximum(found.cov, found.q_cov).diagonal(axis1=1, axis2=2).max(1))
         return {name: arrays.packed(np.asarray(values, np.float32)) for name, values in drawn.items()} | {
             "x": arrays.packed(x) if x is not None and x.shape[1] == 2 else None,
+            "x_mean": None if self.x_mean is None else arrays.packed(np.asarray(self.x_mean, np.float32)),
+            "x_cov": None if self.x_cov is None else _three(np.asarray(self.x_cov)[None])[0].tolist(),
             "x_names": arrays.texts([*self.x_names, "x1", "x2"][:2] if len(self.x_names) >= 2 else ["x1", "x2"]),
             "q_name": self.q_name,
             "given": self.given,

@@ -217,6 +217,9 @@ export interface PosteriorData {
   loss_q: Packed;
   loss_diagonal: Packed;
   x: Packed | null;
+  x_mean: Packed | null;
+  /** Sigma_x: its entries 11, 12 and 22. */
+  x_cov: number[] | null;
   x_names: string[];
   q_name: string;
   given: string;
@@ -367,7 +370,7 @@ export interface FilmContent {
 export interface PlaygroundWorld {
   kind: "segments" | "time" | "drawn";
   segments: number;
-  moves: "both" | "mean" | "variance" | "nothing";
+  moves: "both" | "mean" | "variance" | "alike" | "nothing";
   strength: number;
   layers: number;
   dx: number;

@@ -10,6 +10,9 @@ from dvae_core.analysis.latents import held_out, hues
 from dvae_core.analysis.posterior import record as posteriors
 from dvae_core.analysis.posterior.record import Posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
+from dvae_core.config import GaussianLikelihood
+from dvae_core.export.draws import noise_covariance
+from dvae_core.export.plan import decode
 from dvae_core.identify import linear_gaussian, matrices, two_sample
 from dvae_core.live.posterior import PosteriorState
 from dvae_core.runs import Run, RunError
@@ -206,7 +209,11 @@ def posterior_widths(run: Run, member: int, *, key: str) -> None:
         raise RunError(
             f"{run.title} has no posteriors; `python -m dvae_core analyse {run.id} posterior` computes them."
         )
+    likelihood = run.config.model.likelihood
+    drawn = run.about["d_x"] == 2 and isinstance(likelihood, GaussianLikelihood) and likelihood.noise != "network"
     state = PosteriorState(
+        x_mean=decode(ui.plan_of(run), member, found.mean) if drawn else None,
+        x_cov=noise_covariance(run, member) if drawn else None,
         found=found, x=held_out(run)["x"][found.rows], x_names=run.about.get("x_names", ()),
         q_name=Q_NAMES[run.config.model.posterior], given=given(run),
     )  # fmt: skip

@@ -1,6 +1,8 @@
 """The talk: every slide opens cold by its link, asks before it shows, and needs the shipped runs alone."""
 
 import dataclasses
+import json
+import subprocess
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +16,9 @@ from dvae_core.analysis.recording.record import NOTHING, SAME_SPACE, Recording
 from dvae_core.identify import bend
 from dvae_core.metrics.agreement import RUNGS
 from pages.ui.page import ORDER
-from pages.ui.talk import captions, without_u, worked
+from pages.ui.talk import captions, demos, without_u, worked
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES
-from tests.helpers import page_text, scores_of
+from tests.helpers import ROOT, page_text, scores_of
 
 
 @pytest.fixture
@@ -40,6 +42,20 @@ def test_a_slide_opens_cold_asks_first_and_then_shows(slide, shipped_only, visit
     assert not at.error, [e.value for e in at.error]
     assert slide.title in page_text(at)
     assert caption in page_text(at)
+
+
+def test_the_closing_stop_leads_to_the_playground_with_one_condition_broken_each(node_path):
+    """The links hold what the playground knows, and each differs from its default by u and one dial."""
+    script = "import {decode, DEFAULT} from './dvae_core/live/playground/settings.js';"
+    script += (
+        "console.log(JSON.stringify(JSON.parse(process.argv[1]).map((text) => { const {state, problem} = decode(text);"
+    )
+    script += "return [problem, Object.keys(DEFAULT).filter((name) => state[name] !== DEFAULT[name])]; })))"
+    command = [node_path, "--input-type=module", "-e", script, json.dumps(list(demos.BROKEN.values()))]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout)
+    assert [problem for problem, _ in found] == [""] * 4
+    assert [set(changed) - {"prior"} for _, changed in found] == [{"folds"}, {"segments"}, {"moves"}, {"noise"}]
+    assert all("prior" in changed for _, changed in found)
 
 
 def test_next_and_back_walk_all_slides(shipped_only, visit):

@@ -18,6 +18,7 @@ const CONTROLS = [
   of({ prior: "u", strength: 0 }),
   of({ prior: "u", moves: "nothing" }),
   of({ prior: "u", segments: 1 }),
+  of({ prior: "u", moves: "alike" }),
   of({ prior: "u", kind: "time" }),
   of({ prior: "u", kind: "drawn", clouds: [[], [1, 1]] }),
   of({ prior: "time" }),
@@ -58,6 +59,15 @@ test("with something that tells the axes, seeds that agree are said to agree, an
     assert.match(verdict(state, frame("orthogonal")).text, /disagree about the axes: they agree only up to a rotation/);
     assert.match(verdict(state, frame(null)).text, /^The seeds disagree/);
   }
+});
+
+test("a broken condition takes the promise away, also where seeds agree: a fold, too few values of u", () => {
+  const said = (more) => verdict(of({ prior: "u", ...more }), frame("permutation")).text;
+  assert.doesNotMatch(said({}), /But/);
+  assert.doesNotMatch(said({ moves: "variance", segments: 3 }), /But/);
+  assert.match(said({ folds: 1 }), /f is folded: what they agree on need not be the factors/);
+  assert.match(said({ segments: 4 }), /u has 4 values and the theorem asks for 5: it promises nothing/);
+  assert.match(said({ moves: "variance", segments: 2 }), /asks for 3/);
 });
 
 test("the diagonal bound is named where it alone can have picked the axes", () => {

@@ -63,6 +63,16 @@ test("every value of u has the moments that it should have", () => {
   }
 });
 
+test("variances that u moves alike leave every p(z|u) round, and other variances do not", () => {
+  const ratios = (moves) => {
+    const { scale } = moments(world({ moves }));
+    return Array.from({ length: scale.length / 2 }, (_, k) => scale[2 * k + 1] / scale[2 * k]);
+  };
+  assert.deepEqual(new Set(ratios("alike")), new Set([1]));
+  assert.equal(new Set(ratios("variance")).size, 5);
+  assert.ok(new Set(moments(world({ moves: "alike" })).scale).size > 1); // u does move them
+});
+
 test("with strength 0 u moves nothing, whatever it is said to move", () => {
   const { mean, scale } = moments(world({ strength: 0 }));
   assert.deepEqual(new Set(mean.map(Math.abs)), new Set([0]));

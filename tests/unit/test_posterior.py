@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from dvae_core import runs
+from dvae_core.analysis.common import best_member
 from dvae_core.analysis.posterior.compute import loss, on_grid, posterior
 from dvae_core.analysis.posterior.record import Posteriors, file_name
 from dvae_core.analysis.rotation.twin import twin
+from dvae_core.export.draws import noise_covariance
 from dvae_core.live.posterior import PosteriorState
 from dvae_core.model.posterior import Posterior
 from dvae_core.runs import RunError
+from dvae_core.training.checkpoint import load_vae
 from tests.helpers import small_config, trained_run, unchecked
 
 S = torch.tensor([[[1.0, 0.8], [0.8, 1.0]], [[0.3, -0.1], [-0.1, 0.05]]], dtype=torch.float64)
@@ -111,6 +114,19 @@ def test_a_turned_twin_has_the_turned_posterior_and_another_diagonal(talk, found
     np.testing.assert_allclose(after.loss_q, found.loss_q, atol=1e-3)  # nothing observable turned
     np.testing.assert_allclose(after.loss_full, found.loss_full, atol=1e-3)
     assert np.abs(after.loss_diagonal - found.loss_diagonal).max() > 0.05  # the diagonal's axes matter
+
+
+def test_sigma_x_is_the_covariance_of_the_models_own_density(talk):
+    """Whitened x: the quadratic form of Sigma_x is what log p(x|z) loses away from its mean."""
+    member, rng = best_member(talk), np.random.default_rng(0)
+    z, away = torch.from_numpy(rng.normal(size=(5, 2))), rng.normal(size=(5, 2)) / 10
+    with torch.no_grad():
+        given = load_vae(talk).double().decoder(z.expand(talk.config.members, 5, 2))
+        lost = (given.log_prob(given.mean) - given.log_prob(given.mean + torch.from_numpy(away)))[member].numpy()
+    inverse = np.linalg.inv(noise_covariance(talk, member).astype(float))
+    np.testing.assert_allclose(0.5 * np.einsum("ni,ij,nj->n", away, inverse, away), lost, rtol=1e-4)  # float32 weights
+    drawn = PosteriorState(found=Posteriors.load(talk, file_name(member)), x_cov=noise_covariance(talk, member))
+    assert len(drawn.data()["x_cov"]) == 3
 
 
 def test_runs_that_cannot_be_drawn_say_so(talk, tmp_path):

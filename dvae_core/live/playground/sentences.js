@@ -23,7 +23,8 @@ export function nothingTells({ prior, kind, segments, moves, strength, clouds })
     if (kind === "time") return "this world has no u";
     if (kind === "drawn") return clouds.filter((cloud) => cloud.length).length < 2 ? "u has one value only" : "";
     if (segments === 1) return "u has one value only";
-    return moves === "nothing" || strength === 0 ? "u moves nothing" : "";
+    if (moves === "nothing" || strength === 0) return "u moves nothing";
+    return moves === "alike" ? "u moves both variances alike" : "";
   }
   if (prior === "shuffled") return "the order of the rows is shuffled";
   if (kind !== "time") return "the rows of this world come in no order";
@@ -50,7 +51,7 @@ export function advice({ prior, posterior, kind, strength, moves, segments }, is
   if (prior === "normal") return kind === "time" ? "Next: let the model see x in time." : "Next: let the model see x and u.";
   if (prior === "shuffled") return "Next: let the model see x in time.";
   if (strength === 0) return "Next: turn Strength up.";
-  if (prior === "u" && kind === "segments" && moves === "nothing") return "Next: let u move both.";
+  if (prior === "u" && kind === "segments" && (moves === "nothing" || moves === "alike")) return "Next: let u move both.";
   if (prior === "u" && kind === "segments" && segments === 1) return "Next: give u more values.";
   if (!isAgreed) return "";
   return prior === "u" ? "Next: turn Strength to 0, or fold f." : "Next: shuffle time.";
@@ -90,7 +91,17 @@ function agreed(state, why, upTo) {
   if (why) return `The seeds agree ${upTo}, though ${why}. Nothing can be concluded from it: look at other worlds and seeds.`;
   const source = state.prior === "u" ? "u" : "time";
   const fold = state.folds ? " But f is folded: what they agree on need not be the factors." : "";
-  return `The seeds agree ${upTo}: ${source} has told them the axes.${fold}`;
+  return `The seeds agree ${upTo}: ${source} has told them the axes.${fold}${tooFew(state)}`;
+}
+
+/**
+ * That u has fewer values than the theorem asks for: n k + 1, of n = 2 factors with k statistics each.
+ * @param {PlaygroundState} state
+ */
+function tooFew({ prior, kind, segments, moves }) {
+  const needed = 2 * (moves === "both" ? 2 : 1) + 1;
+  if (prior !== "u" || kind !== "segments" || segments >= needed) return "";
+  return ` But u has ${segments} values and the theorem asks for ${needed}: it promises nothing here.`;
 }
 
 /** @param {string} text */

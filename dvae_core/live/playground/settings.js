@@ -15,7 +15,11 @@ import { GRID, MOST_SEGMENTS } from "./world.js";
 /** @type {Record<"kind" | "moves" | "prior" | "posterior", Choice>} */
 export const CHOICES = {
   kind: { label: "The factors change", options: { segments: "with u", time: "in time", drawn: "drawn" } },
-  moves: { label: "u moves", options: { both: "both", mean: "means", variance: "variances", nothing: "nothing" } },
+  moves: {
+    label: "u moves",
+    options: { both: "both", mean: "means", variance: "variances", alike: "variances alike", nothing: "nothing" },
+    help: "Variances alike: the two factors have the same variance for every u",
+  },
   prior: {
     label: "The model sees",
     options: { normal: "x alone", u: "x and u", time: "x in time", shuffled: "x, time shuffled" },

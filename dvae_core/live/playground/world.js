@@ -11,7 +11,6 @@ import { stream } from "./random.js";
 
 export const ROWS = 1500; // spread evenly over the values of u
 export const MOST_SEGMENTS = 8;
-export const MOVES = ["both", "mean", "variance", "nothing"];
 export const GRID = 62; // drawn points lie on a grid of this many places a side: one letter or digit of the link each
 export const REACH = 6; // the factors of a drawn world lie in [-REACH, REACH]
 const DZ = 2;
@@ -77,7 +76,9 @@ export function moments({ segments, moves, strength, seed }) {
   for (let k = 0; k < mean.length; k++) {
     const [first, second] = [random.uniform(), random.uniform()]; // always both, so that a change of moves keeps the rest
     if (moves === "both" || moves === "mean") mean[k] = strength * MEANS * (2 * first - 1);
-    if (moves === "both" || moves === "variance") scale[k] = exp(strength * log(SCALES[0] + second * (SCALES[1] - SCALES[0])));
+    if (moves === "nothing" || moves === "mean") continue;
+    // alike: both factors' variances stay in one proportion, so every p(z|u) is as round as N(0, I)
+    scale[k] = moves === "alike" && k % DZ ? scale[k - 1] : exp(strength * log(SCALES[0] + second * (SCALES[1] - SCALES[0])));
   }
   return { mean, scale };
 }

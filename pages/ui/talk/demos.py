@@ -31,6 +31,12 @@ from pages.ui.talk import screen
 
 TRUE_AXES = 35  # degrees, on the slide of the exact model: the bound's favourite axes are not the true ones
 SIDE_BY_SIDE = 48  # rem; in less, the explorer puts the picture below the sliders
+BROKEN = {  # what the playground's dials are set to, as its link holds it (live/playground/settings.js)
+    "f folded": "folds~1_prior~u",
+    "two values of u": "segments~2_prior~u",
+    "variances alike": "moves~alike_prior~u",
+    "noisy x": "noise~0.8_prior~u",
+}
 ANGLES = (0, 15, 30, 45, 60, 75, 90)
 
 
@@ -309,8 +315,9 @@ def closing_table() -> None:
             "recording mean?"
         )
     with st.container(horizontal=True):
-        for name in ("data", "train", "recover"):
-            ui.link(name, keep=())
+        st.markdown("**Break a condition, live:**", width="content")
+        for label, dials in BROKEN.items():
+            ui.link("playground", label, keep=(), play=dials)
 
 
 def place_cells() -> None:

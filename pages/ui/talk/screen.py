@@ -52,7 +52,7 @@ def style() -> None:
         html {{ font-size: {type_size():g}px !important; }}
         :root {{
             --dv-picture: {room() - 2 * round(type_size())}px; --dv-sides: {round(0.38 * room())}px;
-            --dv-panel: {room() - 9 * round(type_size())}px;
+            --dv-panel: {room() - 9 * round(type_size())}px; --dv-plane: {room() - 5 * round(type_size())}px;
             --dv-raster: {round(0.26 * room())}px; --dv-tuning: {round(0.33 * room())}px;
         }}
         [data-testid="stMainBlockContainer"] {{ padding-left: {side:g}rem; padding-right: {side:g}rem; }}

@@ -94,7 +94,8 @@ SLIDES = (
         "A few numbers z draw a picture x.",
         demos.drag_digits,
         captions.generate,
-        notes="Drag the first slider slowly from end to end. Ask: what would you call this number? Wait for an answer.",
+        notes="Drag the first slider slowly from end to end. Ask: what does this slider change? Wait for an answer. "
+        "There will be several: the model gave it no name.",
         maths=r"$$z \sim p(z) = N(0, I), \qquad x \sim p_\theta(x|z)$$",
         more=("traverse", {"run": "digits-beta-vae"}),
     ),
@@ -127,8 +128,9 @@ SLIDES = (
         "Raise β, and the latents say less.",
         demos.betas,
         captions.beta,
-        notes="β is the price of a nat. A latent that is not worth its price returns to the prior and is dead. "
-        "The remaining latents look cleaner, which is where the word “disentangled” came from.",
+        notes="A nat is the unit of information, 1.44 bits; β is its price. Drag z1 first, then change β. A latent "
+        "that is not worth its price returns to the prior and is dead. The remaining latents look cleaner, which is "
+        "where the word “disentangled” came from.",
         maths=VAE_LOSS,
         question="What does a larger β do to the pictures?",
         options=("Sharper", "Blurred", "Nothing"),
@@ -153,7 +155,8 @@ SLIDES = (
         demos.seeds,
         captions.seeds,
         notes="The same colour is the same value of u, and one value is drawn in full strength. Compare where that "
-        "colour lies: most seeds have turned the cloud in their own way, and a few agree by chance.",
+        "colour lies: most seeds have turned the cloud in their own way, and a few agree by chance. Train it live "
+        "takes ten seconds of a quiet core; Back to the shipped models ends it.",
         maths=r"$$\text{seeds } 0..7: \quad \text{nearly the same } p_\theta(x), \text{ other } q_\phi(z|x)$$",
         question="Eight seeds of one VAE on the same data. Do they find the same axes?",
         options=("The same", "Up to order and sign", "Each its own"),
@@ -182,8 +185,9 @@ SLIDES = (
         "No amount of data picks the axes.",
         demos.flat_curve,
         captions.flat,
-        notes="The MCC with the true factors, on the right, does change. With real data nobody can see that curve. "
-        "More data pins down p(x), about which all angles agree.",
+        notes="MCC, the mean correlation with the true factors, is 1 if all are found. It stands on the right, and it "
+        "does change. With real data nobody can see that curve. More data pins down p(x), about which all angles "
+        "agree.",
         maths=ROTATION
         + "\n\n"
         + r"$$p(x) = \int p(x|f(z))\,N(z; 0, I)\,dz = \int p(x|f(M^\top\tilde z))\,N(\tilde z; 0, I)\,d\tilde z$$",
@@ -232,12 +236,13 @@ SLIDES = (
     Slide(
         "widths",
         2,
-        "Given x, the latents depend on each other. A diagonal q cannot say so.",
+        "Given x, the latents lean. A diagonal q cannot.",
         demos.widths,
         captions.widths,
         notes="Point at the data: the black ellipse is the exact posterior of that x, at one and two standard "
         "deviations. It leans, and turns from place to place. A diagonal q (dashed) can only be wide along z1 and z2: "
-        "it loses least where the posterior happens to lie along them. The next slide follows from this.",
+        "it loses least where the posterior happens to lie along them. In the corner of the data: x given z, with its "
+        "own Σx, one for all z here. The next slide follows from this.",
         maths=r"$$p(x|z) = N(\mu_x(z), \Sigma_x), \qquad q_\phi(z|x) = N(\mu_z(x), \Sigma_z(x)), \qquad "
         r"\text{loss} = \mathrm{KL}(q_\phi(z|x)\,\|\,p_\theta(z|x))$$",
         more=("rotate", {"run": "talk-vae", "rotate_view": "widths"}),
@@ -275,8 +280,9 @@ SLIDES = (
         "“So use another prior!” Any factorial prior can be turned.",
         demos.any_prior,
         captions.any_prior,
-        notes="Follow one colour from left to right. The tests of the marginals find nothing (one in twenty will, by "
-        "chance), and still these are other latents.",
+        notes="Follow one colour from left to right, at 45°. The grey bars at the edges show how each latent is "
+        "spread: uniform on the left and on the right. Still these are other latents, as the MCC above the right panel "
+        "says. The page Any prior tests this.",
         maths=r"$$g = F^{-1} \circ \Phi \circ R \circ \Phi^{-1} \circ F, \qquad p(z) = p(g(z))\,|\det J_g(z)|$$",
         question="With a uniform prior a rotation would show: a turned square is no square. Is the case closed?",
         options=("Yes, solved", "No"),
@@ -374,7 +380,10 @@ SLIDES = (
         "What must u be like?",
         demos.closing_table,
         captions.close,
-        notes="This is the open question. Send the room to Agree and Conditions with their own data.",
+        notes="This is the open question. The links below the table open the playground with one condition broken: "
+        "press Play, and read the sentence under the seeds. With f folded, two values of u or equal variances it "
+        "takes the promise back. Gaussian noise breaks no condition, and still costs. Send the room to Agree and "
+        "Conditions with their own data.",
         maths=r"$$L = (\lambda(u^1) - \lambda(u^0), \ldots, \lambda(u^{nk}) - \lambda(u^0)) \quad "
         r"\text{invertible}$$" + "\n\nThe theorems also assume that the data come from a model of this family, that "
         "p(x|u) is known exactly for every u, and, for theorems 2 and 3, that f is smooth.",
