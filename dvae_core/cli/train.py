@@ -101,6 +101,7 @@ def add_commands(commands: Any) -> None:
     add_settings(train, TrainConfig, ("lr",), type=numbers, metavar="1e-3,1e-2", help=lr_help)
     add_settings(train, Config, ("split", "gap"))
     add_reading(train)
+    train.set_defaults(usual=vars(train.parse_args([])))
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -143,12 +144,27 @@ def _new_run(options: argparse.Namespace) -> Run:
     if not options.out:
         raise ConfigError("Say where to write the run with --out DIR (or continue one with --resume DIR).")
     if options.recipe:
-        config = recipes.recipe(options.recipe)
+        config = _of_recipe(options)
     elif options.data:
         config = _config(options)
     else:
         raise ConfigError("Say what to train on with --data FILE, --recipe NAME or --resume DIR.")
     return runs.create(Path(options.out), config, title=options.recipe or "")
+
+
+def _of_recipe(options: argparse.Namespace) -> Config:
+    """Return a recipe's settings, on the device from the options; refuse every other option."""
+    free = ("command", "usual", "recipe", "out", "scheduler", "device")
+    names = {"goal": "for", **FLAGS}
+    given = [
+        str(names.get(k, k)).replace("_", "-") for k, usual in options.usual.items() if getattr(options, k) != usual
+    ]
+    if refused := [name for name in given if name not in free]:
+        raise ConfigError(f"--recipe decides --{' and --'.join(refused)}; leave it out, or train with --data.")
+    config = recipes.recipe(options.recipe)
+    train = config.train
+    assert train is not None, "every recipe trains"
+    return dataclasses.replace(config, train=dataclasses.replace(train, device=options.device or train.device))
 
 
 def _config(options: argparse.Namespace) -> Config:

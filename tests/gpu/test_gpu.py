@@ -52,7 +52,7 @@ def test_gpu_and_cpu_agree(posterior):
         cpu.step(step)
         gpu.step(step)
     # float32 sums in another order, 20 steps of at most 0.005: stated tolerance 1e-3
-    np.testing.assert_allclose(gpu.state()["flat"], cpu.state()["flat"], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(gpu.state()["parameters"], cpu.state()["parameters"], rtol=0, atol=1e-3)
 
 
 @needs_cuda
@@ -63,4 +63,4 @@ def test_the_recorded_step_is_the_plain_one(caplog):
         recorded.step(step)
         plain.step(step)
     assert "no CUDA graph" not in caplog.text
-    np.testing.assert_allclose(recorded.state()["flat"], plain.state()["flat"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(recorded.state()["parameters"], plain.state()["parameters"], rtol=0, atol=1e-5)

@@ -192,6 +192,11 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
         (["train", "--data", "nope.npz", "--out", "x"], "nope.npz"),
         (["train", "--data", "nope.npz"], "--out DIR"),
         (["train", "--recipe", "nope", "--out", "x"], "known are talk-ivae"),
+        (["train", "--recipe", "talk-vae", "--out", "x", "--device", "cuda"], "this machine has only"),
+        (
+            ["train", "--recipe", "talk-vae", "--out", "x", "--epochs", "3", "--shuffle-time"],
+            "decides --shuffle-time and --epochs",
+        ),
         (["train", "--resume", "nope"], "not a readable run"),
         (["score", "nope"], "no folder 'nope'"),
         (["list", "nope"], "not a folder"),
