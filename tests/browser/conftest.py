@@ -121,8 +121,10 @@ def visitor(chromium, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     result = Visitor(page)
     result.listen()
     yield result
-    result.shot("last-" + re.sub(r"\W+", "-", request.node.name))
-    context.close()
+    try:
+        result.shot("last-" + re.sub(r"\W+", "-", request.node.name))
+    finally:
+        context.close()
 
 
 # --- the components on a page of their own
@@ -164,7 +166,8 @@ def visit(chromium, shared_context, components_url: str) -> Iterator[Callable]:
         return page
 
     yield go
-    for page, errors in opened:
-        assert page.locator("[data-testid=stException]").count() == 0
-        assert errors == []
+    exceptions = [page.locator("[data-testid=stException]").count() for page, _ in opened]
+    for page, _ in opened:  # first, since a page that stays open goes on working
         page.close()
+    assert exceptions == [0] * len(opened)
+    assert [errors for _, errors in opened if errors] == []

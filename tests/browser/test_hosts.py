@@ -30,8 +30,8 @@ def page(request, chromium, tmp_path):
     page.goto(address)
     page.locator(".explorer[data-frames]").wait_for()
     yield page
-    assert errors == []
     context.close()
+    assert errors == []
 
 
 def test_an_explorer_behaves_the_same_in_every_host(page):
