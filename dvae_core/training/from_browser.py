@@ -23,6 +23,7 @@ from dvae_core.config import (
     MlpNet,
     ModelConfig,
     StandardPrior,
+    TimePrior,
     TrainConfig,
 )
 from dvae_core.data.dataset import DataError, Dataset
@@ -35,7 +36,7 @@ from dvae_core.runs.data import facts_of
 from dvae_core.runs.files import arrays_to, tensors_from, write_atomically
 from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.training.checkpoint import sizes_of, write_weights
-from dvae_core.training.record import HeldOut, History, write_latents
+from dvae_core.training.record import HeldOut, History, order_of, write_latents
 
 FORMAT = "dvae-playground-1"
 MAX_BYTES = 2**26
@@ -122,17 +123,15 @@ def _world(saved: Saved) -> dict[str, np.ndarray]:
 def config_of(saved: Saved, data_path: Path) -> Config:
     """Return the settings in the library's words."""
     s, given = saved.settings, saved.arrays
-    if s.get("prior") == "time":
-        raise RunError(
-            "This population learned from pairs of neighbouring rows, and no run of the app has that prior; choose "
-            "N(0, I) or p(z|u) in the playground, train, and save again."
-        )
-    if s.get("prior") not in ("normal", "u"):
+    if s.get("prior") not in ("normal", "u", "time"):
         raise RunError(f"There is no prior {str(s.get('prior'))[:40]!r} in the playground; {AGAIN}")
     names = {"x": ("x",), "u": ("u",) if "world.u" in given else (), "z": ("z",) if "world.z" in given else ()}
-    n, held_out = len(given["world.x"]), len(given["held_out"])
+    over_time = s["prior"] == "time"
+    is_train = np.ones(len(given["world.x"]), bool)
     try:
-        per_epoch = (n - held_out) // min(int(s["batch"]), n - held_out)
+        is_train[given["held_out"].astype(np.int64)] = False
+        examples = int((is_train[:-1] & is_train[1:]).sum() if over_time else is_train.sum())
+        per_epoch = examples // min(int(s["batch"]), examples)
         model = ModelConfig(
             latents=saved.latents,
             posterior=s["posterior"],
@@ -149,14 +148,18 @@ def config_of(saved: Saved, data_path: Path) -> Config:
             optimiser=s["optimiser"],
             device="cpu",
         )
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise RunError(f"The playground's settings are incomplete or of the wrong kind ({error}); {AGAIN}") from error
-    prior = GaussianPrior(modulate="both") if s["prior"] == "u" else StandardPrior()
-    return Config(
-        data=FileData(path=str(data_path), **names), split="blocks", gap=0, model=model, prior=prior, train=train
-    )
+    prior = {
+        "normal": StandardPrior(),
+        "u": GaussianPrior(modulate="both"),
+        "time": TimePrior(shuffle=bool(s.get("shuffleTime"))),
+    }[s["prior"]]
+    # The world has no clock: one row a second says that rows follow each other, as this prior was told.
+    data = FileData(path=str(data_path), rate_hz=1.0 if over_time else None, **names)
+    return Config(data=data, split="blocks", gap=0, model=model, prior=prior, train=train)
 
 
 def _check_parts(saved: Saved, parts: Split) -> None:
@@ -190,7 +193,8 @@ def _finish(run: Run, saved: Saved, vae: Vae, dataset: Dataset, parts: Split) ->
     """Write what training would have written at its end."""
     run.write_json("about.json", {**run.about, **facts_of(dataset, parts, drawn=False), "trained_in": "browser"})
     write_weights(run, vae)
-    held_out = HeldOut(dataset, parts.held_out, vae, torch.device("cpu"))
+    stretch = order_of(run.config, dataset, parts)
+    held_out = HeldOut(dataset, parts.held_out, vae, torch.device("cpu"), stretch)
     History(run, run.config).add(saved.step, held_out.elbo(vae), "held_out", 0.0)
     arrays = write_latents(run, vae, held_out, LATENT_ROWS)
     failed = _failed(saved, arrays["elbo"])

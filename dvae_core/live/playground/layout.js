@@ -61,6 +61,6 @@ export function layoutOf(dx, dz, hidden, segments) {
   const encoder = net("encoder_net", dx, 2 * dz + (dz * (dz - 1)) / 2, dz);
   const decoder = net("decoder_net", dz, dx, dx);
   const tableAt = segments ? add("prior.net.weight", [segments, 2 * dz], 0.1 / Math.sqrt(segments)) : size;
-  const timeAt = add("time.raw", [dz]);
+  const timeAt = add("prior.raw", [dz]);
   return { dx, dz, hidden, segments, size, entries, encoder, decoder, noiseAt, tableAt, timeAt };
 }

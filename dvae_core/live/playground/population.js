@@ -180,7 +180,7 @@ export class Population {
     const p = this.seeds.length;
     const { posterior, prior } = this.settings;
     for (const { name, shape, at, size } of this.layout.entries) {
-      if ((name === "prior.net.weight" && prior !== "u") || (name === "time.raw" && prior !== "time")) continue;
+      if ((name === "prior.net.weight" && prior !== "u") || (name === "prior.raw" && prior !== "time")) continue;
       const width = shape[shape.length - 1];
       const used = name.startsWith("encoder_net.mlp.last") ? outputsOf(posterior, this.world.dz) : width;
       const rows = size / width;

@@ -8,7 +8,7 @@ import { exp, LOG_2PI, log, tanh } from "./arithmetic.js";
 /** @import { FromEncoder, GaussNewton } from "./posterior.js" */
 
 const LOG_VAR_BOUND = 7; // |log var| stays below this, smoothly: stds between 0.03 and 33
-const LEAST = 1e-4; // of the variance of a step in time
+const LEAST = 1e-4; // the variance of a step in time is not below this
 
 /** N(mu, 1 / P) at each row of `q`: mu and P are 0 and 1 for N(0, I). */
 export class RowPrior {
@@ -147,7 +147,8 @@ export class TimePrior {
         const before = r * d + i;
         const after = before + d;
         const a = tanh(W[rawAt + i]);
-        const v = 1 - a * a + LEAST;
+        const left = 1 - a * a;
+        const v = Math.max(left, LEAST);
         const step = m[after] - a * m[before];
         const squares = step * step + variance[after] + a * a * variance[before];
         value += 0.5 * (m[before] * m[before] + variance[before] + squares / v + log(v));
@@ -155,7 +156,8 @@ export class TimePrior {
         gradM[after] = (weight * step) / v;
         gradVariance[before] = 0.5 * weight * (1 + (a * a) / v);
         gradVariance[after] = (0.5 * weight) / v;
-        gradA[i] += weight * ((a * variance[before] - step * m[before] + (squares * a) / v - a) / v);
+        const ofVariance = left > LEAST ? a * (squares / v - 1) : 0;
+        gradA[i] += weight * ((a * variance[before] - step * m[before] + ofVariance) / v);
       }
       cross[r] = 0.5 * value;
       cross[r + 1] = 0.5 * value;

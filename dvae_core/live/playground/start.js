@@ -72,7 +72,7 @@ export function draw(layout, seed, components, to, at) {
     const random = stream(seed, "initial", name);
     for (let i = 0; i < size; i++) to[at + from + i] = std ? std * random.normal() : 0;
   }
-  const time = stream(seed, "initial", "time.raw");
+  const time = stream(seed, "initial", "prior.raw");
   for (let i = 0; i < dz; i++) to[at + layout.timeAt + i] = 0.5 + 0.3 * time.normal();
   const { axes, std } = components; // axes [dz, dx]
   const random = stream(seed, "linear path");
