@@ -5,10 +5,12 @@
 Prints the share of display frames that were dropped while training (against the same page at rest, in the same run),
 the 95th percentile of the time from an input event to the next paint, the same with the page's thread slowed four
 times, and how long one seed takes alone. Chromium throttles the page and not its workers, so the time of a seed on a
-phone is its time here, times four.
+phone is its time here, times four. Beside these times, which other programs lengthen, it prints the CPU time of the
+page's thread: for a display frame, and for a press of a key with everything that follows from it.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from dvae_core.live import modules
 from dvae_core.live.handout import playground_handout
 
 SLOWER = 4
+PRESSES = 40
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COUNT = """(seconds) => new Promise((done) => {
   const times = [];
@@ -91,15 +94,35 @@ def latency(page, presses=60):
     return float(np.quantile([*seen, *([16.0] * max(0, presses - len(seen)))], 0.95))
 
 
+class Thread:
+    """CPU seconds of the page's thread, of which Chromium keeps count."""
+
+    def __init__(self, page):
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds(self):
+        """Return what its tasks have taken so far."""
+        found = self.session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in found if metric["name"] == "TaskDuration")
+
+
 def measured(page, seconds, name):
     """Print a line about a page whose seeds train."""
+    thread = Thread(page)
+    before = thread.seconds()
     at_work, dropped = frames(page, seconds)
+    of_frame = 1000 * (thread.seconds() - before) / (at_work * seconds)
     p95 = latency(page)
     page.get_by_role("button", name="Pause", exact=True).click()
     at_rest, idle = frames(page, 3)
+    before = thread.seconds()
+    latency(page, PRESSES)
+    of_press = 1000 * (thread.seconds() - before) / PRESSES
     print(
         f"{name}: {at_work:.0f} frames a second while eight seeds train, {100 * dropped:.1f} % dropped (at rest "
-        f"{at_rest:.0f}, {100 * idle:.1f} %: ratio {at_work / at_rest:.2f}); input latency p95 {p95:.0f} ms"
+        f"{at_rest:.0f}, {100 * idle:.1f} %: ratio {at_work / at_rest:.2f}); input latency p95 {p95:.0f} ms; CPU of "
+        f"the page's thread {of_frame:.1f} ms a display frame of 16.7, {of_press:.1f} ms a press with all that follows"
     )
 
 
@@ -120,7 +143,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         with page_of(browser, file.as_uri()) as page:
             page.get_by_text("step ").first.wait_for()
-            measured(page, seconds, "this machine")
+            measured(page, seconds, f"this machine, load {os.getloadavg()[0]:.0f}")
         with page_of(browser, file.as_uri()) as page:
             page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
             page.get_by_text("step ").first.wait_for()

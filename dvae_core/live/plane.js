@@ -345,6 +345,42 @@ export function sprite(symbol, colour, radius, alpha) {
 
 const SHIFTS = 4; // places of a symbol within a pixel, per axis: whole pixels alone would make a slow turn tremble
 
+/** @param {number} width @param {number} height */
+const scratch = (width, height) =>
+  /** @type {CanvasRenderingContext2D} */ (element("canvas", { width, height }).getContext("2d", { willReadFrequently: true }));
+
+/** The side of a symbol's mask, in pixels. @param {number} radius */
+const sizeOf = (radius) => 2 * Math.ceil(radius * 1.4) + 2;
+
+/** @type {Map<string, Uint16Array[]>} */
+const kept = new Map(); // masks: reading pixels back takes longer than a frame for a page of planes
+
+/**
+ * How far a symbol covers the pixels around it, out of 256, for each of its places within a pixel.
+ * @param {number} symbol
+ * @param {number} radius in pixels
+ * @param {number} alpha
+ */
+function masksOf(symbol, radius, alpha) {
+  const key = `${symbol} ${radius} ${alpha}`;
+  const known = kept.get(key);
+  if (known) return known;
+  const size = sizeOf(radius);
+  const brush = scratch(size, size);
+  const path = new Path2D(SYMBOLS[symbol]);
+  const masks = Array.from({ length: SHIFTS * SHIFTS }, (_, k) => {
+    brush.resetTransform();
+    brush.clearRect(0, 0, size, size);
+    brush.translate(size / 2 + (k % SHIFTS) / SHIFTS, size / 2 + Math.floor(k / SHIFTS) / SHIFTS);
+    brush.scale(radius, radius);
+    brush.fill(path);
+    const { data } = brush.getImageData(0, 0, size, size);
+    return Uint16Array.from({ length: size * size }, (_, p) => Math.round(data[4 * p + 3] * alpha * (256 / 255)));
+  });
+  kept.set(key, masks);
+  return masks;
+}
+
 /**
  * Thousands of points that move, stamped into pixels by hand: without a GPU, 5,000 drawImage calls take 50 ms to reach
  * the screen and this takes 3 (headless Chromium, 2 shared cores).
@@ -367,27 +403,19 @@ export class Swarm {
     this.top = Math.ceil(box.y * ratio) + 1;
     const w = Math.max(1, Math.floor((box.x + box.w) * ratio) - this.left - 1);
     const h = Math.max(1, Math.floor((box.y + box.h) * ratio) - this.top - 1);
-    const scratch = (/** @type {number} */ width, /** @type {number} */ height) =>
-      /** @type {CanvasRenderingContext2D} */ (element("canvas", { width, height }).getContext("2d", { willReadFrequently: true }));
     const under = scratch(w, h);
     under.drawImage(plane.still, -this.left, -this.top);
     this.image = under.getImageData(0, 0, w, h);
     this.under = this.image.data.slice();
-    this.size = 2 * Math.ceil(radius * ratio * 1.4) + 2;
-    const brush = scratch(this.size, this.size);
+    this.size = sizeOf(radius * ratio);
     this.stamps = [...symbols].map(([hue, { symbol, colour }]) => {
-      const path = new Path2D(SYMBOLS[symbol % SYMBOLS.length]);
-      const masks = Array.from({ length: SHIFTS * SHIFTS }, (_, k) => {
-        brush.resetTransform();
-        brush.clearRect(0, 0, this.size, this.size);
-        brush.translate(this.size / 2 + (k % SHIFTS) / SHIFTS, this.size / 2 + Math.floor(k / SHIFTS) / SHIFTS);
-        brush.scale(radius * ratio, radius * ratio);
-        brush.fill(path);
-        const { data } = brush.getImageData(0, 0, this.size, this.size);
-        return Uint16Array.from({ length: this.size * this.size }, (_, p) => Math.round(data[4 * p + 3] * alpha * (256 / 255)));
-      });
-      return { rows: groups.get(hue) ?? [], rgb: rgbOf(colour), masks };
+      return { rows: groups.get(hue) ?? [], rgb: rgbOf(colour), masks: masksOf(symbol % SYMBOLS.length, radius * ratio, alpha) };
     });
+  }
+
+  /** Copy what was painted last to the canvas, over anything that was drawn on it. */
+  show() {
+    contextOf(this.plane.canvas).putImageData(this.image, this.left, this.top);
   }
 
   /** @param {Vector} pairs */
@@ -429,6 +457,6 @@ export class Swarm {
         }
       }
     }
-    contextOf(plane.canvas).putImageData(image, this.left, this.top);
+    this.show();
   }
 }

@@ -116,6 +116,7 @@ class Handout:
         sections: What follows.
         decoders: The decoders that the sections' components need.
         notes: What the command line and the button report about the file.
+        is_wide: Whether it takes the whole width of the window: one screen, rather than a text to read.
     """
 
     title: str
@@ -123,6 +124,7 @@ class Handout:
     sections: Sequence[Section]
     decoders: Sequence[Decoder] = ()
     notes: Sequence[str] = field(default=())
+    is_wide: bool = False
 
     def html(self) -> str:
         """Return the file's text."""
@@ -156,7 +158,7 @@ class Handout:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<link rel="icon" href="data:,"><title>{html.escape(self.title)}</title><style>{style}</style></head>\n'
-            f"<body><header><h1>{html.escape(self.title)}</h1>{lead}"
+            f"<body{' class=wide' if self.is_wide else ''}><header><h1>{html.escape(self.title)}</h1>{lead}"
             "<noscript><p>The figures on this page need JavaScript.</p></noscript></header>"
             f"<main>{body}</main>\n"
             f'<script type="application/json" id="content">{data}</script>\n'

@@ -12,4 +12,5 @@ def playground_handout(link: str = "") -> Handout:
         link: What it opens with, as the page's address holds it; "" for the first experiment.
     """
     notes = ["trains in the browser, without a network"]
-    return Handout("Playground", [LEAD], [Section("", [Live("playground", {"link": link, "rev": 1})])], notes=notes)
+    live = Live("playground", {"link": link, "rev": 1})
+    return Handout("Playground", [LEAD], [Section("", [live])], notes=notes, is_wide=True)

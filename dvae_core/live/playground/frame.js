@@ -40,8 +40,11 @@ export function frameOf({ world, seeds }, parts) {
   const stride = Math.max(1, Math.ceil(rows / MEASURED));
   const few = Math.ceil(rows / stride);
   /** @param {ArrayLike<number>} from @param {number} at @param {number} step */
-  const picked = (from, at, step) =>
-    Float64Array.from({ length: few * dz }, (_, i) => from[at + Math.floor(i / dz) * step * dz + (i % dz)]);
+  const picked = (from, at, step) => {
+    const out = new Float64Array(few * dz);
+    for (let r = 0; r < few; r++) for (let i = 0; i < dz; i++) out[r * dz + i] = from[at + r * step * dz + i];
+    return out;
+  };
   const measured = new Float64Array(p * few * dz);
   for (let m = 0; m < p; m++) measured.set(picked(latents, m * rows * dz, stride), m * few * dz);
   const truth = world.z ? picked(world.z, 0, every * stride) : null;

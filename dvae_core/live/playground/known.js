@@ -85,14 +85,17 @@ export class Known {
   /** @param {PlaygroundFrame} frame */
   follow(frame) {
     this.frame = frame;
-    this.history.push({ step: frame.step, mean: frame.bound });
-    this.show();
+    // the engine sends several frames with one bound
+    const isNew = !this.history.at(-1)?.mean.every((v, m) => Object.is(v, frame.bound[m]));
+    if (isNew) this.history.push({ step: frame.step, mean: frame.bound });
+    this.show(isNew);
   }
 
-  show() {
+  /** @param {boolean} [isNew] whether the bounds are others than before */
+  show(isNew = true) {
     const { frame, theme } = this;
     if (!theme) return;
-    this.drawCurve(theme);
+    if (isNew) this.drawCurve(theme);
     const bounds = frame ? Array.from(frame.bound).filter(Number.isFinite) : [];
     const errors = frame ? Array.from(frame.error).filter(Number.isFinite) : [];
     this.bounds.textContent = bounds.length
@@ -117,7 +120,8 @@ export class Known {
     ctx.clearRect(0, 0, w, h);
     const box = { x: 2.4 * rem, y: 0.3 * rem, w: w - 2.6 * rem, h: h - 1.5 * rem };
     const steps = frame?.steps ?? 1;
-    const seen = history.filter(({ step }) => step > SETTLED * steps || step === frame?.step).flatMap(({ mean }) => Array.from(mean));
+    const last = history.at(-1)?.step ?? 0;
+    const seen = history.filter(({ step }) => step > SETTLED * steps || step === last).flatMap(({ mean }) => Array.from(mean));
     const [lo, hi] = [quantile(seen, 0.02), quantile(seen, 1)];
     const room = 0.1 * (hi - lo) || 0.5;
     const toX = (/** @type {number} */ step) => box.x + (step / steps) * box.w;
@@ -143,19 +147,18 @@ export class Known {
       for (const { step, mean } of history) if (Number.isFinite(mean[m])) ctx.lineTo(toX(step), toY(mean[m]));
       ctx.stroke();
     }
-    ctx.restore();
-    if (!frame) return;
     ctx.strokeStyle = theme.text;
     ctx.lineWidth = 1;
-    const x = Math.min(toX(frame.step), box.x + box.w - 2);
+    const x = Math.min(toX(last), box.x + box.w - 2);
     ctx.beginPath();
     for (let m = 0; m < MEMBERS; m++) {
-      const [v, e] = [frame.bound[m], frame.error[m]];
+      const [v, e] = [frame?.bound[m] ?? Number.NaN, frame?.error[m] ?? Number.NaN];
       if (!Number.isFinite(v)) continue;
       ctx.moveTo(x - 2 * (m % 2), toY(v - e));
       ctx.lineTo(x - 2 * (m % 2), toY(v + e));
     }
     ctx.stroke();
+    ctx.restore();
   }
 
   /** @param {Theme} theme @param {PlaygroundFrame} frame */
@@ -207,7 +210,10 @@ export class Known {
  * @param {string} name
  */
 function rung(name) {
-  const bar = element("span", { class: "bar" });
+  const bar = element("span", {
+    class: "bar",
+    title: `How much of one seed's latents this map predicts from another's. The mark: ${REACHED}, from which it counts as reached`,
+  });
   bar.style.setProperty("--mark", String(REACHED));
   const value = element("b");
   const node = element("div", { class: "rung" }, element("span", { textContent: name }), value, bar);

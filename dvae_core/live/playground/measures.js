@@ -56,7 +56,7 @@ export function mccOfEach(zTrue, latents, p, n, d) {
  * @returns {Agreement}
  */
 export function agreement(latents, p, n, d) {
-  const members = Array.from({ length: p }, (_, m) => standardised(latents, m * n * d, n, d));
+  const [even, odd] = momentsOf(latents, p, n, d);
   const pairs = new Float64Array(p * p).fill(1);
   /** @type {{ permutation: number[], orthogonal: number[], affine: number[] }} */
   const all = { permutation: [], orthogonal: [], affine: [] };
@@ -64,19 +64,52 @@ export function agreement(latents, p, n, d) {
   for (let a = 0; a < p; a++) {
     for (let b = 0; b < p; b++) {
       if (a === b) continue;
-      const one = ladder(members[a], members[b], n, d);
+      const fitted = between(even, a, b, p, d);
+      const tested = between(odd, a, b, p, d);
+      const { value, partners } = matched(
+        fitted.ba.map((v, k) => (v + tested.ba[k]) / n),
+        d,
+      );
+      const one = ladder(fitted, tested, partners, n, d);
       for (const rung of /** @type {const} */ (["permutation", "orthogonal", "affine"])) all[rung].push(one[rung]);
-      if (b > a) {
-        const { value } = matched(correlations(members[a], members[b], n, d), d);
-        pairs[a * p + b] = value;
-        pairs[b * p + a] = value;
-        sum += value;
-      }
+      pairs[a * p + b] = value;
+      if (b > a) sum += value;
     }
   }
   const rungs = { permutation: median(all.permutation), orthogonal: median(all.orthogonal), affine: median(all.affine) };
   const rung = /** @type {const} */ (["permutation", "orthogonal", "affine"]).find((name) => rungs[name] >= REACHED) ?? null;
   return { mcc: p > 1 ? sum / ((p * (p - 1)) / 2) : Number.NaN, pairs, r2: rungs.affine, ladder: rungs, rung };
+}
+
+/**
+ * Sums of products of the members' standardised latents, [p d, p d], over even and over odd rows. Every pair's maps and
+ * R^2 follow from them, so the rows are read once and not once a pair.
+ * @param {Vector} latents [p, n, d]
+ * @param {number} p
+ * @param {number} n
+ * @param {number} d
+ */
+function momentsOf(latents, p, n, d) {
+  const members = Array.from({ length: p }, (_, m) => standardised(latents, m * n * d, n, d));
+  const size = p * d;
+  const sums = [new Float64Array(size * size), new Float64Array(size * size)];
+  const row = new Float64Array(size);
+  for (let r = 0; r < n; r++) {
+    for (let m = 0; m < p; m++) for (let i = 0; i < d; i++) row[m * d + i] = members[m][r * d + i];
+    const sum = sums[r & 1];
+    for (let i = 0; i < size; i++) for (let j = i; j < size; j++) sum[i * size + j] += row[i] * row[j];
+  }
+  for (const sum of sums) for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) sum[i * size + j] = sum[j * size + i];
+  return sums;
+}
+
+/** @typedef {{ aa: Float64Array, ab: Float64Array, ba: Float64Array, bb: Float64Array }} Moments a^T a, ... of two members, [d, d] */
+
+/** @param {Float64Array} sums @param {number} a @param {number} b @param {number} p @param {number} d @returns {Moments} */
+function between(sums, a, b, p, d) {
+  const block = (/** @type {number} */ m, /** @type {number} */ k) =>
+    Float64Array.from({ length: d * d }, (_, at) => sums[(m * d + Math.floor(at / d)) * p * d + k * d + (at % d)]);
+  return { aa: block(a, a), ab: block(a, b), ba: block(b, a), bb: block(b, b) };
 }
 
 /**
@@ -138,61 +171,53 @@ function axesFrom(zTrue, A, n, d) {
   const mean = new Float64Array(d);
   for (let r = 0; r < n; r++) for (let i = 0; i < d; i++) mean[i] += zTrue[r * d + i] / n;
   const centred = Float64Array.from(zTrue, (v, i) => v - mean[i % d]);
-  return Float32Array.from(regression(A, centred, n, d, 1, 0));
-}
-
-/**
- * R^2 of b from a on odd rows, for maps fitted on even ones.
- * @param {Float64Array} a standardised
- * @param {Float64Array} b
- * @param {number} n
- * @param {number} d
- */
-function ladder(a, b, n, d) {
-  const cross = new Float64Array(d * d); // a^T b over even rows
-  const squares = new Float64Array(d); // of a
-  let whole = 0;
-  for (let r = 0; r < n; r += 2) {
-    for (let i = 0; i < d; i++) {
-      const v = a[r * d + i];
-      squares[i] += v * v;
-      whole += v * v;
-      for (let j = 0; j < d; j++) cross[i * d + j] += v * b[r * d + j];
-    }
-  }
-  const { partners } = matched(correlations(b, a, n, d), d); // for each latent of b, one of a
-  const permutation = new Float64Array(d * d);
-  for (let j = 0; j < d; j++)
-    if (squares[partners[j]] > 0) permutation[partners[j] * d + j] = cross[partners[j] * d + j] / squares[partners[j]];
-  const M = orthogonalPart(cross, d);
-  let scale = 0;
-  for (let i = 0; i < d * d; i++) scale += M[i] * cross[i];
-  const orthogonal = M.map((v) => (v * scale) / whole);
-  const affine = regression(a, b, n, d, 2, 0);
-  const scores = [permutation, orthogonal, affine].map((map) => scored(a, b, map, n, d));
-  return { permutation: scores[0], orthogonal: scores[1], affine: scores[2] };
-}
-
-/**
- * Least squares of b on a over every `every`th row, [d, d]: b ~ a map.
- * @param {Float64Array} a
- * @param {Float64Array} b
- * @param {number} n
- * @param {number} d
- * @param {number} every
- * @param {number} first
- */
-function regression(a, b, n, d, every, first) {
-  const gram = new Float64Array(d * d);
-  const map = new Float64Array(d * d);
-  for (let r = first; r < n; r += every) {
+  const aa = new Float64Array(d * d);
+  const ab = new Float64Array(d * d);
+  for (let r = 0; r < n; r++) {
     for (let i = 0; i < d; i++) {
       for (let j = 0; j < d; j++) {
-        gram[i * d + j] += a[r * d + i] * a[r * d + j];
-        map[i * d + j] += a[r * d + i] * b[r * d + j];
+        aa[i * d + j] += A[r * d + i] * A[r * d + j];
+        ab[i * d + j] += A[r * d + i] * centred[r * d + j];
       }
     }
   }
+  return Float32Array.from(solved(aa, ab, n, d));
+}
+
+/**
+ * R^2 of b from a, for maps fitted on some rows and tested on others.
+ * @param {Moments} fitted
+ * @param {Moments} tested
+ * @param {number[]} partners for each latent of b, one of a
+ * @param {number} n
+ * @param {number} d
+ */
+function ladder({ aa, ab }, tested, partners, n, d) {
+  const permutation = new Float64Array(d * d);
+  let whole = 0;
+  for (let j = 0; j < d; j++) {
+    const i = partners[j];
+    if (aa[i * d + i] > 0) permutation[i * d + j] = ab[i * d + j] / aa[i * d + i];
+    whole += aa[j * d + j];
+  }
+  const M = orthogonalPart(ab, d);
+  let scale = 0;
+  for (let i = 0; i < d * d; i++) scale += M[i] * ab[i];
+  const orthogonal = M.map((v) => (v * scale) / whole);
+  const [one, two, three] = [permutation, orthogonal, solved(aa, ab, n, d)].map((map) => scored(tested, map, d));
+  return { permutation: one, orthogonal: two, affine: three };
+}
+
+/**
+ * Least squares, [d, d], from a^T a and a^T b: b ~ a map.
+ * @param {Float64Array} aa
+ * @param {Float64Array} ab
+ * @param {number} n
+ * @param {number} d
+ */
+function solved(aa, ab, n, d) {
+  const gram = Float64Array.from(aa);
+  const map = Float64Array.from(ab);
   // Gauss-Jordan elimination with a little on the diagonal, for latents that are constant or equal
   for (let i = 0; i < d; i++) gram[i * d + i] += 1e-9 * n;
   for (let k = 0; k < d; k++) {
@@ -214,24 +239,21 @@ function regression(a, b, n, d, every, first) {
 }
 
 /**
- * Mean over latents of the R^2 of b ~ a map on odd rows.
- * @param {Float64Array} a
- * @param {Float64Array} b
+ * Mean over latents of the R^2 of b ~ a map.
+ * @param {Moments} moments
  * @param {Float64Array} map
- * @param {number} n
  * @param {number} d
  */
-function scored(a, b, map, n, d) {
+function scored({ aa, ab, bb }, map, d) {
   let sum = 0;
   for (let j = 0; j < d; j++) {
-    let [error, spread] = [0, 0];
-    for (let r = 1; r < n; r += 2) {
-      let guess = 0;
-      for (let i = 0; i < d; i++) guess += a[r * d + i] * map[i * d + j];
-      error += (b[r * d + j] - guess) ** 2;
-      spread += b[r * d + j] ** 2;
+    let explained = 0; // b_j^2 - (b_j - a map_j)^2, summed over rows
+    for (let i = 0; i < d; i++) {
+      explained += 2 * map[i * d + j] * ab[i * d + j];
+      for (let k = 0; k < d; k++) explained -= map[i * d + j] * aa[i * d + k] * map[k * d + j];
     }
-    sum += spread > 0 ? 1 - error / spread : 0;
+    const spread = bb[j * d + j];
+    sum += spread > 0 ? explained / spread : 0;
   }
   return sum / d;
 }

@@ -170,6 +170,7 @@ export class Scene {
       plane.lay(theme);
       return plane.isLaid ? [new Swarm(plane, marks.groups, marks.symbols(theme), 0.13 * theme.rem, 0.8)] : [];
     });
+    for (const [k, swarm] of this.swarms.entries()) swarm.paint(this.pairs[k]);
     this.draw();
   }
 
@@ -182,7 +183,7 @@ export class Scene {
   draw() {
     const { theme, factors } = this;
     if (!theme || this.swarms.length < 2) return;
-    for (const [k, swarm] of this.swarms.entries()) swarm.paint(this.pairs[k]);
+    this.swarms[0].show();
     const ctx = contextOf(factors.canvas);
     const { x, y, w, h } = factors.box;
     const length = 0.42 * Math.min(w, h);

@@ -63,16 +63,19 @@ class Panel {
     /** @type {Vector} */
     this.axes = [];
     this.hasFailed = false;
+    this.isStill = false; // painted where it now stands
   }
 
   /** @param {Theme} theme @param {Marks} marks */
   lay(theme, marks) {
+    this.isStill = false;
     this.plane.lay(theme);
     this.swarm = this.plane.isLaid ? new Swarm(this.plane, marks.groups, marks.symbols(theme), 0.14 * theme.rem, 0.85) : null;
   }
 
   /** @param {Float32Array<ArrayBuffer>} pairs @param {Float32Array} axes @param {boolean} isFirst */
   follow(pairs, axes, isFirst) {
+    this.isStill = false;
     this.hasFailed = !pairs.every(Number.isFinite);
     if (this.hasFailed) return;
     this.from = isFirst || this.now.length !== pairs.length ? pairs : Float32Array.from(this.now);
@@ -84,7 +87,8 @@ class Panel {
   /** @param {Theme} theme @param {number} share of the way to the last frame */
   draw(theme, share) {
     const { from, to, now, swarm } = this;
-    if (!swarm) return;
+    if (!swarm || this.isStill) return;
+    this.isStill = share === 1;
     for (let k = 0; k < to.length; k++) now[k] = from[k] + share * (to[k] - from[k]);
     swarm.paint(this.hasFailed ? new Float32Array() : now);
     if (!this.hasFailed) drawAxes(contextOf(this.canvas), this.plane.box, this.axes, theme);
@@ -204,7 +208,7 @@ export class Seeds {
 }
 
 /**
- * Latents about their mean, in one common unit: what a turn leaves alone.
+ * Set latents about their mean, in one common unit: what a turn leaves alone.
  * @param {Float32Array} pairs
  */
 function standardised(pairs) {
@@ -214,7 +218,8 @@ function standardised(pairs) {
   const variance = [0, 0];
   for (let k = 0; k < pairs.length; k++) variance[k & 1] += (pairs[k] - mean[k & 1]) ** 2 / half;
   const unit = Math.sqrt(Math.max(...variance)) || 1;
-  return pairs.map((v, k) => (v - mean[k & 1]) / unit);
+  for (let k = 0; k < pairs.length; k++) pairs[k] = (pairs[k] - mean[k & 1]) / unit;
+  return pairs;
 }
 
 /**
@@ -250,7 +255,11 @@ function correlation(a, i, b, j) {
  * @param {Panel} panel
  * @returns {Float32Array<ArrayBuffer>}
  */
-const turned = (pairs, { order, signs }) => Float32Array.from(pairs, (_, k) => signs[k & 1] * pairs[k - (k & 1) + order[k & 1]]);
+function turned(pairs, { order, signs }) {
+  const out = new Float32Array(pairs.length);
+  for (let k = 0; k < pairs.length; k++) out[k] = signs[k & 1] * pairs[k - (k & 1) + order[k & 1]];
+  return out;
+}
 
 /** @param {Float32Array} axes @param {Panel} panel */
 const turnedAxes = (axes, { order, signs }) => axes.map((_, k) => signs[k >> 1] * axes[2 * order[k >> 1] + (k & 1)]);

@@ -25,7 +25,11 @@ export const CHOICES = {
     options: { normal: "x alone", u: "x and u", time: "x in time", shuffled: "x, time shuffled" },
     help: "u is the label of each row, its colour here. The priors are N(0, I), p(z|u), and p(z_t | z_(t-1)) with the rows in order or shuffled",
   },
-  posterior: { label: "q(z|x)", options: { diagonal: "diagonal", full: "full", "gauss-newton": "Gauss-Newton" } },
+  posterior: {
+    label: "q(z|x)",
+    options: { diagonal: "diagonal", full: "full", "gauss-newton": "Gauss-Newton" },
+    help: "The covariance of q. A diagonal one cannot follow a turned posterior; Gauss-Newton takes it from the decoder",
+  },
 };
 
 /** @type {Record<"segments" | "strength" | "layers" | "dx" | "folds" | "noise" | "beta", Dial>} */
