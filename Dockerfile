@@ -11,11 +11,11 @@ RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu 
  && sed '/^\(torch\|triton\|cuda-\|nvidia-\)/d' constraints.txt > /tmp/constraints.txt \
  && pip install --no-cache-dir -c /tmp/constraints.txt ".[app,export]" \
  && rm -rf /src
-RUN useradd --create-home lab && mkdir /runs && chown lab /runs
-USER lab
+RUN useradd --create-home --uid 1000 lab && mkdir /runs && chown lab /runs
+USER 1000
 WORKDIR /home/lab
 ENV DVAE_RUNS=/runs STREAMLIT_SERVER_ADDRESS=0.0.0.0 STREAMLIT_SERVER_HEADLESS=true
 VOLUME /runs
 EXPOSE 7860
-HEALTHCHECK CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/_stcore/health')"
+HEALTHCHECK CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/_stcore/health')"]
 CMD ["disentanglement-lab", "--port", "7860"]

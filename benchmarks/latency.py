@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -252,29 +252,40 @@ def first_picture(context, store: Path) -> list[float]:
 
 
 def hosts(context, store: Path) -> dict[str, tuple[float, float]]:
-    """p50 and p95 of dragging one shipped run (an MLP) in the app and in its hand-out, which is also throttled 4x."""
+    """p50 and p95 of dragging one shipped run (an MLP) in the app, its hand-out and a notebook's widget; then at 4x.
+
+    The widget stands on a bare page with anywidget's interface: the notebook's own code is not in the figure, and it
+    runs only when a value is reported, 200 ms after the last move.
+    """
+    from widget_page import widgets_page
+
     from dvae_core import runs
+    from dvae_core.live import explore
     from dvae_core.live.handout import run_handout
 
     file = store / "handout.html"
     run_handout(runs.find("faces-beta-vae")).write(file)
     found = {}
     with serve(ROOT / "app.py", store) as url:
-        places_of = {"app": f"{url}/traverse?run=faces-beta-vae", "hand-out": file.as_uri()}
+        places_of = {
+            "app": f"{url}/traverse?run=faces-beta-vae",
+            "hand-out": file.as_uri(),
+            "notebook": widgets_page(store / "widget.html", explore("faces-beta-vae")),
+        }
         pages = {name: opened(context, address, ".dv[data-frames]") for name, address in places_of.items()}
         for page in pages.values():
             page.evaluate(WATCH)
         rounds: dict[str, list[float]] = {name: [] for name in pages}
-        for k in range(4):  # in turns, so that both meet the same load; the first time the compiler warms up
+        for k in range(4):  # in turns, so that all meet the same load; the first time the compiler warms up
             for name, page in pages.items():
                 page.bring_to_front()
                 times = drag(page, "sliders")[0]
                 rounds[name] += times if k else []
         found |= {name: quantiles(times) for name, times in rounds.items()}
-        session = context.new_cdp_session(pages["hand-out"])
-        session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-        found["hand-out, CPU throttled 4x"] = quantiles(drag(pages["hand-out"], "sliders")[0])
-        for page in pages.values():
+        for name, page in pages.items():
+            page.bring_to_front()
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+            found[f"{name}, CPU throttled 4x"] = quantiles(drag(page, "sliders")[0])
             page.close()
     return found
 
@@ -284,11 +295,57 @@ def report(what: str, value: str, bar: str = "", met: bool = True) -> None:
     print(f"{what:44s} {value:>24s}   {bar}{'' if met else '   MISSED'}")
 
 
+def of_components(context, url: str, seconds: float) -> None:
+    """Print what each component takes, beside st.slider with st.image."""
+    medians, rerun = {}, []
+    for name, kind in PAGES.items():
+        page = opened(context, f"{url}/?page={kind}", ".dv[data-frames]")
+        page.evaluate(WATCH)
+        drag(page, kind)  # the compiler warms up
+        rounds = [drag(page, kind) for _ in range(3)]
+        times, sent = [t for times, _ in rounds for t in times], sum(sent for _, sent in rounds)
+        p50, p95 = quantiles(times)
+        medians[name] = p50
+        bar = BARS_MS[name]
+        met = p95 <= bar and sent == 0
+        report(name, f"{p50:.1f} / {p95:.1f}", f"bar {bar}; n = {len(times)}, {sent} messages", met)
+        page.received.clear()
+        page.get_by_role("button", name="Rerun").click()
+        page.wait_for_timeout(1500)
+        rerun.append(sum(page.received))
+        if kind == "mlp" and seconds:
+            before, until = heap(page), time.time() + seconds
+            while time.time() < until:
+                drag(page, kind)
+            after = heap(page)
+        page.close()
+    p50, p95 = quantiles(native(context, url))
+    report("st.slider + st.image, 64x64", f"{p50:.0f} / {p95:.0f}")
+    ratio = p50 / medians["MLP 64x64"]
+    report("component faster by", f"{ratio:.0f}x", "bar 20x", ratio >= 20)
+    report("received at a rerun, worst of four", f"{max(rerun) / 1000:.1f} kB", "bar 10 kB", max(rerun) < 10_000)
+    if seconds:
+        grown = after - before
+        report(f"heap before / after {seconds:.0f} s of dragging", f"{before:.1f} / {after:.1f} MB", "", grown < 2)
+
+
+def of_hosts(context, store: Path) -> None:
+    """Print what the same explorer takes in its three hosts."""
+    between = hosts(context, store)
+    for name, (p50, p95) in between.items():
+        bar = "bar 16" if "throttled" in name and not name.startswith("app") else ""
+        report(f"faces 32x32x3, {name}", f"{p50:.1f} / {p95:.1f}", bar, not bar or p95 <= 16)
+    for name in ("hand-out", "notebook"):
+        ratio = between[name][1] / between["app"][1]
+        report(f"{name} / app, p95", f"{ratio:.2f}", "bar 1.1 (noise of one run)", ratio <= 1.1)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to drag for the memory figure")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--hosts", action="store_true", help="only the app, a hand-out and a notebook's widget")
+    asked = parser.parse_args()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -305,44 +362,12 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         context = browser.new_context(viewport={"width": 1280, "height": 1000})
         print(f"Chromium {browser.version}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; p50 / p95 in ms\n")
-        medians, rerun = {}, []
-        for name, kind in PAGES.items():
-            page = opened(context, f"{url}/?page={kind}", ".dv[data-frames]")
-            page.evaluate(WATCH)
-            drag(page, kind)  # the compiler warms up
-            rounds = [drag(page, kind) for _ in range(3)]
-            times, sent = [t for times, _ in rounds for t in times], sum(sent for _, sent in rounds)
-            p50, p95 = quantiles(times)
-            medians[name] = p50
-            bar = BARS_MS[name]
-            met = p95 <= bar and sent == 0
-            report(name, f"{p50:.1f} / {p95:.1f}", f"bar {bar}; n = {len(times)}, {sent} messages", met)
-            page.received.clear()
-            page.get_by_role("button", name="Rerun").click()
-            page.wait_for_timeout(1500)
-            rerun.append(sum(page.received))
-            if kind == "mlp" and seconds:
-                before, until = heap(page), time.time() + seconds
-                while time.time() < until:
-                    drag(page, kind)
-                after = heap(page)
-            page.close()
-        p50, p95 = quantiles(native(context, url))
-        report("st.slider + st.image, 64x64", f"{p50:.0f} / {p95:.0f}")
-        ratio = p50 / medians["MLP 64x64"]
-        report("component faster by", f"{ratio:.0f}x", "bar 20x", ratio >= 20)
-        report("received at a rerun, worst of four", f"{max(rerun) / 1000:.1f} kB", "bar 10 kB", max(rerun) < 10_000)
-        if seconds:
-            grown = after - before
-            report(f"heap before / after {seconds:.0f} s of dragging", f"{before:.1f} / {after:.1f} MB", "", grown < 2)
-        between = hosts(context, store)
-        for name, (p50, p95) in between.items():
-            bar = "bar 16" if "throttled" in name else ""
-            report(f"faces 32x32x3, {name}", f"{p50:.1f} / {p95:.1f}", bar, not bar or p95 <= 16)
-        ratio = between["hand-out"][1] / between["app"][1]
-        report("hand-out / app, p95", f"{ratio:.2f}", "bar 1.1 (noise of one run)", ratio <= 1.1)
-        first = max(first_picture(context, store))
-        report("first picture after first paint, start, traverse", f"{first:.0f} ms", "bar 1500", first < 1500)
+        if not asked.hosts:
+            of_components(context, url, asked.seconds)
+        of_hosts(context, store)
+        if not asked.hosts:
+            first = max(first_picture(context, store))
+            report("first picture after first paint, start, traverse", f"{first:.0f} ms", "bar 1500", first < 1500)
         browser.close()
 
 

@@ -12,22 +12,24 @@ from pathlib import Path
 
 import pytest
 from components_kit import is_blank, pixels
+from host_kit import MEMBER, RUN, behave, latents
 
 from tests.helpers import ROOT, free_port, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 PYTHON = os.environ.get("NOTEBOOK_PYTHON", sys.executable)  # where the notebooks are installed, if not here
-CELL = """
+CELL = f"""
 import ipywidgets
 from dvae_core.live import explore, recover, rotate
 w, dial, planes = explore("talk-vae"), rotate("talk-vae"), recover("talk-ivae", beside="talk-vae")
+digits = [explore("{RUN}", member={MEMBER}, mode=mode) for mode in ("sliders", "twin", "pad")]
 text, move = ipywidgets.Label("nothing yet"), ipywidgets.Button(description="Move")
-w.observe(lambda change: setattr(text, "value", f"z = {change.new}"), "z")
-dial.observe(lambda change: setattr(text, "value", f"angle = {change.new}"), "angle")
+w.observe(lambda change: setattr(text, "value", f"z = {{change.new}}"), "z")
+dial.observe(lambda change: setattr(text, "value", f"angle = {{change.new}}"), "angle")
 move.on_click(lambda _: setattr(w, "z", [1.25, -0.5]))
-ipywidgets.VBox([text, move, w, dial, planes])
+ipywidgets.VBox([text, move, w, dial, planes, *digits])
 """
-MARIMO = """
+MARIMO = f"""
 import marimo
 
 app = marimo.App()
@@ -36,16 +38,17 @@ app = marimo.App()
 @app.cell
 def _():
     import marimo as mo
-    from dvae_core.live import explore
+    from dvae_core.live import explore, rotate
 
-    w = mo.ui.anywidget(explore("talk-vae"))
-    w
+    w = mo.ui.anywidget(explore("{RUN}", member={MEMBER}))
+    others = [explore("{RUN}", member={MEMBER}, mode=mode) for mode in ("twin", "pad")] + [rotate("talk-vae")]
+    mo.vstack([w, *[mo.ui.anywidget(other) for other in others]])
     return mo, w
 
 
 @app.cell
 def _(mo, w):
-    mo.md(f"z is {w.value['z']}")
+    mo.md(f"z is {{w.value['z']}}")
     return
 
 
@@ -108,7 +111,7 @@ def test_jupyterlab_draws_the_widgets_and_values_come_back(host, tmp_path):
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    slider = page.get_by_role("slider", name="z1", exact=True)
+    slider = page.get_by_role("slider", name="z1", exact=True).first
     slider.wait_for()
     plane = page.get_by_role("img", name="Point in the plane")
     before = pixels(plane)
@@ -122,6 +125,7 @@ def test_jupyterlab_draws_the_widgets_and_values_come_back(host, tmp_path):
     page.get_by_text("angle = 90").wait_for()
     page.locator(".four canvas").first.scroll_into_view_if_needed()
     until(lambda: not any(is_blank(canvas) for canvas in page.locator(".four canvas").all()), 20)
+    behave(page)
     page.screenshot(path=Path(os.environ.get("DVAE_SHOTS", tmp_path)) / "jupyterlab.png")
 
 
@@ -132,10 +136,11 @@ def test_marimo_draws_a_widget_and_cells_that_read_it_run_again(host, tmp_path):
     page = host(
         ["marimo", "run", "live.py", "--headless", f"--port={port}", "--host=127.0.0.1", "--no-token"], port, "/"
     )
-    slider = page.get_by_role("slider", name="z1", exact=True)
+    slider = page.get_by_role("slider", name=latents()[0]["label"], exact=True).first
     slider.wait_for()
     slider.press("End")
     page.get_by_text("z is [").wait_for()
     most = float(slider.get_attribute("max"))
     until(lambda: f"{most:.2f}"[:3] in page.get_by_text("z is [").inner_text(), 30)
+    behave(page)
     page.screenshot(path=Path(os.environ.get("DVAE_SHOTS", tmp_path)) / "marimo.png")
