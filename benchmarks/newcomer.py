@@ -1,14 +1,16 @@
 """A newcomer's path, timed: an empty environment, the wheel, the app, the first drag; then the same in a notebook.
 
-    .venv/bin/python benchmarks/newcomer.py
+    .venv/bin/python benchmarks/newcomer.py [--torch torch==2.13.0+cpu]
 
-It builds the wheel, installs it with its extras "app" and "notebook" into a new environment in a temporary folder (2 GB
-on the disk, from the index that pip is set to), starts `disentanglement-lab` from there, and drags the first slider in
-Chromium. For the notebook it imports `dvae_core.live`, calls `explore("faces-beta-vae")`, and drags that widget on a
-page with anywidget's interface; the start of Jupyter itself is not in the figure. Printed are wall seconds, and the CPU
-seconds of what was started, which a busy machine does not lengthen.
+It builds the wheel, installs it with its extras "app" and "notebook" into a new environment in a temporary folder, from
+the index that pip is set to (a torch for GPUs takes gigabytes; --torch names another to install first), starts
+`disentanglement-lab` from there, and drags the first slider in Chromium. For the notebook it imports `dvae_core.live`,
+calls `explore("faces-beta-vae")`, and drags that widget on a page with anywidget's interface; the start of Jupyter
+itself is not in the figure. Printed are wall seconds, and the CPU seconds of what was started, which a busy machine
+does not lengthen.
 """
 
+import argparse
 import os
 import shutil
 import socket
@@ -104,13 +106,16 @@ def app(bin_: Path, folder: Path, browser, clock: Clock) -> None:
 
 def main() -> None:
     """Walk the path and print its times."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--torch", metavar="SPEC", default="torch", help="what pip installs first")
+    torch = parser.parse_args().torch
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         raise SystemExit("Chromium was not found; `make browser-deps` installs it where it may.")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        quiet = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
+        quiet = ["-m", "pip", "-qq", "--disable-pip-version-check"]
         build = [sys.executable, *quiet, "wheel", "--no-deps", "-w", folder, ROOT]
         subprocess.run(build, check=True)
         [wheel] = folder.glob("*.whl")
@@ -119,6 +124,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
         clock.tick("python -m venv env")
         bin_ = folder / "env" / "bin"
+        subprocess.run([bin_ / "python", *quiet, "install", torch], check=True, cwd=folder)
+        clock.tick(f"pip install {torch}")
         subprocess.run([bin_ / "python", *quiet, "install", f"{wheel}[app]"], check=True, cwd=folder)
         clock.tick("pip install 'dvae-core[app]'")
         app(bin_, folder, browser, clock)
