@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.session.record import can_share
 from dvae_core.config import Config, ConfigError, FileData
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
@@ -16,8 +17,10 @@ from pages.ui import page as ui
 
 def choose_data() -> str:
     """Pick among the link's data, the talk's world, the built-in worlds and the prepared files; return it as text."""
-    now = controls.data_to_text(*controls.chosen())
-    files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz"))]
+    data, split = controls.chosen()
+    now = controls.data_to_text(data, split)
+    named = controls.data_label(data)  # two entries of one name could not be told apart
+    files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz")) if p.stem != named]
     talk = controls.data_to_text(recipes.TALK_DATA)
     options = list(dict.fromkeys([now, talk, *WORLDS, *files]))
     return ui.choice(
@@ -46,7 +49,9 @@ def form() -> None:
         model = ui.choice(
             st.segmented_control, "Model", list(names), param="model", default=default, show=names.__getitem__
         )
-        config = controls.train_form(data, split, dataset, model, **more)
+        is_recording = dataset.rate_hz is not None and large is None
+        elsewhere = [run for run in ui.decodable_runs() if can_share(run, dataset)] if is_recording else []
+        config = controls.train_form(data, split, dataset, model, sessions=elsewhere, **more)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return

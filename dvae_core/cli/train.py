@@ -1,7 +1,6 @@
 """The command `train`: a population from a file, from built-in data, from a recipe, or from where a run stopped."""
 
 import argparse
-import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -198,17 +197,14 @@ def _config(options: argparse.Namespace) -> Config:
 
 def _session(options: argparse.Namespace, data: Data, chosen: dict[str, Any]) -> Config:
     """Return the settings of another session, trained against the prior of the best member of a run."""
-    from dvae_core.analysis.common import best_member
+    from dvae_core.analysis.session.record import prior_to_share
 
     taken = {name: getattr(options, name) for name in ("goal", "prior", "modulate", "latents", "start", "k")}
     given = [f"--{'for' if name == 'goal' else name}" for name, value in taken.items() if value is not None]
     if given or options.model not in (None, "ivae"):
         raise ConfigError(f"--prior-of decides {', '.join(given) or '--model'}; leave it out.")
     other = existing_run(options.prior_of)
-    prior = other.config.prior
-    if not isinstance(prior, GaussianPrior):
-        raise ConfigError(f"{other.title} has no Gaussian p(z|u) that another run could share; choose an iVAE.")
-    prior = dataclasses.replace(prior, shared=str(other.path), shared_member=best_member(other))
+    prior = prior_to_share(other)
     chosen = {name: value for name, value in chosen.items() if name not in taken}
     members = recipes.MEMBERS_OF_GOAL if options.members is None else options.members
     latents = other.config.model.latents

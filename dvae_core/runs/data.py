@@ -1,6 +1,7 @@
 """The data of a run: the unchanged data it was trained on, and other data matched to it by name."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -222,3 +223,27 @@ def _auxiliary(about: dict[str, Any], data: Dataset) -> Features:
 def _listed(names: list[str]) -> str:
     rest = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def same_u(other: Run, dataset: Dataset) -> None:
+    """Raise a RunError unless the data have the same u as those of another run: the same names, kind and labels."""
+    about = other.about
+    ours = list(dataset.u_names), list(dataset.u_labels)
+    theirs = tuple(list(about.get(key) or ()) for key in ("u_names", "u_labels"))
+    kinds = (
+        (dataset.has_labels, list(dataset.u_period)),
+        (
+            bool(about.get("has_labels")),
+            list(about.get("u_period") or ()),
+        ),
+    )
+    if ours != theirs or kinds[0] != kinds[1]:
+        raise RunError(
+            f"{dataset.name} has u = {_u_of(*ours)} and {other.title} u = {_u_of(*theirs)}; a shared prior needs the "
+            "same u, with the same names and labels."
+        )
+
+
+def _u_of(names: Sequence[str], labels: Sequence[str]) -> str:
+    some = f" ({', '.join(labels[:SHOWN])}{' ...' if len(labels) > SHOWN else ''})" if labels else ""
+    return f"{', '.join(names)}{some}"

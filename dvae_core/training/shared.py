@@ -1,6 +1,5 @@
 """Take the prior p(z|u) of another run: the latents of a new session then follow u as those of that run do."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from dvae_core.config import GaussianPrior
 from dvae_core.data.dataset import Dataset
 from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import same_u
 
 
 def take_prior(vae: Vae, dataset: Dataset) -> None:
@@ -45,16 +45,4 @@ def _check(other: Run, vae: Vae, dataset: Dataset) -> None:
             f"The prior of {other.title} has {known[0]} latents of which u changes {known[1]}, and this model "
             f"{ours[0]} and {ours[1]}; give both the same settings."
         )
-    about = other.about
-    names, labels = list(dataset.u_names), list(dataset.u_labels)
-    their_names, their_labels = (list(about.get(key) or ()) for key in ("u_names", "u_labels"))
-    kinds = (dataset.has_labels, list(dataset.u_period)), (bool(about["has_labels"]), list(about.get("u_period") or ()))
-    if (names, labels) != (their_names, their_labels) or kinds[0] != kinds[1]:
-        raise RunError(
-            f"{dataset.name} has u = {', '.join(names)}{_labels(labels)} and {other.title} u = {', '.join(their_names)}"
-            f"{_labels(their_labels)}; a shared prior needs the same u, with the same names and labels."
-        )
-
-
-def _labels(names: Sequence[str]) -> str:
-    return f" ({', '.join(names[:6])}{' ...' if len(names) > 6 else ''})" if names else ""
+    same_u(other, dataset)

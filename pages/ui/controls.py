@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dvae_core import config, recipes, runs
+from dvae_core.analysis.session.record import prior_to_share
 from dvae_core.config import (
     Config,
     ConfigError,
@@ -255,6 +256,17 @@ def goal_form(key: str) -> str | None:
     return goal or None
 
 
+def session_form(key: str, sessions: Sequence[runs.Run]) -> runs.Run | None:
+    """Show the runs whose p(z|u) can be kept, and return the chosen one, or None for a prior of its own."""
+    known = {"": "Its own: trained with the rest", **{run.id: f"That of {run.title}" for run in sessions}}
+    chosen = st.selectbox(
+        "Prior p(z|u) of", list(known), format_func=known.__getitem__, key=f"{key}.session", persist_state="session",
+        help="A second session of the same u: keep the prior of a run, and train only encoder and decoder. The latents "
+        "then come out in that run's order. Agree says whether they do, and what sharing costs",
+    )  # fmt: skip
+    return next((run for run in sessions if run.id == chosen), None)
+
+
 def split_words(data: Data, dataset: Dataset, config: Config) -> str:
     """Return what the split of a config holds out, and why."""
     parts = split_rows(dataset, config.split, gap=config.gap)
@@ -262,7 +274,13 @@ def split_words(data: Data, dataset: Dataset, config: Config) -> str:
 
 
 def train_form(
-    data: Data, split: Split, dataset: Dataset, model: str, *, suggested: Callable[..., Config] | None = None
+    data: Data,
+    split: Split,
+    dataset: Dataset,
+    model: str,
+    *,
+    suggested: Callable[..., Config] | None = None,
+    sessions: Sequence[runs.Run] = (),
 ) -> Config:
     """Show a model's settings for some data, starting from values that suit both, and return the Config.
 
@@ -272,31 +290,41 @@ def train_form(
         dataset: The data, or the first rows of a large file.
         model: "vae", "beta-vae" or "ivae".
         suggested: Returns the settings that suit a large file, given a model and a goal; its split cannot be changed.
+        sessions: Runs of the same u, whose prior an iVAE may keep.
 
     Raises:
         ConfigError: If the model does not fit the data (an iVAE needs u).
     """
     key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
-    goal = goal_form(key) if model == "ivae" and dataset.rate_hz is not None else None
-    key = f"{key}.{goal}" if goal else key
+    shared = session_form(key, sessions) if model == "ivae" and sessions else None
+    goal = goal_form(key) if model == "ivae" and dataset.rate_hz is not None and shared is None else None
+    key = f"{key}.{shared.id if shared else goal}" if shared or goal else key
     free = free_prior_form(dataset, key) if model != "ivae" and suggested is None else None
     key = f"{key}.{free.kind}" if free is not None and free.kind != "standard" else key
     left, right = st.columns(2, vertical_alignment="bottom")
     members = left.number_input(
         "Seeds",
-        1,
+        2 if shared else 1,
         64,
-        recipes.MEMBERS_OF_GOAL if goal else recipes.MEMBERS,
+        recipes.MEMBERS_OF_GOAL if goal or shared else recipes.MEMBERS,
+        2 if shared else 1,
         key=f"{key}.members",
         persist_state="session",
-        help="Members trained at once, each from its own seed",
+        help="Members trained at once, in pairs of mirror images"
+        if shared
+        else "Members trained at once, each from its own seed",
     )
     beta = 1.0
     if model == "beta-vae":
         beta = right.number_input(
             "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
         )
-    if suggested is None:
+    if shared is not None:
+        latents = shared.config.model.latents
+        config = recipes.for_session(
+            data, dataset, prior_to_share(shared), latents=latents, members=int(members), split=split
+        )
+    elif suggested is None:
         config = recipes.for_dataset(
             data, dataset, model, beta=beta, members=int(members), goal=goal, split=split, prior=free
         )
@@ -306,20 +334,21 @@ def train_form(
         train = dataclasses.replace(config.train, seeds=seeds, betas=(beta,) * len(seeds))
         config = dataclasses.replace(config, train=train)
     m, t, prior = config.model, config.train, config.prior
-    with left if model == "beta-vae" else right:
-        m = edit(m, ["latents"], prefix=key, columns=1)
+    if shared is None:
+        with left if model == "beta-vae" else right:
+            m = edit(m, ["latents"], prefix=key, columns=1)
     # An even number of fields stands in two columns and the last of an odd number across both, so no hole is left.
-    cell = right if model == "beta-vae" else left if model == "ivae" else st.container()
+    cell = right if model == "beta-vae" or shared else left if model == "ivae" else st.container()
     kind = cell.selectbox(
         "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),
         format_func=lambda name: name.replace("-", " ").capitalize(),
         key=f"{key}.likelihood", persist_state="session",
     )  # fmt: skip
-    if model == "ivae" and goal is None:
+    if model == "ivae" and goal is None and shared is None:
         prior = prior_form(right, st.container(), key)
     m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
     with st.expander("Advanced", icon=":material/settings:"):
-        m = edit(m, ["posterior", "dropout" if goal else "encoder", "preprocess"], prefix=key, columns=1)
+        m = edit(m, ["posterior", "dropout" if m.student else "encoder", "preprocess"], prefix=key, columns=1)
         if isinstance(m.likelihood, GaussianLikelihood):
             m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["noise", "std"], prefix=f"{key}.gaussian"))
         if isinstance(m.likelihood, NegativeBinomialLikelihood):

@@ -144,6 +144,23 @@ def test_start_makes_a_run_and_starts_its_worker(no_runs, visit, monkeypatch):
     assert at.query_params["run"] == run.id
 
 
+def test_a_second_session_can_keep_the_prior_of_a_run_of_the_same_u(store, visit):
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    np.savez(store / "data" / "later.npz", x=rng.normal(size=(90, 4)), u=rng.normal(size=(90, 2)))
+    at = visit("train", data="file,path=later.npz,rate_hz=10", model="ivae")
+    box = next(b for b in at.selectbox if b.label == "Prior p(z|u) of")
+    assert box.options[1:] == ["That of Run unknown-truth"]  # the only run whose u has these two columns
+    box.set_value("unknown-truth").run()
+    check(at, "train")
+    labels = {w.label for w in (*at.selectbox, *at.number_input)}
+    assert not {"Trained for", "Prior p(z|u)", "Latents"} & labels, labels
+    shown = " ".join(block.value for block in at.code)
+    assert '"start": "mirrored"' in shown
+    assert f'"shared": "{store / "unknown-truth"}"' in shown
+
+
 def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
     import numpy as np
 

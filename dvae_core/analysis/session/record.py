@@ -1,11 +1,16 @@
 """What came of training a new session against the prior of a run, and the sentences that go with it. No torch."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dvae_core.analysis.common import best_member
 from dvae_core.analysis.records import TreeRecord
-from dvae_core.runs import Run
+from dvae_core.config import GaussianPrior
+from dvae_core.data.dataset import Dataset
+from dvae_core.runs import Run, RunError
+from dvae_core.runs.data import same_u
 
 ALIKE = 0.8  # mean likeness from which latents count as the same (.98 where p(z|u) is shared, .4 where it is not)
 CHEAP, DEAR = 0.1, 0.3  # nats a row: below the first sharing costs next to nothing, above the second too much
@@ -57,6 +62,28 @@ class Session(TreeRecord):
 def shares_prior(run: Run) -> bool:
     """Whether a run was trained against the prior of another one."""
     return bool(getattr(run.config.prior, "shared", ""))
+
+
+def prior_to_share(other: Run) -> GaussianPrior:
+    """Return the settings of a prior that is that of a run's best member, and is not trained.
+
+    Raises:
+        RunError: If the run has no Gaussian p(z|u).
+    """
+    if other.kind == "latents" or not isinstance(other.config.prior, GaussianPrior):
+        raise RunError(f"{other.title} has no Gaussian p(z|u) that another run could share; choose an iVAE.")
+    return dataclasses.replace(other.config.prior, shared=str(other.path), shared_member=best_member(other))
+
+
+def can_share(other: Run, dataset: Dataset) -> bool:
+    """Whether other data of the same u can be trained against the prior of a run, which has a prior of its own."""
+    if other.kind == "latents" or not isinstance(other.config.prior, GaussianPrior) or shares_prior(other):
+        return False
+    try:
+        same_u(other, dataset)
+    except RunError:
+        return False
+    return other.about.get("fingerprint") != dataset.fingerprint
 
 
 def statement_of(record: Mapping[str, Any]) -> str:
