@@ -3,6 +3,7 @@
     python benchmarks/without_u.py                      # every part
     python benchmarks/without_u.py time straight        # some
     python benchmarks/without_u.py time --worlds 2      # fewer data seeds
+    python benchmarks/without_u.py --keep LOG           # the mixture's rows of a printed table, for the bend page
 
 Each row is a condition: MCC of held-out posterior means, the mean over data seeds and members, the range of the data
 seeds' means, and the largest standard deviation over members within a data seed. Nothing was tuned on these data seeds.
@@ -11,6 +12,8 @@ seeds' means, and the largest standard deviation over members within a data seed
 import argparse
 import dataclasses
 import itertools
+import json
+import re
 import sys
 import tempfile
 import time
@@ -140,21 +143,24 @@ def of_straight(worlds: int, only: str) -> None:
                 )
 
 
+# what is trained, the bar, the world beside the talk's, and the prior (None: u is seen)
+MIXTURE: list[tuple[str, str, dict[str, Any], Any]] = [
+    ("talk's world, u seen (iVAE)", "about .94", {}, None),
+    ("talk's world, VAE", "", {}, StandardPrior()),
+    ("talk's world, mixture K = 5", "no better than a VAE", {}, MixturePrior(components=5)),
+    ("talk's world, mixture K = 10", "no better than a VAE", {}, MixturePrior(components=10)),
+    ("four times the rows, mixture K = 5", "a curve", {"per_segment": 4000}, MixturePrior(components=5)),
+    ("clusters twice as far, u seen (iVAE)", "a curve", {"strength": 2.0}, None),
+    ("clusters twice as far, mixture K = 5", "a curve", {"strength": 2.0}, MixturePrior(components=5)),
+    ("control: one component, VAE", "", {"segments": 1, "per_segment": 5000}, StandardPrior()),
+    ("control: one component, mixture K = 5", "below the VAE", {"segments": 1, "per_segment": 5000},
+     MixturePrior(components=5)),
+]  # fmt: skip
+
+
 def of_mixture(worlds: int, only: str) -> None:
     """Print what a mixture finds after u has been forgotten: on the talk's world, with more rows, and further apart."""
-    conditions = [
-        ("talk's world, u seen (iVAE)", "about .94", {}, None),
-        ("talk's world, VAE", "", {}, StandardPrior()),
-        ("talk's world, mixture K = 5", "no better than a VAE", {}, MixturePrior(components=5)),
-        ("talk's world, mixture K = 10", "no better than a VAE", {}, MixturePrior(components=10)),
-        ("four times the rows, mixture K = 5", "a curve", {"per_segment": 4000}, MixturePrior(components=5)),
-        ("clusters twice as far, u seen (iVAE)", "a curve", {"strength": 2.0}, None),
-        ("clusters twice as far, mixture K = 5", "a curve", {"strength": 2.0}, MixturePrior(components=5)),
-        ("control: one component, VAE", "", {"segments": 1, "per_segment": 5000}, StandardPrior()),
-        ("control: one component, mixture K = 5", "below the VAE", {"segments": 1, "per_segment": 5000},
-         MixturePrior(components=5)),
-    ]  # fmt: skip
-    for what, bar, world, prior in conditions:
+    for what, bar, world, prior in MIXTURE:
         if only not in what:
             continue
         found = []
@@ -169,6 +175,28 @@ def of_mixture(worlds: int, only: str) -> None:
         row(what, bar, found)
         best = [each["mcc"][int(np.argmax(each["elbo"]))] for each in found]
         print(f"    best by bound: {', '.join(f'{value:.3f}' for value in best)}", flush=True)
+
+
+def kept(logs: list[str]) -> None:
+    """Write the mixture's rows of printed tables to dvae_core/examples/without_u.json, which the bend page draws."""
+    text = "\n".join(Path(log).read_text(encoding="utf-8") for log in logs)
+    found = []
+    for what, _, world, prior in MIXTURE:
+        numbers = re.search(re.escape(what) + r" .*MCC ([.\d]+) \(([.\d]+) to ([.\d]+)\).* (\d+) data seeds", text)
+        if numbers is None:
+            print(f"not in the logs: {what}")
+            continue
+        data = dataclasses.replace(recipes.TALK_DATA, **world)
+        mcc, low, high = (float(v) for v in numbers.groups()[:3])
+        found.append({
+            "model": {"mixture": f"mixture K = {getattr(prior, 'components', 0)}", "standard": "VAE"}[prior.kind]
+            if prior else "u seen",
+            "rows": data.segments * data.per_segment, "separation": data.strength if data.segments > 1 else 0,
+            "mcc": mcc, "low": low, "high": high, "data_seeds": int(numbers[4]),
+        })  # fmt: skip
+    path = runs.examples_folder() / "without_u.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"mixture": found}) + "\n", "utf-8")
+    print(f"{path}: {len(found)} conditions")
 
 
 def of_recording(worlds: int, only: str) -> None:
@@ -214,7 +242,11 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--only", default="", metavar="TEXT", help="only the conditions whose name contains this")
     parser.add_argument("--worlds", type=int, default=5, help="data seeds")
+    parser.add_argument("--keep", nargs="+", metavar="LOG", help="only write the mixture's rows of what was printed")
     options = parser.parse_args()
+    if options.keep:
+        kept(options.keep)
+        return
     for part in options.parts or PARTS:
         print(f"== {part}", flush=True)
         PARTS[part](options.worlds, options.only)

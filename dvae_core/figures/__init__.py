@@ -29,6 +29,7 @@ from dvae_core.figures.data import (
     tuning_curves,
     variance_spectrum,
 )
+from dvae_core.figures.hidden import hidden_recovery
 from dvae_core.figures.literature import factor_map
 from dvae_core.figures.recovery import (
     bound_against_score,
@@ -75,6 +76,7 @@ __all__ = [
     "dimensions",
     "factor_map",
     "four_panels",
+    "hidden_recovery",
     "hue_colours",
     "ica_by_layers",
     "is_trusted",

@@ -70,9 +70,9 @@ def seed_arrows(
             showline=True, mirror=True, linecolor=FAINT, **here,
         )  # fmt: skip
         fig.update_yaxes(
-            range=[-REACH, REACH], title=f"factor {names[1]}", showticklabels=False, showgrid=False,
-            scaleanchor=f"x{k + 1}" if k else "x", constrain="domain", showline=True, mirror=True, linecolor=FAINT,
-            **here,
+            range=[-REACH, REACH], title=f"factor {names[1]}" if k % columns == 0 else None, showticklabels=False,
+            showgrid=False, scaleanchor=f"x{k + 1}" if k else "x", constrain="domain", showline=True, mirror=True,
+            linecolor=FAINT, **here,
         )  # fmt: skip
     if curves:
         here = {"row": lines, "col": (len(titles) - 1) % columns + 1}

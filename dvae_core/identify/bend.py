@@ -186,12 +186,6 @@ def draw(
     return mean[u] + std[u] * rng.standard_normal((rows, 2)), u
 
 
-def lags(memories: Sequence[float | int], rows: int, seed: int = 0) -> Float[np.ndarray, "m rows 2"]:
-    """Draw pairs (z_t-1, z_t) of an AR(1) factor for each memory, from one noise, so that points move smoothly."""
-    first, fresh = np.random.default_rng(seed).standard_normal((2, rows))
-    return np.stack([np.column_stack([first, a * first + np.sqrt(1 - a * a) * fresh]) for a in memories])
-
-
 def world(seed: int, segments: int = 5) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m 2"]]:
     """Return the means and deviations of the drawn world with this data seed: two factors, a row for each segment."""
     return moments(np.arange(segments), n_latents=2, segments=segments, seed=seed)

@@ -29,6 +29,15 @@ def shipped() -> dict[str, Any]:
         raise RunError("The shipped curves are missing; `python benchmarks/bend.py --write` computes them.") from None
 
 
+@st.cache_data(show_spinner=False)
+def trained() -> dict[str, Any]:
+    """Return the populations without u that `benchmarks/stops.py` and `without_u.py` trained."""
+    try:
+        return json.loads((runs.examples_folder() / "without_u.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
+
+
 def stop(value: float, stops: Sequence[float]) -> float:
     """Return the stop that is nearest to a value: a link may hold any."""
     return min(stops, key=lambda each: abs(each - value))

@@ -375,6 +375,23 @@ SLIDES = (
         more=("agree", {"run": "track-ivae"}),
     ),
     Slide(
+        "clock",
+        3,
+        "The clock is a u that costs nothing.",
+        without_u.clock,
+        without_u.clock_numbers,
+        notes="Nothing was recorded beside x. The factors' variances drift, so the number of the stretch that a row "
+        "lies in says something about them: time-contrastive learning (Hyvarinen and Morioka 2016) in an iVAE. Each "
+        "arrow is where a latent of one seed points among the true factors. Right, the control: the same rows, "
+        "shuffled before they were cut into stretches. If nothing drifts, the clock is such a shuffled u. Order, sign "
+        "and a curve on each axis are left over.",
+        maths=CONDITIONAL_PRIOR + r" with $u = \lceil t / 200 \rceil$",
+        question="Only x was recorded, but what drives it drifts. Can u be the number of a stretch of time?",
+        options=("No, u must be measured", "Yes", "Only with a linear f"),
+        right="Yes",
+        more=("data", {}),
+    ),
+    Slide(
         "close",
         3,
         "What must u be like?",
@@ -415,10 +432,10 @@ SLIDES = (
         without_u.time,
         without_u.time_numbers,
         notes="Slide a₂ to .95: both memories are equal, and the curve is flat; that is one control, shuffled rows "
-        "(dashed) are the other. At .6 a turn costs .47 nats. Then train it live: six seeds, no u, a "
-        "nonlinear f. Each arrow is where a latent points among the true factors, which lie along the green "
-        "lines: all arrows end on them. The line of chapter 2 that breaks: the covariance of a pair of rows "
-        "is [[I, A], [A, I]], and M A Mᵀ is not A unless memories are equal. Left over: order and sign. At .8 "
+        "(dashed) are the other. At .6 a turn costs .47 nats. Each arrow is where a latent of one seed points among "
+        "the true factors, which lie along the green lines (no u, a nonlinear f): all end on them, and the "
+        "controls fan out. Train the first panel live. The line of chapter 2 that breaks: the covariance of a pair of "
+        "rows is [[I, A], [A, I]], and M A Mᵀ is not A unless memories are equal. Left over: order and sign. At .8 "
         "and .7 (.02 nats) no training found the axes.",
         maths=r"$$p(z_t|z_{t-1}) = \prod_i N(a_i z_{t-1,i},\, 1 - a_i^2), \qquad \mathrm{E}[h_i(z_t)|z_{t-1}] = "
         r"b_i h_i(z_{t-1})$$ so $h_i$ is an eigenfunction, a product of Hermite polynomials; $h_i \sim N(0, 1)$ leaves "
@@ -439,7 +456,8 @@ SLIDES = (
         notes="Turn the axes: the clusters are diagonal along the factors alone, so a mixture of diagonal Gaussians "
         "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much: ten "
         "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the "
-        "limit is not a demonstration on a few thousand rows. Left over in theory: order, sign and scale; in "
+        "limit is not a demonstration on a few thousand rows; four times the rows, or clusters twice as far apart, did "
+        "not help (the next page draws it). Left over in theory: order, sign and scale; in "
         "practice nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",

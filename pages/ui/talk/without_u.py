@@ -1,12 +1,11 @@
 """Chapter 4 of the talk: pictures and captions of what tells the axes without u, each with its negative control."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dvae_core import figures, runs
+from dvae_core import figures
 from dvae_core.analysis.common import good_members
 from dvae_core.analysis.tables import member_table
 from dvae_core.figures.style import number
@@ -14,7 +13,6 @@ from dvae_core.identify import bend, straight
 from dvae_core.identify.matrices import turned
 from dvae_core.live.steps import Cloud, Curves, Line, StepsState
 from dvae_core.metrics import rotation_mcc
-from dvae_core.runs import RunError
 from pages.ui import bend_views
 from pages.ui.components.steps import steps
 from pages.ui.talk import screen
@@ -22,6 +20,8 @@ from pages.ui.talk.demos import plot, shipped
 
 DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
 DRAWN = 400  # points of a cloud
+SIDES = (4, 7)  # widths of the curve and of the seeds at the stop on time
+SEEDS_AROUND = 170  # pixels above and below panels of arrows: titles, axis and legend
 
 
 @st.cache_data(show_spinner=False)
@@ -74,26 +74,62 @@ def spread(values: Any) -> str:
     return f"{number(mean)} ± {number((sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5)}"
 
 
-@st.cache_data(show_spinner=False)
-def trained() -> dict[str, Any]:
-    """Return the populations that `benchmarks/stops.py` trained."""
-    try:
-        return json.loads((runs.examples_folder() / "without_u.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
-
-
 MEMORY = 0.95  # of the first factor; the slider is that of the second
 MEMORIES = tuple(round(0.05 * k, 2) for k in range(20))
 
 
+def seed_arrows(part: str, key: str, *, share: float = 1.0) -> None:
+    """Draw where the latents of every seed point, for each population of a part, in a share of the slide's width."""
+    populations = {
+        name[0].upper() + name[1:]: its["axes"] for name, its in bend_views.trained()[part]["populations"].items()
+    }
+    n = len(populations)
+    columns = 1 if screen.is_phone() else n
+    high = 300 * n if screen.is_phone() else min(screen.room(), round(share * screen.width() / n) + SEEDS_AROUND)
+    plot(figures.seed_arrows(populations, columns=columns), key, height=high)
+
+
+def clock() -> None:
+    """Draw the seeds of an iVAE whose u is the number of a stretch of rows, beside those with rows shuffled."""
+    seed_arrows("clock", "talk.clock")
+
+
+def clock_numbers() -> str:
+    """State what the number of the stretch is worth, and what is left of it if rows are shuffled."""
+    found = bend_views.trained()["clock"]
+    return clock_words(*(its["mcc"] for its in found["populations"].values()), bins=found["bins"],
+                       rows=found["rows_a_bin"])  # fmt: skip
+
+
+def clock_words(own: Sequence[float], shuffled: Sequence[float], *, bins: int, rows: int) -> str:
+    """State whether the clock tells the axes: only if the seeds with it lie above those with rows shuffled.
+
+    Args:
+        own: MCC of each seed with the number of the stretch as u.
+        shuffled: The same after the rows were shuffled.
+        bins: How many stretches there are.
+        rows: Rows of a stretch.
+    """
+    verdict = "The clock tells the axes." if min(own) > max(shuffled) else "Here the clock does not tell the axes."
+    return (
+        f"{verdict} u is the number of the stretch, {bins} of {rows} rows, and nothing else is recorded. "
+        f"{len(own)} seeds: MCC {spread(own)}; rows shuffled {spread(shuffled)}; a random rotation "
+        f"{number(rotation_mcc(2))}. A curve on each axis is left."
+    )
+
+
 def time() -> None:
-    """Slide the second factor's memory: what a row says of the next one, and what a turn of the axes then costs."""
+    """Slide the second factor's memory to see what a turn costs; beside it, the seeds that were trained ahead."""
+    left, right = (st.container(), st.container()) if screen.is_phone() else st.columns(SIDES, gap="medium")
+    with left:
+        memories()
+    with right:
+        seed_arrows("time", "talk.time.seeds", share=SIDES[1] / sum(SIDES))
+
+
+def memories() -> None:
+    """Slide the second factor's memory: what a turn of the axes costs at every angle."""
     found = [bend.pairs((MEMORY, a)) for a in MEMORIES]
-    cloud = Cloud(
-        title=[f"Memory {a:g}" for a in MEMORIES], points=bend.lags(MEMORIES, DRAWN), role="factor",
-        names=("s₂, row t − 1", "s₂, row t"),
-    )  # fmt: skip
     panel = Curves(
         title=[memory_words(a, curve) for a, curve in zip(MEMORIES, found, strict=True)],
         x=found[0].angles, moving=[curve.nats for curve in found], moving_name=f"memories {MEMORY:g} and a₂",
@@ -101,9 +137,7 @@ def time() -> None:
         lines=[Line(y=bend.pairs((0.0, 0.0)).nats, name="control: rows shuffled", role="reference", dashed=True)],
     )  # fmt: skip
     labels = [f"{a:g}" for a in MEMORIES]
-    steps(
-        StepsState(name="Memory a₂", labels=labels, panels=[cloud, panel], start=labels.index("0.6")), key="talk.time"
-    )
+    steps(StepsState(name="Memory a₂", labels=labels, panels=[panel], start=labels.index("0.6")), key="talk.time")
 
 
 def memory_words(a: float, found: bend.Bend) -> str:
@@ -116,7 +150,7 @@ def memory_words(a: float, found: bend.Bend) -> str:
 def time_numbers() -> str:
     """State the bend of memories that differ, and of the two controls."""
     own, equal, shuffled = (number(bend.pairs(a).most) for a in ((MEMORY, 0.6), (0.8, 0.8), (0.0, 0.0)))
-    found = [its["mcc"] for its in trained()["time"]["populations"].values()]
+    found = [its["mcc"] for its in bend_views.trained()["time"]["populations"].values()]
     scores = [spread(values) for values in found]
     return (
         f"A turn costs up to {own} nats for memories {MEMORY:g} and 0.6, {equal} if equal, {shuffled} if shuffled. "
@@ -170,7 +204,7 @@ def hidden_numbers() -> str:
     curves = hidden_curves()
     each = "; ".join(f"{name} {_nats(nats[at], 0.0)}" for name, (nats, _) in curves.items())
     error = max(errors[at] for _, errors in curves.values())
-    return f"Nats at 45°: {each} (± {error:.3f} at most). {seeds_words(trained()['hidden'])}"
+    return f"Nats at 45°: {each} (± {error:.3f} at most). {seeds_words(bend_views.trained()['hidden'])}"
 
 
 def seeds_words(found: Mapping[str, Any]) -> str:
@@ -199,11 +233,11 @@ def closing_rows() -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str
     curves = hidden_curves()
     at = bend_views.shipped()["hidden"]["angles"].index(45.0)
     entries: list[tuple[str, float, float, Any]] = [("N(0, I)", 0.0, 0.0, _scores("talk-vae"))]
-    for name, its in trained()["time"]["populations"].items():
+    for name, its in bend_views.trained()["time"]["populations"].items():
         entries.append(
             (f"time, {name.removeprefix('time ')}", bend.pairs(its["memories"], (45,)).nats[0], 0.0, its["mcc"])
         )
-    for name, seeds in (("hidden, K = 5", trained()["hidden"]["mcc"]), ("hidden, K = 10", ())):
+    for name, seeds in (("hidden, K = 5", bend_views.trained()["hidden"]["mcc"]), ("hidden, K = 10", ())):
         entries.append((f"u {name}", curves[name][0][at], curves[name][1][at], seeds))
     entries += [("u seen", curves["u seen"][0][at], 0.0, _scores("talk-ivae"))]
     for noise, strength in (("gaussian", 0.0), ("laplace", 1.0)):
