@@ -63,3 +63,22 @@ def test_a_member_without_arrows_is_left_out_and_an_empty_population_says_so():
     figure = figures.seed_arrows({"a": axes, "b": axes[:1]})
     assert [note.text for note in figure.layout.annotations] == ["a: 5° to 5° off", "b: no pair of latents"]
     assert figures.seed_arrows({}).layout.annotations[0].text.startswith("No population")
+
+
+def test_what_a_hidden_u_would_need_is_only_said_where_a_mixture_found_the_factors():
+    rows = [
+        {"model": model, "rows": rows, "separation": separation, "mcc": mcc, "low": mcc - 0.02, "high": mcc + 0.02}
+        for model, rows, separation, mcc in (
+            ("u seen", 5000, 1, 0.97), ("mixture K = 5", 5000, 1, 0.8), ("mixture K = 5", 20000, 1, 0.82),
+            ("mixture K = 5", 5000, 0, 0.7),
+        )
+    ]  # fmt: skip
+    drawn = figures.hidden_recovery(rows, 0.9)
+    title = drawn.layout.title.text.replace("<br>", " ")
+    assert title == "Up to 20,000 rows or separation 1, a mixture does not find the factors: MCC 0.82 at best"
+    of_rows, of_separation = (t for t in drawn.data if t.name == "mixture K = 5")
+    assert list(of_rows.y) == [0.8, 0.82]
+    assert list(of_separation.x) == [0, 1]
+    assert of_rows.error_y.arrayminus == pytest.approx([0.02, 0.02])
+    rows[2]["mcc"] = 0.96
+    assert "With 20,000 rows and separation 1, a mixture finds" in figures.hidden_recovery(rows, 0.9).layout.title.text
