@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+
+from dvae_core.identify import bend
 from pages.ui import bend_views
 from pages.ui.page import ORDER
 from tests.helpers import check, page_text
@@ -36,6 +39,18 @@ def test_the_page_itself_makes_no_claim_that_a_strength_of_0_would_falsify(visit
     on, off = (page_text(check(visit("bend", dials=dials))) for dials in (",".join(map(str, START)), OFF))
     assert on == off
     assert not [says for says in bend_views.SAYS.values() if says in on]
+
+
+def test_every_strength_of_0_is_flat_whatever_the_other_sliders_say():
+    found = bend_views.shipped()
+    hidden, straight = found["hidden"], found["straight"]
+    off = hidden["separation"].index(0)
+    for nats, error in zip(hidden["nats"][off], hidden["error"][off], strict=True):
+        assert bend.Bend(np.array(hidden["angles"]), np.array(nats), np.array(error)).state == "flat"
+    for kind in bend_views.KINDS:
+        assert max(straight["nats"][kind][straight["strength"].index(0)]) < bend.FLAT
+    assert bend.segments(*bend.world(found["data_seed"]), strength=0).state == "flat"
+    assert {bend.pairs((a, a)).state for a in (0, 0.4, 0.98)} == {"flat"}
 
 
 def test_the_navigation_has_the_page_between_the_rescue_and_the_workbench():

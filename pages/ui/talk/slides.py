@@ -457,7 +457,7 @@ SLIDES = (
         "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much: ten "
         "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the "
         "limit is not a demonstration on a few thousand rows; four times the rows, or clusters twice as far apart, did "
-        "not help (the next page draws it). Left over in theory: order, sign and scale; in "
+        "not help (What bends the curve? draws it). Left over in theory: order, sign and scale; in "
         "practice nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",
