@@ -16,7 +16,7 @@ LOOKS = (("latent", "solid"), ("data", "dot"))  # of the latents matched to the 
 
 
 def seed_arrows(
-    populations: Mapping[str, Float[np.ndarray, "p 2 2"] | Sequence[np.ndarray]],
+    populations: Mapping[str, Float[np.ndarray, "p 2 2"] | Sequence[Any]],
     *,
     curves: Mapping[str, tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]] | None = None,
     names: Sequence[str] = ("s1", "s2"),

@@ -85,7 +85,7 @@ def seed_arrows(part: str, key: str, *, share: float = 1.0) -> None:
     }
     n = len(populations)
     columns = 1 if screen.is_phone() else n
-    high = 300 * n if screen.is_phone() else min(screen.room(), round(share * screen.width() / n) + SEEDS_AROUND)
+    high = 340 * n if screen.is_phone() else min(screen.room(), round(share * screen.width() / n) + SEEDS_AROUND)
     plot(figures.seed_arrows(populations, columns=columns), key, height=high)
 
 
