@@ -84,8 +84,8 @@ try:
     with st.expander("What would a hidden u need? Six seeds against rows and separation", icon=":material/groups:"):
         ui.plot(figures.hidden_recovery(bend_views.trained()["mixture"], rotation_mcc(2)), key="bend.hidden")
         st.caption(
-            "A prior of five Gaussians in place of u, 6 seeds on each of 3 to 5 data seeds. The theorem is about "
-            "the limit; `benchmarks/without_u.py mixture` prints what these rows gave."
+            "A prior of five Gaussians in place of u, 6 seeds on each of 3 to 5 data seeds; at separation 0 there is "
+            "one cluster. The theorem is about the limit; `benchmarks/without_u.py mixture` prints what was found."
         )
     code.show(
         "from dvae_core.identify import bend\n\n"

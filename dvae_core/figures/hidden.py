@@ -28,7 +28,7 @@ def hidden_recovery(conditions: Sequence[Mapping[str, Any]], chance: float, *, h
     fig = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=["Separation 1", "5,000 rows"])
     of_panel = (
         ("rows", "rows", [c for c in conditions if c["separation"] == 1]),
-        ("separation", "separation of the clusters (0: one)", [c for c in conditions if c["rows"] == 5000]),
+        ("separation", "separation", [c for c in conditions if c["rows"] == 5000]),
     )
     for column, (name, title, shown) in enumerate(of_panel, 1):
         for model, role, dash, symbol in LOOKS:
