@@ -1,6 +1,7 @@
 """The command `train`: a population from a file, from built-in data, from a recipe, or from where a run stopped."""
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
