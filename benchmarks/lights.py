@@ -56,7 +56,7 @@ def light_on(world: dict[str, Any], *, seed: int, turned: bool, draw: int = 0) -
     effect = effect_of(z / z.std(0), u, gaussian_family("both"))
     # The learned lambda: here with as large directions as one likes, since a learned one always has them.
     learned = theorem_matrix(1e3 * rng.standard_normal((segments, d, 2)))
-    light = variability_light(segments, False, learned, effect)
+    light = variability_light(segments, False, learned, effect, np.ones(1))  # every seed finds the factors themselves
     green = [dataclasses.replace(light, state="met", name=str(k)) for k in range(3)]
     config = dataclasses.replace(Config(), prior=GaussianPrior())
     return light.state, "theorem 2 would" in what_follows(config, [*green, light], None, effect)

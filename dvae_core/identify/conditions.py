@@ -18,6 +18,7 @@ from dvae_core.identify.effect import LEVEL, RANK_LEVEL, Effect
 
 State = Literal["met", "unsure", "broken"]
 
+SAME_LATENTS = 0.95  # MCC between two seeds; a random rotation of two latents has .90, theorem 2 in its limit 1
 ILL_CONDITIONED = 100.0  # condition of L: u changes one direction a hundredth as much as another
 KINKED = ("relu", "leaky")  # activations without a derivative everywhere
 FLAT = 1e-3  # ratio of a Jacobian's smallest singular value to its largest
@@ -258,14 +259,24 @@ def statistics_light(values: Float[np.ndarray, "d k"], rank: Int[np.ndarray, " d
     return Light(name, "unsure" if smallest < 0.01 else "met", number, why)
 
 
-def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMatrix, effect: Effect | None) -> Light:
-    """Condition 4: met only if L's rank and the effect of u exceed the level of noise on rows not used in training.
+def variability_light(
+    values_of_u: int,
+    is_continuous: bool,
+    learned: TheoremMatrix,
+    effect: Effect | None,
+    seeds: Float[np.ndarray, " others"],
+) -> Light:
+    """Condition 4: met only if L's rank and the effect of u exceed the level of noise, and the seeds agree.
+
+    The learned L alone cannot tell. Where u moves only the means of the factors, a model whose z is a bent image of
+    them has variances that move with u, and fits nearly as well. Its seeds then find different latents.
 
     Args:
         values_of_u: Number of distinct u in the data.
         is_continuous: Whether u is numeric.
         learned: The learned lambda's matrix, scaled to nats.
         effect: The effect of u on the held-out latents, or None if too few rows share a u.
+        seeds: MCC of this member's held-out latents with those of every other seed; empty if there is only one.
     """
     name, needed = "Enough u: L invertible", learned.needed
     seen = "continuous u" if is_continuous else f"{values_of_u} values of u"
@@ -296,6 +307,15 @@ def variability_light(values_of_u: int, is_continuous: bool, learned: TheoremMat
         state: State = "unsure" if part else "broken"
         why = f"Only the {part} can be seen to move. " if part else "L cannot be distinguished from a singular matrix. "
         return Light(name, state, f"{part} only" if part else number, why + numbers)
+    if not len(seeds):
+        why = "Whether another seed finds the same latents is not known, since this one was trained alone."
+        return Light(name, "unsure", "one seed", f"{why} {numbers}")
+    if seeds.min() < SAME_LATENTS:
+        why = (
+            f"The seeds disagree (MCC {seeds.min():.2f} between this one and another). A bent image of the factors can "
+            "have variances that move with u where theirs do not."
+        )
+        return Light(name, "unsure", "the seeds disagree", f"{why} {numbers}")
     why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}."
     return Light(name, "unsure" if learned.condition > ILL_CONDITIONED else "met", number, why)
 

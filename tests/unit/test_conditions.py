@@ -36,6 +36,7 @@ from dvae_core.identify.conditions import (
 from dvae_core.identify.effect import Effect, effect_of, gaussian_family
 
 RNG = np.random.default_rng
+SAME = np.full(3, 0.99)  # MCC between a member and each other seed
 
 
 @pytest.mark.parametrize(("d", "k", "m"), [(1, 1, 2), (2, 1, 3), (2, 2, 5), (3, 2, 7), (3, 2, 40), (2, 3, 9)])
@@ -171,7 +172,7 @@ def effect(world: dict, *, prior: str = "both", seed: int = 0, rows: int = 1000)
 
 def green(found: Effect, values: int) -> Light:
     # A learned lambda that spans all directions: any does
-    return variability_light(values, False, theorem_matrix(10 * RNG(0).standard_normal((values, 2, 2))), found)
+    return variability_light(values, False, theorem_matrix(10 * RNG(0).standard_normal((values, 2, 2))), found, SAME)
 
 
 NOTHING = {"strength": 0.0, "segments": 20, "per_segment": 250}
@@ -189,10 +190,19 @@ def test_the_light_on_u_is_green_only_where_u_moves_every_direction(world_seed):
     assert green(effect(VARIANCES, seed=world_seed), 20).state != "met"
 
 
+@pytest.mark.parametrize(
+    ("seeds", "number"), [([0.99, 0.93, 0.99], "the seeds disagree"), ([], "one seed")], ids=["disagree", "one seed"]
+)
+def test_no_light_on_u_is_green_before_the_seeds_agree(seeds, number):
+    learned = theorem_matrix(10 * RNG(0).standard_normal((20, 2, 2)))
+    light = variability_light(20, False, learned, effect(BOTH), np.array(seeds))
+    assert (light.state, light.number) == ("unsure", number)
+
+
 def test_a_prior_that_leaves_alone_what_u_moves_is_no_family_of_the_data():
     found = effect(MEANS, prior="variance")
     assert found.is_outside
-    light = variability_light(20, False, theorem_matrix(10 * RNG(0).standard_normal((20, 2, 1))), found)
+    light = variability_light(20, False, theorem_matrix(10 * RNG(0).standard_normal((20, 2, 1))), found, SAME)
     assert (light.state, "leaves alone" in light.why) == ("unsure", True)
     assert not effect(VARIANCES, prior="variance").is_outside
 
@@ -212,12 +222,12 @@ def test_too_few_rows_or_values_leave_the_light_amber():
     light = (
         green(few, 20)
         if few
-        else variability_light(20, False, theorem_matrix(RNG(0).standard_normal((20, 2, 2))), None)
+        else variability_light(20, False, theorem_matrix(RNG(0).standard_normal((20, 2, 2))), None, SAME)
     )
     assert light.state == "unsure"
     assert "enough held-out rows" in light.why
     short = theorem_matrix(RNG(0).standard_normal((4, 2, 2)))
-    assert "n k + 1 = 5 values" in variability_light(4, False, short, None).why
+    assert "n k + 1 = 5 values" in variability_light(4, False, short, None, SAME).why
 
 
 MET = [Light(name, "met", "", "") for name in ("one", "two", "three", "four")]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dvae_core.analysis.common import Computation
+from dvae_core.analysis.common import Computation, good_members
 from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.encode import encoder_means, encoder_sees_u, inputs
 from dvae_core.analysis.latents import held_out
@@ -17,7 +17,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
-from dvae_core.metrics import autocorrelation_time, independent_step
+from dvae_core.metrics import autocorrelation_time, independent_step, mcc
 from dvae_core.model.priors import (
     GRID_STEP,
     ConditionalLaplace,
@@ -88,6 +88,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
     if "lam" in found:
         effect = _effect(vae, dataset, kept[:EFFECT_ROWS], found["lam"].mean(0))
         found |= {"effect": effect, "effect_values": 0 if effect is None else effect.values}
+        found["seeds"] = _other_seeds(run, member_index)
     yield 0.9
     if dataset.u is not None:
         values, found["u_values"] = _values(dataset, rows)
@@ -101,6 +102,13 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
     record.save(run, file_name(member_index))
     yield 1.0
     return _summary(config, record, is_continuous=not dataset.has_labels)
+
+
+def _other_seeds(run: Run, member_index: int) -> np.ndarray:
+    """Return the MCC of a member's held-out latents with those of every other good member of the same beta."""
+    mu, betas = held_out(run)["mu_z"].astype(float), run.config.train.betas
+    others = [m for m in good_members(run) if m != member_index and betas[m] == betas[member_index]]
+    return np.array([mcc(mu[member_index], mu[m]).value for m in others])
 
 
 def _of_given(run: Run, member_index: int) -> Mapping[str, Any]:

@@ -48,6 +48,8 @@ class Conditions(ArrayRecord):
         effect_values: Number of distinct u with enough rows to measure the effect of u, 0 if there is none. None in
             files of earlier versions, which did not measure it.
         effect: The effect of u on held-out latents that were computed without it.
+        seeds: MCC of this member's held-out latents with those of every other good seed of the same beta; None in files
+            of earlier versions.
         lam_true: The world's own lambda where it is known, times the spread of its T: in nats.
         true_words: A sentence on how, or why not.
     """
@@ -72,13 +74,14 @@ class Conditions(ArrayRecord):
     grid_error: float = 0.0
     effect_values: int | None = None
     effect: Effect | None = None
+    seeds: Float[np.ndarray, " others"] | None = None
     lam_true: Float[np.ndarray, "m d_z k_true"] | None = None
     true_words: str = ""
 
     @property
     def is_outdated(self) -> bool:
-        """Whether an earlier version wrote it, without the effect of u."""
-        return self.lam is not None and self.effect_values is None
+        """Whether an earlier version wrote it, without the effect of u or the other seeds."""
+        return self.lam is not None and (self.effect_values is None or self.seeds is None)
 
     def lights(
         self, config: Config, *, is_continuous: bool
@@ -100,7 +103,8 @@ class Conditions(ArrayRecord):
             return [*lights, *(theorem.without_u(name) for name in names)], None
         learned = theorem.theorem_matrix(self.lam, spread=self.spread)
         lights.append(theorem.statistics_light(self.gram, self.rank))
-        lights.append(theorem.variability_light(self.u_values, is_continuous, learned, self.effect))
+        seeds = np.empty(0) if self.seeds is None else self.seeds
+        lights.append(theorem.variability_light(self.u_values, is_continuous, learned, self.effect, seeds))
         return lights, learned
 
 
