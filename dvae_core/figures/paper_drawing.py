@@ -14,6 +14,7 @@ from dvae_core.figures.paper_style import (
     SMALL,
     SYMBOLS,
     axes_of,
+    bar_lengths,
     colour_of,
     domain_of,
     edges_of,
@@ -91,7 +92,7 @@ class Drawing:
         if "markers" in mode:
             handle = self._markers(trace, ax, x, y, opacity)
         if trace.error_y is not None and trace.error_y.array is not None:
-            ax.errorbar(x, y, yerr=np.asarray(trace.error_y.array, float)[:n], fmt="none", ecolor=colour,
+            ax.errorbar(x, y, yerr=bar_lengths(trace.error_y)[:, :n], fmt="none", ecolor=colour,
                         elinewidth=0.6, capsize=1.5, capthick=0.6, zorder=2)  # fmt: skip
         if "text" in mode and trace.text is not None:
             texts = [trace.text] * n if isinstance(trace.text, str) else list(trace.text)
@@ -180,7 +181,7 @@ class Drawing:
             "linewidth": 0.3,
         }
         if trace.error_y is not None and trace.error_y.array is not None:
-            more["yerr"] = np.asarray(trace.error_y.array, float)
+            more["yerr"] = bar_lengths(trace.error_y)
             more["error_kw"] = {"elinewidth": 0.6, "capsize": 1.5}
         draw = ax.barh if is_flat else ax.bar
         sizes = {"height": width, "left": base} if is_flat else {"width": width, "bottom": base}

@@ -83,3 +83,9 @@ def edges_of(at: np.ndarray) -> np.ndarray:
         return np.array([at[0] - 0.5, at[0] + 0.5])
     middle = (at[1:] + at[:-1]) / 2
     return np.r_[at[0] - (middle[0] - at[0]), middle, at[-1] + (at[-1] - middle[-1])]
+
+
+def bar_lengths(error: Any) -> np.ndarray:
+    """Return how far plotly's error bars reach below and above their points, [2, n]."""
+    above = np.asarray(error.array, float)
+    return np.array([above if error.arrayminus is None else np.asarray(error.arrayminus, float), above])
