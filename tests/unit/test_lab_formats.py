@@ -229,10 +229,10 @@ def test_axes_and_rate_come_from_the_metadata_of_imagej_and_ome(tmp_path):
                                                               "TimeIncrementUnit": "ms"})  # fmt: skip
     assert readers.read(tmp_path / "t.ome.tif").rate_hz == 20
     tifffile.imwrite(tmp_path / "tz.tif", PAGES.reshape(3, 2, 20, 24), imagej=True, metadata={"axes": "TZYX"})
-    data = readers.read(tmp_path / "tz.tif", u="z")
+    data = readers.read(tmp_path / "tz.tif", u="plane")
     np.testing.assert_array_equal(data.x, PAGES.reshape(6, -1))
     assert data.u.tolist() == [0, 1, 0, 1, 0, 1]
-    assert "rows are pages, in the order of time and z" in data.meta["notes"]
+    assert "rows are pages, in the order of time and plane" in data.meta["notes"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "float64"])

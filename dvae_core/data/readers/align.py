@@ -15,7 +15,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import spikes
-from dvae_core.data.readers.along import Along, Rows
+from dvae_core.data.readers.along import Along, Rows, check_clocks, seconds
 from dvae_core.data.readers.binned import binned
 from dvae_core.data.readers.choose import (
     Choice,
@@ -97,6 +97,8 @@ def _rows(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord)
     wanted = _wanted(recording, choice, plan)
     _check_size(recording.path, {v.name: v for v in recording.variables}, wanted, ask)
     arrays = recording.load(wanted)
+    sides = (side for table in plan.tables.values() for side in (table.start, table.stop))
+    seconds(recording, arrays, (plan.x_clock, *plan.clocks.values(), *sides), record)
     rows = _rows_of_x(recording, ask, choice, plan, arrays, record)
     rate = ask.rate_hz or _rate(recording, plan.lead, rows.times, ask, record, plan.x_clock)
     out = Along(rows, untyped=recording.untyped)
@@ -172,6 +174,12 @@ def _rows_of_x(
     if plan.x_clock in arrays and trial is None:
         clock = np.asarray(arrays[plan.x_clock]).ravel()
         times = clock.astype(np.float64) if clock.dtype.kind in "iuf" and len(clock) == len(x) else None
+        back = np.flatnonzero(np.diff(times if times is not None else ()) < 0)
+        if len(back):
+            record.notes.append(
+                f"{plan.x_clock} goes back at {len(back):,} of {n:,} rows, first at row {back[0] + 2:,}: rows stay in "
+                "the order of the file, which is not that of time"
+            )
     return Rows(x, times, [], trial, trials, len(x), index)
 
 
@@ -202,6 +210,7 @@ def _add_behaviour(
             out.values[name] = each
             record.notes.append(f"{name} repeated for the bins of each trial")
         elif rows.times is not None and (clock := plan.clocks.get(name)):
+            check_clocks(recording, plan.lead.name, rows.times, name, arrays[clock])
             own = (recording.path, name, values, arrays[clock], by_name[name])
             out.by_clock(*own, rows.times, ask, choice, record)
         else:
@@ -210,7 +219,13 @@ def _add_behaviour(
 
 def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int, record: ReadingRecord) -> None:
     """Ask which axis is rows if a table is wider than long and nothing in it describes its rows."""
-    described = choice.u or choice.z or ask.x or ask.x_shape or any(v.role for v in recording.variables)
+    described = (
+        choice.u
+        or choice.z
+        or ask.x
+        or ask.x_shape
+        or any(v.role in ("clock", "trial", "session") for v in recording.variables)
+    )
     width = sum(v.shape[1] if len(v.shape) > 1 else 1 for v in map(recording.variable, choice.x))
     if ask.rows_are == "auto" and width > n and not described:
         why = f"the table is {n:,} x {width:,}, and nothing says whether rows or columns are the examples"
@@ -311,7 +326,7 @@ def _rate(
     step = float(np.median(steps)) if len(steps) else 0.0
     if not (step > 0 and np.ptp(steps) < 0.01 * step):
         return None
-    if recording.seconds or ask.time:
+    if recording.seconds or ask.time or (clock and recording.variable(clock).in_seconds):
         return float(f"{1 / step:.6g}")
     record.notes.append(f"{clock} goes up by {step:.4g}: a rate of {1 / step:.6g} Hz, if that is seconds (--rate)")
     return None

@@ -1,7 +1,6 @@
 """What describes the rows of x, aligned with them by position, by clock or by interval."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +9,9 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import spikes
 from dvae_core.data.readers.choose import Choice
-from dvae_core.data.readers.common import WHOLE_LABELS, Ask, is_whole, pick_rows, rows_note
+from dvae_core.data.readers.common import ANGLES, WHOLE_LABELS, Ask, is_whole, pick_rows, rows_note
 from dvae_core.data.readers.model import PHASE, Intervals, Labels, ReadingRecord, Recording, Variable
 from dvae_core.data.readers.stack import standing
-
-_ANGLES = re.compile(r"(?i)angle|heading|head_?dir|azimuth|orientation|phase|theta|compass")
 
 
 class Rows(NamedTuple):
@@ -53,6 +50,12 @@ class Along:
             spikes.in_intervals(times, start, stop) if np.all(np.diff(times) >= 0) else _unsorted(times, start, stop)
         )
         inside = which >= 0
+        ends = np.stack([start, stop], 1)
+        ends = np.sort(ends[np.isfinite(ends).all(1)], axis=0)  # without overlaps, the k-th to begin is the k-th to end
+        if (ends[1:, 0] < ends[:-1, 1]).any():
+            record.notes.append(
+                f"intervals of {table.name} overlap: a time in two of them is in the one that began last"
+            )
         if not inside.any():
             raise DataError(f"No row of x lies inside an interval of {table.name}; check that clocks are the same.")
         what = "rows" if not self.rows.edges else "bins"
@@ -145,6 +148,38 @@ class Along:
             self.known[at[len(kept) :]] = False
 
 
+def seconds(recording: Recording, arrays: dict[str, Any], clocks: Iterable[str | None], record: ReadingRecord) -> None:
+    """Convert the clocks whose unit is stated, and is not the second, to seconds."""
+    for name in dict.fromkeys(c for c in clocks if c in arrays):
+        variable = recording.variable(name)
+        scale = variable.in_seconds or 1.0
+        if scale != 1 and np.asarray(arrays[name]).dtype.kind in "iuf":
+            arrays[name] = np.asarray(arrays[name], np.float64) * scale
+            record.notes.append(f"{name} was converted to seconds (times {scale:g})")
+
+
+def check_clocks(recording: Recording, x: str, times: np.ndarray, name: str, clock: Any) -> None:
+    """Refuse two clocks that cannot be one: they do not meet, or one is about 1,000 times (or 10^6, 10^9) as long."""
+    clock = np.asarray(clock).ravel()
+    if clock.dtype.kind not in "iuf":
+        return  # `samples_of` says so
+    times, clock = times[np.isfinite(times)], clock[np.isfinite(clock)]
+    if len(times) < 2 or len(clock) < 2:
+        return
+    (a, b), (c, d) = (times.min(), times.max()), (clock.min(), clock.max())
+    ranges = f"the times of {x} run from {a:.6g} to {b:.6g} and those of {name} from {c:.6g} to {d:.6g}"
+    if b < c or d < a:
+        raise DataError(f"In {recording.path.name} {ranges}: they never meet; bring both to one clock, in seconds.")
+    power = np.log10(max(d - c, b - a) / max(min(d - c, b - a), 1e-12))
+    near = min((3, 6, 9), key=lambda p: abs(power - p))
+    half_or_double = abs(power - near) < np.log10(2)  # one may have begun later, or ended earlier
+    if half_or_double and not recording.seconds:
+        raise DataError(
+            f"In {recording.path.name} {ranges}: one seems to be in another unit; store both in "
+            "seconds, or name the unit in the name of the clock (time_ms, time_us)."
+        )
+
+
 def samples_of(
     path: Path, name: str, values: Any, clock: np.ndarray, columns: Mapping[str, int]
 ) -> tuple[np.ndarray, Any]:
@@ -186,7 +221,7 @@ def period_of(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingR
     """Return the full circle of an angle, or 0 if it is none: from its unit, its kind, or the user's choice."""
     ends = {variable.name, variable.name.split("/")[-1], variable.name.split(".")[-1]}
     if not (variable.period or ends & {*ask.circular}):
-        looks = _ANGLES.search(variable.name) and values.dtype.kind == "f" and np.nanmax(np.abs(values)) <= 360
+        looks = ANGLES.search(variable.name) and values.dtype.kind in "iuf" and np.nanmax(np.abs(values)) <= 360
         if looks and len(np.unique(values)) > WHOLE_LABELS:
             record.notes.append(f"{variable.name} is read as a plain number; if it is an angle, say --circular")
         return 0.0

@@ -10,8 +10,8 @@ from dvae_core.data.dataset import DataError, encode_labels
 from dvae_core.data.readers import grids
 from dvae_core.data.readers.along import Along, period_of
 from dvae_core.data.readers.choose import Choice
-from dvae_core.data.readers.common import MAX_LABELS, WHOLE_LABELS, Ask, is_whole
-from dvae_core.data.readers.model import Labels, ReadingRecord, Recording
+from dvae_core.data.readers.common import ANGLES, MAX_LABELS, WHOLE_LABELS, Ask, is_whole
+from dvae_core.data.readers.model import Labels, ReadingRecord, Recording, labels_of
 
 
 def auxiliary_of(
@@ -109,12 +109,23 @@ def labels_or_numbers(
     if column.dtype.kind == "f":
         finite = np.isfinite(column)
         whole = column[finite]
-        few = len(whole) and (untyped or not finite.all()) and is_whole(whole)
-        if not few or len(np.unique(whole)) > WHOLE_LABELS:
+        few = len(whole) and is_whole(whole) and len(np.unique(whole)) <= WHOLE_LABELS
+        if few and finite.all() and not untyped:
+            return (
+                values,
+                (),
+                [f"{name} is whole numbers stored as fractions, read as a number; save integers for labels"],
+            )
+        if not few:
             return values, (), []
         codes = np.full(len(column), -1, np.int64)
         codes[finite], labels = encode_labels(whole.astype(np.int64))
         return codes, labels, [f"{name} holds whole numbers and is read as {len(labels)} labels"]
+    if column.dtype.kind == "U" and not np.char.strip(column).all():
+        found = labels_of(column)
+        return found.codes, found.names, []
+    if column.dtype.kind in "iu" and ANGLES.search(name) and len(np.unique(column)) > WHOLE_LABELS:
+        return values, (), []
     if labels:
         return column, labels, []  # already codes, as `data.save` writes them
     codes, labels = encode_labels(column)

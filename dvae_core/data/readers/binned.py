@@ -7,7 +7,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import spikes, units
-from dvae_core.data.readers.along import Along, Rows, samples_of
+from dvae_core.data.readers.along import Along, Rows, check_clocks, samples_of, seconds
 from dvae_core.data.readers.choose import Choice, clock_of, speed_of, table_of
 from dvae_core.data.readers.common import Ask, check_budget
 from dvae_core.data.readers.finish import finish
@@ -41,6 +41,7 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
     size = sum(8 * prod(by_name[name].shape) for name in wanted)
     check_budget(path, size, ask.budget_bytes)
     arrays = recording.load(wanted)
+    seconds(recording, arrays, (*clocks.values(), *sides), record)
     times, names, at, silent = _units(recording, arrays, choice.x)
     record.units = units.described(recording, names, choice.x, at, len(names) + silent)
     known = units.chosen(recording, ask, record, names, choice.x, at, len(names) + silent)
@@ -53,6 +54,8 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
     samples = {
         name: samples_of(path, name, arrays[name], arrays[clock], choice.columns) for name, clock in clocks.items()
     }
+    for name, (clock, _) in samples.items():
+        check_clocks(recording, ", ".join(choice.x[:3]), every, name, clock)
     # behaviour says when the recording was on; without any, the events do
     start = max((clock[0] for clock, _ in samples.values()), default=np.floor(every.min() / width) * width)
     stop = min((clock[-1] for clock, _ in samples.values()), default=(np.floor(every.max() / width) + 1) * width)

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.common import Ask
-from dvae_core.data.readers.model import PHASE, Intervals, Question, ReadingRecord, Recording, Undecided, Variable
+from dvae_core.data.readers.model import (
+    PHASE,
+    UNIT_OF_TIME,
+    Intervals,
+    Question,
+    ReadingRecord,
+    Recording,
+    Undecided,
+    Variable,
+)
 
 X_NAMES = ("x", "X", "imgs", "images")  # the last two: dSprites, 3dshapes and MPI3D
 U_NAMES = ("u", "label", "labels", "segment")
@@ -61,6 +70,7 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
     taken = {*x}
 
     def usual(names: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(n if n in known else f"{n}{{}}" for n in names)  # a cell of texts is label{}
         found = next((n for n in names if n in known and known[n].dtype != "value" and n not in taken), "")
         return (resolved(recording, found),) if found else ()
 
@@ -156,7 +166,8 @@ def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | N
     separator = "/" if "/" in name else "."
     inside = [f"{group}{separator}{c}" for c in CLOCKS] if group else []
     own = [f"{name}_{c}" for c in CLOCKS] + [f"{c}_{name}" for c in CLOCKS]
-    for candidate in (*own, *inside, *CLOCKS):
+    bare = {UNIT_OF_TIME.sub("", n): n for n in shapes if UNIT_OF_TIME.search(n)} | {n: n for n in shapes}  # t_ms: t
+    for candidate in (bare.get(c, c) for c in (*own, *inside, *CLOCKS)):
         length = prod(shapes.get(candidate, (0,)))
         if candidate != name and length > 1 and length == max(shapes[candidate]) and length in shapes[name]:
             return candidate

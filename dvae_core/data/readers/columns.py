@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 
 from dvae_core.data.readers.common import Ask
-from dvae_core.data.readers.model import Intervals, Labels, Recording, Variable
+from dvae_core.data.readers.model import UNIT_OF_TIME, Intervals, Labels, Recording, Variable
 
 MAX_COLUMNS = 20_000
 LOOK = 1000  # rows from which `inspect` infers types
 # Default columns for u and for the true factors: one of the first group, or all of the second.
 _U_ONE, _U_MANY, _Z = re.compile("u|labels?|segment"), re.compile(r"u\d+"), re.compile(r"z|s|[zs]\d+")
-CLOCK = re.compile(r"(?i)t|times?|timestamps?|date|date_?time|seconds|time[ _]?\(?(s|ms|sec|seconds)?\)?")
+CLOCK = re.compile(r"(?i)t|times?|timestamps?|date|date_?time|seconds")
 _INDEX = re.compile(
-    r"(?i)|unnamed: \d+|ids?|idx|index|row|frames?|sample|epoch|\w+_id|level_\d+|__index_level_\d+__"
-    r"|(rows?|frames?|samples?)_?(id|no|nr|number|index)"
+    r"|unnamed: \d+|ids?|idx|index|row|frames?|sample|epoch|(time_)?bin|\w+_id|level_\d+|__index_level_\d+__"
+    r"|(rows?|frames?|samples?|bins?)_?(id|no|nr|num|number|idx|index)|subject|animal|mouse|rat|participant|cluster|fold"
 )
-_TRIAL = re.compile(r"(?i)trials?|trial_?(id|no|nr|number|index)")
-_SESSION = re.compile(r"(?i)sessions?|session_?(id|no|nr|number)")
+_TRIAL = re.compile(r"trials?(_?(id|no|nr|num|number|idx|index))?")
+_SESSION = re.compile(r"sessions?(_?(id|no|nr|num|number|idx|index))?")
+_TIMED = re.compile(r"(\w+_)?(times?|timestamps?|datetime)")
+_SURE = re.compile(r"(.+)[ ._](score|likelihood|confidence)")
 _START = re.compile(r"(?i)start|starts|start_?time|t_?start|onset|begin")
 _STOP = re.compile(r"(?i)stop|stops|stop_?time|t_?stop|end|end_?time|t_?end|offset")
 
@@ -55,20 +57,37 @@ def of_columns(
     return Recording(
         path, variables, load, x=x, u=u, z=z, why_x=why, layout="table", notes=tuple(notes),
         refused_x=f"{hidden[0]}; correct it or choose other columns (--x NAME)." if hidden else "",
-        intervals=tables if start and stop else (), columns=columns or {}, untyped=strays is not None, **more,
+        intervals=tables if start and stop else (), columns=columns or {}, **more,
     )  # fmt: skip
 
 
+def confident(names: Sequence[str]) -> frozenset[str]:
+    """Return the columns that state how sure a tracker is of a body part: P.score beside P.x and P.y."""
+    parts = {n: match[1] for n in names if (match := _SURE.fullmatch(n))}
+    known = {n.replace(" ", ".").replace("_", ".") for n in names}
+    bare = {n: part.replace(" ", ".").replace("_", ".") for n, part in parts.items()}
+    found = {n for n, part in bare.items() if {f"{part}.x", f"{part}.y"} <= known}
+    return frozenset(found | ({"instance.score"} & {*names} if found else set()))  # SLEAP's score of a whole animal
+
+
 def role_of(name: str, numbers: np.ndarray | None, whole: bool) -> str:
-    """Return a column's role if it is not data, judged by its name or because it rises evenly from row to row."""
-    if _TRIAL.fullmatch(name):
+    """Return a column's role if it is not data, judged by its name or because it rises evenly from row to row.
+
+    trialNum and Trial Num are trial_num; a column named as a time (elapsed_time) is a clock if it never falls.
+    """
+    plain = UNIT_OF_TIME.sub("", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).replace(" ", "_")).lower()
+    if _TRIAL.fullmatch(plain):
         return "trial"
-    if _SESSION.fullmatch(name):
+    if _SESSION.fullmatch(plain):
         return "session"
-    if CLOCK.fullmatch(name):
+    if CLOCK.fullmatch(name) or CLOCK.fullmatch(plain):
         return "clock"
-    if _INDEX.fullmatch(name):
+    if _INDEX.fullmatch(plain):
         return "index"
+    if numbers is not None and len(numbers) > 2 and _TIMED.fullmatch(plain):
+        steps = np.diff(numbers)
+        if (steps >= 0).all() and (steps > 0).mean() > 0.5:
+            return "clock"
     if numbers is not None and whole and len(numbers) >= 10:
         steps = np.diff(numbers)
         if steps[0] != 0 and (steps == steps[0]).all():
@@ -78,7 +97,7 @@ def role_of(name: str, numbers: np.ndarray | None, whole: bool) -> str:
 
 def labels_in(column: pd.Series, nominal: bool) -> Labels:
     """Return a column of texts as labels: any text is a label, and only an empty field (in ARFF ?) is a gap."""
-    texts = column.astype(object).to_numpy()
+    texts = column.astype(object).map(lambda t: t.strip() if isinstance(t, str) else t).to_numpy()
     gap = np.array([not isinstance(t, str) or not t or (nominal and t == "?") for t in texts], bool)
     codes = np.full(len(texts), -1, np.int64)
     if not gap.all():

@@ -3,6 +3,7 @@
 import difflib
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ GIB = 2**30
 BLOCK = 2**22  # bytes read at a time if only some of the rows are kept
 MAX_LABELS = 500  # if u has more distinct whole numbers than this, they are read as numbers: they count something
 WHOLE_LABELS = 64  # MATLAB makes every number a double: at most this many distinct whole ones are read as labels
+
+
+ANGLES = re.compile(r"(?i)angle|heading|head_?dir|azimuth|orientation|phase|theta|compass")
 
 
 @dataclass(frozen=True)
@@ -173,3 +177,14 @@ def is_whole(array: np.ndarray) -> bool:
     if array.dtype.kind != "f":
         return array.dtype.kind in "biu"
     return bool(np.isfinite(array).all() and (array == np.rint(array)).all() and np.abs(array).max(initial=0) < 2**31)
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Return names made unique as pandas does (a, a.1); a nameless first column is an index."""
+    seen: Counter[str] = Counter()
+    out = []
+    for i, name in enumerate(names):
+        name = name or f"Unnamed: {i}"
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}.{seen[name] - 1}")
+    return out

@@ -71,8 +71,12 @@ def numbering(recording: Recording, choice: Choice, at: np.ndarray, role: str) -
     found = [v.name for v in recording.variables if v.role == role and v.readable]
     if recording.layout != "table" or len(found) != 1 or found[0] in (*choice.x, *choice.u):
         return None
-    values = recording.load({found[0]: Part(kept=at if at.dtype.kind != "f" else None)})[found[0]]
-    return values.codes if isinstance(values, Labels) else values
+    sessions = [v.name for v in recording.variables if v.role == "session" and v.readable and role == "trial"]
+    part = Part(kept=at if at.dtype.kind != "f" else None)
+    loaded = recording.load(dict.fromkeys((*sessions, *found), part))
+    columns = [v.codes if isinstance(v, Labels) else v for v in loaded.values()]
+    # trial 1 of another session is another trial
+    return columns[0] if len(columns) == 1 else np.unique(np.stack(columns, 1), axis=0, return_inverse=True)[1].ravel()
 
 
 def _gaps(path: Path, given: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +21,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, hdf5_child
-from dvae_core.data.readers.common import Ask, check_budget, kept_open
+from dvae_core.data.readers.common import Ask, check_budget, kept_open, unique
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, describe, unreadable
 
 PATIENCE_S = 30.0  # for one answer, or one part of an array; honest files need a fraction of a second
@@ -323,8 +324,13 @@ class _Made:
         for place in places:
             names = self.found.get(place, {})
             if names.get("dtype") == "str" and names["shape"] == (width,):
-                self.columns[name] = tuple(self.file.texts(place).tolist())
+                self.columns[name] = tuple(unique(self.file.texts(place).tolist()))
                 break
+        kinds = f"{name}/features/feature_type"
+        if tenx and self.found.get(kinds, {}).get("shape") == (width,):
+            counts = Counter(self.file.texts(kinds).tolist())
+            if len(counts) > 1:
+                self.notes.append(f"its columns are {', '.join(f'{n:,} of {k}' for k, n in counts.items())}")
 
     def genes(self) -> None:
         """Name the columns of AnnData's matrices (X, layers, raw/X), dense or sparse, by the index of their genes."""
@@ -339,7 +345,7 @@ class _Made:
                 and (v.name == f"{group}X" or (not group and v.name.startswith("layers/")))
             ]  # fmt: skip
             if matrices:
-                names = tuple(self.file.texts(at).tolist())
+                names = tuple(unique(self.file.texts(at).tolist()))
                 self.columns |= dict.fromkeys(matrices, names)
                 self.axes |= dict.fromkeys(matrices, 0)
 

@@ -78,7 +78,7 @@ def made(
         from dvae_core.data.readers.columns import of_columns, role_of  # pandas is slow to import
 
         table = [replace(v, role=v.role or role_of(v.name, None, whole=False)) for v, _ in found.values()]
-        return of_columns(path, ask, [*others, *table], load_all, strays={}, **more)
+        return of_columns(path, ask, [*others, *table], load_all, strays={}, untyped=True, **more)
     variables = [*others, *(variable for variable, _ in found.values())]
     groups = {**groups, **{c.of: "a MATLAB table" for c in columns if c.name}}
     sampled = (("unit", "time"), ("time", "unit"))

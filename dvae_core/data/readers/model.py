@@ -4,6 +4,7 @@ Every format fills a `Recording` with these facts. `choose` and `align` turn it 
 keeps what was read, what was left out and why, and what the user was asked.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -22,6 +23,11 @@ PICTURE = ("row", "height", "width", "channel")  # the axes of pictures, in orde
 
 FULL_CIRCLE = {"degrees": 360.0, "degree": 360.0, "deg": 360.0, "°": 360.0, "radians": 2 * np.pi, "radian": 2 * np.pi,
                "rad": 2 * np.pi}  # fmt: skip
+
+
+_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "us": 1e-6, "µs": 1e-6,
+            "μs": 1e-6, "usec": 1e-6, "microsecond": 1e-6, "ns": 1e-9, "nanosecond": 1e-9}  # fmt: skip
+UNIT_OF_TIME = re.compile(r"(?i)[_ (\[]+([mµμun]?s|[mu]?sec(?:ond)?s?|(?:milli|micro|nano)seconds?)[)\]]?$")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,15 @@ class Variable:
     def readable(self) -> bool:
         """Whether it can be chosen."""
         return not self.reason
+
+    @property
+    def in_seconds(self) -> float | None:
+        """For a clock, the seconds in one of its steps of 1, if its unit or its name (time_ms, Time (s)) states it."""
+        named = UNIT_OF_TIME.search(self.name)
+        for word in (self.unit, named[1] if named else ""):
+            if (found := _SECONDS.get(word.lower()) or _SECONDS.get(word.lower().removesuffix("s"))) is not None:
+                return found
+        return None
 
     def as_dict(self) -> dict[str, Any]:
         """Return its description as `inspect --json` prints it."""

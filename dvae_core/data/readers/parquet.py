@@ -13,6 +13,7 @@ from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.columns import LOOK, MAX_COLUMNS, labels_in, of_columns, role_of
 from dvae_core.data.readers.common import Ask, check_budget, reading, rows_note
 from dvae_core.data.readers.model import Part, Recording, Variable, unreadable
+from dvae_core.data.readers.text_layout import GAPS, NUMBER
 
 
 def recording(path: Path, ask: Ask) -> Recording:
@@ -36,6 +37,7 @@ def recording(path: Path, ask: Ask) -> Recording:
         return {n: v if parts[n].kept is None else v[parts[n].kept] for n, v in out.items()}
 
     notes = rows_note(rows, np.arange(part)) if part is not None else []
+    fractions = _fractions(path, texts, min(rows, LOOK))
     even = [v.name for v in variables if v.readable and "int" in v.dtype and not v.role and rows >= 10]
     if even:  # a column that numbers the rows
         look = _read_parquet(path, even, [], min(rows, LOOK))
@@ -45,7 +47,23 @@ def recording(path: Path, ask: Ask) -> Recording:
                 variables[i] = Variable(
                     v.name, v.shape, v.dtype, v.kind, axes=v.axes, role=role_of(v.name, numbers, True)
                 )
-    return of_columns(path, ask, variables, load, notes, columns=columns)
+    for i, v in enumerate(variables):
+        if v.name in fractions and not v.role:
+            why = "holds numbers as text; save it as numbers (pandas: frame[name].astype(float))"
+            variables[i] = unreadable(v.name, why, v.shape, "column")
+    strays = dict.fromkeys(fractions, "text")
+    return of_columns(path, ask, variables, load, notes, strays=strays, columns=columns)
+
+
+def _fractions(path: Path, texts: list[str], rows: int) -> set[str]:
+    """Return the columns of text that hold numbers with decimals: no labels, and no numbers as they are."""
+    look = _read_parquet(path, texts, [], rows) if texts else None
+    found = set()
+    for name in texts:
+        seen = [str(t).strip() for t in look.column(name).unique().to_pylist() if t is not None]  # type: ignore[union-attr]
+        if len(seen) > 2 and all(NUMBER.fullmatch(t) or t in GAPS for t in seen) and sum("." in t for t in seen) > 1:
+            found.add(name)
+    return found
 
 
 def _schema(path: Path) -> tuple[int, Any, set[str]]:

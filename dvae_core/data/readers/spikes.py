@@ -127,11 +127,11 @@ def in_intervals(
 ) -> Int64[np.ndarray, " n"]:
     """Return the interval that contains each time (start <= time <= stop), -1 if none does.
 
-    If intervals overlap, the one that began last is returned.
+    If intervals overlap, the one that began last is returned. One without a start or a stop contains nothing.
     """
     order = np.argsort(start, kind="stable")
     which = np.full(len(centres), -1, np.int64)
-    for k in order:  # later intervals overwrite earlier ones
+    for k in order[np.isfinite(start[order]) & np.isfinite(stop[order])]:  # later intervals overwrite earlier ones
         which[np.searchsorted(centres, start[k], side="left") : np.searchsorted(centres, stop[k], side="right")] = k
     return which
 

@@ -18,10 +18,11 @@ import pandas as pd
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import parquet
 from dvae_core.data.readers.columns import CLOCK, LOOK, MAX_COLUMNS, labels_in, of_columns, role_of
-from dvae_core.data.readers.common import MAX_LABELS, Ask, check_budget, reading, rows_note
+from dvae_core.data.readers.common import ANGLES, MAX_LABELS, WHOLE_LABELS, Ask, check_budget, reading, rows_note
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, unreadable
 from dvae_core.data.readers.text_layout import COMMA, GAPS, NUMBER, Layout, layout_of
 
+_AMBIGUOUS = re.compile(r"[+-]?\d+([.,]\d+)+")
 UNSURE = 0.6  # DeepLabCut's own default cutoff
 
 
@@ -67,14 +68,14 @@ def _text(path: Path, ask: Ask) -> Recording:
         for name, part in parts.items():
             found = values[name]
             if isinstance(found, pd.Series):  # whole numbers or texts: labels if they are u
-                as_u = (ask.u or made.u) == (name,) or name not in numbers
+                as_u = ((ask.u or made.u) == (name,) and name not in ask.circular) or name not in numbers
                 found = labels_in(found, name in layout.nominal) if as_u else _whole(found)
-                if isinstance(found, Labels) and name in numbers and not _may_be_labels(found):
+                if isinstance(found, Labels) and name in numbers and not _may_be_labels(name, found):
                     found = _whole(values[name])
             arrays[name] = found if part.kept is None else found[part.kept]
         return arrays
 
-    made = of_columns(path, ask, variables, load, notes, layout.default_u, strays)
+    made = of_columns(path, ask, variables, load, notes, layout.default_u, strays, untyped=True)
     return made
 
 
@@ -95,7 +96,7 @@ def _column(
         )
 
     if column.dtype.kind == "f":
-        return made("float64", "column", None, False), column.to_numpy(), ""
+        return made("float64", "column", column.to_numpy(), False), column.to_numpy(), ""
     if name in layout.nominal:
         return Variable(name, (rows,), "str", "label", axes=axes), column, ""
     texts = column.to_numpy(dtype=object)
@@ -106,6 +107,9 @@ def _column(
     found, note, stray = numbers_of(seen, layout.decimal)
     if found is None:
         share = 1 - stray / len(seen)
+        if sum(_AMBIGUOUS.fullmatch(str(t).strip()) is not None for t in seen) == len(seen):
+            why = f"holds numbers such as {seen[0]}, whose mark may be decimal or for thousands; save them plainly"
+            return unreadable(name, why, (rows,), "column"), None, ""
         if share > 0.5 and not CLOCK.fullmatch(name):
             pattern = COMMA if layout.decimal == "," else NUMBER
             odd = [i for i, t in enumerate(texts) if t not in GAPS and not pattern.fullmatch(str(t).strip())]
@@ -128,7 +132,7 @@ def _column(
     if whole and not note:
         dtype = "int64" if there.all() else "float64"
         return made(dtype, "label", values, bool(there.all())), column, ""
-    return made("float64", "column", values if whole else None, whole and bool(there.all())), values, note
+    return made("float64", "column", values, whole and bool(there.all())), values, note
 
 
 def _unsure(name: str, found: Any) -> str:
@@ -144,9 +148,9 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
 
     It understands decimal commas (if the table uses them), thousands (1,234.5), per cent, and one unit shared by all.
     """
-    plain = [str(t).strip() for t in texts]
+    plain = [str(t).strip().replace("\u2212", "-") for t in texts]  # the minus sign of typesetting
     pattern = COMMA if decimal == "," else NUMBER
-    notes = []
+    notes = ["minus signs of typesetting were read"] if any("\u2212" in str(t) for t in texts) else []
     strays = sum(pattern.fullmatch(t) is None for t in plain)
     if strays and decimal == ",":
         mixed = sum(COMMA.fullmatch(t) is None and NUMBER.fullmatch(t) is None for t in plain)
@@ -163,9 +167,13 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
         if len(front) == 1 and (sign := next(iter(front))) in "$€£¥" and front[sign] == len(plain):
             plain, notes = [t[1:].strip() for t in plain], [*notes, f"the sign {sign} was removed"]
         still = sum(pattern.fullmatch(t) is None for t in plain)
-        thousands = re.compile(r"[+-]?\d{1,3}([,'  ]\d{3})*(\.\d+)?")
+        thousands = re.compile(
+            r"[+-]?(?!0)\d{1,3}([,'’\s]\d{3})*(\.\d+)?"
+        )  # \s: blanks of any width, unbreakable ones too
         if still and decimal == "." and all(NUMBER.fullmatch(t) or thousands.fullmatch(t) for t in plain):
-            plain = [re.sub(r"[,'  ]", "", t) for t in plain]
+            if all(re.fullmatch(r"[+-]?\d{1,3},\d{3}", t) for t in plain):
+                return None, "", strays  # 1,234 in every row: a thousand, or one and a bit
+            plain = [re.sub(r"[,'’\s]", "", t) for t in plain]
             notes.append("thousands separators were removed")
         elif still and decimal == "." and all(re.fullmatch(r"[+-]?\d+(,\d+)?", t) for t in plain):
             plain, pattern = [t.replace(",", ".") for t in plain], NUMBER
@@ -174,13 +182,18 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
     if strays:
         return None, "", strays
     if decimal == ",":
+        if any("." in t for t in plain):
+            if any(re.match(r"[+-]?(0\.|\d{4})", t) for t in plain):
+                return None, "", len(plain)  # 0.5 or 1234,5 beside dots: these are not all thousands separators
+            notes.append("dots were read as thousands separators")
         plain = [t.replace(".", "").replace(",", ".") for t in plain]
     return np.array([float(t) for t in plain]), ", ".join(notes), 0
 
 
-def _may_be_labels(found: Labels) -> bool:
+def _may_be_labels(name: str, found: Labels) -> bool:
     """Whether whole numbers are labels: few enough that they do not count something, and written without decimals."""
-    return len(found.names) <= MAX_LABELS and not any(re.search(r"\.|[eE][+-]\d", name) for name in found.names)
+    most = WHOLE_LABELS if ANGLES.search(name) else MAX_LABELS
+    return len(found.names) <= most and not any(re.search(r"\.|[eE][+-]\d", name) for name in found.names)
 
 
 def _whole(column: pd.Series) -> np.ndarray:

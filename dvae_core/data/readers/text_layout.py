@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.columns import MAX_COLUMNS
-from dvae_core.data.readers.common import reading
+from dvae_core.data.readers.columns import MAX_COLUMNS, confident
+from dvae_core.data.readers.common import reading, unique
 
+COMMENTS = ("#", "%", "//")  # at the start of lines before the table
 SAMPLE_LINES, SAMPLE_BYTES = 200, 2**22  # the beginning, from which the layout is determined
 GAPS = (
     "",
@@ -82,7 +83,7 @@ def layout_of(path: Path) -> Layout:
     if lines and (match := re.fullmatch(r"(?i)sep=(.)\s*", lines[0])):
         separator, skip = match[1], 1
     comment = ""
-    while skip < len(lines) and (not lines[skip].strip() or lines[skip].lstrip().startswith("#")):
+    while skip < len(lines) and (not lines[skip].strip() or lines[skip].lstrip().startswith(COMMENTS)):
         if lines[skip].strip():
             comment = lines[skip].lstrip()
         skip += 1
@@ -99,23 +100,24 @@ def layout_of(path: Path) -> Layout:
     width = Counter(len(row) for row in table[1:] or table).most_common(1)[0][0]
     first = table[0]
     header, units = [], {}
-    if comment:  # numpy.savetxt writes the names into a line that begins with #
+    if comment.startswith("#"):  # numpy.savetxt writes the names into a line that begins with #
         named = _split([comment.lstrip("# ")], separator)[0]
         if len(named) == width and all(map(number, first)) and not all(map(number, named)):
             header = [n.strip() for n in named]
-    count, tracked = 0, False
+    count = 0
     if not header and first[0].strip().lower() == "scorer" and len(table) > 3:  # DeepLabCut: scorer, bodyparts, coords
         count = next((i for i in range(1, 5) if i < len(table) and table[i][0].strip() == "coords"), 0) + 1
         levels = [row for row in table[1:count] if row[0].strip() != "scorer"]
         header = ["frame", *(" ".join(level[j].strip() for level in levels) for j in range(1, width))]
-        tracked = True
         notes.append("a table of DeepLabCut")
     elif not header:
         others = table[1:]
         named = not all(map(number, first)) and not _are_values(first, others, number)
         if named or _numbers_as_names(first, others, decimal):
             header, count = [n.strip() for n in first], 1
-            if others and _is_units(others, number):
+            if others and _is_units(others, number) and len({*header}) < len(header):  # levels, as pandas writes them
+                header, count = [f"{h} {below}".strip() for h, below in zip(header, others[0], strict=False)], 2
+            elif others and _is_units(others, number):
                 units = {h: u.strip() for h, u in zip(header, others[0], strict=False) if u.strip()}
                 count = 2
                 notes.append(f"units of the second line: {', '.join(f'{k} {v}' for k, v in list(units.items())[:6])}")
@@ -150,14 +152,14 @@ def layout_of(path: Path) -> Layout:
     before = skip + sum(1 for _ in _consumed(body, count, separator))
     return Layout(
         separator,
-        _unique(fields),
+        unique(fields),
         before,
         decimal,
         units,
         extra,
         has_header=bool(header),
         notes=tuple(notes),
-        confidence=frozenset(f for f in fields if tracked and f.endswith(" likelihood")),
+        confidence=confident(fields),
     )
 
 
@@ -203,7 +205,7 @@ def _consumed(lines: Sequence[str], rows: int, separator: str) -> Iterator[str]:
 
 def _separator(path: Path, body: Sequence[str]) -> str:
     """Return the separator: the one that gives the same count in every line and the most numbers."""
-    if path.suffix.lower() == ".tsv":
+    if path.suffix.lower() == ".tsv" and "\t" in body[0]:
         return "\t"
     best, score = "", (-1.0, -1.0)
     for separator in (",", ";", "\t", "|", r"\s+"):
@@ -276,17 +278,6 @@ def _are_row_names(values: Sequence[str]) -> bool:
     if [v.strip() for v in values] == [str(i + 1) for i in range(len(values))]:
         return True
     return len(set(values)) == len(values) and not any(map(_like_number, values))
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Return names made unique as pandas does (a, a.1); a nameless first column is an index."""
-    seen: Counter[str] = Counter()
-    out = []
-    for i, name in enumerate(names):
-        name = name or f"Unnamed: {i}"
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name}.{seen[name] - 1}")
-    return out
 
 
 def _arff_layout(path: Path) -> Layout:

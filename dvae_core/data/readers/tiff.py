@@ -25,7 +25,7 @@ from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, row
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs faults that become a DataError here
 
 SUFFIXES = (".tif", ".tiff")
-AXES = {"T": "time", "Z": "z", "C": "channel", "Q": "page", "I": "page", "R": "tile", "P": "phase", "H": "lifetime"}
+AXES = {"T": "time", "Z": "plane", "C": "channel", "Q": "page", "I": "page", "R": "tile", "P": "phase", "H": "lifetime"}
 PLAIN = ("uint8", "uint16", "float32")
 MAX_PAGES = 2_000_000
 MAX_RATIO = 2000  # of compression
@@ -33,7 +33,7 @@ _ERRORS = (*images.BAD, tifffile.TiffFileError, tifffile.OmeXmlError, Arithmetic
 
 
 class _Stack(NamedTuple):
-    axes: tuple[tuple[str, int], ...]  # of the pages, in order, such as (("time", 100), ("z", 5))
+    axes: tuple[tuple[str, int], ...]  # of the pages, in order, such as (("time", 100), ("plane", 5))
     page: tuple[int, ...]  # (H, W) or (H, W, 3)
     dtype: str
     rate_hz: float | None
