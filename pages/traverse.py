@@ -145,7 +145,12 @@ def samples(run: Run, plan: Plan, member: int) -> None:
             start_from(run, nearest(run, member, z))
         set_latent(f"traverse.{run.id}", z)
 
-    shared: dict = {"member": member, "x_names": names, "on_pick": go}
+    shared: dict = {
+        "member": member,
+        "x_names": names,
+        "on_pick": go,
+        "decode": lambda z: decode(plan, member, z),
+    }
     if plan.tree["d_x"] == 2:
         sheet(plan.tree, key=f"sheet.{run.id}", rows=[given, rebuilt, new], **shared)
         return

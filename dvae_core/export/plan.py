@@ -6,6 +6,7 @@ the plan while a slider is dragged; `decode` runs it in numpy, slowly, for tests
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,9 @@ def decoder_plan(run: Run) -> Plan:
     return Plan(tree, tensors)
 
 
-def decode(plan: Plan, member: int, z: Float[np.ndarray, "n d_z"]) -> Float[np.ndarray, "n d_x"]:
+def decode(
+    plan: Plan, member: int, z: Float[np.ndarray, "n d_z"] | Sequence[Sequence[float]]
+) -> Float[np.ndarray, "n d_x"]:
     """Run the plan in numpy for one member: E[x|z] in the model's units."""
     h = start = np.asarray(z, np.float32)
     for op in plan.tree["ops"]:

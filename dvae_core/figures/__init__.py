@@ -17,6 +17,7 @@ from dvae_core.figures.agreement import (
 )
 from dvae_core.figures.any_prior import QUARTERS, stage
 from dvae_core.figures.arrows import seed_arrows
+from dvae_core.figures.cells import cells, decoded
 from dvae_core.figures.comparison import comparison
 from dvae_core.figures.conditions import kinds_of_u_lines, natural_parameters, prior_curves, singular_values
 from dvae_core.figures.data import (
@@ -68,10 +69,12 @@ __all__ = [
     "SYMBOLS",
     "agreement_map",
     "bound_against_score",
+    "cells",
     "column_histograms",
     "comparison",
     "correlation_matrices",
     "data_scatter",
+    "decoded",
     "decoding",
     "dimensions",
     "factor_map",

@@ -296,8 +296,9 @@ def foot(name: str) -> None:
         if at > 0:
             link(pages[at - 1].name, f"Back: {pages[at - 1].title}")
         drawn = st.session_state["figures"]
-        if drawn:
+        if drawn or st.session_state["canvases"]:
             _for_print(name)
+        if drawn:
             st.download_button(
                 "Figures of this page (HTML)", lambda: _html([*drawn.values()], pages[at].title),
                 f"{name}.html", "text/html", on_click="ignore", icon=":material/download:", type="tertiary",

@@ -112,3 +112,19 @@ def test_the_card_of_imported_latents_says_how_rows_were_matched_and_what_is_unk
     assert "Which rows the model was fitted on is not stated" in text
     assert "factor" not in text.lower()
     assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize(("d_x", "x_shape"), [(2, None), (12, None), (12, (3, 4)), (12, (2, 2, 3))])
+def test_the_canvases_of_traverse_are_figures_with_their_numbers(d_x, x_shape):
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (6, d_x))
+    sheet = figures.cells([("data", x), ("reconstruction", x / 2)], x_shape, columns=3)
+    view = figures.decoded([0.25, -1.5], ["z1", "z2"], x[0], x_shape, background=x if d_x == 2 else None)
+    for figure in (sheet, view):
+        assert paper.vector(figure, 89, "svg").startswith(b"<?xml")
+    drawn = list(csv.DictReader(io.StringIO(paper.source_data(view))))
+    assert [float(row["y"]) for row in drawn if row["trace"] == "z"] == [0.25, -1.5]
+    tiles = list(csv.DictReader(io.StringIO(paper.source_data(sheet))))
+    found = {float(row[k]) for row in tiles for k in ("x", "y", "value") if row[k] not in ("", *map(str, range(99)))
+             and not row[k].startswith("x")}  # fmt: skip
+    expected = x if x_shape != (2, 2, 3) else x.reshape(6, 4, 3).mean(-1)
+    assert set(np.round(expected.ravel(), 6)) <= set(np.round([*found], 6))

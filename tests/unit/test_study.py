@@ -10,10 +10,13 @@ import pytest
 
 from dvae_core import figures
 from dvae_core.analysis import study_table
+from dvae_core.analysis.score.compute import score
 from dvae_core.cli import main
 from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_from_text, data_to_text
+from dvae_core.data.load import dataset_of
 from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
+from dvae_core.runs.given import from_latents
 from dvae_core.work import study as studies
 from tests.helpers import scores_of
 
@@ -307,3 +310,22 @@ def test_figures_of_too_little_are_a_sentence():
         figures.known_and_unknown(table, "udr", "mcc", study_table.NAMES, float("nan")),
     ):
         assert figure.layout.annotations[0].text
+
+
+def test_imported_latents_are_rows_of_a_study(tmp_path):
+    data = SourcesData(segments=3, per_segment=40)
+    z = dataset_of(data).z.astype(float)
+    flipped = -z + 0.01 * np.random.default_rng(0).normal(size=z.shape)
+    given = from_latents([z, flipped], tmp_path / "given", data=data, same_rows=True, method="CEBRA", seeds=(3, 8))
+    score(given)
+    population = studies.Population("sources", "CEBRA", given.config)
+    given.path.rename(tmp_path / population.run_id)
+    study, here = studies.create(tmp_path / "study", [population], store=tmp_path), Here()
+    for _ in studies.perform(study, here):
+        pass
+    assert here.asked == [(population.run_id, "members")]  # nothing is trained
+    table = study.table()
+    assert table[["model", "seed", "state"]].to_numpy().tolist() == [["CEBRA", 3, "finished"], ["CEBRA", 8, "finished"]]
+    np.testing.assert_allclose(table["mcc"], [1, 1], atol=1e-3)  # noise of a hundredth of the factors' scale
+    np.testing.assert_allclose(table["agreement"], [1, 1], atol=1e-3)
+    assert table["elbo"].isna().all()  # no decoder, no bound

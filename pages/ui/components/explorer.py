@@ -8,6 +8,7 @@ import streamlit as st
 from dvae_core.live import arrays
 from dvae_core.live.explorer import ExplorerState
 from pages.ui.components.live_component import LiveValue, register
+from pages.ui.page import canvas
 
 _view = register("explorer")
 
@@ -42,7 +43,8 @@ def explorer(
         state: What to show.
         key: Unique on the page. The session keys "<key>.z" and others that begin with "<key>." belong to it.
         on_pick: Called with the row of the cloud that was clicked, before the next run.
-        fallback: z -> x [d_x], called if the browser cannot decode this plan: the server draws sliders and a picture.
+        fallback: z -> x [d_x], called for print, and if the browser cannot decode this plan: the server then draws
+            sliders and a picture.
 
     Returns:
         z [d_z], rounded to 0.001 if it was moved.
@@ -81,9 +83,23 @@ def explorer(
         on_picked_change=picked,
         on_failed_change=lambda: st.session_state.update({f"{key}.failed": reported("failed")}),
     )
+    if fallback is not None:
+        now = list(z.value)
+        canvas(key, lambda: _printed(plan, state, data["latents"], now, fallback))
     if fallback is not None and failed and failed["plan"] == plan["id"] and failed["sentence"]:
         _draw_here(key, plan, data, z, fallback)
     return list(z.value)
+
+
+def _printed(
+    plan: dict[str, Any], state: ExplorerState, latents: Sequence[dict[str, Any]], z: list[float], decode: Any
+) -> Any:
+    """Draw this z and what it decodes to, for print."""
+    from dvae_core import figures  # not at the top: Start prints nothing, and loads no plotly
+
+    values, labels = [z[row["index"]] for row in latents], [row["label"] for row in latents]
+    look = {"background": state.background}
+    return figures.decoded(values, labels, decode(z), plan["x_shape"], state.x_names, **look)
 
 
 class _Side:

@@ -8,6 +8,7 @@ import streamlit as st
 from dvae_core.live import sheet as live
 from dvae_core.live.sheet import Cells
 from pages.ui.components.live_component import register
+from pages.ui.page import canvas
 
 _view = register("sheet")
 
@@ -22,6 +23,7 @@ def sheet(
     paired: bool = True,
     x_names: Sequence[str] = (),
     on_pick: Callable[[int, list[float]], None] | None = None,
+    decode: Callable[[Any], Any] | None = None,
 ) -> None:
     """Show rows of examples below each other: pictures, small bars, or for 2-D data one scatter panel per row.
 
@@ -35,6 +37,7 @@ def sheet(
         x_names: Names of the d_x dimensions.
         on_pick: Called before the next run with the row's number and the latents of the example that was clicked (or
             chosen by arrow keys and Enter). Examples with known latents can also be dragged into an explorer.
+        decode: z [k, d_z] -> x [k, d_x]; with it, the sheet is among the page's figures for print.
 
     Raises:
         ValueError: If a row does not have exactly one of x and z, or if a size does not fit the plan.
@@ -51,6 +54,14 @@ def sheet(
         if on_pick is not None and report is not None:
             on_pick(int(report["row"]), [float(v) for v in report["z"]])
 
+    def printed() -> Any:
+        from dvae_core import figures  # not at the top: plotly is loaded only for print
+
+        shown = [(row.label, row.x if row.x is not None else decode(row.z)) for row in rows]  # type: ignore[misc]
+        return figures.cells(shown, plan["x_shape"], x_names, columns=columns)
+
+    if decode is not None:
+        canvas(key, printed)
     look: dict = {"member": member, "columns": columns, "paired": paired, "x_names": x_names}
     data = live.data(plan, rows, **look, pickable=on_pick is not None)
     _view(key=key, data=[data], on_picked_change=picked)

@@ -1,0 +1,80 @@
+"""Five foreign sources beside the shipped iVAE, each from a fresh environment: `python five_sources.py [NAME ...]`.
+
+For every source: a new virtual environment, `pip install` of its package, its adapter, `import` and `score`. Printed
+are the seconds of each step; the aim is under a minute for adapter, import and score together (installing depends on
+the network). At the end `agree --json` compares all of them with the shipped iVAE: what the page Agree shows. Runs are
+written to ../../runs, where the app finds them; environments go into a temporary folder. A name that is given is a key
+of SOURCES; without names all run. A source that cannot be installed is reported and left out.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+SOURCES = {  # name: its packages, its adapter, the files that the adapter writes
+    "scikit-learn": (["scikit-learn"], "sklearn_ica.py", ["sklearn_ica.npz"]),
+    "iTuna": (["ituna==0.1.0"], "ituna_pca.py", ["ituna.npz"]),
+    "CEBRA": (["cebra==0.6.1"], "cebra_labels.py", ["cebra.npz"]),
+    "pythae": (["pythae==0.1.2"], "pythae_vae.py", ["pythae.npz"]),
+    "scVI": (["scvi-tools"], "scvi_counts.py", ["scvi-0.npz", "scvi-1.npz"]),
+}
+DATA = "sources,seed=45"  # the talk's world, on which the shipped iVAE was trained
+ADAPTER_SECONDS = 600
+
+
+def seconds(command: list[str], folder: Path, limit: float = ADAPTER_SECONDS, *, quiet: bool = True) -> float:
+    """Run a command and return how long it took; its last lines are the error if it fails."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, timeout=limit, text=True, stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE if quiet else None, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[-3:])} failed:\n{(done.stdout or '')[-800:]}")
+    return time.perf_counter() - began
+
+
+def take(name: str, folder: Path, runs: Path) -> str:
+    """Install, run and import one source; return its line of the table."""
+    packages, adapter, files = SOURCES[name]
+    home = folder / name
+    began = time.perf_counter()
+    venv.create(home, with_pip=True)
+    python = home / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    got = subprocess.run([python, "-m", "pip", "install", "-q", *packages], text=True, capture_output=True)
+    installing = time.perf_counter() - began
+    if got.returncode:
+        return f"{name:14s} cannot be installed here: {got.stderr.strip().splitlines()[-1][:120]}"
+    ran = seconds([str(python), str(HERE / adapter)], folder)
+    out = runs / f"foreign-{name.lower()}"
+    own = [sys.executable, "-m", "dvae_core"]
+    judged = seconds([*own, "import", *files, "--data", DATA, "--out", str(out), "--method", name], folder)
+    judged += seconds([*own, "score", str(out)], folder)
+    verdict = "under a minute" if ran + judged < 60 else "OVER a minute"
+    return (
+        f"{name:14s} install {installing:6.1f} s   adapter {ran:6.1f} s   import and score {judged:6.1f} s   {verdict}"
+    )
+
+
+def main(names: list[str]) -> None:
+    """Take all sources and compare them."""
+    if unknown := {*names} - {*SOURCES}:
+        raise SystemExit(f"Sources are {', '.join(SOURCES)}; got {', '.join(sorted(unknown))}.")
+    runs = REPOSITORY / "runs"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        seconds([sys.executable, str(HERE / "data.py")], folder)
+        for name in names or SOURCES:
+            print(take(name, folder, runs), flush=True)
+        found = [str(path) for path in sorted(runs.glob("foreign-*"))]
+        seconds([sys.executable, "-m", "dvae_core", "agree", "talk-ivae", *found, "--json"], folder, quiet=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
