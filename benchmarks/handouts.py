@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from playwright.sync_api import sync_playwright
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
 from dvae_core import runs
 from dvae_core.live.handout import Handout, playground_handout, run_handout
 from dvae_core.training.checkpoint import load_vae
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 MOST_MB = {"talk": 3.0}
 ROWS = 50

@@ -16,8 +16,9 @@ import { mountOf, View } from "./view.js";
 /** @typedef {keyof PlaygroundState} Name */
 
 const WORLD_DIALS = /** @type {const} */ (["segments", "strength", "layers", "dx", "folds", "noise"]);
+// Seeds 3, and 2, 1, 4 and 0 of the world: node tests/js/playground_sentence.js < {"link": "prior~u_seed~2", "steps": 800, "members": 8}
 const CHOSEN =
-  "The first world was chosen among five for its result: with u its seeds agree at 1.00, those of the other four at .83, .92, .99 and .99. Other data shows the spread.";
+  "The first world was chosen among five for its result: with u its seeds agree at R\u00B2 1.00 (order, sign, scale), those of the others at .84, .96, .99 and 1.00. Other data shows the spread.";
 const OF_SEGMENTS = ["segments", "moves"]; // what only a world that changes with u has
 const REDRAW_AFTER_MS = 120; // of the last move of a dial of the world: a start costs more than a frame
 
