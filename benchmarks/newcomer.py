@@ -133,7 +133,7 @@ def main() -> None:
         clock = Clock()
         subprocess.run([bin_ / "python", *quiet, "install", f"{wheel}[notebook]"], check=True, cwd=folder)
         clock.tick("pip install 'dvae-core[notebook]', torch being there")
-        path = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "browser")}
+        path = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
         page = folder / "widget.html"
         subprocess.run([bin_ / "python", "-c", WIDGET, page], check=True, cwd=folder, env=path)
         clock.tick('explore("faces-beta-vae")')

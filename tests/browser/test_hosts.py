@@ -5,11 +5,11 @@ test_notebooks.py asks the same in JupyterLab and marimo, which the default test
 
 import pytest
 from host_kit import MEMBER, RUN, behave
-from widget_page import widgets_page
 
 from dvae_core import runs
 from dvae_core.live import explore, rotate
 from dvae_core.live.handout import run_handout
+from scripts.widget_page import widgets_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
