@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,16 @@ def _latents(options: argparse.Namespace) -> int:
 
 
 def _agree(options: argparse.Namespace) -> int:
-    from dvae_core.analysis.comparison.rows import pooled
+    from dvae_core.analysis.comparison.rows import pooled, u_of
     from dvae_core.referee import agreement
 
-    found = agreement(pooled([existing_run(name) for name in options.run]))
+    given = [existing_run(name) for name in options.run]
+    found = agreement(pooled(given), u_of(given))
     answer = {
         "rung": found.rung, "pairwise_mcc": found.pairwise_mcc, "rotation_floor": found.rotation_floor,
         "linear_r2": found.linear_r2,
     }  # fmt: skip
     print(json.dumps(files.plain(answer), indent=1) if options.json else found)
+    if options.json:  # seeds that repeat u agree too: what the numbers do not say is said beside them
+        print(*(f"note: {note}" for note in found.notes), sep="\n", file=sys.stderr)
     return 0

@@ -277,6 +277,11 @@ def test_the_command_line_imports_scores_and_agrees(tmp_path, capsys):
     assert answer["rung"] == "rotation"
     assert answer["linear_r2"] == pytest.approx(1.0)
     assert answer["rotation_floor"] == pytest.approx(0.9, abs=0.01)
+    copy = np.eye(u.max() + 1)[u][:, :2] + 1e-3 * rng.normal(size=(2, len(u), 2))
+    np.savez(tmp_path / "copy.npz", mu_z=copy, u=u, row=np.arange(len(u)))
+    assert main(["import", str(tmp_path / "copy.npz"), "--out", str(tmp_path / "copy")]) == 0
+    assert main(["agree", str(tmp_path / "copy"), "--json"]) == 0
+    assert "which repeats u" in capsys.readouterr().err  # agreement alone would look perfect
     assert main(["score", str(tmp_path / "l.npz"), "--truth", str(tmp_path / "truth.csv"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["seeds"][0] == pytest.approx(1.0)  # in the order of the file it would be near 0

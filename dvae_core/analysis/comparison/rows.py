@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from dvae_core.analysis.common import alive_latents, good_members
 from dvae_core.analysis.latents import held_out
@@ -61,3 +61,9 @@ def pooled(runs: Sequence[Run]) -> list[Float[np.ndarray, "n d"]]:
             "more seeds or more runs."
         )
     return found
+
+
+def u_of(runs: Sequence[Run]) -> Shaped[np.ndarray, "n ..."] | None:
+    """Return u on the common held-out rows, as codes or numbers; None if the data has none."""
+    u = held_out(runs[0]).get("u")
+    return None if u is None else u[common_rows(runs)[0]]
