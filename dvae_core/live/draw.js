@@ -70,9 +70,10 @@ export class Bitmap {
 
   /** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} width @param {number} height */
   paint(ctx, x, y, width, height) {
-    // Pixels stay pixels, unless there are more of them than the screen has room for.
+    // Grey pixels stay pixels, unless there are more of them than the screen has room for; colour pictures are smooth.
     const ratio = globalThis.devicePixelRatio || 1;
-    ctx.imageSmoothingEnabled = width * ratio < this.width || height * ratio < this.height;
+    ctx.imageSmoothingEnabled = this.channels === 3 || width * ratio < this.width || height * ratio < this.height;
+    ctx.imageSmoothingQuality = "high";
     ctx.drawImage(this.canvas, x, y, width, height);
   }
 

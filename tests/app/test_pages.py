@@ -398,7 +398,7 @@ def test_a_damaged_status_can_be_repaired_from_the_page(store, visit):
 
 
 def test_the_effective_beta_stands_beside_the_betas_of_a_fixed_noise(visit):
-    assert "2σ²β = 0.08, 0.16, 0.32, 0.64" in page_text(visit("traverse", run="digits-beta-vae", mode="betas"))
+    assert "2σ²β = 0.08, 0.32, 1.3, 5.1" in page_text(visit("traverse", run="digits-beta-vae", mode="betas"))
     at = visit("traverse", run="digits-beta-vae", mode="sliders")
     assert "2σ²β" not in page_text(at)
     printed = [draw() for draw in at.session_state["canvases"].values()]  # its canvases for print, decoded in Python

@@ -48,13 +48,13 @@ def test_a_run_whose_loss_is_not_two_bars_has_none():
 def test_the_browser_gets_it_only_where_it_follows_the_sliders(mode):
     run = runs.find("digits-beta-vae")
     loss = loss_of(run, 0)
-    plan = {"id": "a", "members": 4, "d_z": 8, "d_x": 64, "x_shape": [8, 8], "likelihood": "gaussian"}
+    plan = {"id": "a", "members": 4, "d_z": 8, "d_x": 784, "x_shape": [28, 28], "likelihood": "gaussian"}
     latents = [{"index": i, "label": f"z{i + 1}", "kl": 1.0, "dead": False} for i in range(8)]
     state = ExplorerState(latents=latents, reference=held_out(run)["x"][0], mode=mode, loss=loss)
     sent = state.data(plan)["loss"]
     if mode == "pad":
         assert sent is None
         return
-    noise = np.frombuffer(base64.b64decode(sent["noise"]["f32"]), "<f4").reshape(4, 64)
+    noise = np.frombuffer(base64.b64decode(sent["noise"]["f32"]), "<f4").reshape(4, 784)
     np.testing.assert_allclose(noise, loss.noise, rtol=1e-6)
     assert dataclasses.replace(state, loss=None).data(plan)["loss"] is None

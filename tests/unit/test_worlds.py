@@ -3,9 +3,10 @@
 import dataclasses
 from typing import get_args
 
+import numpy as np
 import pytest
 
-from dvae_core.config import Config, data_from_text
+from dvae_core.config import Config, ConfigError, DigitsData, data_from_text
 from dvae_core.data.load import dataset_of
 from dvae_core.data.worlds import WORLDS, Drawn
 
@@ -44,3 +45,14 @@ def test_a_world_is_drawn_from_its_settings(world):
     assert data_from_text(text) == (settings, "auto")
     assert world.label(settings)
     assert world.words.endswith(".")
+
+
+def test_the_large_digits_are_bytes_of_their_source_and_every_digit_is_there():
+    dataset = dataset_of(DigitsData(size="28x28"))
+    assert (dataset.n, dataset.x_shape, str(dataset.meta["licence"])) == (3000, (28, 28), "CC BY-SA 3.0")
+    x = dataset.x_float(np.arange(3000))
+    assert np.allclose(x * 255, np.round(x * 255), atol=1e-4)  # float32 of k / 255
+    assert (x.min(), x.max()) == (0.0, 1.0)
+    assert (np.bincount(dataset.u) > 200).all()  # about 300 of each
+    with pytest.raises(ConfigError, match="size must be one of"):
+        DigitsData(size="16x16")

@@ -291,7 +291,9 @@ def reference_lines() -> None:
         references = references or {label: score.floors.get(key) for key, label in FLOORS.items()}
     turned = references.get("random rotation")
     title = None if turned is None else f"The true factors, rotated at random, score {turned:.2f}"
-    plot(figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title), "talk.lines")
+    figure = figures.mcc_lines(scores, references, measure="MCC (Pearson, held-out)", title=title)
+    figure.update_layout(margin_r=round(7.5 * screen.figure_type()))  # room for the numbers beside the rows
+    plot(figure, "talk.lines")
 
 
 def closing_table() -> None:
