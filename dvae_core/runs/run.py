@@ -219,13 +219,19 @@ class Run:
         return self._npz("components.npz")
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return every weight by name, each with a leading member axis (buffers without)."""
+        """Return every weight by name, each with a leading member axis (buffers without).
+
+        Shipped weights of pictures are stored in float16; they are returned in float32.
+        """
         tensors = self.tensors("weights.safetensors")
         if tensors is None and self.kind == "latents":
             raise RunError(f"{self.title} holds imported latents and no model; choose a run that was trained here.")
         if tensors is None:
             raise RunError(f"Run {self.id} has no weights yet; let it train first.")
-        return {_current_name(name): tensor for name, tensor in tensors.items()}
+        return {
+            _current_name(name): tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor
+            for name, tensor in tensors.items()
+        }
 
     def tensors(self, name: str) -> dict[str, np.ndarray] | None:
         """Return a safetensors file as arrays, or None if there is no such file."""

@@ -83,9 +83,8 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     for k, degrees in enumerate(angles):
         turn = rotation_matrix(d, degrees, (i, j))
         twin, M = rotate(vae, turn), torch.from_numpy(turn)
-        estimate, error, effective = _log_px_in_parts(twin, proposal.turned(M), x, u, samples)
-        curves.add("log_px", estimate, error)
-        curves.values.setdefault("effective", []).append(float(effective.median()))
+        if not plain:
+            curves.add_log_px(*_log_px_in_parts(twin, proposal.turned(M), x, u, samples))
         with torch.no_grad():  # around each step: a generator decorated with it would compute outside it
             q_own = twin.encoder(x, u)
             log_w = log_weights(twin, x, u, samples[:BOUND_SAMPLES], q_own)
@@ -106,9 +105,13 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
         # The full family contains every diagonal q, so its fit starts no lower than any of them.
         start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
         best = posteriors.best_full(vae, start, x, fitting)
+        # The estimate of log p(x) rests on the best q there is, so that no bound drawn beside it lies above it.
+        proposal = posteriors.better(vae, [best, proposal], x, u, fitting)
         for degrees in angles:
             M = torch.from_numpy(rotation_matrix(d, degrees, (i, j)))
-            curves.add("elbo_full", *posteriors.elbo(rotate(vae, M.numpy()), best.turned(M), x, u, measuring))
+            twin = rotate(vae, M.numpy())
+            curves.add_log_px(*_log_px_in_parts(twin, proposal.turned(M), x, u, samples))
+            curves.add("elbo_full", *posteriors.elbo(twin, best.turned(M), x, u, measuring))
     least = min(curves.values["effective"])
     if least < FEWEST_EFFECTIVE:
         notes.append(
@@ -131,6 +134,10 @@ class _Curves:
         self.values.setdefault(name, []).append(float(estimate.mean()))
         if error is not None:
             self.values.setdefault(f"{name}_error", []).append(float(error.square().sum().sqrt() / error.numel()))
+
+    def add_log_px(self, estimate: Tensor, error: Tensor, effective: Tensor) -> None:
+        self.add("log_px", estimate, error)
+        self.values.setdefault("effective", []).append(float(effective.median()))
 
 
 def _rotation_notes(config: Config, rows: int) -> list[str]:

@@ -27,7 +27,7 @@ from dvae_core.live.sheet import Cells
 from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError, files
 
-MOST_BYTES = 600_000  # of the decoders of all members; of a larger population, one member goes into the file
+MOST_BYTES = 1_000_000  # of the decoders of all members; of a larger population, one member goes into the file
 PLACES = 24  # latents of each member at which float16 is compared with float32
 # Licences under which rows of the data may be handed on; of any other that is stated, none are.
 OPEN = re.compile(r"\b(MIT|BSD|Apache|CC0|CC BY|ODC|PDDL|public domain|free of conditions)\b", re.IGNORECASE)
