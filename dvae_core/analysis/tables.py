@@ -89,11 +89,22 @@ def many_seeds() -> Table:
     Raises:
         RunError: If the file is missing.
     """
+    return _shipped("many_seeds.json", "talk-vae")
+
+
+def shipped_study() -> Table:
+    """Return the table of the study that came with the software (`Study.table`): one row a model.
+
+    Raises:
+        RunError: If the file is missing.
+    """
+    return _shipped("study.json", "study")
+
+
+def _shipped(file: str, name: str) -> Table:
     import pandas as pd
 
-    path = runs.examples_folder() / "many_seeds.json"
+    path = runs.examples_folder() / file
     if not path.is_file():
-        raise RunError(
-            f"The shipped file {path.name} is missing; `python -m dvae_core examples talk-vae` makes it again."
-        )
+        raise RunError(f"The shipped file {file} is missing; `python -m dvae_core examples {name}` makes it again.")
     return pd.read_json(path)

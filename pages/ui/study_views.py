@@ -7,6 +7,7 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis import dimensions, study_table
+from dvae_core.analysis.tables import shipped_study
 from dvae_core.config import ConfigError
 from dvae_core.work.study import Study
 from pages.ui import controls
@@ -26,7 +27,22 @@ def results(study: Study) -> None:
             ), key="study.latents",
         )  # fmt: skip
         return
-    table: Any = study_table.with_worlds(study.table())
+    of_table(study.table())
+
+
+def shipped() -> None:
+    """Draw the study that came with the software."""
+    table: Any = shipped_study()
+    st.caption(
+        f"**This study came with the software**: {len(table)} models, {table['seed'].nunique()} seeds of every model "
+        f"and β on {table['data'].nunique()} worlds. *Start the study* trains it again here, or one of your own."
+    )
+    of_table(table)
+
+
+def of_table(table: Any) -> None:
+    """Draw one data set and one score of a study's table."""
+    table = study_table.with_worlds(table)
     sets = list(dict.fromkeys(table["data"]))
     chosen = ui.choice(st.segmented_control, "Data", sets, param="on", show=label) if len(sets) > 1 else sets[0]
     table = table[table["data"] == chosen]

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import runs
+from dvae_core.analysis.tables import shipped_study
 from dvae_core.work import jobs
 from tests.headlines import HEADLINES
 from tests.helpers import figures, page_text
@@ -413,6 +414,18 @@ def test_agree_opens_with_a_comparison_that_is_there(tmp_path, monkeypatch, visi
         at = visit("agree", run=run)
         assert not at.exception
         assert not [b.label for b in at.button if b.label.startswith(("Compare the seeds", "Compare the two runs"))]
+
+
+def test_the_study_page_opens_with_a_shipped_study(tmp_path, monkeypatch, visit):
+    """Every model of the form's defaults is in it, scored, and no model of another study."""
+    monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
+    at = visit("study")
+    assert not at.exception
+    table = shipped_study()
+    assert f"came with the software**: {len(table)} models" in page_text(at)
+    assert f"**{len(table)} models** in " in page_text(at)  # what Start would train
+    assert table["mcc"].between(0, 1).all()
+    assert len(at.get("plotly_chart")) >= 3
 
 
 @pytest.mark.parametrize("run", ["digits-beta-vae", "talk-vae"])
