@@ -27,6 +27,7 @@ from distributed import Client, LocalCluster
 
 from dvae_core.work import jobs
 from dvae_core.work import study as studies
+from dvae_core.work.populations import populations
 
 BAR = 1.2
 DATA = "neurons,n_neurons=30,per_segment=400"
@@ -63,7 +64,7 @@ def cpu_seconds() -> float:
 
 def study(store: Path, executor: Executor, seeds: int, epochs: int) -> bytes:
     """Do a study and return its table's file."""
-    made = studies.create(store, studies.populations([DATA], ["vae", "ivae"], (1, 2, 4, 8), seeds, epochs=epochs))
+    made = studies.create(store, populations([DATA], ["vae", "ivae"], (1, 2, 4, 8), seeds, epochs=epochs))
     *_, end = studies.perform(made, executor)
     assert end.state == "finished", end
     return (store / "table.parquet").read_bytes()

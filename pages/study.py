@@ -10,7 +10,8 @@ from dvae_core.config import ConfigError, Data
 from dvae_core.data.dataset import DataError
 from dvae_core.runs import RunError
 from dvae_core.work import study as studies
-from dvae_core.work.study import Population, Progress, Study
+from dvae_core.work.populations import Population, by_latents, populations
+from dvae_core.work.study import Progress, Study
 from pages.ui import code, controls, links, run_panel, study_views
 from pages.ui import page as ui
 
@@ -36,9 +37,7 @@ def ask_dimensions() -> None:
     try:
         data, split = controls.data_from_text(text)
         own = {} if split == "auto" else {"split": split}
-        everything = studies.by_latents(
-            data, range(1, most + 1), goal, seeds=seeds, dataset_of=controls.dataset_of, **own
-        )
+        everything = by_latents(data, range(1, most + 1), goal, seeds=seeds, dataset_of=controls.dataset_of, **own)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return
@@ -93,7 +92,7 @@ def form() -> None:
     )
     try:
         sources = [source for text in data for source in worlds_of(controls.data_from_text(text)[0], int(worlds))]
-        everything = studies.populations(
+        everything = populations(
             sources, models, sorted(betas), int(seeds), dataset_of=controls.dataset_of, epochs=int(epochs)
         )
     except (ConfigError, DataError) as error:

@@ -10,6 +10,7 @@ from dvae_core.config import Config, ConfigError, FileData
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.identify import conditions as theorem
+from dvae_core.recipes.rules import is_binary
 from dvae_core.runs import Run, RunError
 from pages.ui import code, controls, data_large, run_panel
 from pages.ui import page as ui
@@ -74,7 +75,7 @@ def form() -> None:
 def notes(config: Config, dataset: Dataset) -> None:
     """Say what the chosen likelihood and beta mean on this data."""
     likelihood, beta = config.model.likelihood, max(config.train.betas)
-    if likelihood.kind == "bernoulli" and not recipes.is_binary(dataset):
+    if likelihood.kind == "bernoulli" and not is_binary(dataset):
         st.caption(
             "x has values between 0 and 1. A Bernoulli likelihood is then a pseudo-likelihood: training works, but its "
             "ELBO bounds no log-probability of x."

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from dvae_core import recipes
 from dvae_core.config import Data, FileData, Split, data_from_text
 from dvae_core.data import readers
 from dvae_core.data.worlds import WORLDS
+from dvae_core.recipes import rules
 
 # The read settings of `FileData` that the command line offers, beside its columns x, u and z.
 READING_OPTIONS = (
@@ -32,7 +32,7 @@ def add_settings(parser: argparse.ArgumentParser, of: type, names: Iterable[str]
     for name in names:
         hint, about = hints[name], fields[name].metadata
         kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
-        default = "by the data" if name in recipes.RULES else fields[name].default
+        default = "by the data" if name in rules.HAVE_RULES else fields[name].default
         words = ": ".join(filter(None, (about["title"], about["description"])))
         how: dict[str, Any] = {"help": words if default in (None, (), "") else f"{words} (default: {default})"}
         if get_origin(hint) is Literal:

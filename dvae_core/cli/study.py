@@ -16,6 +16,7 @@ from dvae_core.config import Config, ConfigError, FileData, TrainConfig, data_to
 from dvae_core.data.worlds import WORLDS
 from dvae_core.work import jobs
 from dvae_core.work import study as studies
+from dvae_core.work.populations import Population, by_latents, populations
 
 SWEEP_OPTIONS = ("epochs", "batch", "lr", "device")
 
@@ -99,7 +100,7 @@ def _sweep(options: argparse.Namespace) -> int:
     return 0
 
 
-def _populations(data: list[Any], options: argparse.Namespace, chosen: dict[str, Any]) -> list[studies.Population]:
+def _populations(data: list[Any], options: argparse.Namespace, chosen: dict[str, Any]) -> list[Population]:
     """Return what a sweep trains: a product of models and betas, or a recording with several numbers of latents.
 
     Raises:
@@ -110,10 +111,10 @@ def _populations(data: list[Any], options: argparse.Namespace, chosen: dict[str,
         if latents is not None and len(latents) > 1:
             raise ConfigError("Several --latents are for --for axes or --for reading; name one number, or the goal.")
         chosen |= {"latents": None if latents is None else latents[0]}
-        return studies.populations(data, options.models, options.betas, options.seeds, **chosen)
+        return populations(data, options.models, options.betas, options.seeds, **chosen)
     if len(data) > 1:
         raise ConfigError("--for asks how many latents one recording has; name one --data.")
-    return studies.by_latents(data[0], latents or range(1, 5), options.goal, seeds=options.seeds, **chosen)
+    return by_latents(data[0], latents or range(1, 5), options.goal, seeds=options.seeds, **chosen)
 
 
 def _kinds_of_u(options: argparse.Namespace) -> int:

@@ -6,13 +6,14 @@ import distributed
 import pytest
 
 from dvae_core.work import study as studies
+from dvae_core.work.populations import populations
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 DATA = ["neurons,n_neurons=10,per_segment=40"]
 
 
 def test_a_study_on_two_dask_workers_equals_one_at_home(tmp_path):
-    everything = studies.populations(DATA, ["vae", "ivae"], (1, 2, 4, 8), 8, epochs=2)
+    everything = populations(DATA, ["vae", "ivae"], (1, 2, 4, 8), 8, epochs=2)
     assert sum(p.config.members for p in everything) == 64
     with ThreadPoolExecutor(1) as here:
         *_, end = studies.perform(studies.create(tmp_path / "home", everything), here)

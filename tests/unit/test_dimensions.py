@@ -11,6 +11,7 @@ from dvae_core.cli import main
 from dvae_core.cli.options import whole_numbers
 from dvae_core.config import ConfigError, TrackData
 from dvae_core.work import study as studies
+from dvae_core.work.populations import by_latents
 
 
 def found(latents: int, bound: float, least: float, spread: float = 0.01) -> Dimension:
@@ -52,12 +53,12 @@ def test_the_figure_marks_what_is_stable_and_what_is_chosen():
 
 
 def test_the_populations_differ_in_their_latents_alone():
-    made = studies.by_latents(TrackData(), (1, 2, 4), "reading", seeds=3)
+    made = by_latents(TrackData(), (1, 2, 4), "reading", seeds=3)
     assert [p.config.model.latents for p in made] == [1, 2, 4]
     assert len({dataclasses.replace(p.config.model, latents=1) for p in made}) == 1
     assert all(p.config.train.seeds == (0, 1, 2) and p.config.model.student for p in made)
     with pytest.raises(ConfigError, match="states no sampling rate"):
-        studies.by_latents("sources", (1, 2), "reading")
+        by_latents("sources", (1, 2), "reading")
 
 
 def test_a_sweep_over_latents_ends_with_the_sentence(tmp_path, capsys):

@@ -21,7 +21,7 @@ from dvae_core.config import (
 )
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
-from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe
+from dvae_core.recipes import RECIPES, SHIPPED, TITLES, for_dataset, recipe, rules
 from dvae_core.training.train import train
 from tests.helpers import scores_of, trained_run
 
@@ -94,37 +94,37 @@ GREY, BLACK_AND_WHITE = np.arange(256), np.array([0, 255])
 @pytest.mark.parametrize(
     ("rule", "dataset", "model", "expected"),
     [
-        (recipes.default_noise, table(), PLAIN, GaussianLikelihood(noise="scalar")),
-        (recipes.default_noise, table(), REFINED, GaussianLikelihood(noise="dimension")),
-        (recipes.default_noise, table(), LIFTED, GaussianLikelihood(noise="scalar")),
-        (recipes.default_noise, pictures(16, GREY), REFINED, GaussianLikelihood(noise="fixed", std=0.2)),
-        (recipes.default_net, table(), PLAIN, MlpNet()),
-        (recipes.default_net, table(), REFINED, MlpNet(hidden=48, encoder_hidden=96)),
-        (recipes.default_net, pictures(32, GREY), PLAIN, ConvNet()),
-        (recipes.default_net, pictures(32, GREY), REFINED, MlpNet(hidden=128, activation="relu")),
-        (recipes.default_net, pictures(16, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),
-        (recipes.default_net, pictures(40, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),  # 40 is no 16 x 2^k
-        (recipes.default_preprocess, table(), PLAIN, "whiten"),
-        (recipes.default_preprocess, table(), REFINED, "whiten"),
-        (recipes.default_preprocess, table(), LIFTED, "standardise"),
-        (recipes.default_preprocess, table(20, 501), PLAIN, "standardise"),
-        (recipes.default_preprocess, table(), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
-        (recipes.default_preprocess, pictures(16, GREY), PLAIN, "centre"),
-        (recipes.default_preprocess, pictures(16, GREY), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
-        (recipes.default_steps, table(), PLAIN, 3000),
-        (recipes.default_steps, table(), REFINED, 3 * 750),
-        (recipes.default_steps, table(), LIFTED, 2 * 750 * 1.25),
-        (recipes.default_batch, table(), PLAIN, 100),
-        (recipes.default_batch, table(40), PLAIN, 16),
-        (recipes.default_batch, table(5000), PLAIN, 256),
-        (recipes.default_batch, table(5000), REFINED, 128),
-        (recipes.default_lr, table(), PLAIN, 5e-3),
-        (recipes.default_lr, table(), REFINED, 1e-2),
-        (recipes.default_lr, table(), LIFTED, 1.5e-2),
-        (recipes.default_lr, pictures(16, GREY), LIFTED, 2e-3),
-        (recipes.default_optimiser, table(), PLAIN, "adam"),
-        (recipes.default_optimiser, table(), REFINED, "muon"),
-        (recipes.default_optimiser, pictures(16, GREY), REFINED, "adam"),
+        (rules.default_noise, table(), PLAIN, GaussianLikelihood(noise="scalar")),
+        (rules.default_noise, table(), REFINED, GaussianLikelihood(noise="dimension")),
+        (rules.default_noise, table(), LIFTED, GaussianLikelihood(noise="scalar")),
+        (rules.default_noise, pictures(16, GREY), REFINED, GaussianLikelihood(noise="fixed", std=0.2)),
+        (rules.default_net, table(), PLAIN, MlpNet()),
+        (rules.default_net, table(), REFINED, MlpNet(hidden=48, encoder_hidden=96)),
+        (rules.default_net, pictures(32, GREY), PLAIN, ConvNet()),
+        (rules.default_net, pictures(32, GREY), REFINED, MlpNet(hidden=128, activation="relu")),
+        (rules.default_net, pictures(16, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),
+        (rules.default_net, pictures(40, GREY), PLAIN, MlpNet(hidden=128, activation="relu")),  # 40 is no 16 x 2^k
+        (rules.default_preprocess, table(), PLAIN, "whiten"),
+        (rules.default_preprocess, table(), REFINED, "whiten"),
+        (rules.default_preprocess, table(), LIFTED, "standardise"),
+        (rules.default_preprocess, table(20, 501), PLAIN, "standardise"),
+        (rules.default_preprocess, table(), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
+        (rules.default_preprocess, pictures(16, GREY), PLAIN, "centre"),
+        (rules.default_preprocess, pictures(16, GREY), ModelConfig(likelihood=PoissonLikelihood()), "standardise"),
+        (rules.default_steps, table(), PLAIN, 3000),
+        (rules.default_steps, table(), REFINED, 3 * 750),
+        (rules.default_steps, table(), LIFTED, 2 * 750 * 1.25),
+        (rules.default_batch, table(), PLAIN, 100),
+        (rules.default_batch, table(40), PLAIN, 16),
+        (rules.default_batch, table(5000), PLAIN, 256),
+        (rules.default_batch, table(5000), REFINED, 128),
+        (rules.default_lr, table(), PLAIN, 5e-3),
+        (rules.default_lr, table(), REFINED, 1e-2),
+        (rules.default_lr, table(), LIFTED, 1.5e-2),
+        (rules.default_lr, pictures(16, GREY), LIFTED, 2e-3),
+        (rules.default_optimiser, table(), PLAIN, "adam"),
+        (rules.default_optimiser, table(), REFINED, "muon"),
+        (rules.default_optimiser, pictures(16, GREY), REFINED, "adam"),
     ],
 )
 def test_a_rule_decides_what_is_left_open(rule, dataset, model, expected):
@@ -133,20 +133,20 @@ def test_a_rule_decides_what_is_left_open(rule, dataset, model, expected):
 
 def test_likelihood_and_posterior_follow_the_kind_of_data():
     counts = Dataset("counts", np.random.default_rng(0).poisson(3, (50, 4)))
-    kinds = {recipes.default_likelihood(d): recipes.default_posterior(d) for d in (table(), counts)}
+    kinds = {rules.default_likelihood(d): rules.default_posterior(d) for d in (table(), counts)}
     assert kinds == {"gaussian": "full", "poisson": "full"}
-    assert recipes.default_likelihood(pictures(16, GREY)) == "gaussian"
-    assert recipes.default_likelihood(pictures(16, BLACK_AND_WHITE)) == "bernoulli"
-    assert recipes.default_posterior(pictures(16, GREY)) == "diagonal"
+    assert rules.default_likelihood(pictures(16, GREY)) == "gaussian"
+    assert rules.default_likelihood(pictures(16, BLACK_AND_WHITE)) == "bernoulli"
+    assert rules.default_posterior(pictures(16, GREY)) == "diagonal"
 
 
 def test_u_that_moves_the_means_takes_more_steps_than_lifting():
     labels = np.arange(1000) % 2
     data = table(u=labels, u_labels=("a", "b"))
     moved = Dataset("moved", (data.x + 3 * labels[:, None]).astype(np.float32), u=labels, u_labels=("a", "b"))
-    assert recipes.default_steps(data, REFINED) == 3 * 750
-    assert recipes.default_steps(moved, REFINED) == 3 * 750 * 2.5
-    assert recipes.default_steps(moved, LIFTED) == 2 * 750 * 2.5
+    assert rules.default_steps(data, REFINED) == 3 * 750
+    assert rules.default_steps(moved, REFINED) == 3 * 750 * 2.5
+    assert rules.default_steps(moved, LIFTED) == 2 * 750 * 2.5
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [({"batch": 100}, 300), ({"batch": 1}, 10), ({"batch": 1000}, 400)])

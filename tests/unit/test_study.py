@@ -18,13 +18,14 @@ from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
 from dvae_core.runs.given import from_latents
 from dvae_core.work import study as studies
+from dvae_core.work.populations import Population, populations
 from tests.helpers import scores_of
 
 SMALL = "sources,per_segment=40,segments=3"
 
 
-def small(seeds: int = 2, betas: tuple[float, ...] = (1, 4)) -> list[studies.Population]:
-    return studies.populations([SMALL], ["vae", "ivae"], betas, seeds, epochs=1, batch=32)
+def small(seeds: int = 2, betas: tuple[float, ...] = (1, 4)) -> list[Population]:
+    return populations([SMALL], ["vae", "ivae"], betas, seeds, epochs=1, batch=32)
 
 
 class Here(Executor):
@@ -58,12 +59,12 @@ def test_betas_and_seeds_are_members_of_one_population():
     vae, ivae = small()
     assert (vae.config.train.betas, vae.config.train.seeds) == ((1, 1, 4, 4), (0, 1, 0, 1))
     assert (vae.config.prior.kind, ivae.config.prior.kind) == ("standard", "conditional")
-    split = studies.populations([SMALL], ["vae"], (1, 2, 4), 6)
+    split = populations([SMALL], ["vae"], (1, 2, 4), 6)
     assert [p.config.train.betas for p in split] == [(1.0,) * 6 + (2.0,) * 6, (4.0,) * 6]  # 16 members at most
 
 
 def test_a_model_may_carry_settings():
-    default, diagonal = studies.populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
+    default, diagonal = populations([SMALL], ["vae", "vae,posterior=diagonal,latents=3"], (1,), 1)
     assert (default.config.model.posterior, diagonal.config.model.posterior) == ("gauss-newton", "diagonal")
     assert diagonal.config.model.latents == 3
 
@@ -74,7 +75,7 @@ def test_a_model_may_carry_settings():
 )
 def test_a_study_that_makes_no_sense_is_refused(models, said):
     with pytest.raises(ConfigError, match=said):
-        studies.populations([SMALL], models, (1,), 1)
+        populations([SMALL], models, (1,), 1)
 
 
 def test_one_row_a_model_with_its_scores(finished):
@@ -194,7 +195,7 @@ def test_data_as_text_comes_back():
 
 def test_populations_of_any_configs_make_a_study(finished, tmp_path):
     config = dataclasses.replace(finished.populations[0].config, data=SourcesData(segments=3, per_segment=45))
-    study = studies.create(tmp_path / "own", [studies.Population("mine", "vae", config)])
+    study = studies.create(tmp_path / "own", [Population("mine", "vae", config)])
     assert Config.from_json(study.populations[0].config.to_json()) == config
     for _ in studies.perform(study, Here()):
         pass
