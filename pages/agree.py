@@ -1,4 +1,4 @@
-"""Chapter 3, without true factors: do the seeds agree, up to which map, and what agreement does not show."""
+"""Chapter 3, without true factors: up to which map do the seeds agree, and what does agreement not show?"""
 
 import streamlit as st
 
@@ -43,7 +43,7 @@ def first_shown(run: Run, same: list[str]) -> str:
 ui.start(
     "agree",
     "Do the seeds agree?",
-    "No true factors needed: train several seeds and ask up to what their latents are the same.",
+    "No true factors needed: train several seeds and measure up to which map their latents agree.",
     maths=MATHS,
 )
 try:

@@ -92,7 +92,7 @@ def lab(names: tuple[str, str], run: Run | None, member: int) -> None:
         with cell:
             ui.plot(figures.stage(points, found.z, title=title, axis=axis, limit=DRAWN), key=f"any_prior.{key}")
     st.caption(
-        "Hue and symbol: the quarter of the plane where a point starts; each point keeps its own through all panels. "
+        "Hue and symbol show the quarter of the plane where a point starts, and stay with the point in all panels. "
         f"{DRAWN:,} of {POINTS:,} points are drawn; histograms and tests use all."
     )
     explain(verdict, matrices.rotation_matrix(2, angle), angle)
@@ -125,7 +125,7 @@ def explain(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
 ui.start(
     "any_prior",
     "Any prior",
-    "“So use a non-Gaussian prior?” **Any factorial prior can be turned**, by way of the Gaussian.",
+    "“So use a non-Gaussian prior?” **Any factorial prior can be rotated**: map it to a Gaussian, turn, map it back.",
     maths=MATHS,
 )
 try:

@@ -1,4 +1,4 @@
-"""Chapter 4: what tells the axes without u? One dial, and for each idea the nats of log p that a turn costs."""
+"""Chapter 4: what determines the axes without u? One dial, and for each idea the nats of log p that a turn costs."""
 
 import streamlit as st
 

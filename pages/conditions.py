@@ -45,7 +45,7 @@ def checklist(run: Run, found: Conditions, lights: list[theorem.Light]) -> None:
 
 
 def measured(run: Run) -> None:
-    """Say beside the theorem what the seeds were found to agree up to; that needs no theorem."""
+    """Show beside the theorem up to which map the seeds agree, which is measured and needs no theorem."""
     if run.config.members < 2:
         return
     found = agreement.Agreement.load(run, agreement.file_name())
@@ -95,7 +95,7 @@ def collapse(run: Run, found: Conditions, member: int) -> None:
     worst = max(shares)
     if worst > theorem.REPEATS_U:
         st.warning(
-            f"u explains {worst:.1%} of a latent: it repeats u and says little of its own.", icon=":material/warning:"
+            f"u explains {worst:.1%} of a latent: it repeats u and adds little of its own.", icon=":material/warning:"
         )
     rows = ["| | " + " | ".join(f"z{i + 1}" for i in range(len(shares))) + " |", "|---" * (len(shares) + 1) + "|"]
     rows.append("| Var(E[mean\\|u]) / Var(mean), latents | " + " | ".join(f"{s:.2f}" for s in shares) + " |")

@@ -29,7 +29,7 @@ CHAPTERS = [
     (
         "bend",
         "Without u",
-        "Time, or a straight world, can take the place of u. What each of them is worth is counted in nats.",
+        "Time, or a linear generator, can replace u. Nats measure how much each of them helps.",
         "See what bends the curve",
     ),
 ]
@@ -78,7 +78,7 @@ def your_runs() -> None:
 
 
 def device_of(run: Run) -> str:
-    """Return the device that the run's worker reported; the server does not ask itself, since that needs torch."""
+    """Return the device that the run's worker reported; the server cannot look, because that needs torch."""
     try:
         return run.status().device
     except RunError:
@@ -94,7 +94,7 @@ run = hero()
 toy, mine = st.columns([3, 1], gap="large")
 with toy:
     if run is None:
-        st.info("No trained model is here yet. Train one: it takes about half a minute.", icon=":material/info:")
+        st.info("There is no trained model yet. Training one takes about half a minute.", icon=":material/info:")
     else:
         moving(run)
 with mine:

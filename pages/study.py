@@ -169,7 +169,7 @@ def header(study: Study, progress: Progress) -> None:
         st.warning(f"{progress.problem} Resume tries again.", icon=":material/warning:")
 
 
-ui.start("study", "Run a study", "Many models, many seeds, one table: what decides a score: the model, β, or luck?")
+ui.start("study", "Run a study", "Many models, many seeds, one table. What decides a score: the model, β or luck?")
 settings, shown = st.columns([1, 2], gap="large")
 with settings:
     question = ui.choice(st.segmented_control, "Question", list(QUESTIONS), param="ask", show=QUESTIONS.__getitem__)

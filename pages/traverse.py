@@ -21,7 +21,7 @@ MATHS = r"""$$z \sim p(z), \qquad x \sim p_\theta(x|z), \qquad \text{drawn: } \m
 
 $$\mathcal{L} = \mathrm{E}_{q_\phi(z|x)}[-\log p_\theta(x|z)] + \beta\,\mathrm{KL}(q_\phi(z|x)\,\|\,p(z))$$
 
-Latents stand in the order of their KL to the prior. Below 0.01 nats a latent says nothing about x: it is dead."""
+Latents are sorted by their KL to the prior. A latent below 0.01 nats carries no information about x: it is dead."""
 GIVEN_Z = {"mean": "The mean of x", "draw": "One draw of x"}
 RANGES = {"prior": "Prior ± 3 sd", "posterior": "Posterior 1–99 %", "data": "Posterior min–max"}
 

@@ -13,7 +13,7 @@ from dvae_core.metrics.score import is_constant
 from dvae_core.runs import Run
 
 Computation: TypeAlias = Generator[float, None, Mapping[str, Any]]
-"""An analysis at work: it yields the fraction done, 0..1, writes its file into the run, and returns what it wrote."""
+"""A running analysis: it yields the fraction done, 0..1, writes its file into the run, and returns what it wrote."""
 
 
 def alive_latents(latents: Mapping[str, np.ndarray]) -> Bool[np.ndarray, "p d"]:

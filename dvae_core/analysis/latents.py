@@ -22,7 +22,7 @@ def held_out(run: Run) -> dict[str, np.ndarray]:
 def latent_table(run: Run, member: int) -> list[dict[str, Any]]:
     """Return the member's latents by decreasing KL: index (0-based), label ("z1"), kl (nats), dead (kl < 0.01).
 
-    Imported latents whose KL is not known have NaN, stand in their own order, and are dead if they do not vary.
+    Imported latents whose KL is not known have NaN, keep their own order, and are dead if they do not vary.
     """
     latents = held_out(run)
     if "kl_latent" not in latents:

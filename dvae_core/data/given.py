@@ -113,7 +113,7 @@ def positions(came: Shaped[np.ndarray, " n"], wanted: Shaped[np.ndarray, " m"], 
     """Return for each wanted row its position among those that came: by name, by number, or by time.
 
     Raises:
-        DataError: If a row is missing, or if names stand on one side and numbers on the other.
+        DataError: If a row is missing, or if one side has names and the other numbers.
     """
     texts = (came.dtype.kind in "US", wanted.dtype.kind in "US")
     if texts[0] != texts[1]:
@@ -200,7 +200,7 @@ def read_latents(
 
     Arrays (.npz, .npy, HDF5, AnnData): `mu_z` [seed, n, d] or [n, d], or the array named `key`; of AnnData the only
     entry of `.obsm`. Tables (.csv, .parquet): the columns z1, z2, ..., or all numbers that are nothing else; a column
-    `seed` separates the seeds. Beside them may stand `u`, `z` or `z_true`, `x`, `std_z`, `held_out`, and the rows'
+    `seed` separates the seeds. The file may also hold `u`, `z` or `z_true`, `x`, `std_z`, `held_out`, and the rows'
     `row`, `time` or `name`.
 
     Args:

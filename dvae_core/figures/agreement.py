@@ -44,7 +44,7 @@ def agreement_map(
     """
     P = len(mcc)
     if P < 2:
-        return sentence("One member has nobody to agree with.")
+        return sentence("A single member has no other to agree with.")
     two = len(np.unique(of)) > 1
     brief = [name.removeprefix("seed ") for name in names]
     labels = [

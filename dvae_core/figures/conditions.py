@@ -57,7 +57,7 @@ def singular_values(
     if learned is None:
         title = f"The world's λ(u) spans {int((np.asarray(true) > LEAST_NATS).sum())} directions; this prior has no λ"
     elif chance is None:
-        title = f"λ(u) has {needed} directions; too few rows tell them from noise"
+        title = f"λ(u) has {needed} directions; there are too few rows to distinguish them from noise"
     else:
         above = int((learned[: len(chance)] > chance[: len(learned)]).sum())
         title = f"λ(u) exceeds chance in {above} of {needed} directions"

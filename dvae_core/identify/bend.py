@@ -25,7 +25,7 @@ from dvae_core.identify.linear_gaussian import refitted_gap
 from dvae_core.identify.matrices import turned
 
 ANGLES = (0.0, 7.5, 15.0, 22.5, 30.0, 37.5, 45.0, 52.5, 60.0, 67.5, 75.0, 82.5, 90.0)
-FLAT = 0.005  # nats: the negative controls lie below, and so does nothing that has ever told the axes
+FLAT = 0.005  # nats: all negative controls lie below it, and nothing that has ever determined the axes does
 FAINT = 0.04  # nats: time failed at .02, also after 2,400 steps; u seen worked at .056, and all that was tried above
 STARTS = 4  # of EM, at the first angle
 Kind = Literal["laplace", "uniform", "bimodal"]
@@ -56,7 +56,7 @@ class Bend:
 
     @property
     def state(self) -> Literal["flat", "faint", "bent"]:
-        """Whether the curve tells the axes: not at all, too little for any training that was tried, or enough."""
+        """Whether the curve determines the axes: not at all, too little for any training that was tried, or enough."""
         return "flat" if self.most < FLAT else "faint" if self.most < FAINT else "bent"
 
 

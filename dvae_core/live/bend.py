@@ -48,11 +48,11 @@ class Slider:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Idea:
-    """One curve: an assumption that may tell the axes.
+    """One curve: an assumption that may determine the axes.
 
     Attributes:
         name: In the list.
-        says: What it claims; it stands there only while the curve bends.
+        says: What it claims; shown only while the curve bends.
         kind: "pairs" (two sliders, the coefficients) and "segments" (one slider, the strength of u) are closed forms,
             as in `dvae_core.identify.bend`; "grid" has one curve for each combination of its sliders' stops.
         role: Its colour.

@@ -43,7 +43,7 @@ class ExplorerState:
     """What an explorer shows.
 
     What is drawn depends on the plan: a picture (x_shape), a point in a plane with the curve that the latent moved last
-    sweeps (d_x = 2), otherwise bars, or a raster of rates for counts. Under it stands a filmstrip of all latents.
+    sweeps (d_x = 2), otherwise bars, or a raster of rates for counts. Below it is a filmstrip of all latents.
 
     Attributes:
         latents: What to show, in this order: {"index": 0-based, "label": "z1", "kl": nats or None, "dead": bool}.

@@ -32,7 +32,7 @@ def stuck(
     finite = np.isfinite(elbo)
     for m in np.nonzero(finite)[0].tolist():
         if betas[m] <= 1 and (kl_latent[m] < DEAD_NATS).all():
-            found[m] = "none of its latents carries anything"
+            found[m] = "none of its latents carries any information"
     for beta in sorted(set(betas)):
         peers = np.nonzero(finite & (np.asarray(betas) == beta))[0]
         if len(peers) < FEWEST:

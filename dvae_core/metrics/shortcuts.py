@@ -77,9 +77,7 @@ def u_only(
     is_tested = stretches >= FEWEST_STRETCHES or memory < NO_SERIES
     counted = np.where(p_value < SIGNIFICANCE, own, 0.0) if is_tested else np.maximum(own, 0.0)
     if not is_tested:
-        note += (
-            f" The held-out rows are {stretches:.0f} independent stretches, too few for a test: counted as it stands."
-        )
+        note += f" The held-out rows are {stretches:.0f} independent stretches, too few to test."
     nothing = [f"{i + 1}" for i in np.flatnonzero(counted == 0)]
     if len(nothing) == len(own):
         note += " u moves the mean of no factor, as far as the held-out rows can tell: 0 by definition."

@@ -1,6 +1,6 @@
 """Latents of different sessions, compared by what u does to them: no row and no neuron need be common.
 
-The signature of a latent is its mean and its log standard deviation in every cell of u. A prior whose means stand still
+The signature of a latent is its mean and its log standard deviation in every cell of u. A prior whose means do not move
 leaves all of its order in the second half, and the sign of the latent free.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from dvae_core.metrics.matching import assign
 
 FEWEST_ROWS = 5  # in a cell; the log deviation of fewer is mostly chance
-MOVES = 0.05  # share of a latent's variance that its means given u explain, from which its sign can be told
+MOVES = 0.05  # share of a latent's variance that its means given u explain, above which its sign can be determined
 MOST_ORDERED = 6  # latents whose every order is tried
 
 
@@ -79,7 +79,7 @@ class Order:
 
     Attributes:
         best: For each latent of the first, its partner in the best order.
-        in_order: Mean likeness of the latents taken one by one as they stand.
+        in_order: Mean likeness of the latents, one by one in their present order.
         matched: Mean likeness in the best order.
         next: Mean likeness in the best order that is not theirs; NaN for one latent or more than six.
     """

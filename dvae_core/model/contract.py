@@ -92,7 +92,7 @@ def named(path: str) -> Any:
     allowed = [part.strip() for part in os.environ.get(ALLOWED, "").split(",")]
     if path not in allowed:
         raise ConfigError(
-            f"{path} is code that this computer was not told to run; if you trust it, set {ALLOWED}={path} and start "
+            f"{path} is code that this computer is not allowed to run; if you trust it, set {ALLOWED}={path} and start "
             "again."
         )
     module, _, name = path.partition(":")

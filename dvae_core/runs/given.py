@@ -145,7 +145,7 @@ def from_latents(
         u: Labels [n] (text or whole numbers that repeat) or numbers [n, d_u], if there is no `data`.
         z: True factors [n, d_z], if there is no `data`.
         x: Data [n, d_x], if there is no `data`; the reference lines PCA and FastICA need it.
-        rows: Each row's number or time in `data`; a pandas index serves too.
+        rows: Each row's number or time in `data`; a pandas index also works.
         std_z: Standard deviations of the latents [p, n, d].
         held_out: Which rows the model was not fitted on [n]; drawn by `split_how` if it is not known.
         encoder: Latents [p, n, d] that have not seen u, for decoding u; `mu_z` by default.

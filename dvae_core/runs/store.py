@@ -146,7 +146,7 @@ def delete(run: Run) -> None:
     except RunError:
         busy = run.is_locked()  # a broken run can still be deleted
     if busy:
-        raise BusyError(f"{run.title} is at work; stop it first.")
+        raise BusyError(f"{run.title} is still running; stop it first.")
     gone = run.path.with_name(f".gone-{secrets.token_hex(6)}")
     with os_errors_as_run_errors(run, "delete"):
         run.path.rename(gone)  # hidden first, so that a list never shows half of it

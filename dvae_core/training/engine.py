@@ -104,7 +104,7 @@ class Batches:
     """Gathers each member's batch from tensors that live on the device, in the member's own order.
 
     `stretch` numbers the contiguous stretches of the data (`data.windows.stretches`), if the model needs their order.
-    With a prior over pairs an example is two neighbouring rows, which stand next to each other in the batch.
+    With a prior over pairs an example is two neighbouring rows, which are next to each other in the batch.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ T = TypeVar("T")
 CHECKPOINT_SECONDS = float(os.environ.get("DVAE_CHECKPOINT_SECONDS", "10"))
 LIVE_SECONDS = 1.0
 SHARE = 20  # live latents, checkpoints and held-out bounds may each take at most 1 / SHARE of the time
-STATUS_SECONDS = 0.2  # nobody reads faster than this, and each status is a file flushed to disk
+STATUS_SECONDS = 0.2  # people read no faster than this, and each status is a file flushed to disk
 LOOK_SECONDS = 0.1  # between two checks for STOP
 START_NUMBERS = 2**24  # of x, for whitening and initialisation; larger data is thinned evenly
 

@@ -1,7 +1,7 @@
 """A study: the product of data sets, models, betas and seeds, trained as populations and scored into one table.
 
-    study.json       its definition: for every population its data, model and whole Config
-    state.json       how long it has been at work, and which errors occurred
+    study.json       its definition: the data, model and complete Config of every population
+    state.json       how long it has run, and which errors occurred
     table.parquet    one row per model: data, model, beta, seed, failed, stuck, and every score
     STOP, .lock      STOP: present when a stop was requested; .lock: held by the process that hands out the work
 
@@ -144,7 +144,7 @@ class Study:
         )
 
     def _part(self, population: Population) -> tuple[float, float, bool]:
-        """Return the share of a population that is done, its seconds of training, and whether it is at work."""
+        """Return the share of a population that is done, its seconds of training, and whether it is running."""
         run = self.run(population)
         if not (run.path / "config.json").is_file():
             return 0.0, 0.0, False
@@ -256,7 +256,7 @@ def create(
     }  # fmt: skip
     if (path / "study.json").exists():
         if [p.run_id for p in study.populations] != [p.run_id for p in everything]:
-            raise RunError(f"{path} holds another study; choose another folder, or resume that one as it was begun.")
+            raise RunError(f"{path} holds another study; choose another folder, or resume it with its own settings.")
         if study._tree().get("full") == full:
             return study
     try:
@@ -299,7 +299,7 @@ def perform(study: Study, executor: Executor, *, should_stop: Callable[[], bool]
         with locked(study.path / ".lock"):
             yield from _perform(study, executor, should_stop)
     except LockedError as error:
-        raise RunError(f"{study.title} is at work already.") from error
+        raise RunError(f"{study.title} is already running.") from error
     except OSError as error:
         raise RunError(f"{study.title} cannot continue: {files.os_error_message(error)}") from error
     yield study.status()  # no process holds it now: finished or stopped
@@ -333,7 +333,7 @@ def _perform(study: Study, executor: Executor, should_stop: Callable[[], bool]) 
                 if (error := future.exception()) is not None:
                     _note(study, population, name, error)
                 elif name == "train" and study.run(population).status().state == "finished":
-                    waiting.insert(0, population)  # next it is to be scored
+                    waiting.insert(0, population)  # it is scored next
             if ended:
                 _write(study)
             yield study.status()
@@ -399,7 +399,7 @@ def start(study: Study) -> None:
     """
     with _guard:
         if study.is_running():
-            raise RunError(f"{study.title} is at work already.")
+            raise RunError(f"{study.title} is already running.")
         begun = threading.Event()
         threading.Thread(target=_drive, args=(study, begun), daemon=True, name="dvae-study").start()
         begun.wait(5)

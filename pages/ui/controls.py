@@ -77,7 +77,7 @@ def edit(of: T, names: Sequence[str], *, prefix: str, columns: int = 2) -> T:
     """Show the named fields of a settings dataclass in columns and return it with the user's choices."""
     chosen = {}
     for i, name in enumerate(names):
-        if i % columns == 0:  # the last field of an odd number takes the whole width: no hole beside it
+        if i % columns == 0:  # the last field of an odd number spans both columns, so no gap is left
             cells = st.columns(columns) if i + 1 < len(names) else [st.container()]
         with cells[i % columns]:
             chosen[name] = field(of, name, key=f"{prefix}.{name}")
@@ -232,7 +232,7 @@ def free_prior_form(dataset: Dataset, key: str) -> Prior:
         "Prior p(z)", [name for name in FREE_PRIORS if in_order or name != "time"],
         format_func=FREE_PRIORS.__getitem__, key=f"{key}.prior", persist_state="session",
         help="N(0, I) leaves the axes free. Over time: pairs of neighbouring rows, in which latents whose memories "
-        "differ can be told apart. A mixture: in theory as good as a hidden u, in practice hard to find",
+        "differ can be distinguished. A mixture: in theory as good as a hidden u, in practice hard to find",
     )  # fmt: skip
     of_it = {"time": ["innovations", "shuffle"], "mixture": ["components"]}.get(name, [])
     return edit(recipes.WITHOUT_U[name](), of_it, prefix=f"{key}.{name}", columns=max(len(of_it), 1))
@@ -337,7 +337,7 @@ def train_form(
     if shared is None:
         with left if model == "beta-vae" else right:
             m = edit(m, ["latents"], prefix=key, columns=1)
-    # An even number of fields stands in two columns and the last of an odd number across both, so no hole is left.
+    # Fields are laid out in two columns; the last of an odd number spans both, so no gap is left.
     cell = right if model == "beta-vae" or shared else left if model == "ivae" else st.container()
     kind = cell.selectbox(
         "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),

@@ -67,7 +67,7 @@ CHAPTERS: dict[str, list[Page]] = {
     ],
     "4 · Without u": [
         Page(
-            "bend", "What bends the curve?", ":material/ssid_chart:", "What else tells the axes, and by how many nats."
+            "bend", "What bends the curve?", ":material/ssid_chart:", "What else fixes the axes, and by how many nats."
         ),
     ],
     "Workbench": [

@@ -254,7 +254,7 @@ def test(run: Run, M: Any) -> None:
 def guess(
     run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
 ) -> None:
-    """Ask which of two unlabelled models is the true one, then explain that nobody can know."""
+    """Ask which of two unlabelled models is the true one, then explain that no one can know."""
     if not is_plain(run):
         st.info(
             "This question is about the prior N(0, I). With another prior, see the curve. Pick a plain VAE for this "

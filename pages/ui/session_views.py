@@ -29,7 +29,7 @@ def show(run: Run) -> None:
     st.caption(
         f"Alike: correlation of means and log deviations over {found.cells} cells of u, at the better sign. Bounds are "
         f"held-out, in nats a row: {found.elbo:.2f} with the shared prior, {found.own_elbo:.2f} with its own. With a "
-        f"prior of its own, latents would be alike at {found.own_in_order:.2f} as they stand and at "
+        f"prior of its own, latents would be alike at {found.own_in_order:.2f} in their present order and at "
         f"{found.own_matched:.2f} after matching."
     )
 

@@ -45,7 +45,7 @@ def test_bounds_are_compared_among_equals():
 
 def test_dead_and_failed_members():
     dead = ALIVE * np.where(np.arange(8) == 2, 1e-3, 1.0)[:, None]
-    assert stuck(BOUNDS, dead, (1.0,) * 8) == {2: "none of its latents carries anything"}
+    assert stuck(BOUNDS, dead, (1.0,) * 8) == {2: "none of its latents carries any information"}
     assert stuck(BOUNDS, dead, (8.0,) * 8) == {}  # a large beta may rightly kill all
     failed = BOUNDS.copy()
     failed[2] = np.nan

@@ -153,7 +153,7 @@ def test_two_cannot_be_at_work_on_one_study(tmp_path):
     first = studies.perform(study, Here())
     next(first)
     assert study.status().state == "running"
-    with pytest.raises(RunError, match="at work already"):
+    with pytest.raises(RunError, match="already running"):
         next(studies.perform(study, Here()))
     first.close()
     assert not study.is_running()

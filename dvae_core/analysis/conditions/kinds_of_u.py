@@ -1,4 +1,4 @@
-"""Which u is enough? Small populations trained on one world after another, and what each recovered of it.
+"""Which u is enough? Small populations are trained on one world after another and scored.
 
 Every kind of u is tried on several worlds (data seeds: other factors, moved by u in other ways, and another mixing), so
 that error bars run over worlds. The seeds are not chosen.

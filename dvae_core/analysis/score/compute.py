@@ -176,7 +176,7 @@ def _of_given(run: Run) -> Codes:
             named = ", ".join(f"z{k + 1}" for k in copies)
             notes.append(
                 f"Seed {run.config.train.seeds[m]}: u explains {share[copies].min():.1%} or more of {named}, which "
-                "repeats u and says little of its own."
+                "repeats u and adds little of its own."
             )
 
     def floors(varies: np.ndarray) -> dict[str, metrics.Score | None]:

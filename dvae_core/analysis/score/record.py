@@ -61,7 +61,7 @@ class Scores(TreeRecord):
         notes: Sentences about this computation.
         held_out_rows: Number of rows that were scored.
         split: How they were held out.
-        codes: What was scored, in words.
+        codes: A description of what was scored.
         scikit_learn: The version that computed the reference lines.
     """
 

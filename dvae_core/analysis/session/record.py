@@ -1,4 +1,4 @@
-"""What came of training a new session against the prior of a run, and the sentences that go with it. No torch."""
+"""The result of training a new session against the prior of a run, and sentences about it. No torch."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Session(TreeRecord):
         cells: Cells of u in which both sessions have rows enough.
         likeness: Correlation of the signatures (`metrics.signature`) of each latent of the other run with each here.
         best: For each latent of the other run, its partner in the best order.
-        in_order: Mean likeness of the latents as they stand.
+        in_order: Mean likeness of the latents in their present order.
         matched: Mean likeness in the best order.
         next: Mean likeness in the best other order; None if there is none, or too many latents to try every order.
         own_in_order: in_order of a population that trained a prior of its own on this session.

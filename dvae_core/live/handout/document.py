@@ -1,7 +1,7 @@
 """A page in one file: its text, the components on it, their decoders, and the script and styles that they need.
 
 Every text is escaped here, so titles, names and notes cannot become HTML. A content security policy in the file forbids
-any network request, and any script but the one that stands in it.
+any network request, and any script but its own.
 """
 
 import base64
@@ -72,7 +72,7 @@ Part = str | Live | Chart | Rows | Facts
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it. With a question, an answer must be chosen before the parts appear.
+    """A heading and its contents. With a question, an answer must be chosen before the parts appear.
 
     Attributes:
         title: The heading, "" for none; with a question, it is revealed with the parts.
@@ -202,7 +202,7 @@ def decoder(plan: Plan, z: Sequence[np.ndarray]) -> Decoder:
 def _section(section: Section, live: list[Live]) -> str:
     heading = f"<h2>{html.escape(section.title)}</h2>" if section.title else ""
     chapter = f'<p class="chapter">{html.escape(section.chapter)}</p>' if section.chapter else ""
-    groups = itertools.groupby(section.parts, key=lambda part: isinstance(part, Chart))  # charts stand side by side
+    groups = itertools.groupby(section.parts, key=lambda part: isinstance(part, Chart))  # charts go side by side
     texts = ("".join(_part(part, live) for part in group) for _, group in groups)
     parts = "".join(f'<div class="charts">{text}</div>' if text.startswith("<figure") else text for text in texts)
     if not section.question:

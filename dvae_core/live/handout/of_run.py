@@ -182,8 +182,8 @@ def _drag(run: Run, plan: Plan, shown: int, at: int, with_examples: bool) -> Sec
     ]
     words = "Move one latent and watch what changes. Does one latent mean one thing? Drawn is E[x|z]."
     live = Live("explorer", first, variants, "Move")
-    return Section("Drag the latents", [words, live, "Latents stand in the order of their KL to the prior. Below 0.01 "
-                   "nats a latent says nothing about x: it is dead."])  # fmt: skip
+    return Section("Drag the latents", [words, live, "Latents are sorted by their KL to the prior. Below 0.01 "
+                   "nats a latent carries no information about x: it is dead."])  # fmt: skip
 
 
 def _examples(run: Run, plan: Plan, shown: int, at: int) -> Section:
@@ -205,7 +205,7 @@ def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:
     elif run.config.prior.kind != "standard":
         words = (
             "Turn the dial: with the generator turned along, the data stay. This run's prior is not N(0, I), and may "
-            "tell the angles apart."
+            "distinguish the angles."
         )
     return [
         Section("Rotate the latents", [words, Live("rotor", views.rotor_data(run, plan.tree, shown, at, strips=False))])
