@@ -104,6 +104,27 @@ def recovery_scatter(
             frame |= {"linewidth": 3, "linecolor": COLOURS["factor"]}
         fig.update_xaxes(**frame, **here)
         fig.update_yaxes(**frame, **here)
+    _label(fig, z_true, z_hat, matching, signs, names, shown)
+    taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
+    each = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, taken, strict=True))
+    found = f"MCC {np.mean(taken):.2f}: " + (
+        each if d <= GRID_FACTORS else f"from {min(taken):.2f} to {max(taken):.2f}"
+    )
+    more = f"the first {shown} of {d} factors" if shown < d else ""
+    note = join(f"{method} correlations", more, thinned(n, rows))
+    return finish(name_hues(fig, hue), title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
+
+
+def _label(
+    fig: go.Figure,
+    z_true: Real[np.ndarray, "n d_z"],
+    z_hat: Real[np.ndarray, "n d_hat"],
+    matching: Sequence[int],
+    signs: Sequence[int],
+    names: Sequence[str],
+    shown: int,
+) -> None:
+    """Give every row and column of panels one range, and name its factor or latent at the edge."""
     for i in range(shown):
         k = matching[i]
         low, span = span_of(z_true[:, i])
@@ -114,14 +135,6 @@ def recovery_scatter(
             fig.update_yaxes(range=[low - 0.05 * span, low + 1.05 * span], row=i + 1)
         label = f"latent {'−' if signs[i] < 0 else ''}z{k + 1}" if k >= 0 else "no latent"
         fig.update_yaxes(title=label, row=i + 1, col=1)
-    taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
-    each = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, taken, strict=True))
-    found = f"MCC {np.mean(taken):.2f}: " + (
-        each if d <= GRID_FACTORS else f"from {min(taken):.2f} to {max(taken):.2f}"
-    )
-    more = f"the first {shown} of {d} factors" if shown < d else ""
-    note = join(f"{method} correlations", more, thinned(n, rows))
-    return finish(name_hues(fig, hue), title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
 
 
 def correlation_matrices(

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from dvae_core import metrics, runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
@@ -69,7 +69,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         "mcc_within": np.full((P, P), np.nan),
         "ladder": np.full((P, P, len(RUNGS)), np.nan),
         "strength": np.full((P, P, widest), np.nan),
-        "udr": np.full(P, np.nan),
+        "udr": np.full(P, np.nan),  # stays so unless rows and the number of latents are the same
     }
     residual = None if codes is None else [_within(m, codes) for m in z]
     stand_still = any((of.sign_is_free[a]).any() for of, a in zip(signatures, alive, strict=False))
@@ -94,18 +94,11 @@ def agreement(run: Run, *, other: str = "") -> Computation:
             out["strength"][i, j, np.flatnonzero(alive[i])] = strength
         yield (i + 1) / (P + 1)
     if all(m.shape[1] == widest for m in z) and same_rows:
-        some = evenly(n, UDR_ROWS)
-        for r in range(len(sides)):
-            mine = [i for i in range(P) if _run_of(sides)[i] == r]
-            if len(mine) > 1:
-                known = np.where(np.stack([alive[i] for i in mine]), np.inf, 0.0)
-                out["udr"][mine] = metrics.udr(np.stack([z[i][some] for i in mine]), known)
+        out["udr"] = _udr(z, alive, _run_of(sides))
     padded = np.full((P, widest), np.nan)
     for i, k in enumerate(kl):
         padded[i, : len(k)] = k
-    model = run.config.model
-    is_part = model.latents < (run.about.get("d_x") or 0)  # as many latents as columns: the subspace is the whole space
-    if not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components" and is_part:
+    if _share_a_start(run):
         notes.append(
             "All members started in one subspace, the leading principal components, and may have inherited some of "
             "their agreement from it; --start random makes them independent."
@@ -117,6 +110,27 @@ def agreement(run: Run, *, other: str = "") -> Computation:
     ).save(run, file_name(other))  # fmt: skip
     yield 1.0
     return written
+
+
+def _udr(
+    z: list[Float[np.ndarray, "n d"]], alive: list[Bool[np.ndarray, " d"]], run_of: Int[np.ndarray, " P"]
+) -> Float[np.ndarray, " P"]:
+    """Return each member's UDR among the members of its run; NaN if there is no other."""
+    scores = np.full(len(z), np.nan)
+    some = evenly(len(z[0]), UDR_ROWS)
+    for run in np.unique(run_of):
+        mine = np.flatnonzero(run_of == run)
+        if len(mine) > 1:
+            known = np.where(np.stack([alive[i] for i in mine]), np.inf, 0.0)
+            scores[mine] = metrics.udr(np.stack([z[i][some] for i in mine]), known)
+    return scores
+
+
+def _share_a_start(run: Run) -> bool:
+    """Whether all members started in one subspace of x; with as many latents as columns it is all of x."""
+    model = run.config.model
+    is_part = model.latents < (run.about.get("d_x") or 0)
+    return not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components" and is_part
 
 
 def _on_common_rows(run: Run, other: Run, sides: list[dict]) -> bool:

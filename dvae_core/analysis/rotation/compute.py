@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from dvae_core import metrics
@@ -13,6 +14,7 @@ from dvae_core.analysis.rotation import posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
+from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
 from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
@@ -46,20 +48,9 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     """
     config = run.config
     d = config.model.latents
-    if d < 2:
-        raise RunError("A rotation needs at least two latents; this run has one.")
-    if not 0 <= member_index < config.members:
-        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
-    turn = rotation_matrix(d, 0.0, (i, j))  # refuses an invalid plane before any work
-    vae = member(load_vae(run), member_index).double().eval()
-    if not all(w.isfinite().all() for w in vae.parameters()):
-        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
+    vae = _opened(run, member_index, (i, j))
     dataset = data_of(run)
-    parts = split(dataset, config.split, gap=config.gap)
-    count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
-    frames = config.prior.frames
-    rows = examples(config, parts.held_out, order_of(config, dataset, parts)).reshape(-1, frames)
-    rows = rows[evenly(len(rows), count // frames)].ravel()
+    rows = _rows(config, dataset)
     x, u = inputs(vae, dataset, rows)
     conditional, conv = config.is_conditional, isinstance(config.model.net, ConvNet)
     plain = config.prior.kind == "standard" and not conv  # turning changes nothing but the bound of a diagonal q
@@ -122,6 +113,29 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     arrays = {name: np.array(values) for name, values in curves.values.items()}
     record = Rotation(angle=angles, gap_closed_form=gap, rows=len(rows), samples=SAMPLES, notes=tuple(notes), **arrays)
     return record.save(run, file_name(member_index, (i, j)))
+
+
+def _opened(run: Run, member_index: int, plane: tuple[int, int]) -> Vae:
+    """Return the member in float64, after every reason to refuse a rotation."""
+    config = run.config
+    if config.model.latents < 2:
+        raise RunError("A rotation needs at least two latents; this run has one.")
+    if not 0 <= member_index < config.members:
+        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
+    rotation_matrix(config.model.latents, 0.0, plane)  # refuses an invalid plane before any work
+    vae = member(load_vae(run), member_index).double().eval()
+    if not all(w.isfinite().all() for w in vae.parameters()):
+        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
+    return vae
+
+
+def _rows(config: Config, dataset: Dataset) -> Int[np.ndarray, " n"]:
+    """Return held-out rows, evenly spaced, in whole examples."""
+    parts = split(dataset, config.split, gap=config.gap)
+    count = min(ROTATION_ROWS, max(100, ROTATION_NUMBERS // dataset.d_x), len(parts.held_out))
+    frames = config.prior.frames
+    rows = examples(config, parts.held_out, order_of(config, dataset, parts)).reshape(-1, frames)
+    return rows[evenly(len(rows), count // frames)].ravel()
 
 
 class _Curves:
