@@ -8,6 +8,7 @@ from dvae_core.live.rotor import RotorState
 from dvae_core.runs import Run, RunError
 from pages.ui import code, rotate_intro, rotate_views, run_panel
 from pages.ui import page as ui
+from pages.ui.components.live_component import canvas
 from pages.ui.components.rotor import rotor
 from pages.ui.components.store import ship
 from pages.ui.handout_button import handout_button
@@ -95,7 +96,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
         ui.remember("angle", f"{angle:g}")
         R = matrices.rotation_matrix(d, angle, plane)
         M = R if base is None else matrices.compose(base, R)
-        ui.canvas(key, lambda: rotate_views.printed(shown, plane, M, angle))
+        canvas(key, lambda: rotate_views.printed(shown, plane, M, angle))
         view = ui.choice(
             st.segmented_control,
             "Look at",

@@ -308,11 +308,6 @@ def foot(name: str) -> None:
             link(pages[at + 1].name, f"Next: {pages[at + 1].title}")
 
 
-def canvas(key: str, draw: Callable[[], Any]) -> None:
-    """Note how a canvas of this page is drawn as a figure, for print; it is drawn only on request."""
-    st.session_state.setdefault("canvases", {})[key] = draw
-
-
 def _for_print(name: str) -> None:
     """Offer every figure of the page as PDF and SVG of a journal's width, with its source data and the run's card."""
     with st.popover("For print", icon=":material/print:", type="tertiary"):

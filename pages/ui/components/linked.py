@@ -6,8 +6,7 @@ from typing import Any
 from dvae_core import figures
 from dvae_core.live import linked as live
 from dvae_core.live.linked import Panel
-from pages.ui.components.live_component import register
-from pages.ui.page import canvas
+from pages.ui.components.live_component import canvas, register
 
 _view = register("linked")
 

@@ -22,6 +22,11 @@ def script(name: str) -> str:
     return modules.bundle(ENTRY.format(name=name, adapter=ADAPTER))
 
 
+def canvas(key: str, draw: Callable[[], Any]) -> None:
+    """Note how a canvas of this page is drawn as a figure, for print; it is drawn only on request."""
+    st.session_state.setdefault("canvases", {})[key] = draw
+
+
 def register(name: str) -> Callable[..., Any]:
     """Return the mounting function of a component of dvae_core.live.
 
