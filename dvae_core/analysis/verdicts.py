@@ -82,8 +82,8 @@ def agreed(run: Run) -> str:
 def _members(run: Run) -> list[str]:
     seeds, failed, stuck = run.config.train.seeds, run.status().failed_members, stuck_members(run)
     good = good_members(run)
-    lines = [f"Member {m} (seed {seeds[m]}) diverged and is in no mean." for m in failed]
-    lines += [f"Member {m} (seed {seeds[m]}) is stuck and is in no mean: {why}." for m, why in stuck.items()]
+    lines = [f"Member {m} (seed {seeds[m]}) diverged and enters no mean." for m in failed]
+    lines += [f"Member {m} (seed {seeds[m]}) is stuck and enters no mean: {why}." for m, why in stuck.items()]
     return [f"{len(good)} of {len(seeds)} members are good: {', '.join(map(str, good)) or 'none'}.", *lines]
 
 

@@ -201,7 +201,7 @@ def _not_shown(run: Run, truth: str) -> list[str]:
     if scores is not None and scores.mean.mcc_within_u is None and about.get("u_names"):
         lines.append("MCC within u is not known: u is numbers, or leaves nothing over.")
     if not about.get("u_names"):
-        lines.append("There is no u, so nothing is known of a shuffled-u control.")
+        lines.append("There is no u, so nothing is known about a shuffled-u control.")
     return lines
 
 

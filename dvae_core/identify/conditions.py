@@ -202,7 +202,7 @@ def true_lambda(data: Data, u: Shaped[np.ndarray, " m"]) -> tuple[Float[np.ndarr
         return -np.sqrt(2) / scale[..., None], "Laplace factors about a fixed centre: T = |z|, k = 1."
     if noise == "laplace":
         return None, "The true factors are Laplace with a centre that moves with u: no exponential family."
-    return None, f"The true factors' distribution ({noise}) is no exponential family with a fixed k."
+    return None, f"The true factors' distribution ({noise}) is not an exponential family with a fixed k."
 
 
 # --- the checklist ---
@@ -216,12 +216,12 @@ def noise_light(config: Config, std: float | None) -> Light:
             return Light(name, "unsure", "Σₓ(z)", "The noise's size depends on z: outside the theorem as stated.")
         why = (
             "Met by the model: additive Gaussian noise of constant Σ, independent of z. σ is the model's, in units of "
-            "preprocessed x; with as many x as latents it is no estimate of the noise in the data."
+            "preprocessed x; with as many columns as latents it does not estimate the noise in the data."
         )
         return Light(name, "met", f"σ = {std:.2g}", why)
     family = likelihood.kind.replace("-", " ").capitalize()
     what = f"{family} {'counts' if likelihood.is_count else 'pixels'}"
-    return Light(name, "unsure", family, f"{what} are no additive noise: outside the theorem.")
+    return Light(name, "unsure", family, f"{what} are not additive noise: outside the theorem.")
 
 
 def injective_light(
@@ -335,7 +335,7 @@ def without_u(name: str) -> Light:
 OTHER_PRIORS = {  # what is known of priors that the theorems about u do not cover
     "time": "A prior over time fixes axes where the memories of the factors differ, or their innovations are peaked.",
     "mixture": "A mixture of diagonal Gaussians fixes axes in the limit, if f is piecewise affine (Kivva et al. 2022).",
-    "custom": "This prior is not part of the library, so nothing is known of it here.",
+    "custom": "This prior is not part of the library, so nothing is known about it here.",
 }
 
 
@@ -418,6 +418,6 @@ def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, latents: int, k: int)
         few = int((counts < FEW_POINTS).sum())
         said.append(
             f"{few} of {len(counts)} values of u have fewer than {FEW_POINTS} points (the rarest {counts.min()}); the "
-            "prior can learn their points by heart. Merge rare values."
+            "prior can memorise their points. Merge rare values."
         )
     return said

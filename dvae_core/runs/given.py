@@ -158,7 +158,7 @@ def from_latents(
         more: Other arrays, of which bounds and KL by member are kept (see `MEMBERS`).
 
     Returns:
-        The finished run. A seed with values that are not finite counts as failed: shown, and part of no mean.
+        The finished run. A seed with values that are not finite counts as failed: it is shown but enters no mean.
 
     Raises:
         DataError: If rows or seeds do not match, every seed has values that are not finite, or no latent varies.
@@ -426,7 +426,7 @@ def _of_members(latents: Latents) -> dict[str, np.ndarray]:
 
 
 def _fingerprint(dataset: Dataset, positions: np.ndarray) -> str | None:
-    """Return what identifies rows without x: their numbers, u and factors; None if nothing is known of them."""
+    """Return what identifies rows without x: their numbers, u and factors; None if nothing is known about them."""
     if dataset.u is None and dataset.z is None:
         return None
     digest = hashlib.sha256(repr((dataset.u_names, dataset.z_names, dataset.u_labels)).encode() + positions.tobytes())

@@ -16,7 +16,7 @@ from dvae_core.runs import Run
 from pages.ui import page as ui
 
 AGREE = {
-    "identity": "are the same as they are", "permutation": "agree up to order, sign and scale",
+    "identity": "are identical", "permutation": "agree up to order, sign and scale",
     "monotone": "agree up to order and a monotone curve each", "orthogonal": "agree only up to a rotation",
     "affine": "agree only up to a linear map", None: "do not agree, not even up to a linear map",
 }  # fmt: skip

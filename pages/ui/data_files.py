@@ -54,7 +54,7 @@ def _dropped() -> FileData | None:
     files = st.file_uploader(
         "Files", _types(), accept_multiple_files=True,
         help="Kept on this machine; nothing leaves it. Several files that belong together (spikes and positions, "
-        "pictures and labels) are dropped together. Pickles (.pkl, .pt, .jl) can run code and are not taken: save "
+        "pictures and labels) are dropped together. Pickles (.pkl, .pt, .jl) can run code and are not accepted: save "
         "their arrays with numpy.savez(file, x=x, u=u).",
     )  # fmt: skip
     if not files:

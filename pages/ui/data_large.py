@@ -90,7 +90,7 @@ def show(data: FileData, first: Dataset) -> None:
         st.metric("On disk", f"{size / 1e9:.2g} GB", width="content")
     st.caption(
         f"This file is large. Training reads all of it into the worker's memory, about {3 * size / 1e9:.2g} GB. Fewer "
-        "columns of x (NAME[:500]), fewer rows or principal components make it lighter."
+        "columns of x (NAME[:500]), fewer rows or principal components need less."
     )
     if found is None:
         _look(first)

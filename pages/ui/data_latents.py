@@ -30,7 +30,7 @@ def show() -> None:
     with left:
         st.caption(WORDS)
         uploads = st.file_uploader("Latents", TYPES, accept_multiple_files=True, key="latents.files",
-                                   help="Kept on this machine. Pickles can run code and are not taken.")  # fmt: skip
+                                   help="Kept on this machine. Pickles can run code and are not accepted.")  # fmt: skip
         method = st.text_input("Computed by", placeholder="CEBRA", key="latents.method", max_chars=60)
         key = st.text_input(
             "Name of the latents in the file", placeholder="mu_z", key="latents.key",

@@ -41,7 +41,7 @@ def handout_button(run: Run, member: int) -> None:
 def talk_button() -> None:
     """Offer the talk's hand-out."""
     st.download_button(
-        "The talk to take home (HTML)", _talk, "talk.html", "text/html", on_click="ignore", icon=":material/download:",
+        "The talk as one file (HTML)", _talk, "talk.html", "text/html", on_click="ignore", icon=":material/download:",
         help=f"{HELP}. Writing it takes about 20 s.", key="handout.talk",
     )  # fmt: skip
 

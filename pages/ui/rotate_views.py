@@ -145,7 +145,7 @@ def findings(found: Rotation, *, conditional: bool, plain: bool = True) -> str:
     if not figures.is_trusted(found.effective):
         return (
             "**log p(x) is not estimated here:** too few importance samples count. With p(z) = N(0, I) the turned "
-            "model gives every x exactly the same density all the same."
+            "model still gives every x exactly the same density."
         )
     most, is_flat = figures.largest_change(found.log_px, found.log_px_error)
     if not is_flat:

@@ -25,7 +25,7 @@ def panel(run: Run, member: int) -> None:
     with st.expander("Does one latent mean one factor?", icon=":material/grid_on:", expanded=found is not None):
         if found is None:
             st.markdown(
-                "MIG, DCI, SAP and their kin compare each latent with each true factor. This takes up to a minute."
+                "MIG, DCI, SAP and similar scores compare each latent with each true factor. This takes up to a minute."
             )
             run_panel.ask(run, "disentanglement", "Compute", "Fitting the trees of DCI", member_index=member)
             return

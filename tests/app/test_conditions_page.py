@@ -33,7 +33,7 @@ def test_every_kind_of_run_has_its_lights(store, visit, kind):
         assert "no u" in said
         assert "Nothing is promised" in said
     if kind == "neurons":
-        assert "Poisson counts are no additive noise" in said
+        assert "Poisson counts are not additive noise" in said
     if kind == "unknown-truth":
         assert "continuous u" in said
     assert not at.error

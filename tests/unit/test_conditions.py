@@ -132,7 +132,7 @@ def test_what_is_no_family_is_said_in_words():
     u = np.arange(5)
     assert true_lambda(SourcesData(noise="laplace", modulate="variance"), u)[0].shape == (5, 2, 1)
     assert "centre that moves" in true_lambda(SourcesData(noise="laplace"), u)[1]
-    assert "no exponential family" in true_lambda(SourcesData(noise="bimodal"), u)[1]
+    assert "not an exponential family" in true_lambda(SourcesData(noise="bimodal"), u)[1]
     assert true_lambda(NeuronsData(), u)[0].shape == (5, 2, 2)
 
 
@@ -144,7 +144,7 @@ def test_the_noise_light():
     for likelihood in (PoissonLikelihood(), NegativeBinomialLikelihood()):
         light = noise_light(dataclasses.replace(plain, model=ModelConfig(likelihood=likelihood)), None)
         assert light.state == "unsure"
-        assert "counts are no additive noise: outside the theorem" in light.why
+        assert "counts are not additive noise: outside the theorem" in light.why
 
 
 def test_the_injectivity_light():

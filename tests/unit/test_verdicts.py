@@ -31,7 +31,7 @@ def test_members_that_diverged_are_named_and_what_was_not_computed_is_not_claime
     run = Run(tmp_path / "run")
     run.set_status(failed_members=[2])
     lines = verdicts(run)
-    assert "Member 2 (seed 2) diverged and is in no mean." in lines
+    assert "Member 2 (seed 2) diverged and enters no mean." in lines
     assert "7 of 8 members are good: 0, 1, 3, 4, 5, 6, 7." in lines
     assert "Not scored yet." in lines
     assert not any("agree" in line for line in lines)

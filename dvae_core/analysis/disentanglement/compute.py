@@ -14,7 +14,7 @@ from dvae_core.training.checkpoint import load_vae
 
 
 def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Computation:
-    """Score one member by MIG, DCI, SAP and their kin (see `metrics.literature`), on held-out posterior means.
+    """Score one member by MIG, DCI, SAP and similar scores (see `metrics.literature`), on held-out posterior means.
 
     Writes analysis/disentanglement-<member>.json, with the value, matrix (factors by latents), matching and notes of
     each score, what it does not measure, and its chance level.
