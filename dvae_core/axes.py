@@ -17,7 +17,7 @@ shapes are written `" n"`. The shapes are checked in tests only; they cost nothi
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, Shaped
+from jaxtyping import Float, Float32, Int, Int64, Real, Shaped
 
 Matrix: TypeAlias = Float[np.ndarray, "n d"]
 """Examples in rows, any floating-point type."""
@@ -45,3 +45,11 @@ def evenly(n: int, limit: int) -> Int64[np.ndarray, " k"]:
         [0, 3, 6, 9]
     """
     return np.unique(np.linspace(0, n - 1, min(n, limit)).astype(int))
+
+
+def means_by_code(values: Real[np.ndarray, "n d"], codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, "m d"]:
+    """Return the mean of the rows of each code 0, 1, ...; 0 for a code without rows."""
+    counts = np.bincount(codes)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, codes, values.astype(float))
+    return sums / np.maximum(counts, 1)[:, None]

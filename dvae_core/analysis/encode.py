@@ -10,14 +10,33 @@ from torch import Tensor
 from dvae_core.config import Config
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
-from dvae_core.model.vae import Vae
-from dvae_core.runs import Run
+from dvae_core.model.vae import Vae, member
+from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import matched
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.record import order_of, windowed
 
 SCORED_ROWS = 20_000  # held-out rows used for scores, at most
 NUMBERS_AT_ONCE = 4_000_000  # values of x times members: 16 MB as float32
+
+
+def check_member(run: Run, index: int) -> None:
+    """Raise a RunError unless the run has this member."""
+    if not 0 <= index < run.config.members:
+        raise RunError(f"This run has members 0 to {run.config.members - 1}; got {index}.")
+
+
+def opened(run: Run, index: int) -> Vae:
+    """Return one member as a model of its own, in float64.
+
+    Raises:
+        RunError: If there is no such member, or it diverged.
+    """
+    check_member(run, index)
+    vae = member(load_vae(run), index).double().eval()
+    if not all(w.isfinite().all() for w in vae.parameters()):
+        raise RunError(f"Member {index} diverged: its weights are not finite; pick another member.")
+    return vae
 
 
 def stretches_of(vae: Vae, dataset: Dataset, *, is_other: bool = False) -> Int[np.ndarray, " n"] | None:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from dvae_core.axes import evenly
+from dvae_core.axes import evenly, means_by_code
 from dvae_core.config import Config, Data, GaussianLikelihood, LearnedPrior, NeuronsData, SourcesData
 from dvae_core.data.worlds import sources
 from dvae_core.identify.effect import LEVEL, RANK_LEVEL, Effect
@@ -160,9 +160,7 @@ def explained_by_u(z: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) 
     alive = total > 1e-12 * np.maximum((z.astype(float) ** 2).mean(0), 1e-300)
     if u.ndim == 1 and u.dtype.kind in "iub":
         _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(counts), z.shape[1]))
-        np.add.at(sums, codes, z.astype(float))
-        left = ((z - (sums / counts[:, None])[codes]) ** 2).mean(0)
+        left = ((z - means_by_code(z, codes)[codes]) ** 2).mean(0)
         factor = (len(z) - 1) / max(len(z) - len(counts), 1)
     else:
         from sklearn.neighbors import NearestNeighbors

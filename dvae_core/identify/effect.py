@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from dvae_core.axes import means_by_code
+
 LEVEL = 0.05  # significance level of every test but the rank test
 RANK_LEVEL = 0.1  # level of the rank test, which hardly ever errs if L lacks more than one direction
 ONE_SIDED = 1.645  # standard errors that a gain must exceed, at the same level
@@ -395,10 +397,7 @@ def _cells(columns: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def _within_variance(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    counts = np.bincount(codes)
-    sums = np.zeros((len(counts), z.shape[1]))
-    np.add.at(sums, codes, z)
-    return np.maximum(((z - (sums / counts[:, None])[codes]) ** 2).mean(0), 1e-12)
+    return np.maximum(((z - means_by_code(z, codes)[codes]) ** 2).mean(0), 1e-12)
 
 
 def _fitted(kind: Family, T: np.ndarray, codes: np.ndarray, m: int) -> Fit:

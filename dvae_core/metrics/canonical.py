@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from dvae_core.axes import evenly
+from dvae_core.axes import evenly, means_by_code
 from dvae_core.metrics.matching import assign
 from dvae_core.metrics.memory import autocorrelation_time, resampled_rows, too_few
 from dvae_core.metrics.score import correlations
@@ -141,10 +141,8 @@ def given_u(e: Float[np.ndarray, "n d"], u: Shaped[np.ndarray, "n ..."]) -> Floa
     """Return E[e|u] at each row: the mean of its label, or of the 25 rows with the nearest (standardised) u."""
     e, u = np.asarray(e, float), np.asarray(u)
     if u.ndim == 1:
-        _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(counts), e.shape[1]))
-        np.add.at(sums, codes, e)
-        return (sums / counts[:, None])[codes]
+        codes = np.unique(u, return_inverse=True)[1]
+        return means_by_code(e, codes)[codes]
     from scipy.spatial import KDTree
 
     spread = u.std(0)

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from dvae_core.axes import means_by_code
+
 NO_SERIES = 1.5  # rows: a shorter time is consistent with independent rows, given the error of its estimate
 WINDOW = 5.0  # multiple of the time itself at which the sum over lags ends (Sokal)
 FEWEST_STRETCHES = 25  # with fewer independent stretches, no interval and no test can be trusted
@@ -30,10 +32,8 @@ def autocorrelation_time(z: Float[np.ndarray, "n d"], u: Int[np.ndarray, " n"] |
     residual = np.asarray(z, float)
     residual = residual - residual.mean(0)
     if u is not None:
-        _, codes, counts = np.unique(u, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(counts), residual.shape[1]))
-        np.add.at(sums, codes, residual)
-        residual = residual - (sums / counts[:, None])[codes]
+        codes = np.unique(u, return_inverse=True)[1]
+        residual = residual - means_by_code(residual, codes)[codes]
     n, longest = len(residual), 1.0
     for column in residual.T:
         power = np.square(np.abs(np.fft.rfft(column, 2 * n)))

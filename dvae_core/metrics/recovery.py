@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from dvae_core.axes import means_by_code
 from dvae_core.metrics.matching import assign, matched, notes_on
 from dvae_core.metrics.memory import independent_step, resampled_rows, too_few
 from dvae_core.metrics.score import MIN_ROWS, Method, Score, checked, is_constant, standardise
@@ -103,11 +104,9 @@ def mcc_within_u(
 
 def _less_group_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return z less its mean per code (0..K-1)."""
-    counts, residual = np.bincount(codes), z.astype(float)
+    residual = z.astype(float)
     for _ in range(2):  # the second pass removes the rounding error of the first, so that a copy of u becomes exactly 0
-        sums = np.zeros((len(counts), z.shape[1]))
-        np.add.at(sums, codes, residual)
-        residual = residual - (sums / np.maximum(counts, 1)[:, None])[codes]
+        residual = residual - means_by_code(residual, codes)[codes]
     return residual
 
 

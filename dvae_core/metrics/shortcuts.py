@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from dvae_core.axes import Auxiliary, Matrix
+from dvae_core.axes import Auxiliary, Matrix, means_by_code
 from dvae_core.metrics.matching import assign, matched, orthogonal, rotation_mcc
 from dvae_core.metrics.memory import FEWEST_STRETCHES, NO_SERIES, autocorrelation_time
 from dvae_core.metrics.recovery import mcc_within_u
@@ -119,12 +119,10 @@ def _same_kind(u_train: np.ndarray, u_test: np.ndarray, n: int, m: int) -> tuple
 
 
 def _label_means(z: np.ndarray, u_train: np.ndarray, u_test: np.ndarray) -> tuple[np.ndarray, str]:
-    labels, codes, counts = np.unique(u_train, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(labels), z.shape[1]))
-    np.add.at(sums, codes, z.astype(float))
+    labels, codes = np.unique(u_train, return_inverse=True)
     at = np.searchsorted(labels, u_test).clip(max=len(labels) - 1)
     known = labels[at] == u_test
-    guess = np.where(known[:, None], (sums / counts[:, None])[at], z.mean(0, dtype=float))
+    guess = np.where(known[:, None], means_by_code(z, codes)[at], z.mean(0, dtype=float))
     note = f"Mean of each factor per label of u ({len(labels)} labels)."
     return guess, note if known.all() else f"{note} {(~known).sum():,} rows have a label unseen in training."
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from dvae_core import metrics, runs
 from dvae_core.analysis.agreement.record import Agreement, file_name
 from dvae_core.analysis.common import Computation, alive_latents, good_members
-from dvae_core.axes import evenly
+from dvae_core.axes import evenly, means_by_code
 from dvae_core.config import MlpNet
 from dvae_core.metrics.agreement import RUNGS
 from dvae_core.metrics.matching import assign
@@ -71,7 +71,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         "strength": np.full((P, P, widest), np.nan),
         "udr": np.full(P, np.nan),  # stays so unless rows and the number of latents are the same
     }
-    residual = None if codes is None else [_within(m, codes) for m in z]
+    residual = None if codes is None else [m - means_by_code(m, codes)[codes] for m in z]
     stand_still = any((of.sign_is_free[a]).any() for of, a in zip(signatures, alive, strict=False))
     enough = n >= 2 * (widest + 2) and not stand_still
     if not enough and not stand_still:
@@ -164,13 +164,6 @@ def _side(run: Run) -> dict:
 
 def _run_of(sides: list[dict]) -> np.ndarray:
     return np.concatenate([np.full(len(side["member"]), r) for r, side in enumerate(sides)])
-
-
-def _within(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    counts = np.bincount(codes)
-    sums = np.zeros((len(counts), z.shape[1]))
-    np.add.at(sums, codes, z)
-    return z - (sums / np.maximum(counts, 1)[:, None])[codes]
 
 
 class _Alike(NamedTuple):

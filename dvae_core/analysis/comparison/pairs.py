@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from dvae_core import metrics
+from dvae_core.axes import means_by_code
 from dvae_core.metrics.agreement import RUNGS, Rung
 
 CELLS = 60  # numbers in u are cut into at most this many cells
@@ -109,10 +110,7 @@ def alternating(n: int, labels: Shaped[np.ndarray, " n"] | None = None) -> np.nd
 
 
 def _less_means(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    counts = np.bincount(codes)
-    sums = np.zeros((len(counts), z.shape[1]))
-    np.add.at(sums, codes, z)
-    residual = z - (sums / counts[:, None])[codes]
+    residual = z - means_by_code(z, codes)[codes]
     # A copy of u leaves rounding errors, which must not correlate with each other.
     residual[:, np.ptp(residual, axis=0) <= 1e-9 * np.maximum(np.abs(z).max(0), 1e-300)] = 0.0
     return residual

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dvae_core.analysis.common import Computation, good_members
 from dvae_core.analysis.conditions.record import Conditions, file_name
-from dvae_core.analysis.encode import encoder_means, encoder_sees_u, inputs
+from dvae_core.analysis.encode import check_member, encoder_means, encoder_sees_u, inputs, opened
 from dvae_core.analysis.latents import held_out
 from dvae_core.axes import evenly
 from dvae_core.config import Config, ConvNet
@@ -24,11 +24,10 @@ from dvae_core.model.priors import (
     ConditionalNormal,
     LearnedFamily,
 )
-from dvae_core.model.vae import Vae, member
+from dvae_core.model.vae import Vae
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
-from dvae_core.training.checkpoint import load_vae
 
 ROWS, PAIRED, VALUES = 500, 1000, 200  # held-out rows for Jacobians, for pairs and T; values of a continuous u
 EFFECT_ROWS = 20_000  # held-out rows for u's effect, with neighbouring rows kept together
@@ -52,15 +51,12 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
         RunError: If there is no such member, or it diverged.
     """
     config = run.config
-    if not 0 <= member_index < config.members:
-        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
+    check_member(run, member_index)
     if run.kind == "latents":
         return _of_given(run, member_index)
     if config.prior.kind == "custom" and config.is_conditional:
         raise RunError("This run's p(z|u) is a class of its own without statistics T, so there is no matrix L of it.")
-    vae = member(load_vae(run), member_index).double().eval()
-    if not all(w.isfinite().all() for w in vae.parameters()):
-        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
+    vae = opened(run, member_index)
     torch.set_num_threads(1)
     dataset = data_of(run)
     kept = split(dataset, config.split, gap=config.gap).held_out

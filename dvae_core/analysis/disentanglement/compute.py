@@ -5,7 +5,7 @@ import numpy as np
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
-from dvae_core.analysis.encode import SCORED_ROWS, describe_codes, encode
+from dvae_core.analysis.encode import SCORED_ROWS, check_member, describe_codes, encode
 from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -25,8 +25,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
     Raises:
         RunError: If the factors are unknown, there is no such member, or that member diverged.
     """
-    if not 0 <= member_index < run.config.members:
-        raise RunError(f"This run has members 0 to {run.config.members - 1}; got {member_index}.")
+    check_member(run, member_index)
     yield 0.05
     if run.kind == "latents":
         given = given_of(run)

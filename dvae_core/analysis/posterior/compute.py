@@ -8,17 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dvae_core.analysis.common import Computation
-from dvae_core.analysis.encode import inputs
+from dvae_core.analysis.encode import inputs, opened
 from dvae_core.analysis.posterior.record import Posteriors, file_name
 from dvae_core.axes import evenly
 from dvae_core.data.split import split
 from dvae_core.model.posterior import Posterior
 from dvae_core.model.priors import GivenNormal
 from dvae_core.model.time_prior import GivenPairs
-from dvae_core.model.vae import Vae, member
+from dvae_core.model.vae import Vae
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
-from dvae_core.training.checkpoint import load_vae
 
 ROWS = 150
 AT_ONCE = 25  # rows: 93,000 points of the grid
@@ -41,11 +40,7 @@ def posterior(run: Run, *, member_index: int = 0, rows: int = ROWS) -> Computati
     config = run.config
     if config.model.latents != 2:
         raise RunError(f"Posteriors are drawn for two latents; this run has {config.model.latents}.")
-    if not 0 <= member_index < config.members:
-        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
-    vae = member(load_vae(run), member_index).double().eval()
-    if not all(w.isfinite().all() for w in vae.parameters()):
-        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
+    vae = opened(run, member_index)
     dataset = data_of(run)
     latents = run.latents()
     if latents is None:

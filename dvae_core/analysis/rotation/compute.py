@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
-from dvae_core.analysis.encode import inputs
+from dvae_core.analysis.encode import check_member, inputs, opened
 from dvae_core.analysis.rotation import posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.axes import evenly
@@ -20,11 +20,10 @@ from dvae_core.identify.linear_gaussian import diagonal_gap_curve
 from dvae_core.identify.rotation import rotate, rotation_matrix
 from dvae_core.model.posterior import Posterior
 from dvae_core.model.time_prior import GivenPairs
-from dvae_core.model.vae import Vae, effective_samples, log_mean_weight, log_weights, member
+from dvae_core.model.vae import Vae, effective_samples, log_mean_weight, log_weights
 from dvae_core.rng import generator
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
-from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.device import choose_threads
 from dvae_core.training.record import examples, order_of
 
@@ -48,7 +47,11 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     """
     config = run.config
     d = config.model.latents
-    vae = _opened(run, member_index, (i, j))
+    if d < 2:
+        raise RunError("A rotation needs at least two latents; this run has one.")
+    check_member(run, member_index)
+    rotation_matrix(d, 0.0, (i, j))  # refuses an invalid plane before any work
+    vae = opened(run, member_index)
     dataset = data_of(run)
     rows = _rows(config, dataset)
     x, u = inputs(vae, dataset, rows)
@@ -113,20 +116,6 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     arrays = {name: np.array(values) for name, values in curves.values.items()}
     record = Rotation(angle=angles, gap_closed_form=gap, rows=len(rows), samples=SAMPLES, notes=tuple(notes), **arrays)
     return record.save(run, file_name(member_index, (i, j)))
-
-
-def _opened(run: Run, member_index: int, plane: tuple[int, int]) -> Vae:
-    """Return the member in float64, after every reason to refuse a rotation."""
-    config = run.config
-    if config.model.latents < 2:
-        raise RunError("A rotation needs at least two latents; this run has one.")
-    if not 0 <= member_index < config.members:
-        raise RunError(f"This run has members 0 to {config.members - 1}; got {member_index}.")
-    rotation_matrix(config.model.latents, 0.0, plane)  # refuses an invalid plane before any work
-    vae = member(load_vae(run), member_index).double().eval()
-    if not all(w.isfinite().all() for w in vae.parameters()):
-        raise RunError(f"Member {member_index} diverged: its weights are not finite; pick another member.")
-    return vae
 
 
 def _rows(config: Config, dataset: Dataset) -> Int[np.ndarray, " n"]:
