@@ -19,7 +19,7 @@ def test_map_names_each_block():
     assert title(both) == "MCC: A with A 0.90 (0.90 to 0.90); A with B 0.55 (0.50 to 0.60)"
     assert list(both.layout.xaxis.ticktext) == ["A0", "A1", "B0"]
     assert (
-        "no other to agree with" in figures.agreement_map(np.eye(1), ["a"], np.zeros(1, int)).layout.annotations[0].text
+        "single member" in figures.agreement_map(np.eye(1), ["a"], np.zeros(1, int)).layout.annotations[0].text
     )
 
 
