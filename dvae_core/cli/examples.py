@@ -16,6 +16,7 @@ from dvae_core.analysis.tables import member_table
 from dvae_core.runs import Run
 from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.work import study as studies
+from dvae_core.work.populations import populations
 
 SEEDS = 20  # of the VAE whose bounds are ranked in the talk
 HALVED = ("digits-beta-vae",)  # nets of large pictures: float16 changes nothing that can be seen
@@ -69,7 +70,7 @@ def halve(run: Run) -> None:
 def study(folder: Path) -> None:
     """Train the study that the Study page offers, and keep only its table, in study.json."""
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(1) as executor:
-        everything = studies.populations(WORLDS, betas=(1, 4), seeds=2, epochs=60)
+        everything = populations(WORLDS, betas=(1, 4), seeds=2, epochs=60)
         made = studies.create(Path(place), everything)
         for _ in studies.perform(made, executor):
             pass

@@ -18,9 +18,7 @@ def test_map_names_each_block():
     both = figures.agreement_map(mcc_of, ["seed 0", "seed 1", "seed 0"], np.array([0, 0, 1]), ["iVAE", "VAE"])
     assert title(both) == "MCC: A with A 0.90 (0.90 to 0.90); A with B 0.55 (0.50 to 0.60)"
     assert list(both.layout.xaxis.ticktext) == ["A0", "A1", "B0"]
-    assert (
-        "single member" in figures.agreement_map(np.eye(1), ["a"], np.zeros(1, int)).layout.annotations[0].text
-    )
+    assert "single member" in figures.agreement_map(np.eye(1), ["a"], np.zeros(1, int)).layout.annotations[0].text
 
 
 def test_ladder_chart_states_the_rung():

@@ -319,7 +319,7 @@ def test_imported_latents_are_rows_of_a_study(tmp_path):
     flipped = -z + 0.01 * np.random.default_rng(0).normal(size=z.shape)
     given = from_latents([z, flipped], tmp_path / "given", data=data, same_rows=True, method="CEBRA", seeds=(3, 8))
     score(given)
-    population = studies.Population("sources", "CEBRA", given.config)
+    population = Population("sources", "CEBRA", given.config)
     given.path.rename(tmp_path / population.run_id)
     study, here = studies.create(tmp_path / "study", [population], store=tmp_path), Here()
     for _ in studies.perform(study, here):
