@@ -223,3 +223,20 @@ def test_the_planes_of_a_stack_are_no_true_factors(tmp_path):
     pages = RNG.integers(0, 200, (5, 3, 8, 9), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pages, imagej=True, metadata={"axes": "TZYX"})
     assert readers.read(tmp_path / "a.tif").z is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["unit", "neuron_id", "cellNr"])
+def test_a_line_for_each_event_of_a_unit_is_no_data(tmp_path, name, suffix):
+    frame = pd.DataFrame({"time": np.sort(RNG.uniform(0, 9, N)), name: RNG.integers(0, 5, N), "value": X[:, 0]})
+    path = tmp_path / f"a.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    with pytest.raises(DataError, match=f"a line for each event or value of a unit, and {name} says of which"):
+        readers.read(path)
+    assert readers.read(path, x="value").d_x == 1
+
+
+def test_few_whole_numbers_beside_fractions_may_be_labels(tmp_path):
+    data = readers.read(table(tmp_path / "a.csv", {"group": np.arange(N) // 30}))
+    assert data.x_names == ("a", "b", "group")
+    assert "group: few whole numbers beside fractions" in data.meta["notes"]

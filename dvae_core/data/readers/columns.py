@@ -22,6 +22,7 @@ _INDEX = re.compile(
 )
 _TRIAL = re.compile(r"trials?(_?(id|no|nr|num|number|idx|index))?")
 _SESSION = re.compile(r"sessions?(_?(id|no|nr|num|number|idx|index))?")
+_UNIT = re.compile(r"(unit|neuron|cell|roi|channel)(_?(id|no|nr|num|number|idx|index))?")
 _TIMED = re.compile(r"(\w+_)?(times?|timestamps?|datetime)")
 _SURE = re.compile(r"(.+)[ ._](score|likelihood|confidence)")
 _START = re.compile(r"(?i)start|starts|start_?time|t_?start|onset|begin")
@@ -51,6 +52,11 @@ def of_columns(
     hidden = [
         f"Column {v.name} of {path.name} {v.reason}" for v in variables if not v.readable and v.name in (strays or {})
     ]
+    hidden += [
+        f"{path.name} has a line for each event or value of a unit, and {v.name} says of which; make it a table with a "
+        "column for each unit (pandas: pivot) or lists of event times"
+        for v in usable if v.role == "unit of each line"
+    ]  # fmt: skip
     start = next((v.name for v in usable if _START.fullmatch(v.name) and v.dtype != "str"), "")
     stop = next((v.name for v in usable if _STOP.fullmatch(v.name) and v.dtype != "str"), "")
     tables = (Intervals(path.stem, start, stop, tuple(n for n in names if n not in (start, stop)), own_rows=True),)
@@ -76,6 +82,8 @@ def role_of(name: str, numbers: np.ndarray | None, whole: bool) -> str:
     trialNum and Trial Num are trial_num; a column named as a time (elapsed_time) is a clock if it never falls.
     """
     plain = UNIT_OF_TIME.sub("", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).replace(" ", "_")).lower()
+    if numbers is not None and whole and _UNIT.fullmatch(plain) and len(np.unique(numbers)) <= len(numbers) / 2:
+        return "unit of each line"
     if _TRIAL.fullmatch(plain):
         return "trial"
     if _SESSION.fullmatch(plain):

@@ -38,7 +38,11 @@ def recording(path: Path, ask: Ask) -> Recording:
 
     notes = rows_note(rows, np.arange(part)) if part is not None else []
     fractions = _fractions(path, texts, min(rows, LOOK))
-    even = [v.name for v in variables if v.readable and "int" in v.dtype and not v.role and rows >= 10]
+    even = [
+        v.name
+        for v in variables
+        if v.readable and "int" in v.dtype and (not v.role or v.name not in index) and rows >= 10
+    ]
     if even:  # a column that numbers the rows
         look = _read_parquet(path, even, [], min(rows, LOOK))
         for i, v in enumerate(variables):

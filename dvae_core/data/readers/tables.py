@@ -23,6 +23,7 @@ from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, V
 from dvae_core.data.readers.text_layout import COMMA, GAPS, NUMBER, Layout, layout_of
 
 _AMBIGUOUS = re.compile(r"[+-]?\d+([.,]\d+)+")
+FEW = 20  # different whole numbers: these may be labels
 UNSURE = 0.6  # DeepLabCut's own default cutoff
 
 
@@ -76,6 +77,12 @@ def _text(path: Path, ask: Ask) -> Recording:
         return arrays
 
     made = of_columns(path, ask, variables, load, notes, layout.default_u, strays, untyped=True)
+    few = [
+        n for n in made.x if isinstance(values[n], pd.Series) and values[n].nunique() <= min(FEW, len(values[n]) / 3)
+    ]
+    if few and len(few) < len(made.x) and any(v.name in made.x and v.kind == "column" for v in variables):
+        note = f"{', '.join(few[:6])}: few whole numbers beside fractions; if they are labels, choose them as u"
+        made = replace(made, notes=(*made.notes, note))
     return made
 
 
