@@ -184,12 +184,12 @@ def test_what_is_saved_becomes_a_run_of_eight_seeds(opened, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_preset_trains_to_its_end_and_says_its_sentence(opened):
+@pytest.mark.timeout(600)
+def test_a_preset_comes_to_its_sentence(opened):
     """The whole way, once; test_playground_says.py has the sentences of the others without a browser."""
     page = opened()
     page.get_by_role("button", name="u comes to the rescue").click()
-    # A change on the way begins a new schedule, so the last step is 800 or a few more.
-    expect(page.locator(".progress")).to_have_text(re.compile(r"^step (\d+) of \1$"), timeout=200_000)
+    # said from a quarter of the training on, and from then on until its end
     expect(page.locator(".verdict")).to_have_text(
-        re.compile("^The seeds agree up to order, sign and scale: u has told them the axes"), timeout=30_000
+        re.compile("^The seeds agree up to order, sign and scale: u has told them the axes"), timeout=500_000
     )
