@@ -4,7 +4,7 @@ import streamlit as st
 
 from dvae_core import runs
 from dvae_core.analysis.common import best_member
-from dvae_core.analysis.latents import latent_table, slider_range
+from dvae_core.analysis.latents import held_out, latent_table, slider_range
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
@@ -49,10 +49,11 @@ def moving(run: Run) -> None:
     member = best_member(run)
     latents = latent_table(run, member)[:4]
     lo, hi = slider_range(run, member, "posterior")
+    z0 = held_out(run)["mu_z"][member][0].tolist()  # a real example: the mean of all of them is a blur
 
     @st.fragment
     def toy() -> None:
-        state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, autoplay=True, filmstrip=False)
+        state = ExplorerState(latents=latents, member=member, z0=z0, lo=lo, hi=hi, autoplay=True, filmstrip=False)
         explorer(plan.tree, state, key="hero")
 
     toy()

@@ -94,9 +94,10 @@ def _drag(run: Run, member: int, count: int, *, labels: Mapping[int, str] | None
 
 
 def drag_digits() -> None:
-    """Sliders over the latents of a trained decoder, moving by themselves until touched."""
+    """Sliders over the latents of a trained decoder, from a held-out digit, moving by themselves until touched."""
     run = shipped("digits-beta-vae")
-    _drag(run, best_member(run), 4)
+    member = best_member(run)
+    _drag(run, member, 4, z0=held_out(run)["mu_z"][member][0].tolist())
 
 
 def loss() -> None:
