@@ -7,8 +7,7 @@ import streamlit as st
 
 from dvae_core.live import arrays
 from dvae_core.live.explorer import ExplorerState
-from pages.ui.components.live_component import LiveValue, register
-from pages.ui.page import canvas
+from pages.ui.components.live_component import LiveValue, canvas, register
 
 _view = register("explorer")
 

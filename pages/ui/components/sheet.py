@@ -7,8 +7,7 @@ import streamlit as st
 
 from dvae_core.live import sheet as live
 from dvae_core.live.sheet import Cells
-from pages.ui.components.live_component import register
-from pages.ui.page import canvas
+from pages.ui.components.live_component import canvas, register
 
 _view = register("sheet")
 
