@@ -110,8 +110,7 @@ def other_worlds(run: Run) -> None:
         ui.plot(figures.worlds_strip(worlds), key="recover.worlds")
         st.caption(
             "The talk's recipe, unchanged, on data seeds 0 to 9: other factors, moved by u in other ways, and another "
-            "mixing each. These seeds were not used to choose any setting. Version 0.1 trained these models; "
-            "the random starts have changed since."
+            "mixing each. These seeds were not used to choose any setting."
         )
 
 
