@@ -1,6 +1,7 @@
 """What an explorer exports."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -51,10 +52,13 @@ def test_what_is_copied_as_python_makes_the_picture_again(visit, mode, monkeypat
     shown = page.locator("canvas.main").all()
     assert len(shown) == len(made["x"])
     for canvas, x in zip(shown, made["x"], strict=True):
-        grey = canvas.evaluate("""canvas => {
+        grey = canvas.evaluate(
+            """(canvas, side) => {
             const { width: w, height: h } = canvas, ctx = canvas.getContext("2d"), out = [];
-            for (let r = 0; r < 8; r++) for (let c = 0; c < 8; c++)
-                out.push(ctx.getImageData((c + 0.5) * w / 8, (r + 0.5) * h / 8, 1, 1).data[0]);
+            for (let r = 0; r < side; r++) for (let c = 0; c < side; c++)
+                out.push(ctx.getImageData((c + 0.5) * w / side, (r + 0.5) * h / side, 1, 1).data[0]);
             return out;
-        }""")
+        }""",
+            math.isqrt(len(x)),
+        )
         np.testing.assert_allclose(np.array(grey) / 255, np.clip(x, 0, 1), atol=1.01 / 255)
