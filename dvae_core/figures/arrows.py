@@ -40,7 +40,8 @@ def seed_arrows(
     if not populations:
         return sentence("No population with known factors to draw.")
     populations = {name: np.asarray(axes, float).reshape(-1, 2, 2) for name, axes in populations.items()}
-    titles = [f"{name}: {turns(axes)}" for name, axes in populations.items()]
+    gap = ":<br>" if min(columns, len(populations)) > 2 else ": "  # narrow panels have titles of two lines
+    titles = [f"{name}{gap}{turns(axes)}" for name, axes in populations.items()]
     titles += ["What a turn costs"] if curves else []
     columns = min(columns, len(titles))
     lines = -(-len(titles) // columns)
@@ -84,7 +85,10 @@ def seed_arrows(
     fig.update_annotations(yshift=6)  # titles clear of the frames below them
     note = "one arrow for each seed and latent; green: the factors' own axes"
     found = title or "Where the latents of every seed point"
-    return finish(fig, found, note, height=height or 110 + 290 * lines, panels=True, line=FULL_LINE)
+    fig = finish(fig, found, note, height=height or 110 + 290 * lines, panels=True, line=FULL_LINE)
+    if "<br>" in gap:
+        fig.update_layout(margin_t=127)  # a line more than with titles of one
+    return fig
 
 
 def turns(axes: Float[np.ndarray, "p 2 2"]) -> str:

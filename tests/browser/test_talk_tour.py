@@ -5,8 +5,8 @@ import pytest
 from pages.ui.talk.slides import NAMES, SLIDES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-# The lowest edge of what a slide shows, in the page's pixels.
-BOTTOM = """() => Math.max(...[...document.querySelectorAll(
+# The lowest edge of what a slide shows, in pixels from the top of the page, which may be scrolled.
+BOTTOM = """() => document.querySelector('[data-testid=stMain]').scrollTop + Math.max(...[...document.querySelectorAll(
   '[data-testid=stMainBlockContainer] [data-testid=stElementContainer]')].map(e => e.getBoundingClientRect().bottom))"""
 
 

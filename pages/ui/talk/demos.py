@@ -65,8 +65,10 @@ def plot(figure: Any, key: str, *, height: int | None = None, titled: bool = Tru
     """
     height, size = height or screen.room(), screen.figure_type()
     title = figure.layout.title.text.replace("<br>", " ")
-    panels = any(note.yanchor == "bottom" for note in figure.layout.annotations)  # the titles of panels are annotations
-    figure.update_layout(height=height, margin_t=(48 if titled else 12) + round(1.6 * size) * panels)
+    # The titles of panels are annotations; the number of their lines.
+    lines = max((1 + n.text.count("<br>") for n in figure.layout.annotations if n.yanchor == "bottom"), default=0)
+    above = round((0.3 + 1.3 * lines) * size) if lines else 0
+    figure.update_layout(height=height, margin_t=(48 if titled else 12) + above)
     figure.update_layout(title={"text": title if titled else "", "pad": {"t": 12}, "subtitle": {"text": ""}})
     figure.update_layout(legend_y=-below / (height - 160), font_size=size, legend_font_size=size)
     figure.update_xaxes(title_font_size=size, tickfont_size=size)

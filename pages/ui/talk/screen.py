@@ -55,7 +55,8 @@ def style() -> None:
             --dv-panel: {room() - 9 * round(type_size())}px; --dv-plane: {room() - 5 * round(type_size())}px;
             --dv-raster: {round(0.26 * room())}px; --dv-tuning: {round(0.33 * room())}px;
         }}
-        [data-testid="stMainBlockContainer"] {{ padding-left: {side:g}rem; padding-right: {side:g}rem; }}
+        [data-testid="stMainBlockContainer"] {{ padding-left: {side:g}rem; padding-right: {side:g}rem;
+            padding-bottom: 0.5rem; }}
         .st-key-talk-bar button {{ min-height: 36px; padding: 0 10px; font-size: 15px; }}
         .st-key-talk-bar button p {{ font-size: 15px; }}
         .st-key-talk-answers button {{ min-height: 4.5rem; padding: 0 2rem; border-width: 2px; }}
