@@ -86,13 +86,15 @@ def integral() -> None:
     x, exact, pile, moving = integral_curves()
     count = COUNTS[-1]
     labels = [f"{n:,} draws" for n in COUNTS] + [f"M = {a}°" for a in TURNED]
-    titles = [f"The mean of {n:,} decoded {'Gaussian' if n == 1 else 'Gaussians'}" for n in COUNTS]
+    titles = [
+        f"The mean of {n:,} decoded {'Gaussian' if n == 1 else 'Gaussians'} (thin: a quarter of each)" for n in COUNTS
+    ]
     titles += [f"The same {count:,} draws, decoded by f(Mᵀz̃) at {a}°" for a in TURNED]
     shown = [min(n, PILED) for n in COUNTS] + [0] * len(TURNED)
     panel = Curves(
         title=titles, x=x, lines=[Line(y=exact, role="data", name="p(x), exact", dashed=True)], moving=moving,
         moving_name="mean of p(x|z) over draws of z", role="reconstruction", pile=pile / 4, counts=shown,
-        names=("x", "density (one draw: a quarter of it)"), y_range=(0.0, 0.5),
+        names=("x", "density"), y_range=(0.0, 0.5),
     )  # fmt: skip
     steps(StepsState(name="z ~ N(0, I)", labels=labels, panels=[panel]), key="talk.integral")
 
