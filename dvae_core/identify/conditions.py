@@ -314,7 +314,7 @@ def variability_light(
             "have variances that move with u where theirs do not."
         )
         return Light(name, "unsure", "the seeds disagree", f"{why} {numbers}")
-    why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}."
+    why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}. The seeds agree (MCC {seeds.min():.2f})."
     return Light(name, "unsure" if learned.condition > ILL_CONDITIONED else "met", number, why)
 
 
