@@ -314,7 +314,8 @@ def variability_light(
             "have variances that move with u where theirs do not."
         )
         return Light(name, "unsure", "the seeds disagree", f"{why} {numbers}")
-    why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}. The seeds agree (MCC {seeds.min():.2f})."
+    agree = f"The seeds agree (MCC {seeds.min():.2f} or more)."
+    why = f"{numbers} Condition number of the learned L: {learned.condition:.1f}. {agree}"
     return Light(name, "unsure" if learned.condition > ILL_CONDITIONED else "met", number, why)
 
 
