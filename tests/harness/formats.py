@@ -85,7 +85,7 @@ def hostile_cases(folder):
              "": "folder", ".pkl": "pickles", ".pt": "pickles", ".jl": "pickles", ".xls": "others",
              ".videoPositionTracking": "tracking"}  # fmt: skip
     listed = (
-        ("test_readers", "DANGERS"), ("test_picture_readers", "HOSTILE"), ("test_hdf5", "HOSTILE"),
+        ("test_dangerous_files", "DANGERS"), ("test_picture_readers", "HOSTILE"), ("test_hdf5", "HOSTILE"),
         ("test_grid_readers", "HOSTILE"), ("test_recordings", "REFUSED"),
     )  # fmt: skip
     for module, cases in listed:
