@@ -17,9 +17,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-SOURCES = {  # name: its packages, its adapter, the files that the adapter writes
+SOURCES = {  # name: its packages (iTuna does not name packaging), its adapter, the files that the adapter writes
     "scikit-learn": (["scikit-learn"], "sklearn_ica.py", ["sklearn_ica.npz"]),
-    "iTuna": (["ituna==0.1.0"], "ituna_pca.py", ["ituna.npz"]),
+    "iTuna": (["ituna==0.1.0", "packaging"], "ituna_pca.py", ["ituna.npz"]),
     "CEBRA": (["cebra==0.6.1"], "cebra_labels.py", ["cebra.npz"]),
     "pythae": (["pythae==0.1.2"], "pythae_vae.py", ["pythae.npz"]),
     "scVI": (["scvi-tools"], "scvi_counts.py", ["scvi-0.npz", "scvi-1.npz"]),
