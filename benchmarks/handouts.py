@@ -39,7 +39,7 @@ SCROLL = """async () => {
 
 @torch.no_grad()
 def from_torch(run: runs.Run, made: Handout, member: int, folder: Path) -> str:
-    """Return the largest difference of what the file draws from torch, in words."""
+    """Return the largest difference of what the file draws from torch, as text."""
     latents = run.latents()
     assert latents is not None
     z = latents["mu_z"][member, :ROWS]
@@ -57,7 +57,7 @@ def from_torch(run: runs.Run, made: Handout, member: int, folder: Path) -> str:
 
 
 def opened(browser, path: Path) -> str:
-    """Return what a file asks for and complains of, in words."""
+    """Return what a file asks for and complains of, as text."""
     page, asked, complaints = browser.new_page(viewport={"width": 360, "height": 780}), [], []
     page.on("request", lambda r: asked.append(r.url) if not r.url.startswith(("data:", "blob:")) else None)
     page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)

@@ -58,9 +58,13 @@ def command_line(*options: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def trained(folder: Path, members: int, *options: str) -> tuple[Scores, float]:
-    """Train by the command line and score; return the scores and the CPU seconds of training, start-up included."""
-    seconds = command_line("--out", str(folder), "--members", str(members), *options)
+def trained(folder: Path, members: int | None, *options: str) -> tuple[Scores, float]:
+    """Train by the command line and score; return the scores and the CPU seconds of training, start-up included.
+
+    A recipe decides the number of members: None.
+    """
+    many = () if members is None else ("--members", str(members))
+    seconds = command_line("--out", str(folder), *many, *options)
     return Scores.of(Run(folder)) or score(Run(folder)), seconds
 
 
@@ -103,7 +107,7 @@ def talk(folder: Path, members: int) -> None:
     scores = {}
     total = 0.0
     for name in ("talk-ivae", "talk-vae"):
-        score, seconds = trained(folder / name, 8, "--recipe", name)
+        score, seconds = trained(folder / name, None, "--recipe", name)
         scores[name], total = score, total + seconds
         line(name, "iVAE >= .94, .10 above the rest" if "i" in name[5:6] else "", score, seconds)
     floors = {k: v for k, v in scores["talk-ivae"].floors.items() if k in ("raw_x", "fastica", "u_only") and v}

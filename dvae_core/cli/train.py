@@ -105,6 +105,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if options.resume:
+        _refuse_others(options, "resume", "scheduler")
     run = Run(Path(options.resume).absolute()) if options.resume else _new_run(options)
     run.config  # noqa: B018  a folder that is not a run is refused before torch is loaded
     (run.path / "STOP").unlink(missing_ok=True)
@@ -153,18 +155,22 @@ def _new_run(options: argparse.Namespace) -> Run:
 
 
 def _of_recipe(options: argparse.Namespace) -> Config:
-    """Return a recipe's settings, on the device from the options; refuse every other option."""
-    free = ("command", "usual", "recipe", "out", "scheduler", "device")
-    names = {"goal": "for", **FLAGS}
-    given = [
-        str(names.get(k, k)).replace("_", "-") for k, usual in options.usual.items() if getattr(options, k) != usual
-    ]
-    if refused := [name for name in given if name not in free]:
-        raise ConfigError(f"--recipe decides --{' and --'.join(refused)}; leave it out, or train with --data.")
+    """Return a recipe's settings, on the device from the options."""
+    _refuse_others(options, "recipe", "out", "scheduler", "device")
     config = recipes.recipe(options.recipe)
     train = config.train
     assert train is not None, "every recipe trains"
     return dataclasses.replace(config, train=dataclasses.replace(train, device=options.device or train.device))
+
+
+def _refuse_others(options: argparse.Namespace, decider: str, *allowed: str) -> None:
+    """Refuse every option that differs from its default, except one that decides the settings and those allowed."""
+    names = {"goal": "for", **FLAGS}
+    known = ("command", "usual", decider, *allowed)
+    given = [name for name, usual in options.usual.items() if name not in known and getattr(options, name) != usual]
+    if given:
+        refused = " and ".join("--" + str(names.get(name, name)).replace("_", "-") for name in given)
+        raise ConfigError(f"--{decider} decides {refused}; leave one of them out.")
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -274,7 +274,7 @@ def variability_light(
         is_continuous: Whether u is numeric.
         learned: The learned lambda's matrix, scaled to nats.
         effect: The effect of u on the held-out latents, or None if too few rows share a u.
-        seeds: MCC of this member's held-out latents with those of every other seed; empty if there is only one.
+        seeds: MCC of this member's held-out latents with those of every other good seed of the same beta.
     """
     name, needed = "Enough u: L invertible", learned.needed
     seen = "continuous u" if is_continuous else f"{values_of_u} values of u"
@@ -306,8 +306,8 @@ def variability_light(
         why = f"Only the {part} can be seen to move. " if part else "L cannot be distinguished from a singular matrix. "
         return Light(name, state, f"{part} only" if part else number, why + numbers)
     if not len(seeds):
-        why = "Whether another seed finds the same latents is not known, since this one was trained alone."
-        return Light(name, "unsure", "one seed", f"{why} {numbers}")
+        why = "No other good seed of this run has the same beta, so whether another finds the same latents is unknown."
+        return Light(name, "unsure", "no other seed", f"{why} {numbers}")
     if seeds.min() < SAME_LATENTS:
         why = (
             f"The seeds disagree (MCC {seeds.min():.2f} between this one and another). A bent image of the factors can "

@@ -157,7 +157,7 @@ def config_of(saved: Saved, data_path: Path) -> Config:
         "u": GaussianPrior(modulate="both"),
         "time": TimePrior(shuffle=bool(s.get("shuffleTime"))),
     }[s["prior"]]
-    # The world has no clock: one row a second says that rows follow each other, as this prior was told.
+    # The world has no clock: one row a second says that rows follow each other, as this prior assumes.
     data = FileData(path=str(data_path), rate_hz=1.0 if over_time else None, **names)
     return Config(data=data, split="blocks", gap=0, model=model, prior=prior, train=train)
 

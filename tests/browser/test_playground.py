@@ -191,5 +191,5 @@ def test_a_preset_comes_to_its_sentence(opened):
     page.get_by_role("button", name="u comes to the rescue").click()
     # said from a quarter of the training on, and from then on until its end
     expect(page.locator(".verdict")).to_have_text(
-        re.compile("^The seeds agree up to order, sign and scale: u has told them the axes"), timeout=500_000
+        re.compile("^The seeds agree up to order, sign and scale: u has determined the axes"), timeout=500_000
     )

@@ -195,8 +195,9 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
         (["train", "--recipe", "talk-vae", "--out", "x", "--device", "cuda"], "this machine has only"),
         (
             ["train", "--recipe", "talk-vae", "--out", "x", "--epochs", "3", "--shuffle-time"],
-            "decides --shuffle-time and --epochs",
+            "--recipe decides --shuffle-time and --epochs",
         ),
+        (["train", "--resume", "RUN", "--epochs", "3"], "--resume decides --epochs"),
         (["train", "--resume", "nope"], "not a readable run"),
         (["score", "nope"], "no folder 'nope'"),
         (["list", "nope"], "not a folder"),

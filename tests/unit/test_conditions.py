@@ -191,7 +191,9 @@ def test_the_light_on_u_is_green_only_where_u_moves_every_direction(world_seed):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "number"), [([0.99, 0.93, 0.99], "the seeds disagree"), ([], "one seed")], ids=["disagree", "one seed"]
+    ("seeds", "number"),
+    [([0.99, 0.93, 0.99], "the seeds disagree"), ([], "no other seed")],
+    ids=["disagree", "no other"],
 )
 def test_no_light_on_u_is_green_before_the_seeds_agree(seeds, number):
     learned = theorem_matrix(10 * RNG(0).standard_normal((20, 2, 2)))

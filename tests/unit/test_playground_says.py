@@ -13,9 +13,9 @@ STEPS, MEMBERS = 300, 4
 PRESETS = {
     "A VAE's seeds disagree": r"The seeds disagree.*The model sees x alone, so nothing can be concluded",
     "The diagonal bound picks axes": r"The seeds agree up to order, sign and scale.*the diagonal q has picked",
-    "u comes to the rescue": r"The seeds agree up to order, sign and scale: u has told them the axes",
+    "u comes to the rescue": r"The seeds agree up to order, sign and scale: u has determined the axes",
     "u that moves nothing": r"The seeds disagree.*U moves nothing, so nothing can be concluded",
-    "Watch it move": r"The seeds agree up to order, sign and scale: time has told them the axes",
+    "Watch it move": r"The seeds agree up to order, sign and scale: time has determined the axes",
 }
 LONGER = {"The diagonal bound picks axes": {"steps": 800}}  # its axes come late, and its steps are cheap
 CONTROLS = ["segments~1_prior~u", "kind~time_prior~shuffled", "kind~time_strength~0_prior~time"]

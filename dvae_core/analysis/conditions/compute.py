@@ -17,7 +17,7 @@ from dvae_core.data.dataset import Dataset
 from dvae_core.data.split import split
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect, Family, OnGrid, effect_of, gaussian_family, laplace_family
-from dvae_core.metrics import autocorrelation_time, independent_step, mcc
+from dvae_core.metrics import DEAD_NATS, autocorrelation_time, independent_step, mcc
 from dvae_core.model.priors import (
     GRID_STEP,
     ConditionalLaplace,
@@ -101,10 +101,12 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
 
 def _other_seeds(run: Run, member_index: int) -> np.ndarray:
-    """Return the MCC of a member's held-out latents with those of every other good member of the same beta."""
-    mu, betas = held_out(run)["mu_z"].astype(float), run.config.train.betas
+    """Return the MCC of a member's live held-out latents with those of every other good member of the same beta."""
+    latents, betas = held_out(run), run.config.train.betas
+    mu, alive = latents["mu_z"].astype(float), latents["kl_latent"][member_index] >= DEAD_NATS
     others = [m for m in good_members(run) if m != member_index and betas[m] == betas[member_index]]
-    return np.array([mcc(mu[member_index], mu[m]).value for m in others])
+    own = mu[member_index][:, alive]
+    return np.array([mcc(own, mu[m]).value if alive.any() else 0.0 for m in others])
 
 
 def _of_given(run: Run, member_index: int) -> Mapping[str, Any]:

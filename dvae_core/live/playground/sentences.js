@@ -38,7 +38,7 @@ const UP_TO = {
   affine: "only up to a linear map",
 };
 
-/** How far the seeds agree, in words. @param {string | null} rung */
+/** How far the seeds agree, as a phrase. @param {string | null} rung */
 export const agreementWords = (rung) => (rung === null ? "not even up to a linear map" : UP_TO[rung]);
 
 /**
@@ -91,7 +91,7 @@ function agreed(state, why, upTo) {
   if (why) return `The seeds agree ${upTo}, though ${why}. Nothing can be concluded from it: look at other worlds and seeds.`;
   const source = state.prior === "u" ? "u" : "time";
   const fold = state.folds ? " But f is folded: what they agree on need not be the factors." : "";
-  return `The seeds agree ${upTo}: ${source} has told them the axes.${fold}${tooFew(state)}`;
+  return `The seeds agree ${upTo}: ${source} has determined the axes.${fold}${tooFew(state)}`;
 }
 
 /**
