@@ -54,8 +54,9 @@ def server(new_server: Callable[[], str]) -> str:
 @pytest.fixture(scope="session")
 def chromium(browser_path: str) -> Iterator:
     """One Chromium for the session."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)  # machines are busy
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
         yield browser
@@ -116,8 +117,8 @@ class Visitor:
 def visitor(chromium, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     """A fresh browser context of 1280 x 800; what it last showed is kept under the test's name."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(90_000)  # machines are busy; also for the pages that a test opens beside the first
     page = context.new_page()
-    page.set_default_timeout(90_000)  # machines are busy
     result = Visitor(page)
     result.listen()
     yield result

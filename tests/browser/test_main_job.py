@@ -24,10 +24,11 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     assert "run=" in page.url
     other = page.context.new_page()
     other.goto(page.url)
-    other.get_by_text("over 2 seeds").first.wait_for()
+    # Attached, not visible: every refresh makes a new figure, and Streamlit hides a figure until it knows its width.
+    other.get_by_text("over 2 seeds").first.wait_for(state="attached")
     other.close()
     page.reload()
-    page.get_by_text("over 2 seeds").first.wait_for()
+    page.get_by_text("over 2 seeds").first.wait_for(state="attached")
 
     # whatever it is doing by now, it can be stopped and resumed, and it ends
     stop = page.get_by_role("button", name="Stop")

@@ -29,7 +29,7 @@ def opened(chromium, file):
     def go(link="", **context):
         contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **context}))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: requests.append(r.url) if not r.url.startswith(("data:", "blob:")) else None)

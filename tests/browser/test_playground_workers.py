@@ -51,6 +51,7 @@ def test_workers_train_as_node_does_and_what_they_save_is_a_run(chromium, node_p
     context = chromium.new_context()
     try:
         page = context.new_page()
+        page.set_default_timeout(90_000)
         page.goto(page_path.as_uri())
         page.wait_for_function("globalThis.createPool !== undefined")
         found = [page.evaluate(TRAIN, [asked, workers]) for workers in (1, 2)]
