@@ -1,6 +1,8 @@
 """Event times counted in bins, with behaviour in the same bins."""
 
+from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,44 @@ from dvae_core.data.readers.along import Along, Rows, check_clocks, samples_of, 
 from dvae_core.data.readers.choose import Choice, clock_of, speed_of, table_of
 from dvae_core.data.readers.common import Ask, check_budget
 from dvae_core.data.readers.finish import finish
-from dvae_core.data.readers.model import PHASE, Part, ReadingRecord, Recording
+from dvae_core.data.readers.model import PHASE, Intervals, Part, ReadingRecord, Recording
 
 FEW_EVENTS = 0.01  # events per bin and unit: with fewer, the times are probably not in seconds
 
 BIN_S = 0.1  # default bin width for event times
+
+
+@dataclass(frozen=True, slots=True)
+class _Behaviour:
+    """What is read beside the events: variables with a clock of their own, and columns of a table of intervals."""
+
+    names: tuple[str, ...]
+    speed: tuple[str, ...]  # the variable whose speed selects rows, if any; also one of `names`
+    tables: dict[str, Intervals]
+    clocks: dict[str, str]
+
+    @property
+    def times(self) -> list[str]:
+        """Names of the variables that hold times: the clocks, and where intervals start and stop."""
+        sides = [side for table in self.tables.values() for side in (table.start, table.stop)]
+        return [*self.clocks.values(), *sides]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """The bins of each uninterrupted stretch, and the events counted in them."""
+
+    width_s: float
+    edges: list[np.ndarray]
+    counts: list[np.ndarray]  # one [bins, units] for each stretch
+    names: tuple[str, ...]
+    times: list[np.ndarray]  # of the events of each unit
+    inside: str  # what the bins are confined to, "" for the whole recording
+
+    @property
+    def size(self) -> int:
+        """How many bins."""
+        return sum(len(c) for c in self.counts)
 
 
 def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord) -> Dataset:
@@ -24,98 +59,157 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
     by_name = {v.name: v for v in recording.variables}
     if not width > 0:
         raise DataError(f"A bin must be wider than 0 s; got {width:g}.")
-    speed = speed_of(recording, ask)
-    behaviour = tuple(dict.fromkeys((*choice.u, *choice.z, *speed)))
-    tables = {b: table for b in behaviour if (table := table_of(recording, b))}
-    clocks: dict[str, str] = {}
-    for name in behaviour:
-        if name in tables:
-            continue
-        clock = clock_of(recording, name, ask)
-        if clock is None:
-            raise DataError(f"{name} of {path.name} has no times to bin it by; name them (time=NAME, --time NAME).")
-        clocks[name] = clock
-    sides = [side for table in tables.values() for side in (table.start, table.stop)]
-    names_of = (*choice.x, *behaviour, *clocks.values(), *sides)
+    behaviour = _behaviour(recording, ask, choice)
+    names_of = (*choice.x, *behaviour.names, *behaviour.times)
     wanted = {name: Part(events=name in choice.x) for name in names_of if by_name[name].role != PHASE}
     size = sum(8 * prod(by_name[name].shape) for name in wanted)
     check_budget(path, size, ask.budget_bytes)
     arrays = recording.load(wanted)
-    seconds(recording, arrays, (*clocks.values(), *sides), record)
-    times, names, at, silent = _units(recording, arrays, choice.x)
-    record.units = units.described(recording, names, choice.x, at, len(names) + silent)
-    known = units.chosen(recording, ask, record, names, choice.x, at, len(names) + silent)
-    times, names = [t for t, keep in zip(times, known, strict=True) if keep], tuple(np.array(names)[known].tolist())
-    every = np.concatenate(times) if times else np.zeros(0)
-    if not len(every):
-        raise DataError(f"{', '.join(choice.x)} of {path.name} holds no event times; choose other variables.")
-    if silent:
-        record.notes.append(f"{silent:,} units without events left out")
+    seconds(recording, arrays, behaviour.times, record)
+    times, names = _chosen_units(recording, ask, choice, arrays, record)
     samples = {
-        name: samples_of(path, name, arrays[name], arrays[clock], choice.columns) for name, clock in clocks.items()
+        name: samples_of(path, name, arrays[name], arrays[clock], choice.columns)
+        for name, clock in behaviour.clocks.items()
     }
     for name, (clock, _) in samples.items():
-        check_clocks(recording, ", ".join(choice.x[:3]), every, name, clock)
-    # behaviour says when the recording was on; without any, the events do
-    start = max((clock[0] for clock, _ in samples.values()), default=np.floor(every.min() / width) * width)
-    stop = min((clock[-1] for clock, _ in samples.values()), default=(np.floor(every.max() / width) + 1) * width)
-    stretches, what = [(float(start), float(stop))], ""
-    if recording.gaps is not None and (found := recording.gaps()):
-        table, what = found
-        bounds = [(start, stop)] if samples else [(-np.inf, np.inf)]
-        stretches = [
-            tuple(map(float, s)) for s in spikes.common([table, np.array(bounds)]) if s[1] - s[0] > width - 1e-9
-        ]
-        if not stretches:
-            raise DataError(f"{path.name} has no bin of {width:g} s inside {what}; choose another width.")
-    bins = sum(b - a for a, b in stretches) / width
-    if np.isfinite(bins) and bins <= spikes.MAX_BINS:  # otherwise refused below with its own message
-        check_budget(path, int(size + bins * (10 * len(times) + 64 * (1 + len(behaviour)))), ask.budget_bytes)
-    try:
-        edges = [spikes.bin_edges(a, b, width) for a, b in stretches]
-    except ValueError as error:
-        raise DataError(f"{path.name} cannot be binned: {str(error)[0].lower()}{str(error)[1:]}") from error
-    counted = [spikes.bin_spikes(times, e) for e in edges]
-    counts = np.concatenate(counted)
-    often = units.active(recording, ask, record, counts.sum(0, dtype=float) / (len(counts) * width), len(names))
-    if often is not None:
-        counted, counts = [c[:, often] for c in counted], counts[:, often]
-        names = tuple(np.array(names)[often].tolist())
-        every = np.concatenate([t for t, keep in zip(times, often, strict=True) if keep])
-    lost = len(every) - int(counts.sum(dtype=np.int64))
-    unit = "counts"
-    x: np.ndarray = counts
-    if ask.smooth_s is not None:
-        try:
-            x = np.concatenate([spikes.smooth_rates(c, width, ask.smooth_s) for c in counted]).astype(np.float32)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-        unit = f"rates in events/s, smoothed with a Gaussian of {ask.smooth_s:g} s"
+        check_clocks(recording, ", ".join(choice.x[:3]), np.concatenate(times), name, clock)
+    stretches, inside = _stretches(recording, times, [clock for clock, _ in samples.values()], width)
+    number = sum(b - a for a, b in stretches) / width
+    if np.isfinite(number) and number <= spikes.MAX_BINS:  # otherwise refused below with its own message
+        needed = int(size + number * (10 * len(times) + 64 * (1 + len(behaviour.names))))
+        check_budget(path, needed, ask.budget_bytes)
+    bins = _active(recording, ask, record, _count(path, times, names, stretches, width, inside))
+    _note_events(bins, record)
+    x, unit = _rates(bins, ask.smooth_s)
+    edges = bins.edges
     centres = np.concatenate([(e[1:] + e[:-1]) / 2 for e in edges])
     meta = {"bins": f"{width:g} s, {unit}, {edges[0][0]:,.6g} to {edges[-1][-1]:,.6g} s"}
-    record.notes += [f"{lost:,} events outside that time"] if lost else []
-    if what:
-        before = (np.floor(every.max() / width) + 1) - np.floor(every.min() / width)
-        record.leave_out("bins", max(0, int(before) - len(counts)), int(before), f"outside {what}")
-    if len(every) / max(1, counts.size) < FEW_EVENTS:
-        record.notes.append(
-            f"a bin of {width:g} s holds {len(every) / max(1, counts.size):.2g} events: if times are not in seconds "
-            "(milliseconds, samples), convert them or choose wider bins"
-        )
     out = Along(Rows(x, centres, edges, None, 0, len(x), centres), untyped=recording.untyped)
-    for name in behaviour:
-        if name in tables:
-            out.by_interval(name, arrays, tables[name], centres, record)
+    for name in behaviour.names:
+        if name in behaviour.tables:
+            out.by_interval(name, arrays, behaviour.tables[name], centres, record)
         else:
             clock, values = samples[name]
             out.in_bins(path, name, clock, values, by_name[name], ask, choice, recording, edges, record)
     if not out.known.all():
         meta["bins"] += f", {out.known.sum():,} of {len(out.known):,} kept"
-    if speed:
-        out.moving(recording, ask, speed[0], record)
+    if behaviour.speed:
+        out.moving(recording, ask, behaviour.speed[0], record)
     if ask.rows is not None:
         out.first(ask.rows, record)
-    return finish(recording, ask, choice, out, record, rate=1 / width, x_names=names, meta=meta)
+    return finish(recording, ask, choice, out, record, rate=1 / width, x_names=bins.names, meta=meta)
+
+
+def _behaviour(recording: Recording, ask: Ask, choice: Choice) -> _Behaviour:
+    """Return what is read beside the events, with the clock of everything that is not in a table of intervals."""
+    speed = speed_of(recording, ask)
+    names = tuple(dict.fromkeys((*choice.u, *choice.z, *speed)))
+    tables = {name: table for name in names if (table := table_of(recording, name))}
+    clocks: dict[str, str] = {}
+    for name in names:
+        if name in tables:
+            continue
+        clock = clock_of(recording, name, ask)
+        if clock is None:
+            raise DataError(
+                f"{name} of {recording.path.name} has no times to bin it by; name them (time=NAME, --time NAME)."
+            )
+        clocks[name] = clock
+    return _Behaviour(names, speed, tables, clocks)
+
+
+def _chosen_units(
+    recording: Recording, ask: Ask, choice: Choice, arrays: dict[str, Any], record: ReadingRecord
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """Return the times and the names of the units that have events and are kept by quality, area, depth and name."""
+    times, names, at, silent = _units(recording, arrays, choice.x)
+    listed = len(names) + silent
+    record.units = units.described(recording, names, choice.x, at, listed)
+    known = units.chosen(recording, ask, record, names, choice.x, at, listed)
+    times, names = [t for t, keep in zip(times, known, strict=True) if keep], tuple(np.array(names)[known].tolist())
+    if not sum(map(len, times)):
+        raise DataError(f"{', '.join(choice.x)} of {recording.path.name} holds no event times; choose other variables.")
+    if silent:
+        record.notes.append(f"{silent:,} units without events left out")
+    return times, names
+
+
+def _stretches(
+    recording: Recording, times: list[np.ndarray], clocks: list[np.ndarray], width: float
+) -> tuple[list[tuple[float, float]], str]:
+    """Return from when to when to bin, and what that is confined to.
+
+    Behaviour says when the recording was on; without any, the events do.
+    """
+    first, last = _bins_of(times, width)
+    start = max((clock[0] for clock in clocks), default=first * width)
+    stop = min((clock[-1] for clock in clocks), default=last * width)
+    found = recording.gaps() if recording.gaps is not None else None
+    if found is None:
+        return [(float(start), float(stop))], ""
+    table, inside = found
+    bounds = [(start, stop)] if clocks else [(-np.inf, np.inf)]
+    pairs = [(float(a), float(b)) for a, b in spikes.common([table, np.array(bounds)]) if b - a > width - 1e-9]
+    if not pairs:
+        raise DataError(f"{recording.path.name} has no bin of {width:g} s inside {inside}; choose another width.")
+    return pairs, inside
+
+
+def _bins_of(times: list[np.ndarray], width: float) -> tuple[float, float]:
+    """Return the numbers of the first bin with an event and of the one after the last, counted from time 0."""
+    first, last = min(t.min() for t in times), max(t.max() for t in times)
+    return float(np.floor(first / width)), float(np.floor(last / width)) + 1
+
+
+def _count(
+    path: Path, times: list[np.ndarray], names: tuple[str, ...], stretches: list[tuple[float, float]], width: float,
+    inside: str,
+) -> _Bins:  # fmt: skip
+    """Count the events of every unit in the bins of every stretch."""
+    try:
+        edges = [spikes.bin_edges(a, b, width) for a, b in stretches]
+    except ValueError as error:
+        raise DataError(f"{path.name} cannot be binned: {str(error)[0].lower()}{str(error)[1:]}") from error
+    return _Bins(width, edges, [spikes.bin_spikes(times, e) for e in edges], names, times, inside)
+
+
+def _active(recording: Recording, ask: Ask, record: ReadingRecord, bins: _Bins) -> _Bins:
+    """Return the bins with the units that fire often enough, if that was asked."""
+    total = np.sum([c.sum(0, dtype=float) for c in bins.counts], axis=0)
+    often = units.active(recording, ask, record, total / (bins.size * bins.width_s), len(bins.names))
+    if often is None:
+        return bins
+    names = tuple(np.array(bins.names)[often].tolist())
+    times = [t for t, keep in zip(bins.times, often, strict=True) if keep]
+    return replace(bins, counts=[c[:, often] for c in bins.counts], names=names, times=times)
+
+
+def _note_events(bins: _Bins, record: ReadingRecord) -> None:
+    """Record the events and the time outside the bins, and bins that hold suspiciously few events."""
+    events, counted = sum(map(len, bins.times)), sum(int(c.sum(dtype=np.int64)) for c in bins.counts)
+    if lost := events - counted:
+        record.notes.append(f"{lost:,} events outside that time")
+    if bins.inside:
+        first, last = _bins_of(bins.times, bins.width_s)
+        before = int(last - first)
+        record.leave_out("bins", max(0, before - bins.size), before, f"outside {bins.inside}")
+    per_bin = events / max(1, bins.size * len(bins.names))
+    if per_bin < FEW_EVENTS:
+        record.notes.append(
+            f"a bin of {bins.width_s:g} s holds {per_bin:.2g} events: if times are not in seconds "
+            "(milliseconds, samples), convert them or choose wider bins"
+        )
+
+
+def _rates(bins: _Bins, smooth_s: float | None) -> tuple[np.ndarray, str]:
+    """Return x [bins, units] and its unit: the counts, or rates smoothed within each stretch."""
+    if smooth_s is None:
+        return np.concatenate(bins.counts), "counts"
+    try:
+        rates = [spikes.smooth_rates(c, bins.width_s, smooth_s) for c in bins.counts]
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return np.concatenate(rates).astype(np.float32), f"rates in events/s, smoothed with a Gaussian of {smooth_s:g} s"
 
 
 def _units(

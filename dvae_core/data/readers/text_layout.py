@@ -79,87 +79,105 @@ def layout_of(path: Path) -> Layout:
         head = file.read(SAMPLE_BYTES)
         more = bool(file.read(1))
     lines = list(_physical(head, more))
-    skip, separator, notes = 0, "", []
-    if lines and (match := re.fullmatch(r"(?i)sep=(.)\s*", lines[0])):
-        separator, skip = match[1], 1
-    comment = ""
-    while skip < len(lines) and (not lines[skip].strip() or lines[skip].lstrip().startswith(COMMENTS)):
-        if lines[skip].strip():
-            comment = lines[skip].lstrip()
-        skip += 1
+    separator, comment, skip = _before(lines)
     body = lines[skip:]
     if not body:
         raise DataError(f"{path.name} has no rows; save it again with its data.")
     separator = separator or _separator(path, body)
     table = _split(body, separator)
     decimal = _decimal(table[1:] or table, separator)
+    width = Counter(len(row) for row in table[1:] or table).most_common(1)[0][0]
+    header = _header(path, table, _split([comment], separator)[0] if comment else [], width, decimal)
+    names, extra = _nameless(path, header.names, table[header.lines :], width)
+    fields = names or [f"x{i + 1}" for i in range(width)]
+    return Layout(
+        separator,
+        unique(fields),
+        skip + sum(1 for _ in _consumed(body, header.lines, separator)),
+        decimal,
+        header.units,
+        extra,
+        has_header=bool(names),
+        notes=(*header.notes, *(["commas are decimals"] if decimal == "," else [])),
+        confidence=confident(fields),
+    )
+
+
+def _before(lines: Sequence[str]) -> tuple[str, str, int]:
+    """Return the separator that a first line `sep=;` states, the last comment before the table, and the lines of both.
+
+    Only a comment that begins with # is returned, without that mark: numpy.savetxt writes the names into one.
+    """
+    skip, separator, comment = 0, "", ""
+    if lines and (match := re.fullmatch(r"(?i)sep=(.)\s*", lines[0])):
+        separator, skip = match[1], 1
+    while skip < len(lines) and (not lines[skip].strip() or lines[skip].lstrip().startswith(COMMENTS)):
+        if lines[skip].strip():
+            comment = lines[skip].lstrip()
+        skip += 1
+    return separator, comment.lstrip("# ") if comment.startswith("#") else "", skip
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The lines above the rows: names of the columns (none: there is no header), how many lines, units and notes."""
+
+    names: list[str]
+    lines: int
+    units: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _header(path: Path, table: list[list[str]], comment: list[str], width: int, decimal: str) -> _Header:
+    """Return the header of a table of `width` values a row; `comment` holds the values of a comment above it."""
 
     def number(text: str) -> bool:
         return text.strip() in GAPS or (COMMA if decimal == "," else NUMBER).fullmatch(text.strip()) is not None
 
-    width = Counter(len(row) for row in table[1:] or table).most_common(1)[0][0]
-    first = table[0]
-    header, units = [], {}
-    if comment.startswith("#"):  # numpy.savetxt writes the names into a line that begins with #
-        named = _split([comment.lstrip("# ")], separator)[0]
-        if len(named) == width and all(map(number, first)) and not all(map(number, named)):
-            header = [n.strip() for n in named]
-    count = 0
-    if not header and first[0].strip().lower() == "scorer" and len(table) > 3:  # DeepLabCut: scorer, bodyparts, coords
+    first, others = table[0], table[1:]
+    if comment and len(comment) == width and all(map(number, first)) and not all(map(number, comment)):
+        return _Header([name.strip() for name in comment], 0)
+    if first[0].strip().lower() == "scorer" and len(table) > 3:  # DeepLabCut: scorer, bodyparts, coords
         count = next((i for i in range(1, 5) if i < len(table) and table[i][0].strip() == "coords"), 0) + 1
         levels = [row for row in table[1:count] if row[0].strip() != "scorer"]
-        header = ["frame", *(" ".join(level[j].strip() for level in levels) for j in range(1, width))]
-        notes.append("a table of DeepLabCut")
-    elif not header:
-        others = table[1:]
-        named = not all(map(number, first)) and not _are_values(first, others, number)
-        if named or _numbers_as_names(first, others, decimal):
-            header, count = [n.strip() for n in first], 1
-            if others and _is_units(others, number) and len({*header}) < len(header):  # levels, as pandas writes them
-                header, count = [f"{h} {below}".strip() for h, below in zip(header, others[0], strict=False)], 2
-            elif others and _is_units(others, number):
-                units = {h: u.strip() for h, u in zip(header, others[0], strict=False) if u.strip()}
-                count = 2
-                notes.append(f"units of the second line: {', '.join(f'{k} {v}' for k, v in list(units.items())[:6])}")
-        if not first or (count == 1 and not others):
-            raise DataError(f"{path.name} has a header but no rows; save it again with its data.")
-    extra = ""
-    if header and len(header) == width - 1:
-        last = [row[-1] for row in table[count:] if len(row) == width]
-        if all(not t.strip() for t in last):
-            extra = "empty"
-        elif _are_row_names([row[0] for row in table[count:]]):
-            extra = "row names"
-        else:
-            raise DataError(
-                f"{path.name} has rows with more values than its {len(header)} columns ({width}); check the separators."
-            )
-    elif (
-        header
-        and len(header) == width
-        and not header[-1]
-        and all(not r[-1].strip() for r in table[count:] if len(r) == width)
-    ):
-        header, extra = header[:-1], "empty"
-    fields = header or [f"x{i + 1}" for i in range(width)]
-    if header and len(header) not in (width, width - 1):
-        raise DataError(
-            f"{path.name} has rows with {'more' if width > len(header) else 'fewer'} values than its "
-            f"{len(header)} columns ({width}); check the separators."
-        )
-    if decimal == ",":
-        notes.append("commas are decimals")
-    before = skip + sum(1 for _ in _consumed(body, count, separator))
-    return Layout(
-        separator,
-        unique(fields),
-        before,
-        decimal,
-        units,
-        extra,
-        has_header=bool(header),
-        notes=tuple(notes),
-        confidence=confident(fields),
+        names = ["frame", *(" ".join(level[j].strip() for level in levels) for j in range(1, width))]
+        return _Header(names, count, notes=("a table of DeepLabCut",))
+    is_named = not all(map(number, first)) and not _are_values(first, others, number)
+    if not is_named and not _numbers_as_names(first, others, decimal):
+        return _Header([], 0)
+    if not others:
+        raise DataError(f"{path.name} has a header but no rows; save it again with its data.")
+    names = [name.strip() for name in first]
+    if not _is_units(others, number):
+        return _Header(names, 1)
+    if len({*names}) < len(names):  # levels, as pandas writes them
+        return _Header([f"{name} {below}".strip() for name, below in zip(names, others[0], strict=False)], 2)
+    units = {name: unit.strip() for name, unit in zip(names, others[0], strict=False) if unit.strip()}
+    listed = ", ".join(f"{name} {unit}" for name, unit in list(units.items())[:6])
+    return _Header(names, 2, units, (f"units of the second line: {listed}",))
+
+
+def _nameless(path: Path, names: list[str], rows: list[list[str]], width: int) -> tuple[list[str], str]:
+    """Return the names of the columns with data, and what the column without a name is (see `Layout.extra`).
+
+    Raises:
+        DataError: If rows are longer or shorter than the header in any other way.
+    """
+    full = [row for row in rows if len(row) == width]
+    if not names:
+        return names, ""
+    if len(names) == width:
+        if not names[-1] and not any(row[-1].strip() for row in full):
+            return names[:-1], "empty"
+        return names, ""
+    if len(names) == width - 1:
+        if not any(row[-1].strip() for row in full):
+            return names, "empty"
+        if _are_row_names([row[0] for row in rows]):
+            return names, "row names"
+    raise DataError(
+        f"{path.name} has rows with {'more' if width > len(names) else 'fewer'} values than its "
+        f"{len(names)} columns ({width}); check the separators."
     )
 
 
