@@ -11,7 +11,7 @@ from dvae_core.analysis.conditions.record import Conditions, file_name
 from dvae_core.analysis.tables import member_table
 from dvae_core.identify import conditions as theorem
 from dvae_core.runs import Run, RunError
-from pages.ui import agree_views, code, conditions_kinds_of_u, run_panel
+from pages.ui import agree_views, code, conditions_kinds_of_u, conditions_noise, run_panel
 from pages.ui import page as ui
 
 MATHS = r"""$$p_\theta(z|u) = \prod_i \frac{Q_i(z_i)}{Z_i(u)} \exp\Big(\sum_j T_{ij}(z_i)\,\lambda_{ij}(u)\Big)$$
@@ -25,6 +25,7 @@ continuous partial derivatives): $A$ is a (block) permutation.
 
 All three assume that the data come from a model of this family and that $p(x|u)$ is known exactly for every $u$. No
 light tests that. Light 3 sees $T$ only where latents lie; learned $T$ are constant far outside."""
+VIEWS = {"run": "A run, and its u", "noise": "The noise"}
 FACES = {
     "met": ("Met", ":material/check_circle:", "green"),
     "unsure": ("With care", ":material/warning:", "orange"),
@@ -156,17 +157,21 @@ def lab(run: Run, member: int) -> None:
 ui.start(
     "conditions",
     "Does the theorem hold here?",
-    "Four conditions, each with the number behind its light; and what u must be like.",
+    "Four conditions, each with the number behind its light; and what u and the noise must be like.",
     maths=MATHS,
 )
 try:
-    left, right = st.columns([3, 2], vertical_alignment="top")
-    with left:
-        run = ui.pick_run(prefer=lambda r: r.config.is_conditional)
-    with right:
-        member = ui.pick_member(run)
-    lab(run, member)
-    conditions_kinds_of_u.section()
+    view = ui.choice(st.segmented_control, "Look at", list(VIEWS), param="conditions_view", show=VIEWS.__getitem__)
+    if view == "noise":
+        conditions_noise.section()
+    else:
+        left, right = st.columns([3, 2], vertical_alignment="top")
+        with left:
+            run = ui.pick_run(prefer=lambda r: r.config.is_conditional)
+        with right:
+            member = ui.pick_member(run)
+        lab(run, member)
+        conditions_kinds_of_u.section()
 except (RunError, ValueError) as error:
     ui.problem(error)
 ui.foot("conditions")

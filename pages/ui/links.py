@@ -65,6 +65,7 @@ PARAMETERS = (
     Parameter("layers", "number", ("recover",), "Mixing layers of the nonlinear data", "3"),
     Parameter("follow", "number", ("agree",), "The member whose latents are followed", "0"),
     Parameter("along", "choice", ("agree",), "The axis whose order the units of a recording have", "0"),
+    Parameter("conditions_view", "choice", ("conditions",), "A run and its u, or the noise", "run"),
     Parameter("dials", "text", ("bend",), "The angle, then the sliders in their order"),
     Parameter("ask", "choice", ("study",), "The question of a new study", "score"),
     Parameter("study", "text", ("study",), "The study that is shown"),

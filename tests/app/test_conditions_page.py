@@ -8,6 +8,7 @@ from dvae_core import runs
 from dvae_core.analysis.agreement.compute import agreement
 from dvae_core.analysis.conditions.compute import conditions
 from dvae_core.work import jobs
+from pages.ui import conditions_noise
 from tests.helpers import check, page_text
 
 
@@ -82,3 +83,13 @@ def test_the_kinds_of_u_show_what_is_there_and_can_be_begun(store, visit, monkey
     titles = [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in at.get("plotly_chart")]
     assert any("0.85" in title for title in titles)
     assert any("0.35 are not distinguishable" in title.replace("<br>", " ") for title in titles)
+
+
+def test_the_noise_that_breaks_condition_1_leaves_nothing_and_the_other_two_something(no_runs, visit):
+    at = check(visit("conditions", conditions_view="noise"))
+    assert "Finite data cannot refute a gap" in page_text(at)
+    _, gaussian, gap, uniform = ([str(title) for title in panel.title] for panel in conditions_noise.panels())
+    closed = [k for k, width in enumerate(conditions_noise.WIDTHS) if width >= 0.5]
+    assert [k for k, title in enumerate(gap) if title.endswith("nothing is left")] == closed
+    assert not [title for title in (*gaussian, *uniform) if not title.endswith(" % is left")]
+    assert {titles[0].split(": ")[1] for titles in (gaussian, uniform, gap)} == {"100 % is left"}  # no noise

@@ -61,13 +61,21 @@ test("with something that tells the axes, seeds that agree are said to agree, an
   }
 });
 
-test("a broken condition takes the promise away, also where seeds agree: a fold, too few values of u", () => {
-  const said = (more) => verdict(of({ prior: "u", ...more }), frame("permutation")).text;
-  assert.doesNotMatch(said({}), /But/);
-  assert.doesNotMatch(said({ moves: "variance", segments: 3 }), /But/);
-  assert.match(said({ folds: 1 }), /f is folded: what they agree on need not be the factors/);
-  assert.match(said({ segments: 4 }), /u has 4 values and the theorem asks for 5: it promises nothing/);
-  assert.match(said({ moves: "variance", segments: 2 }), /asks for 3/);
+test("a broken condition is named, whatever the seeds do and before they have learned; an unbroken world has none", () => {
+  const broken = [
+    [{ folds: 1 }, /Condition 2 is broken: f is folded, so what the seeds find need not be the factors/],
+    [{ segments: 4 }, /Condition 4 is broken: u has 4 values and the theorem asks for 5, so it promises nothing/],
+    [{ moves: "variance", segments: 2 }, /Condition 4 is broken: u has 2 values and the theorem asks for 3/],
+    [{ moves: "alike" }, /Condition 4 is broken: \u03BB\(u\) varies in one direction only/],
+  ];
+  for (const early of [{}, { step: 10 }]) {
+    for (const rung of [null, "affine", "orthogonal", "permutation"]) {
+      for (const [more, words] of broken) assert.match(verdict(of({ prior: "u", ...more }), frame(rung, early)).text, words);
+      for (const more of [{}, { moves: "variance", segments: 3 }, { noise: 0.8 }])
+        assert.doesNotMatch(verdict(of({ prior: "u", ...more }), frame(rung, early)).text, /Condition/);
+    }
+  }
+  assert.doesNotMatch(verdict(of({ folds: 1 }), frame("permutation")).text, /Condition/); // no theorem without u
 });
 
 test("the diagonal bound is named where it alone can have picked the axes", () => {

@@ -64,15 +64,18 @@ export function advice({ prior, posterior, kind, strength, moves, segments }, is
  * @returns {{ kind: "wait" | "agree" | "turned" | "disagree", text: string }}
  */
 export function verdict(state, frame) {
+  const broken = brokenCondition(state);
   if (!frame || isEarly(frame)) {
-    return { kind: "wait", text: `${MEMBERS} seeds of one model learn the same data. Will they find the same latents?` };
+    const ask = `${MEMBERS} seeds of one model learn the same data. Will they find the same latents?`;
+    return { kind: "wait", text: broken ? `${broken} ${ask}` : ask };
   }
   if (frame.failed.filter((step) => step < 0).length < 2)
     return { kind: "disagree", text: "All seeds but one have failed: there is nothing to compare. Reset, or change what is set." };
   const { rung } = frame.agreement;
   const why = nothingTells(state);
-  if (rung === "permutation") return { kind: "agree", text: agreed(state, why, UP_TO[rung]) };
-  const because = why ? ` ${capital(why)}, so nothing can be concluded about the axes.` : "";
+  const so = broken && ` ${broken}`;
+  if (rung === "permutation") return { kind: "agree", text: `${agreed(state, why, UP_TO[rung])}${so}` };
+  const because = (why && ` ${capital(why)}, so nothing can be concluded about the axes.`) + so;
   if (rung !== null) {
     const text = `The seeds disagree about the axes: they agree ${UP_TO[rung]}.${because || " What is given has not fixed the axes (yet)."}`;
     return { kind: "turned", text };
@@ -90,18 +93,22 @@ function agreed(state, why, upTo) {
   }
   if (why) return `The seeds agree ${upTo}, though ${why}. Nothing can be concluded from it: look at other worlds and seeds.`;
   const source = state.prior === "u" ? "u" : "time";
-  const fold = state.folds ? " But f is folded: what they agree on need not be the factors." : "";
-  return `The seeds agree ${upTo}: ${source} has determined the axes.${fold}${tooFew(state)}`;
+  return `The seeds agree ${upTo}: ${source} has determined the axes.`;
 }
 
 /**
- * That u has fewer values than the theorem asks for: n k + 1, of n = 2 factors with k statistics each.
+ * The condition of the theorem that the world breaks for a model that sees u, in a sentence; "" for none.
  * @param {PlaygroundState} state
  */
-function tooFew({ prior, kind, segments, moves }) {
-  const needed = 2 * (moves === "both" ? 2 : 1) + 1;
-  if (prior !== "u" || kind !== "segments" || segments >= needed) return "";
-  return ` But u has ${segments} values and the theorem asks for ${needed}: it promises nothing here.`;
+export function brokenCondition({ prior, kind, segments, moves, strength, folds }) {
+  if (prior !== "u") return "";
+  if (folds) return "Condition 2 is broken: f is folded, so what the seeds find need not be the factors.";
+  if (kind !== "segments") return "";
+  const needed = 2 * (moves === "both" ? 2 : 1) + 1; // n k + 1, of n = 2 factors with k statistics each
+  if (segments < needed)
+    return `Condition 4 is broken: u has ${segments} ${segments === 1 ? "value" : "values"} and the theorem asks for ${needed}, so it promises nothing.`;
+  if (moves === "alike") return "Condition 4 is broken: \u03BB(u) varies in one direction only, not in two.";
+  return moves === "nothing" || strength === 0 ? "Condition 4 is broken: \u03BB(u) does not vary." : "";
 }
 
 /** @param {string} text */

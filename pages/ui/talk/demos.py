@@ -323,6 +323,7 @@ def closing_table() -> None:
         st.markdown("**Break a condition, live:**", width="content")
         for label, dials in BROKEN.items():
             ui.link("playground", label, keep=(), play=dials)
+        ui.link("conditions", "noise with a gap", keep=(), conditions_view="noise")
 
 
 def place_cells() -> None:

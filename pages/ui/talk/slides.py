@@ -399,8 +399,8 @@ SLIDES = (
         captions.close,
         notes="This is the open question. The links below the table open the playground with one condition broken: "
         "press Play, and read the sentence under the seeds. With f folded, two values of u or equal variances it "
-        "takes the promise back. Gaussian noise breaks no condition, and still costs. Send the room to Agree and "
-        "Conditions with their own data.",
+        "takes the promise back. Gaussian noise breaks no condition, and still costs; noise with a gap in its "
+        "characteristic function breaks the first. Send the room to Agree and Conditions with their own data.",
         maths=r"$$L = (\lambda(u^1) - \lambda(u^0), \ldots, \lambda(u^{nk}) - \lambda(u^0)) \quad "
         r"\text{invertible}$$" + "\n\nThe theorems also assume that the data come from a model of this family, that "
         "p(x|u) is known exactly for every u, and, for theorems 2 and 3, that f is smooth.",
