@@ -3,8 +3,10 @@
     python benchmarks/latency.py [--seconds 60]
 
 Timed is from an input event's dispatch in the page to the end of the frame in which its picture was painted (a message
-posted from that frame's requestAnimationFrame). Needs Chromium and the packages of requirements-dev.txt. Absolute times
-are those of this machine and its load; the ratio and the message counts are not.
+posted from that frame's requestAnimationFrame). For the hosts, the part of it that is work (the event's handlers, and
+that frame) is printed beside it; the rest is waiting for the display's next frame, which comes every 16.7 ms. Needs
+Chromium and the packages of requirements-dev.txt. Absolute times are those of this machine and its load; the ratio and
+the message counts are not.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -29,6 +32,7 @@ FLAGS = [
 ]  # fmt: skip
 BARS_MS = {"MLP 64x64": 8, "conv 64x64x3": 16, "8 members 64x64": 33, "rotor, 5,000 points": 16}
 PAGES = {"MLP 64x64": "mlp", "conv 64x64x3": "conv", "8 members 64x64": "members", "rotor, 5,000 points": "rotor"}
+THROTTLED = ", CPU throttled 4x"
 MOVES = 120
 PRESSES = 30
 
@@ -114,17 +118,30 @@ else:
 st.button("Rerun")
 """
 
-# Times of all inputs: dispatch, and the end of the frame that followed it.
+# Of all inputs: the time from their dispatch to the end of the frame that followed, and how much of it was work.
 WATCH = """() => {
-    window.times = [];
+    Object.assign(window, { times: [], work: [] });
     const channel = new MessageChannel();
     const waiting = [];
-    channel.port1.onmessage = () => { for (const t of waiting.splice(0)) window.times.push(performance.now() - t); };
+    let last = null;
+    channel.port1.onmessage = () => {
+        const now = performance.now();
+        for (const { began, handled, frame } of waiting.splice(0)) {
+            window.times.push(now - began);
+            window.work.push(handled + now - frame);
+        }
+    };
     for (const type of ["input", "pointermove"]) window.addEventListener(type, (event) => {
         if (event.type === "pointermove" && (!event.buttons || !event.composedPath()[0].closest?.(".dial"))) return;
-        const began = performance.now();
-        requestAnimationFrame(() => { waiting.push(began); channel.port2.postMessage(0); });
+        const move = { began: performance.now(), handled: 0, frame: 0 };
+        last = move;
+        requestAnimationFrame(() => {
+            move.frame = performance.now();
+            waiting.push(move);
+            channel.port2.postMessage(0);
+        });
     }, { capture: true });
+    window.addEventListener("input", () => (last.handled = performance.now() - last.began));
 }"""
 WATCH_NATIVE = """() => {
     window.times = [];
@@ -199,21 +216,29 @@ def places(page, kind: str) -> list[tuple[float, float]]:
     return [(x + 0.4 * box["width"] * sin(2 * 3.1416 * k / MOVES), y) for k in range(MOVES)]
 
 
-def drag(page, kind: str) -> tuple[list[float], int]:
-    """Milliseconds of every move, and messages sent while the mouse was down and moving."""
+class Moves(NamedTuple):
+    """Milliseconds of every move, the work in them, and the messages sent while the mouse was down and moving."""
+
+    times: list[float]
+    work: list[float]
+    sent: int
+
+
+def drag(page, kind: str) -> Moves:
+    """Drag once along the path of `places`."""
     path = places(page, kind)
     page.mouse.move(*path[0])
     page.mouse.down()
     page.wait_for_timeout(600)
     page.sent.clear()
-    page.evaluate("window.times && (window.times.length = 0)")
+    page.evaluate("window.times && (window.times.length = window.work.length = 0)")
     for place in path[1:]:
         page.mouse.move(*place)
     sent = len(page.sent)
-    times = page.evaluate("window.times")
+    times, work = page.evaluate("[window.times, window.work]")
     page.mouse.up()
     page.wait_for_timeout(500)
-    return times, sent
+    return Moves(times, work, sent)
 
 
 def heap(page) -> float:
@@ -251,8 +276,8 @@ def first_picture(context, store: Path) -> list[float]:
     return found[2:]  # the first two warm the server and the browser's cache
 
 
-def hosts(context, store: Path) -> dict[str, tuple[float, float]]:
-    """p50 and p95 of dragging one shipped run (an MLP) in the app, its hand-out and a notebook's widget; then at 4x.
+def hosts(context, store: Path) -> dict[str, tuple[float, float, float]]:
+    """p50, p95 and p95 of work of dragging a shipped run (an MLP) in the app, its hand-out and a notebook; then at 4x.
 
     The widget stands on a bare page with anywidget's interface: the notebook's own code is not in the figure, and it
     runs only when a value is reported, 200 ms after the last move.
@@ -275,17 +300,19 @@ def hosts(context, store: Path) -> dict[str, tuple[float, float]]:
         pages = {name: opened(context, address, ".dv[data-frames]") for name, address in places_of.items()}
         for page in pages.values():
             page.evaluate(WATCH)
-        rounds: dict[str, list[float]] = {name: [] for name in pages}
-        for k in range(4):  # in turns, so that all meet the same load; the first time the compiler warms up
-            for name, page in pages.items():
-                page.bring_to_front()
-                times = drag(page, "sliders")[0]
-                rounds[name] += times if k else []
-        found |= {name: quantiles(times) for name, times in rounds.items()}
-        for name, page in pages.items():
-            page.bring_to_front()
-            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
-            found[f"{name}, CPU throttled 4x"] = quantiles(drag(page, "sliders")[0])
+        for suffix, rate in (("", 1), (THROTTLED, 4)):
+            rounds: dict[str, list[Moves]] = {name: [] for name in pages}
+            for page in pages.values():
+                context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": rate})
+            for k in range(4):  # in turns, so that all meet the same load; the first time the compiler warms up
+                for name, page in pages.items():
+                    page.bring_to_front()
+                    moves = drag(page, "sliders")
+                    rounds[name] += [moves] if k else []
+            for name, three in rounds.items():
+                times, work = ([t for moves in three for t in getattr(moves, part)] for part in ("times", "work"))
+                found[name + suffix] = (*quantiles(times), quantiles(work)[1])
+        for page in pages.values():
             page.close()
     return found
 
@@ -303,7 +330,7 @@ def of_components(context, url: str, seconds: float) -> None:
         page.evaluate(WATCH)
         drag(page, kind)  # the compiler warms up
         rounds = [drag(page, kind) for _ in range(3)]
-        times, sent = [t for times, _ in rounds for t in times], sum(sent for _, sent in rounds)
+        times, sent = [t for moves in rounds for t in moves.times], sum(moves.sent for moves in rounds)
         p50, p95 = quantiles(times)
         medians[name] = p50
         bar = BARS_MS[name]
@@ -332,9 +359,11 @@ def of_components(context, url: str, seconds: float) -> None:
 def of_hosts(context, store: Path) -> None:
     """Print what the same explorer takes in its three hosts."""
     between = hosts(context, store)
-    for name, (p50, p95) in between.items():
-        bar = "bar 16" if "throttled" in name and not name.startswith("app") else ""
-        report(f"faces 32x32x3, {name}", f"{p50:.1f} / {p95:.1f}", bar, not bar or p95 <= 16)
+    for name, (p50, p95, work) in between.items():
+        bar = "bar 16" if name.endswith(THROTTLED) else ""
+        report(
+            f"faces 32x32x3, {name}", f"{p50:.1f} / {p95:.1f}", f"p95 of work {work:.1f}; {bar}", not bar or p95 <= 16
+        )
     for name in ("hand-out", "notebook"):
         ratio = between[name][1] / between["app"][1]
         report(f"{name} / app, p95", f"{ratio:.2f}", "bar 1.1 (noise of one run)", ratio <= 1.1)

@@ -2,16 +2,19 @@
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from dvae_core.cli.common import RUN_HELP, existing_run
+from dvae_core.cli.common import RUN_HELP, existing_run, perform
 from dvae_core.cli.options import add_reading, add_settings, data_of
-from dvae_core.config import Config, ConfigError
+from dvae_core.config import Config, ConfigError, Data, FileData, Split, data_to_text
 from dvae_core.data.given import read_latents
-from dvae_core.runs import files
+from dvae_core.runs import Run, files
 from dvae_core.runs.given import import_latents
+from dvae_core.work import study as studies
 
 
 def add_commands(commands: Any) -> None:
@@ -23,7 +26,11 @@ def add_commands(commands: Any) -> None:
         help="a file with mu_z [seed, row, latent] (.npz, .npy, .h5, .h5ad, .csv, .parquet), or one file for each seed",
     )  # fmt: skip
     importing.add_argument("--data", help="the data they belong to: a file, a folder or built-in data, as for train")
-    importing.add_argument("--out", metavar="RUN", required=True, help="the new run's folder")
+    where = importing.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="RUN", help="the new run's folder")
+    where.add_argument(
+        "--study", metavar="DIR", help="in place of --out: a study's folder; every seed is a row of its table"
+    )
     importing.add_argument("--method", default="latents", help="what computed them, such as CEBRA (default: latents)")
     importing.add_argument("--title", default="", help="of the run (default: the method)")
     importing.add_argument("--key", default="", help="name of the array with the latents, or prefix of their columns")
@@ -53,18 +60,34 @@ def _import(options: argparse.Namespace) -> int:
         z=tuple(options.z or ()) if of_latents else (), same_rows=options.same_rows,
     )  # fmt: skip
     data, split = data_of(options.data, options) if options.data else (None, options.split or "auto")
-    run = import_latents(
-        latents, Path(options.out), method=options.method, title=options.title, data=data, split_how=split,
-        rate_hz=options.rate_hz, same_rows=options.same_rows, source=paths[0].name,
-    )  # fmt: skip
+    out = Path(options.out or Path(options.study) / f".import-{os.getpid()}")
+    try:
+        run = import_latents(
+            latents, out, method=options.method, title=options.title, data=data, split_how=split,
+            rate_hz=options.rate_hz, same_rows=options.same_rows, source=paths[0].name,
+        )  # fmt: skip
+        about, message = run.about, run.status().message
+        if options.study:
+            run = _row_of(run, Path(options.study), data, split)
+    finally:
+        if options.study:
+            shutil.rmtree(out, ignore_errors=True)  # is still there only if the import failed
     p, n, d = latents.mu_z.shape
     print(f"Imported {p} seed{'s' * (p != 1)} of {d} latents on {n:,} rows: {run.path}")
-    if run.status().message:
-        print(f"  note: {run.status().message}")
-    for note in run.about["given"]["notes"]:
+    for note in [*filter(None, [message]), *about["given"]["notes"]]:
         print(f"  note: {note}")
-    print(f"Scores: python -m dvae_core score {run.path}")
+    if options.study:
+        print(f"The table with these rows: python -m dvae_core sweep --out {options.study}")
+    else:
+        print(f"Scores: python -m dvae_core score {run.path}")
     return 0
+
+
+def _row_of(run: Run, folder: Path, data: Data | None, split: Split) -> Run:
+    """Score a run, move it into a study, and return it."""
+    perform(run, "score", {})
+    named = data is not None and not isinstance(data, FileData)
+    return studies.add(folder, run, data_to_text(data, split) if named else str(run.about["dataset"]))
 
 
 def _latents(options: argparse.Namespace) -> int:

@@ -67,7 +67,7 @@ def _sweep(options: argparse.Namespace) -> int:
         everything = _populations(data, options, chosen)
         study = studies.create(path, everything, full=options.full)
     else:
-        study = studies.Study(path, path)
+        study = studies.opened(path)
     begun = study.status()
     print(f"{begun.models} models in {begun.populations} populations; {begun.done} are finished.")
     if options.scheduler:

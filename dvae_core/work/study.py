@@ -96,12 +96,13 @@ class Study:
 
     def dimensions(self) -> list[Dimension]:
         """What each number of latents gave so far, ascending; [] unless the populations differ in nothing else."""
-        alike = {p.run_id: dataclasses.replace(p.config.model, latents=1) for p in self.populations}
-        models = {p.config.model.latents for p in self.populations}
-        is_recording = all(p.config.model.student for p in self.populations)
-        if not is_recording or len(set(alike.values())) > 1 or len(models) < max(2, len(self.populations)):
+        trained = [p for p in self.populations if not p.config.given.method]
+        alike = {p.run_id: dataclasses.replace(p.config.model, latents=1) for p in trained}
+        models = {p.config.model.latents for p in trained}
+        is_recording = all(p.config.model.student for p in trained)
+        if not is_recording or len(set(alike.values())) > 1 or len(models) < max(2, len(trained)):
             return []
-        found = [dimension_of(self.run(p)) for p in self.populations]
+        found = [dimension_of(self.run(p)) for p in trained]
         return sorted((one for one in found if one is not None), key=lambda one: one.latents)
 
     def run(self, population: Population) -> Run:
@@ -250,9 +251,7 @@ def create(
     study = Study(path, (store or path).absolute())
     tree = {
         "title": runs.clean_title(title) or path.name, "created": time.time(), "full": full,
-        "populations": [
-            {"data": p.data, "model": p.model, "config": json.loads(p.config.to_json())} for p in everything
-        ],
+        "populations": [_entry(p) for p in everything],
     }  # fmt: skip
     if (path / "study.json").exists():
         if [p.run_id for p in study.populations] != [p.run_id for p in everything]:
@@ -265,6 +264,56 @@ def create(
     except OSError as error:
         raise RunError(f"The study cannot be written to {path}: {files.os_error_message(error)}") from error
     return study
+
+
+def opened(path: Path) -> Study:
+    """Return the study in a folder. Its runs lie there too; those of a study of the app lie in the store above it."""
+    path = Path(path).absolute()
+    above = Study(path, path.parent.parent)
+    of_app = path.parent.name == "studies" and any(above.run(p).path.exists() for p in above.populations)
+    return above if of_app else Study(path, path)
+
+
+def add(path: Path, run: Run, data: str) -> Run:
+    """Move a run of imported latents into a study, which is created if it does not exist: a row of its table each seed.
+
+    Args:
+        path: The study's folder.
+        run: The run, which gets the folder that the study expects.
+        data: The name of its data in the table.
+
+    Returns:
+        The run in its place.
+
+    Raises:
+        RunError: If the study is running, has such a row, or cannot be written to.
+    """
+    path, new = Path(path).absolute(), Population(data, run.config.given.method, run.config)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path / ".lock"):
+            study = opened(path) if (path / "study.json").exists() else create(path, [new])
+            place = study.run(new).path
+            if place.exists():
+                raise RunError(
+                    f"{study.title} has latents of {new.model} on {data} with these seeds; give another --method."
+                )
+            run.path.rename(place)
+            if new.run_id not in [p.run_id for p in study.populations]:
+                tree = study._tree()
+                tree["populations"].append(_entry(new))
+                write_atomically(path / "study.json", json.dumps(tree, indent=1))
+            return Run(place)
+    except LockedError as error:
+        raise RunError(f"The study in {path} is running; add the latents when it has finished.") from error
+    except OSError as error:
+        raise RunError(f"The study cannot be written to {path}: {files.os_error_message(error)}") from error
+
+
+def _entry(population: Population) -> dict[str, Any]:
+    """Return what study.json holds of a population."""
+    config = json.loads(population.config.to_json())
+    return {"data": population.data, "model": population.model, "config": config}
 
 
 def list_studies(store: Path) -> list[Study]:

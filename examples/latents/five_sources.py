@@ -1,4 +1,6 @@
-"""Five foreign sources beside the shipped iVAE, each from a fresh environment: `python five_sources.py [NAME ...]`.
+"""Five foreign sources beside the shipped iVAE, each from a fresh environment.
+
+    python five_sources.py [NAME ...] [--torch torch==2.13.0+cpu]
 
 For every source: a new virtual environment, `pip install` of its package, its adapter, `import` and `score`. Printed
 are the seconds of each step; the aim is under a minute for adapter, import and score together (installing depends on
@@ -7,6 +9,7 @@ written to ../../runs, where the app finds them; environments go into a temporar
 of SOURCES; without names all run. A source that cannot be installed is reported and left out.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -20,9 +23,9 @@ REPOSITORY = HERE.parents[1]
 SOURCES = {  # name: its packages (iTuna does not name packaging), its adapter, the files that the adapter writes
     "scikit-learn": (["scikit-learn"], "sklearn_ica.py", ["sklearn_ica.npz"]),
     "iTuna": (["ituna==0.1.0", "packaging"], "ituna_pca.py", ["ituna.npz"]),
-    "CEBRA": (["cebra==0.6.1"], "cebra_labels.py", ["cebra.npz"]),
-    "pythae": (["pythae==0.1.2"], "pythae_vae.py", ["pythae.npz"]),
-    "scVI": (["scvi-tools"], "scvi_counts.py", ["scvi-0.npz", "scvi-1.npz"]),
+    "CEBRA": (["torch", "cebra==0.6.1"], "cebra_labels.py", ["cebra.npz"]),
+    "pythae": (["torch", "pythae==0.1.2"], "pythae_vae.py", ["pythae.npz"]),
+    "scVI": (["torch", "scvi-tools"], "scvi_counts.py", ["scvi-0.npz", "scvi-1.npz"]),
 }
 DATA = "sources,seed=45"  # the talk's world, on which the shipped iVAE was trained
 ADAPTER_SECONDS = 600
@@ -40,13 +43,14 @@ def seconds(command: list[str], folder: Path, limit: float = ADAPTER_SECONDS, *,
     return time.perf_counter() - began
 
 
-def take(name: str, folder: Path, runs: Path) -> str:
+def take(name: str, folder: Path, runs: Path, torch: str) -> str:
     """Install, run and import one source; return its line of the table."""
     packages, adapter, files = SOURCES[name]
     home = folder / name
     began = time.perf_counter()
     venv.create(home, with_pip=True)
     python = home / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    packages = [torch if package == "torch" else package for package in packages]
     got = subprocess.run([python, "-m", "pip", "install", "-q", *packages], text=True, capture_output=True)
     installing = time.perf_counter() - began
     if got.returncode:
@@ -62,8 +66,13 @@ def take(name: str, folder: Path, runs: Path) -> str:
     )
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Take all sources and compare them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="NAME", nargs="*", help="sources (default: all)")
+    parser.add_argument("--torch", metavar="SPEC", default="torch", help="the torch that pip installs")
+    asked = parser.parse_args()
+    names = asked.names
     if unknown := {*names} - {*SOURCES}:
         raise SystemExit(f"Sources are {', '.join(SOURCES)}; got {', '.join(sorted(unknown))}.")
     runs = REPOSITORY / "runs"
@@ -71,10 +80,10 @@ def main(names: list[str]) -> None:
         folder = Path(scratch)
         seconds([sys.executable, str(HERE / "data.py")], folder)
         for name in names or SOURCES:
-            print(take(name, folder, runs), flush=True)
+            print(take(name, folder, runs, asked.torch), flush=True)
         found = [str(path) for path in sorted(runs.glob("foreign-*"))]
         seconds([sys.executable, "-m", "dvae_core", "agree", "talk-ivae", *found, "--json"], folder, quiet=False)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

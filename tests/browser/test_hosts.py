@@ -1,6 +1,6 @@
 """The same explorer in the app, in a file and in a notebook's widget behaves the same: `host_kit.BEHAVIOURS`.
 
-test_notebooks.py asks the same in JupyterLab, which the default tests do not install.
+test_notebooks.py asks the same in JupyterLab and in marimo, which the default tests do not install.
 """
 
 import pytest

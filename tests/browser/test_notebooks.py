@@ -29,7 +29,7 @@ dial.observe(lambda change: setattr(text, "value", f"angle = {{change.new}}"), "
 move.on_click(lambda _: setattr(w, "z", [1.25, -0.5]))
 ipywidgets.VBox([text, move, w, dial, planes, *digits])
 """
-MARIMO = """
+MARIMO = f"""
 import marimo
 
 app = marimo.App()
@@ -38,16 +38,23 @@ app = marimo.App()
 @app.cell
 def _():
     import marimo as mo
-    from dvae_core.live import explore
+    from dvae_core.live import explore, rotate
 
     w = mo.ui.anywidget(explore("talk-vae"))
     w
-    return mo, w
+    return explore, mo, rotate, w
 
 
 @app.cell
 def _(mo, w):
-    mo.md(f"z is {w.value['z']}")
+    mo.md(f"z is {{w.value['z']}}")
+    return
+
+
+@app.cell
+def _(explore, mo, rotate):
+    digits = [explore("{RUN}", member={MEMBER}, mode=mode) for mode in ("sliders", "twin", "pad")]
+    mo.vstack([*digits, rotate("talk-vae")])
     return
 
 
@@ -128,17 +135,19 @@ def test_jupyterlab_draws_the_widgets_and_values_come_back(host, tmp_path):
     page.screenshot(path=Path(os.environ.get("DVAE_SHOTS", tmp_path)) / "jupyterlab.png")
 
 
-def test_marimo_draws_a_widget_and_cells_that_read_it_run_again(host, tmp_path):
+def test_marimo_draws_the_widgets_and_cells_that_read_one_run_again(host, tmp_path):
     needs("marimo")
     (tmp_path / "live.py").write_text(MARIMO, encoding="utf-8")
     port = free_port()
     page = host(
         ["marimo", "run", "live.py", "--headless", f"--port={port}", "--host=127.0.0.1", "--no-token"], port, "/"
     )
-    slider = page.get_by_role("slider", name="z1", exact=True)
+    curve = page.locator(".explorer").filter(has=page.get_by_role("img", name="Point in the plane"))
+    slider = curve.get_by_role("slider", name="z1", exact=True)
     slider.wait_for()
     slider.press("End")
     page.get_by_text("z is [").wait_for()
     most = float(slider.get_attribute("max"))
     until(lambda: f"{most:.2f}"[:3] in page.get_by_text("z is [").inner_text(), 30)
+    behave(page)
     page.screenshot(path=Path(os.environ.get("DVAE_SHOTS", tmp_path)) / "marimo.png")

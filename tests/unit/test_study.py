@@ -10,13 +10,11 @@ import pytest
 
 from dvae_core import figures
 from dvae_core.analysis import study_table
-from dvae_core.analysis.score.compute import score
 from dvae_core.cli import main
 from dvae_core.config import Config, ConfigError, FileData, SourcesData, data_from_text, data_to_text
 from dvae_core.data.load import dataset_of
 from dvae_core.metrics import variance_shares
 from dvae_core.runs import RunError
-from dvae_core.runs.given import from_latents
 from dvae_core.work import study as studies
 from dvae_core.work.populations import Population, populations
 from tests.helpers import scores_of
@@ -313,20 +311,25 @@ def test_figures_of_too_little_are_a_sentence():
         assert figure.layout.annotations[0].text
 
 
-def test_imported_latents_are_rows_of_a_study(tmp_path):
+def test_imported_latents_are_rows_of_a_study(tmp_path, capsys):
     data = SourcesData(segments=3, per_segment=40)
     z = dataset_of(data).z.astype(float)
     flipped = -z + 0.01 * np.random.default_rng(0).normal(size=z.shape)
-    given = from_latents([z, flipped], tmp_path / "given", data=data, same_rows=True, method="CEBRA", seeds=(3, 8))
-    score(given)
-    population = Population("sources", "CEBRA", given.config)
-    given.path.rename(tmp_path / population.run_id)
-    study, here = studies.create(tmp_path / "study", [population], store=tmp_path), Here()
+    np.savez(tmp_path / "two.npz", mu_z=np.stack([z, flipped]), seeds=np.array([3, 8]))
+    path, here = tmp_path / "study", Here()
+    asked = ["import", str(tmp_path / "two.npz"), "--data", SMALL, "--same-rows", "--study", str(path)]
+    assert [main([*asked, "--method", name]) for name in ("CEBRA", "PCA")] == [0, 0]
+    study = studies.opened(path)
     for _ in studies.perform(study, here):
         pass
-    assert here.asked == [(population.run_id, "members")]  # nothing is trained
+    assert here.asked == [(p.run_id, "members") for p in study.populations]  # nothing is trained
     table = study.table()
-    assert table[["model", "seed", "state"]].to_numpy().tolist() == [["CEBRA", 3, "finished"], ["CEBRA", 8, "finished"]]
-    np.testing.assert_allclose(table["mcc"], [1, 1], atol=1e-3)  # noise of a hundredth of the factors' scale
-    np.testing.assert_allclose(table["agreement"], [1, 1], atol=1e-3)
+    assert table[["data", "state"]].to_numpy().tolist() == [[data_to_text(data), "finished"]] * 4
+    assert table[["model", "seed"]].to_numpy().tolist() == [["CEBRA", 3], ["CEBRA", 8], ["PCA", 3], ["PCA", 8]]
+    np.testing.assert_allclose(table["mcc"], 1, atol=1e-3)  # noise of a hundredth of the factors' scale
+    np.testing.assert_allclose(table["agreement"], 1, atol=1e-3)
     assert table["elbo"].isna().all()  # no decoder, no bound
+    before = sorted(file.name for file in path.iterdir())
+    assert main([*asked, "--method", "PCA"]) == 2
+    assert "has latents of PCA" in capsys.readouterr().err
+    assert sorted(file.name for file in path.iterdir()) == before  # nothing of the second try is left
