@@ -86,8 +86,9 @@ def _import(options: argparse.Namespace) -> int:
 def _row_of(run: Run, folder: Path, data: Data | None, split: Split) -> Run:
     """Score a run, move it into a study, and return it."""
     perform(run, "score", {})
-    of_file = data is None or isinstance(data, FileData)
-    return studies.add(folder, run, str(run.about["dataset"]) if of_file else data_to_text(data, split))
+    if data is None or isinstance(data, FileData):
+        return studies.add(folder, run, str(run.about["dataset"]))
+    return studies.add(folder, run, data_to_text(data, split))
 
 
 def _latents(options: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ function themed(el) {
   let background = "";
   while (node && !background) {
     const colour = getComputedStyle(node).backgroundColor;
-    if (colour && colour !== "transparent" && !/, 0\)$/.test(colour)) background = colour;
+    if (colour && colour !== "transparent" && !/[,/] 0\)$/.test(colour)) background = colour;
     const above = /** @type {ParentNode | null} */ (node.parentNode);
     node = above instanceof ShadowRoot ? above.host : above instanceof Element ? above : null;
   }

@@ -82,7 +82,9 @@ export function rgbOf(colour) {
   probe.fillStyle = colour;
   const text = probe.fillStyle;
   if (text[0] === "#") return [1, 3, 5].map((i) => Number.parseInt(text.slice(i, i + 2), 16));
-  return (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+  probe.clearRect(0, 0, 1, 1); // rgba, oklch, color(srgb ...): a pixel has it in 0..255
+  probe.fillRect(0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
 }
 
 const BELOW = [94, 60, 153]; // purple and orange-brown: distinct in every kind of colour vision
