@@ -6,6 +6,7 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.latents import held_out, latent_table
+from dvae_core.figures.style import number
 from dvae_core.identify import any_prior, matrices
 from dvae_core.runs import Run
 from pages.ui import any_prior_darmois, code
@@ -101,15 +102,15 @@ def lab(names: tuple[str, str], run: Run | None, member: int) -> None:
 def explain(verdict: any_prior.Verdict, R: Any, angle: int) -> None:
     """Show what an observer could notice (nothing), and what has changed nevertheless."""
     ks = ", ".join(f"{k.p_value:.2f}" for k in verdict.ks)
-    before, after = (f"{m.value:.2f} ± {m.error:.2f}" for m in (verdict.mean_log_p, verdict.mean_log_p_back))
+    before, after = (f"{number(m.value)} ± {m.error:.2f}" for m in (verdict.mean_log_p, verdict.mean_log_p_back))
     table, text = st.columns([6, 5], gap="large")
     table.markdown(
         "| What can be checked | z | g(z) |\n|---|---|---|\n"
-        f"| Marginals are the prior's (KS, p) | | {ks} |\n"
+        f"| Marginals are the prior's (KS, p) | drawn from it | {ks} |\n"
         f"| Components independent (HSIC, p) | {verdict.independence_before.p_value:.2f} "
         f"| {verdict.independence.p_value:.2f} |\n"
         f"| Mean log p, ± standard error (nats) | {before} | {after} |\n"
-        f"| log p(z) = log p(g(z)) + log\\|det J\\|, largest error | | {verdict.identity_error:.0e} nats |\n"
+        f"| log p(z) = log p(g(z)) + log\\|det J\\|, largest error | – | {verdict.identity_error:.0e} nats |\n"
         f"| **MCC with z** | 1.00 | **{verdict.mcc.value:.2f}** |"
     )
     if matrices.entangles(R):
@@ -135,7 +136,9 @@ try:
     code.show(
         "from dvae_core.identify import any_prior, matrices\n\n"
         f"prior = {[n if n != OWN else 'laplace' for n in names]}\nz = any_prior.sample(prior, 1500)\n"
-        "carried = any_prior.carry(z, matrices.rotation_matrix(2, 30), prior)\nprint(any_prior.judge(carried, prior))"
+        "carried = any_prior.carry(z, matrices.rotation_matrix(2, 30), prior)\n"
+        "verdict = any_prior.judge(carried, prior)\n"
+        "print(verdict.mcc.value, verdict.independence.p_value, [k.p_value for k in verdict.ks])"
     )
 except ValueError as error:
     ui.problem(error)

@@ -9,6 +9,7 @@ from dvae_core.runs import RunError
 from pages.ui import arrow_views, bend_views, code
 from pages.ui import page as ui
 from pages.ui.components.bend import bend
+from pages.ui.components.live_component import canvas
 
 MATHS = r"""Turn the axes, $\tilde z = M^\top z$, and fit the prior of the same family anew:
 
@@ -60,6 +61,7 @@ def lab() -> None:
         bend_views.straight(list(bend_views.KINDS)[int(kind)], part),
     ]
     dials = bend(BendState(ideas=ideas, angle=angle, autoplay=moves), key="bend.lab")
+    canvas("bend.lab", lambda: bend_views.printed(dials))
     ui.remember("dials", ",".join(f"{dial:g}" for dial in dials))
 
 

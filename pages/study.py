@@ -19,6 +19,9 @@ DATA = ["sources,per_segment=400", "neurons,n_neurons=30,per_segment=400", "spri
 MODELS = ["vae", "ivae", "vae,posterior=diagonal", "ivae,posterior=diagonal"]
 BETAS = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 LOOK_SECONDS = 1.0
+PICTURE_FIRST = """<style>
+@media (max-width: 640px) { .st-key-study-page [data-testid="stColumn"]:has(.stPlotlyChart) { order: -1; } }
+</style>"""  # where columns are stacked, results stand above the form
 QUESTIONS = {"score": "What decides a score?", "latents": "How many latents?"}
 
 
@@ -170,7 +173,9 @@ def header(study: Study, progress: Progress) -> None:
 
 
 ui.start("study", "Run a study", "Many models, many seeds, one table. What decides a score: the model, β or luck?")
-settings, shown = st.columns([1, 2], gap="large")
+st.html(PICTURE_FIRST)
+with st.container(key="study-page"):
+    settings, shown = st.columns([1, 2], gap="large")
 with settings:
     question = ui.choice(st.segmented_control, "Question", list(QUESTIONS), param="ask", show=QUESTIONS.__getitem__)
     ask_dimensions() if question == "latents" else form()

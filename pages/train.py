@@ -1,5 +1,6 @@
 """Chapter 1: choose a model and train many seeds of it at once, in a separate process, while watching."""
 
+import json
 from functools import partial
 
 import streamlit as st
@@ -67,7 +68,7 @@ def form() -> None:
     code.show(
         "from dvae_core import runs\nfrom dvae_core.config import Config\n"
         "from dvae_core.training.train import train\n\n"
-        f'config = Config.from_json("""{config.to_json()}""")\n'
+        f"config = Config.from_json({json.dumps(code.settings(config))!r})\n"
         'for progress in train(runs.create("my-run", config)):\n    print(progress.step, progress.elbo)'
     )
 

@@ -67,7 +67,8 @@ def drag(run: Run, plan: Plan, member: int, how: str) -> None:
             with cells[1]:
                 a = example(run, "a", "Example A")
             with cells[2]:
-                b = example(run, "b", "Example B", len(x) // 2)
+                far = int(((mu - mu[a]) ** 2).sum(1).argmax())  # from A
+                b = example(run, "b", "Example B", far)
             more["ends"] = [(mu[k], x[k]) for k in (a, b)]
         else:
             origin = "data"
@@ -129,7 +130,10 @@ def samples(run: Run, plan: Plan, member: int) -> None:
                 st.selectbox, "u", options, param="u", show=lambda i: "all" if i == "data" else labels[int(i)]
             )
         label = None if picked == "data" else int(picked)
-    many = 1500 if plan.tree["d_x"] == 2 else 24
+    has_bars = plan.tree["d_x"] != 2 and not plan.tree["x_shape"]
+    many, columns = 1500 if plan.tree["d_x"] == 2 else 24, 8
+    if has_bars:  # many columns of x need width to be read
+        many, columns = 6, 3
     x, mu = examples(run, member, many, label)
     z = prior_samples(run, member, many, label=label)
     given = Cells("data x", x=x, at=mu)
@@ -147,6 +151,7 @@ def samples(run: Run, plan: Plan, member: int) -> None:
 
     shared: dict = {
         "member": member,
+        "columns": columns,
         "x_names": names,
         "on_pick": go,
         "decode": lambda z: decode(plan, member, z),

@@ -143,13 +143,17 @@ def sheets(browser: Browser, store: Path, names: Sequence[str]) -> None:
 def main() -> None:
     """Make what the command line asks for."""
     parser = argparse.ArgumentParser(description="Pictures of the talk.")
-    parser.add_argument("--sheets", nargs="*", choices=[[], *SHEETS], help="contact sheets only; default: all six")
+    parser.add_argument("--sheets", nargs="*", choices=SHEETS, help="contact sheets only; default: all six")
     asked = parser.parse_args().sheets
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        sys.exit("Chromium was not found; `make browser-deps` installs it.")
     ARTIFACTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        own = playwright.chromium.executable_path  # what `playwright install chromium` puts there
+        names = ("chromium", "chromium-browser", "google-chrome")
+        chromium = own if Path(own).is_file() else next(filter(None, map(shutil.which, names)), None)
+        if chromium is None:
+            sys.exit(
+                "Chromium was not found; `make browser-deps` or `.venv/bin/playwright install chromium` installs it."
+            )
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         if asked is None:
             pictures(browser, Path(temporary))

@@ -39,7 +39,15 @@ from dvae_core.figures.recovery import (
     recovery_scatter,
     worlds_strip,
 )
-from dvae_core.figures.rotation import is_trusted, largest_change, rotation_curve, rotation_story, which_is_true
+from dvae_core.figures.rotation import (
+    bend_curves,
+    is_trusted,
+    largest_change,
+    posterior_ellipses,
+    rotation_curve,
+    rotation_story,
+    which_is_true,
+)
 from dvae_core.figures.scatter import (
     POINTS,
     data_scatter,
@@ -68,6 +76,7 @@ __all__ = [
     "QUARTERS",
     "SYMBOLS",
     "agreement_map",
+    "bend_curves",
     "bound_against_score",
     "cells",
     "column_histograms",
@@ -96,6 +105,7 @@ __all__ = [
     "natural_parameters",
     "page_of",
     "picture_sheet",
+    "posterior_ellipses",
     "prior_curves",
     "projected",
     "rank_correlations",

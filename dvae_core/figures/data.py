@@ -136,7 +136,8 @@ def recording(
     high = np.where(high > low, high, np.maximum(part.max(0), low + 1))
     traces = 0 if u is None else 1 if u.ndim == 1 else min(3, u.shape[1])
     shares = [1.0] if not traces else [0.62, *[0.38 / traces] * traces]
-    fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=0.06)
+    gap = 0.12 if traces == 1 else 0.06  # holds the name of the panel below it; a single one also on a projector
+    fig = make_subplots(1 + traces, 1, shared_xaxes=True, row_heights=shares, vertical_spacing=gap)
     fig.add_heatmap(
         z=((part - low) / (high - low)).clip(0, 1).astype(np.float32).T, x=time, y=names if d <= 20 else chosen + 1,
         customdata=part.astype(np.float32).T, colorscale=NUMBERS, showscale=False, zmin=0, zmax=1, row=1, col=1,

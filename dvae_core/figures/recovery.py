@@ -15,6 +15,7 @@ from dvae_core.figures.style import (
     DIVERGING,
     FAINT,
     FULL_LINE,
+    LINE,
     OUTLINE,
     Hue,
     filled,
@@ -26,10 +27,12 @@ from dvae_core.figures.style import (
     sentence,
     span_of,
     thinned,
+    wrapped,
 )
 
 GRID_FACTORS = 5  # a recovery grid shows at most 5 x 5 panels
 WITHIN_U = "within u"  # suffix of the rows of `mcc_lines` whose scores are of residuals
+MODELS = {True: ("factor", "circle"), False: ("latent", "square")}  # colour and symbol of an iVAE, and of the others
 
 
 def recovery_scatter(
@@ -204,6 +207,8 @@ def mcc_lines(
     seeds = {name: [float(v) for v in values if v is not None and np.isfinite(v)] for name, values in scores.items()}
     if not lines and not any(seeds.values()):
         return sentence("No scores yet: they are computed when training ends.")
+    least = min([*lines.values(), *(v for values in seeds.values() for v in values)], default=0.0)
+    left = float(np.clip(np.floor(10 * least - 0.5) / 10, 0, 0.5))  # where the axis begins, below every dot
     within = [name for name in seeds if name.endswith(WITHIN_U)]
     compared = [name for name in seeds if name not in within]
     lines_within = {name: lines.pop(name) for name in list(lines) if name.endswith(WITHIN_U)} if within else {}
@@ -224,24 +229,25 @@ def mcc_lines(
     for name, values in seeds.items():
         y = rows.index(name, len(lines_within) if name in within else len(lower) + len(lines))
         if not values:
-            fig.add_annotation(x=0.02, y=y, text="no finite score", showarrow=False, xanchor="left")
+            fig.add_annotation(x=left + 0.01, y=y, text="no finite score", showarrow=False, xanchor="left")
             continue
+        role, symbol = MODELS["iVAE" in name]
         spread = 0.12 * (np.arange(len(values)) % 5 - 2) if len(values) > 1 else np.zeros(1)  # apart, not at random
         fig.add_scatter(
             x=values, y=y + spread, mode="markers",
-            marker={"size": 8, "color": COLOURS["latent"], "line": OUTLINE, "opacity": 0.8},
+            marker={"size": 8, "symbol": symbol, "color": COLOURS[role], "line": OUTLINE, "opacity": 0.8},
             showlegend=False, cliponaxis=False, hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
         mean, std = np.mean(values), np.std(values)
         fig.add_scatter(
-            x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS["latent"], "width": 4},
+            x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS[role], "width": 4},
             showlegend=False, hovertemplate=f"{name}: mean %{{x:.3f}}<extra></extra>",
         )  # fmt: skip
         text = f"{mean:.2f} ± {std:.2f}"
         fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
     lost = {name: len(scores[name]) - len(values) for name, values in seeds.items()}
-    labels = [f"{name} ({lost[name]} failed)" if lost.get(name) else name for name in rows]
-    fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[0, 1.01])
+    labels = [wrapped(f"{name} ({lost[name]} failed)" if lost.get(name) else name, LINE) for name in rows]
+    fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[left, 1.01])
     fig.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=labels, range=[-0.6, len(rows) - 0.4], showgrid=False, title=""
     )
@@ -301,7 +307,7 @@ def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = Non
     fig = go.Figure()
     at = np.arange(len(worlds))
     means = {}
-    for k, (name, role, symbol) in enumerate((("iVAE", "factor", "circle"), ("VAE", "latent", "square"))):
+    for k, (name, (role, symbol)) in enumerate({"iVAE": MODELS[True], "VAE": MODELS[False]}.items()):
         x = np.concatenate([np.full(len(w[name]), i + 0.16 * k - 0.08) for i, w in enumerate(worlds)])
         y = np.concatenate([np.asarray(w[name], float) for w in worlds])
         means[name] = np.array([np.mean(w[name]) for w in worlds])

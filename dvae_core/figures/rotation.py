@@ -10,9 +10,10 @@ from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
 from dvae_core.figures.scatter import dots
-from dvae_core.figures.style import COLOURS, HUES, SYMBOLS, Hue, finish, join, name_hues, number, sentence
+from dvae_core.figures.style import COLOURS, FULL_LINE, HUES, SYMBOLS, Hue, finish, join, name_hues, number, sentence
 
 FEWEST_EFFECTIVE = 10  # importance samples
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def largest_change(mean: Shaped[np.ndarray, " t"], error: Shaped[np.ndarray, " t"] | None = None) -> tuple[float, bool]:
@@ -38,6 +39,7 @@ def rotation_curve(
     thin: Collection[str] = (),
     note: str = "",
     title: str | None = None,
+    stacked: bool = False,
     height: int = 340,
 ) -> go.Figure:
     """Draw what changes, and what stays the same, as the latents turn: nats relative to angle 0, and MCC beside it.
@@ -51,19 +53,22 @@ def rotation_curve(
             curves. They do not stretch the axis.
         note: Text before the second line.
         title: Replaces the title that states the finding.
+        stacked: Draw MCC below the nats, for a phone.
         height: In pixels.
     """
     if not len(angle_deg) or not curves:
         return sentence("The curve against the angle is not computed yet.", height=height)
     if not all(np.isfinite(mean).all() for mean, _ in curves.values()):
         return sentence("This member diverged: its curve has values that are not finite.", height=height)
-    panels = 1 if mcc is None else 2
-    fig = make_subplots(1, panels, horizontal_spacing=0.16, column_widths=[0.6, 0.4][:panels])
+    shares = [1.0] if mcc is None else [0.6, 0.4]
+    beside = {"rows": len(shares), "row_heights": shares} if stacked else {"cols": len(shares), "column_widths": shares}
+    fig = make_subplots(**beside, horizontal_spacing=0.16, vertical_spacing=0.2)
+    last = {"row": len(shares), "col": 1} if stacked else {"row": 1, "col": len(shares)}
     reach, flat, bent, off = 0.1, {}, {}, {}
     for i, (name, (mean, error)) in enumerate(curves.items()):
         change = np.asarray(mean, float) - mean[0]
         band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
-        colour, dash = HUES[i % len(HUES)], ("solid", "dash", "dot", "dashdot")[i % 4]
+        colour, dash = HUES[i % len(HUES)], DASHES[i % 4]
         both = np.concatenate([change + band, (change - band)[::-1]])
         there_and_back = np.concatenate([angle_deg, angle_deg[::-1]])
         if error is not None:
@@ -92,9 +97,9 @@ def rotation_curve(
         fig.add_scatter(
             x=angle_deg, y=mcc, mode="lines+markers", name="MCC", showlegend=False,
             line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
-            hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", row=1, col=2,
+            hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", **last,
         )  # fmt: skip
-        fig.update_yaxes(title="MCC", range=[0, 1.02], row=1, col=2)
+        fig.update_yaxes(title="MCC", range=[0, 1.02], **last)
     ends = [float(angle_deg[0]), float(angle_deg[-1])]
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
@@ -125,8 +130,9 @@ def is_trusted(effective: Shaped[np.ndarray, " t"] | None) -> bool:
 
 
 def rotation_story(
-    found: Mapping[str, Shaped[np.ndarray, "..."]], *, conditional: bool = False, at: float | None = None
-) -> go.Figure:
+    found: Mapping[str, Shaped[np.ndarray, "..."]], *, conditional: bool = False, at: float | None = None,
+    stacked: bool = False,
+) -> go.Figure:  # fmt: skip
     """Draw likelihood and bounds against the angle, from a rotation analysis or from the exact model's `curves`.
 
     With a standard prior, log p(x) and the ELBO of a full-covariance q are flat, the ELBO of the best diagonal q bends,
@@ -138,6 +144,7 @@ def rotation_story(
         found: Arrays by name: angle, log_px and further ones, each optionally with a <name>_error.
         conditional: Whether log_px is log p(x|u).
         at: Angle of the dial, in degrees.
+        stacked: Draw MCC below the nats, for a phone.
     """
     curves, thin, note = {}, [], ""
     fixed = "log p(x|u), prior held fixed"
@@ -162,7 +169,8 @@ def rotation_story(
             most = int(gap.argmax())
             where = f"{number(float(gap[0]))} nats at 0°, {number(float(gap[most]))} at {found['angle'][most]:g}°"
             note = f"a diagonal q loses {where}"
-    return rotation_curve(found["angle"], curves, at=at, mcc=found.get("mcc"), thin=thin, note=note)
+    mcc = found.get("mcc")
+    return rotation_curve(found["angle"], curves, at=at, mcc=mcc, thin=thin, note=note, stacked=stacked)
 
 
 def which_is_true(
@@ -203,3 +211,59 @@ def which_is_true(
         same = {"scaleanchor": f"x{col if col > 1 else ''}", "scaleratio": 1, "constrain": "domain"}
         fig.update_yaxes(title=f"z{plane[1] + 1}", range=[-reach, reach], row=1, col=col, **same)
     return finish(name_hues(fig, hue), title, height=height, panels=True)
+
+
+def bend_curves(
+    curves: Mapping[str, tuple[Sequence[float | int] | np.ndarray, Sequence[float | int] | np.ndarray]], *,
+    at: float | int | None = None, height: int = 380,
+) -> go.Figure:  # fmt: skip
+    """Draw the nats of log p that a turn of the axes costs under several assumptions.
+
+    Args:
+        curves: By assumption, the angles in degrees and the nats at each.
+        at: Angle of the dial, in degrees.
+        height: In pixels.
+    """
+    if not curves:
+        return sentence("There is no curve to draw.", height=height)
+    fig = go.Figure()
+    for i, (name, (angles, nats)) in enumerate(curves.items()):
+        line = {"color": HUES[i % len(HUES)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
+        fig.add_scatter(x=angles, y=nats, mode="lines", name=name, line=line)
+    if at is not None:
+        fig.add_vline(x=at, line={"color": COLOURS["bad"], "dash": "dot", "width": 2})
+    fig.update_xaxes(title="angle of the axes (degrees)", range=[0, 90], dtick=15)
+    fig.update_yaxes(title="nats of log p lost")
+    return finish(fig, "What a turn of the axes costs, prior fitted anew", "", height=height, line=FULL_LINE)
+
+
+def posterior_ellipses(
+    mean: Shaped[np.ndarray, "n 2"],
+    covs: Mapping[str, tuple[Shaped[np.ndarray, "n 2"], Shaped[np.ndarray, "n 2 2"]]],
+    *,
+    limit: int = 12,
+    height: int = 460,
+) -> go.Figure:
+    """Draw Gaussians over two latents for some examples, as ellipses at one standard deviation.
+
+    Args:
+        mean: Means of the exact posteriors, of which evenly spaced ones are drawn.
+        covs: By name, the mean and the covariance of each example.
+        limit: Number of examples.
+        height: In pixels.
+    """
+    if not len(mean):
+        return sentence("There are no posteriors to draw.", height=height)
+    rows = evenly(len(mean), limit)
+    angle = np.linspace(0, 2 * np.pi, 61)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    fig = go.Figure()
+    for k, (name, (centre, cov)) in enumerate(covs.items()):
+        rings = centre[rows, :, None] + np.linalg.cholesky(cov[rows]) @ circle
+        gaps = np.concatenate([rings, np.full((len(rows), 2, 1), np.nan)], 2)  # between one ellipse and the next
+        line = {"color": HUES[k % len(HUES)], "dash": DASHES[k % len(DASHES)], "width": 2}
+        fig.add_scatter(x=gaps[:, 0].ravel(), y=gaps[:, 1].ravel(), mode="lines", name=name, line=line)
+    fig.update_xaxes(title="z1", constrain="domain")
+    fig.update_yaxes(title="z2", scaleanchor="x", constrain="domain")
+    title = "Given one x, how wide z is, and along which axes"
+    return finish(fig, title, f"{len(rows)} examples, one standard deviation", height=height, line=FULL_LINE)

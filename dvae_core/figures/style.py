@@ -38,7 +38,7 @@ def hue_colours(hue: Shaped[np.ndarray, " n"]) -> list[str]:
 def sentence(text: str, *, height: int = 220) -> go.Figure:
     """Return a figure that shows one sentence, for pages that have nothing to draw yet."""
     fig = go.Figure()
-    fig.add_annotation(text=_wrapped(text, LINE), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    fig.add_annotation(text=wrapped(text, LINE), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     fig.update_xaxes(visible=False, range=[0, 1])
     fig.update_yaxes(visible=False, range=[0, 1])
     return finish(fig, "", height=height)
@@ -59,7 +59,7 @@ def finish(
     Titles break after at most `line` characters. The second and later lines increase the margin and the height by the
     space they need at the projector's font size, so that the plot keeps its size.
     """
-    title, subtitle = _wrapped(title, line), _wrapped(subtitle, line * 10 // 7)  # subtitles have 0.7 times the size
+    title, subtitle = wrapped(title, line), wrapped(subtitle, line * 10 // 7)  # subtitles have 0.7 times the size
     more = 29 * title.count("<br>") + 20 * subtitle.count("<br>")  # 1.3 times 22 and 15 pixels
     height += more
     top = (48 if title else 16) + (26 if subtitle else 0) + (24 if panels else 0) + more
@@ -79,7 +79,7 @@ def finish(
     return fig
 
 
-def _wrapped(text: str, line: int) -> str:
+def wrapped(text: str, line: int) -> str:
     """Break into as few lines as `line` allows, of similar length; "β = 4" and "1 ± 2" stay whole."""
     for sign in "=±":
         text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")

@@ -5,6 +5,7 @@ import { captioned, pictureCanvas } from "./elements.js";
 import { isCounts, thin } from "./numbers.js";
 import { PICK_REM } from "./pad.js";
 import { nearestTo, Plane, sprite } from "./plane.js";
+import { outlined } from "./rotor_marks.js";
 import { COLOURS } from "./theme.js";
 
 /** @import { Display, Vector } from "./types.d.ts" */
@@ -73,12 +74,7 @@ export class Screen {
         const point = sprite(0, COLOURS.data, radius * rem, theme.dark ? 0.5 : 0.3);
         plane.stamp(ctx, background, thin(background.length / 2, most), point);
       }
-      for (const { letter, x } of view.mode.marked()) {
-        plane.cross(ctx, x[0], x[1], 0.5 * rem, COLOURS.data, theme);
-        ctx.font = `700 ${rem}px ${theme.font}`;
-        ctx.fillStyle = theme.text;
-        ctx.fillText(letter, plane.toX(x[0]) + 0.7 * rem, plane.toY(x[1]) - 0.5 * rem);
-      }
+      for (const { x } of view.mode.marked()) plane.cross(ctx, x[0], x[1], 0.5 * rem, COLOURS.data, theme);
       if (reference) plane.cross(ctx, reference[0], reference[1], (isSmall ? 0.35 : 0.5) * rem, COLOURS.data, theme);
     });
   }
@@ -101,6 +97,9 @@ export class Screen {
       (share) => view.mode.walkAt(share),
     );
     plane.curve(ctx, curve, COLOURS.latent, (isSmall ? 0.16 : 0.22) * theme.rem);
+    for (const { letter, x: at } of view.mode.marked()) {
+      outlined(ctx, theme, letter, plane.toX(at[0]) + theme.rem, plane.toY(at[1]) - 0.8 * theme.rem); // above the line
+    }
     plane.dot(ctx, x[0], x[1], (isSmall ? 0.34 : 0.55) * theme.rem, COLOURS.reconstruction, theme);
     plane.end();
   }

@@ -407,11 +407,17 @@ def _wants_more(run: Run, full: bool) -> bool:
 def _submit(study: Study, population: Population, executor: Executor, full: bool) -> tuple[str, Future]:
     run = study.run(population)
     if not run.path.exists():
-        title = f"{population.model} on {population.data}"
-        runs.create(run.path, population.config, title=title)
+        runs.create(run.path, population.config, title=title_of(population))
     if run.status().state == "finished":
         return "members", jobs.submit(executor, run, "members", {"full": full})
     return "train", jobs.start(run, executor)
+
+
+def title_of(population: Population) -> str:
+    """Return the name of a population among all runs: "beta-VAE, posterior full, on neurons, n neurons 30"."""
+    settings = population.model.split(",")[1:]
+    words = [population.config.model_name, *settings, f"on {population.data}"]
+    return ", ".join(words).replace(",", ", ").replace(",  ", ", ").replace("=", " ").replace("_", " ")
 
 
 def _note(study: Study, population: Population, name: str, error: BaseException) -> None:

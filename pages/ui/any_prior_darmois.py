@@ -75,7 +75,11 @@ def _show(dataset: Dataset, found: Darmois, names: list[str], columns: list[int]
             ui.plot(figures.stage(points, start, title=title, axis=axis), key=f"any_prior.darmois.{title}")
     with text:
         before, after = found.independence_before.p_value, found.independence.p_value
-        passed = "no dependence found" if after > 0.05 else "dependence left: this estimate of F is too rough"
+        passed = (
+            "no dependence found at the 5 % level"
+            if after > 0.05
+            else "dependence left: this estimate of F is too rough"
+        )
         st.markdown(
             f"Independence test (HSIC, held-out rows): p = {before:.3f} for x, **{after:.2f}** for y, {passed}."
         )

@@ -115,3 +115,25 @@ def straight(kind: str = "laplace", strength: float = 1.0) -> Idea:
         name="Straight world", says=SAYS["straight"], kind="grid", role="data", dash=(14, 4, 3, 4), sliders=dials,
         angles=found["angles"], nats=curves,
     )  # fmt: skip
+
+
+def printed(dials: Sequence[float]) -> Any:
+    """Draw every idea's curve at these dials, for print."""
+    from dvae_core import figures  # not at the top: the talk's captions load no plotly
+
+    angle, a1, a2, strength, separation, components, kind, part = dials
+    found = shipped()
+    mixtures, line = found["hidden"], found["straight"]
+    separation, components = stop(separation, mixtures["separation"]), int(stop(components, mixtures["components"]))
+    mixed = mixtures["nats"][mixtures["separation"].index(separation)][mixtures["components"].index(components)]
+    factors, part = list(KINDS)[int(kind)], stop(part, line["strength"])
+    straight_line = line["nats"][factors][line["strength"].index(part)]
+    pairs, u = bend.pairs((a1, a2)), bend.segments(*bend.world(found["data_seed"]), strength=strength)
+    curves = {
+        "N(0, I)": ([0, 90], [0, 0]),
+        f"time, memories {a1:g} and {a2:g}": (pairs.angles, pairs.nats),
+        f"u seen, strength {strength:g}": (u.angles, u.nats),
+        f"u hidden, K = {components}, separation {separation:g}": (mixtures["angles"], mixed),
+        f"linear f, {KINDS[factors]} factors, part {part:g}": (line["angles"], straight_line),
+    }
+    return figures.bend_curves(curves, at=angle)

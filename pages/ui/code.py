@@ -1,6 +1,8 @@
 """Show the code: the few lines of Python or shell that produce what is on the screen."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -17,6 +19,17 @@ def show(text: str, language: str = "python") -> None:
 def opening(run: Run) -> str:
     """Return the line that opens a run: by id from the store, or a shipped one."""
     return f'run = runs.find("{run.id}")'
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """Return the tree of settings without those that have their default value, as `Config.from_json` reads it."""
+    plain = type(config)()
+    tree = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name == "kind" or value != getattr(plain, field.name):
+            tree[field.name] = settings(value) if dataclasses.is_dataclass(value) else value
+    return tree
 
 
 def drawing(data: Data) -> str:

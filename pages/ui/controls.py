@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -195,7 +196,10 @@ def data_label(data: Data) -> str:
     """Return a short name for a data source."""
     if data == recipes.TALK_DATA:
         return "The talk's world: 2 sources, 5 segments, seed 45"
-    return Path(data.path).stem if isinstance(data, FileData) else WORLDS[data.kind].label(data)
+    if not isinstance(data, FileData):
+        return WORLDS[data.kind].label(data)
+    path = Path(data.path)
+    return re.sub(r"-[0-9a-f]{6}$", "", path.stem) if path.parent.name == "uploads" else path.stem
 
 
 # --- the form of the Train page ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from dvae_core.live.posterior import PosteriorState
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import run_panel
+from pages.ui.components.live_component import canvas
 from pages.ui.components.posterior import posterior
 
 VIEWS = {
@@ -218,6 +219,13 @@ def posterior_widths(run: Run, member: int, *, key: str) -> None:
         q_name=Q_NAMES[run.config.model.posterior], given=given(run),
     )  # fmt: skip
     posterior(state, key=key)
+    canvas(key, lambda: figures.posterior_ellipses(found.mean, gaussians(found, state.q_name)))
+
+
+def gaussians(found: Posteriors, q_name: str) -> dict[str, tuple[Any, Any]]:
+    """Return mean and covariance of the exact posterior, of the run's own q and of the best diagonal one, by name."""
+    diagonal = found.var_diagonal[:, :, None] * matrices.rotation_matrix(2, 0.0)
+    return {"exact": (found.mean, found.cov), q_name: (found.q_mean, found.q_cov), "diagonal": (found.mean, diagonal)}
 
 
 def widths_found(found: Posteriors, given: str) -> str:

@@ -109,6 +109,10 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
         for what in ("mcc", "gain", "condition") for by in ("segments", "strength")
     },
     "stage": lambda n: figures.stage(points(n), points(n), title="5. Back: g(z)", axis=["g1", "g2"]),
+    "bend_curves": lambda n: figures.bend_curves({"time": (ANGLES, ANGLES / 90)} if n else {}, at=10.0),
+    "posterior_ellipses": lambda n: figures.posterior_ellipses(
+        points(n), {"exact": (points(n), np.tile(np.eye(2), (n, 1, 1)))}
+    ),
     "rotation_story": lambda n: figures.rotation_story(story(n), at=10.0),
     "which_is_true": lambda n: figures.which_is_true(points(n), np.eye(2)[::-1], codes(n)),
     "rotation_curve": lambda n: figures.rotation_curve(

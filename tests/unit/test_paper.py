@@ -13,7 +13,9 @@ from dvae_core import figures, runs
 from dvae_core.analysis.verdicts import beats_floors
 from dvae_core.export.card import card, methods
 from dvae_core.figures import paper
+from dvae_core.identify import bend
 from dvae_core.runs.given import from_latents
+from pages.ui import bend_views
 from tests.helpers import scores_of
 from tests.unit.test_figures import BUILDERS
 
@@ -128,3 +130,29 @@ def test_the_canvases_of_traverse_are_figures_with_their_numbers(d_x, x_shape):
              and not row[k].startswith("x")}  # fmt: skip
     expected = x if x_shape != (2, 2, 3) else x.reshape(6, 4, 3).mean(-1)
     assert set(np.round(expected.ravel(), 6)) <= set(np.round([*found], 6))
+
+
+def test_the_canvas_of_the_bend_is_a_figure_at_its_dials():
+    """The curves in print are those of the sliders: closed forms, and the shipped curve at the nearest stop."""
+    drawn = bend_views.printed((30, 0.9, 0.3, 0.5, 1.0, 5, 1, 1.0))
+    curves = {trace.name: np.asarray(trace.y, float) for trace in drawn.data}
+    assert np.array_equal(curves["time, memories 0.9 and 0.3"], bend.pairs((0.9, 0.3)).nats)
+    seen = bend.segments(*bend.world(bend_views.shipped()["data_seed"]), strength=0.5)
+    assert np.array_equal(curves["u seen, strength 0.5"], seen.nats)
+    # the shipped curve is the same integral, rounded when it was written
+    uniform = bend.sources("uniform", bend_views.shipped()["straight"]["angles"]).nats
+    assert np.allclose(curves["linear f, uniform factors, part 1"], uniform, atol=1e-3)
+    laplace = bend.sources("laplace", bend_views.shipped()["straight"]["angles"]).nats
+    assert not np.allclose(curves["linear f, uniform factors, part 1"], laplace, atol=1e-3)
+    assert paper.vector(drawn, 89, "pdf").startswith(b"%PDF")
+
+
+def test_posteriors_in_print_are_ellipses_at_one_standard_deviation():
+    rng = np.random.default_rng(0)
+    mean, factor = rng.normal(size=(5, 2)), rng.normal(size=(5, 2, 2))
+    cov = factor @ factor.transpose(0, 2, 1) + 0.1 * np.eye(2)
+    figure = figures.posterior_ellipses(mean, {"exact": (mean, cov)}, limit=5)
+    rings = np.stack([figure.data[0].x, figure.data[0].y], 1).astype(float).reshape(5, -1, 2)[:, :-1]
+    off = rings - mean[:, None]
+    assert np.einsum("npi,nij,npj->np", off, np.linalg.inv(cov), off) == pytest.approx(1, abs=1e-9)  # Mahalanobis
+    assert paper.vector(figure, 120, "svg").startswith(b"<?xml")

@@ -54,13 +54,17 @@ def test_mcc_lines_show_each_seed_the_mean_and_the_references() -> None:
     assert finding(fig) == "iVAE (0.93) beats every reference"
     assert [shape.line.dash for shape in fig.layout.shapes] == ["dash"]
     assert list(fig.layout.yaxis.ticktext) == ["raw x", "VAE", "iVAE (1 failed)"]
+    looks = {t.hovertemplate.split(":")[0]: (t.marker.color, t.marker.symbol) for t in fig.data if t.mode == "markers"}
+    assert len({colour for colour, _ in looks.values()}) == len({symbol for _, symbol in looks.values()}) == 2
     assert fig.layout.annotations[0].text == "0.93 ± 0.02"
     sober = figures.mcc_lines({"VAE": [0.7]}, {"raw x": 0.86})
     assert finding(sober) == "VAE (0.70) does not beat raw x (0.86)"
     lost = figures.mcc_lines({"VAE": [None, float("nan")]}, {"raw x": 0.86})
     assert lost.layout.annotations[0].text == "no finite score"
     assert finding(figures.mcc_lines({"VAE": [0.7]}, {})) == "VAE reaches MCC 0.70"
-    assert list(fig.layout.xaxis.range) == [0, 1.01]
+    assert list(fig.layout.xaxis.range) == [0.5, 1.01]
+    low = figures.mcc_lines({"VAE": [0.7], "VAE, within u": [0.12]}, {})
+    assert list(low.layout.xaxis.range) == [0, 1.01]  # every dot is inside
 
 
 def test_references_are_not_drawn_across_scores_they_do_not_apply_to() -> None:

@@ -147,6 +147,8 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
             row[0] = decoding.value
     measure = "accuracy" if y.ndim == 1 else DEGREES if period else "R²"
     words = f"{len(train):,} training and {len(test):,} held-out rows ({source.how} split)."
+    if len(train) + len(test) < len(dataset.x):
+        words += f" Of more rows, evenly spaced ones are used: at most {TRAIN_ROWS:,} and {TEST_ROWS:,}."
     if np.isnan(next(iter(found.values())).low):
         words += f" {too_few(len(test), memory)}"
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]

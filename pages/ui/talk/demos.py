@@ -187,8 +187,8 @@ def _curve(name: str, leave_out: Sequence[str] = ()) -> None:
         st.info("This shipped run has no curve; `make examples` computes it.", icon=":material/info:")
         return
     shown = {key: value for key, value in found.arrays().items() if not key.startswith(tuple(leave_out))}
-    conditional = run.config.is_conditional
-    plot(figures.rotation_story(shown, conditional=conditional), f"talk.curve.{name}", titled=False)
+    figure = figures.rotation_story(shown, conditional=run.config.is_conditional, stacked=screen.is_phone())
+    plot(figure, f"talk.curve.{name}", titled=False)
 
 
 def flat_curve() -> None:
@@ -218,7 +218,7 @@ def exact_model() -> None:
     """The closed-form curves of the linear-Gaussian model."""
     model = linear_gaussian.from_posterior((1.0, 0.05))
     found = linear_gaussian.curves(model, step=5.0, truth_deg=TRUE_AXES)
-    plot(figures.rotation_story(found), "talk.exact", titled=False)
+    plot(figures.rotation_story(found, stacked=screen.is_phone()), "talk.exact", titled=False)
 
 
 def any_prior() -> None:
