@@ -1,6 +1,7 @@
 """What changes, and what stays the same, as latents are rotated."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -61,9 +62,11 @@ def rotation_curve(
     if not all(np.isfinite(mean).all() for mean, _ in curves.values()):
         return sentence("This member diverged: its curve has values that are not finite.", height=height)
     shares = [1.0] if mcc is None else [0.6, 0.4]
-    beside = {"rows": len(shares), "row_heights": shares} if stacked else {"cols": len(shares), "column_widths": shares}
+    beside: dict[str, Any] = (
+        {"rows": len(shares), "row_heights": shares} if stacked else {"cols": len(shares), "column_widths": shares}
+    )
     fig = make_subplots(**beside, horizontal_spacing=0.16, vertical_spacing=0.2)
-    last = {"row": len(shares), "col": 1} if stacked else {"row": 1, "col": len(shares)}
+    last: dict[str, Any] = {"row": len(shares), "col": 1} if stacked else {"row": 1, "col": len(shares)}
     reach, flat, bent, off = 0.1, {}, {}, {}
     for i, (name, (mean, error)) in enumerate(curves.items()):
         change = np.asarray(mean, float) - mean[0]
