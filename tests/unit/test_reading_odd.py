@@ -240,3 +240,53 @@ def test_few_whole_numbers_beside_fractions_may_be_labels(tmp_path):
     data = readers.read(table(tmp_path / "a.csv", {"group": np.arange(N) // 30}))
     assert data.x_names == ("a", "b", "group")
     assert "group: few whole numbers beside fractions" in data.meta["notes"]
+
+
+# --- trials, flags, fill values and lists of intervals ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["trials", "trial_id", "trialNum"])
+@pytest.mark.parametrize("container", ["npz", "mat"])
+def test_an_array_that_numbers_the_trials_of_the_rows(tmp_path, name, container):
+    trial = np.repeat(np.arange(6.0), 10)
+    arrays = {"x": X, name: trial}
+    path = tmp_path / f"a.{container}"
+    np.savez(path, **arrays) if container == "npz" else savemat(path, {**arrays, name: trial[:, None]})
+    dataset = readers.read(path, x="x")
+    np.testing.assert_array_equal(dataset.trial, trial)
+    assert f"the trial of each row is {name}" in dataset.meta["notes"]
+    np.testing.assert_array_equal(readers.read(path, x="x", rows=20).trial, readers.read(path, x="x").trial[:20])
+
+
+def test_an_array_of_that_name_with_an_entry_per_something_else_numbers_nothing(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, trial_id=np.arange(7))
+    assert readers.read(tmp_path / "a.npz").trial is None
+
+
+def test_flags_are_no_numbers_unless_there_is_nothing_else(tmp_path):
+    frame = pd.DataFrame({"a": X[:, 0], "lick": X[:, 1] > 0, "stim": X[:, 2] > 0})
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert readers.read(tmp_path / "a.parquet").x_names == ("a",)
+    assert readers.read(tmp_path / "a.parquet", u="lick").u_labels == ("False", "True")
+    frame[["lick", "stim"]].to_parquet(tmp_path / "b.parquet")
+    assert readers.read(tmp_path / "b.parquet").x_names == ("lick", "stim")
+
+
+@pytest.mark.parametrize(("value", "noted"), [(-999, True), (9999, True), (-2, False)])
+def test_a_number_that_may_stand_for_a_missing_value_is_pointed_out(tmp_path, value, noted):
+    a = X[:, 0].copy()
+    a[5:8] = value
+    pd.DataFrame({"a": a, "b": X[:, 1]}).to_csv(tmp_path / "a.csv", index=False)
+    assert (f"a is {value} in 3 of 60 rows" in readers.read(tmp_path / "a.csv").meta["notes"]) is noted
+
+
+def test_whole_hundreds_among_others_are_no_fill_values(tmp_path):
+    a = np.repeat([500.0, 999.0, 700.0], 20)
+    pd.DataFrame({"a": a, "b": X[:, 1]}).to_csv(tmp_path / "a.csv", index=False)
+    assert "missing value" not in readers.read(tmp_path / "a.csv").meta["notes"]
+
+
+def test_a_list_of_intervals_is_no_recording(tmp_path):
+    path = text(tmp_path / "a.csv", "onset,duration,trial_type", ("0", "2"), ("1", "1"), ("go", "stop"))
+    with pytest.raises(DataError, match="lists intervals and holds no recording"):
+        readers.read(path)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from dvae_core.data.readers.common import Ask
 from dvae_core.data.readers.model import UNIT_OF_TIME, Intervals, Labels, Recording, Variable
@@ -26,6 +25,7 @@ _UNIT = re.compile(r"(unit|neuron|cell|roi|channel)(_?(id|no|nr|num|number|idx|i
 _TIMED = re.compile(r"(\w+_)?(times?|timestamps?|datetime)")
 _SURE = re.compile(r"(.+)[ ._](score|likelihood|confidence)")
 _START = re.compile(r"(?i)start|starts|start_?time|t_?start|onset|begin")
+_LENGTH = re.compile(r"(?i)duration|length")
 _STOP = re.compile(r"(?i)stop|stops|stop_?time|t_?stop|end|end_?time|t_?end|offset")
 
 
@@ -45,6 +45,8 @@ def of_columns(
     z = many_z if not many_u or not {*many_z} <= {*u} else ()
     named = {*(ask.u or u), *(ask.z or z), *u, *one_u, *many_u, *many_z}
     x = tuple(v.name for v in usable if v.dtype != "str" and not v.role and v.name not in named)
+    flags = {v.name for v in usable if v.dtype == "bool"}  # true and false are labels, unless there is nothing else
+    x = tuple(name for name in x if name not in flags) or x
     left = [v.name for v in usable if v.name not in (*x, *u, *z, *chosen) and not v.role]
     roles = [f"{v.name} ({v.role})" for v in usable if v.role and v.name not in chosen]
     why = ", all columns of numbers" + (f", without {', '.join(left[:10])}" if left else "")
@@ -59,10 +61,17 @@ def of_columns(
     ]  # fmt: skip
     start = next((v.name for v in usable if _START.fullmatch(v.name) and v.dtype != "str"), "")
     stop = next((v.name for v in usable if _STOP.fullmatch(v.name) and v.dtype != "str"), "")
+    length = next((v.name for v in usable if _LENGTH.fullmatch(v.name) and v.dtype != "str"), "")
+    refused = f"{hidden[0]}; correct it or choose other columns (--x NAME)." if hidden else ""
+    if start and length and not stop and {*x} <= {start, length}:
+        refused = (
+            f"{path.name} lists intervals and holds no recording; add a column stop = {start} + {length}, and give it "
+            "beside the recording (--u-from FILE)."
+        )
     tables = (Intervals(path.stem, start, stop, tuple(n for n in names if n not in (start, stop)), own_rows=True),)
     return Recording(
         path, variables, load, x=x, u=u, z=z, why_x=why, layout="table", notes=tuple(notes),
-        refused_x=f"{hidden[0]}; correct it or choose other columns (--x NAME)." if hidden else "",
+        refused_x=refused,
         intervals=tables if start and stop else (), columns=columns or {}, **more,
     )  # fmt: skip
 
@@ -103,8 +112,10 @@ def role_of(name: str, numbers: np.ndarray | None, whole: bool) -> str:
     return ""
 
 
-def labels_in(column: pd.Series, nominal: bool) -> Labels:
-    """Return a column of texts as labels: any text is a label, and only an empty field (in ARFF ?) is a gap."""
+def labels_in(column: Any, nominal: bool) -> Labels:
+    """Return a pandas column of texts as labels: any text is one, and only an empty field (in ARFF ?) is a gap."""
+    import pandas as pd  # slow to import, and other readers need only the names above
+
     texts = column.astype(object).map(lambda t: t.strip() if isinstance(t, str) else t).to_numpy()
     gap = np.array([not isinstance(t, str) or not t or (nominal and t == "?") for t in texts], bool)
     codes = np.full(len(texts), -1, np.int64)

@@ -1,6 +1,8 @@
 """The last step of reading: the Dataset with its names, its record, and sentences about what is missing."""
 
+import re
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ from dvae_core.data.readers import units
 from dvae_core.data.readers.along import Along
 from dvae_core.data.readers.auxiliary import auxiliary_of, factors_of
 from dvae_core.data.readers.choose import Choice, Layout
+from dvae_core.data.readers.columns import role_of
 from dvae_core.data.readers.common import Ask, is_whole, licence_beside
 from dvae_core.data.readers.model import Labels, Part, Question, ReadingRecord, Recording, Undecided
+
+FILL_VALUES = (-99, -999, -9999, -99999, 999, 9999, 99999)  # that programs write for a missing value
 
 
 def finish(
@@ -51,6 +56,8 @@ def finish(
     for role in ("trial", "session"):
         if (values := numbering(recording, choice, out.rows.at, role)) is not None and len(values) == len(known):
             given[role] = np.unique(values[known], return_inverse=True)[1]
+            record.notes.append(f"the {role} of each row is {_numbers(recording, choice, out.rows.at, role)[0]}")
+    record.notes += _fill_values(x, names) if shape is None else []
     if out.trial is not None:
         given["trial"] = np.unique(out.trial[known], return_inverse=True)[1]
     licence = more.get("licence") or recording.licence
@@ -67,16 +74,53 @@ def finish(
 
 
 def numbering(recording: Recording, choice: Choice, at: np.ndarray, role: str) -> np.ndarray | None:
-    """Return the trial (or session) of each row of a table, if one column that is not chosen numbers them."""
-    found = [v.name for v in recording.variables if v.role == role and v.readable]
-    if recording.layout != "table" or len(found) != 1 or found[0] in (*choice.x, *choice.u):
+    """Return the trial (or session) of each row, if one variable that is not chosen numbers them by its name."""
+    found = _numbers(recording, choice, at, role)
+    if len(found) != 1 or found[0] in (*choice.x, *choice.u):
         return None
-    sessions = [v.name for v in recording.variables if v.role == "session" and v.readable and role == "trial"]
-    part = Part(kept=at if at.dtype.kind != "f" else None)
-    loaded = recording.load(dict.fromkeys((*sessions, *found), part))
-    columns = [v.codes if isinstance(v, Labels) else v for v in loaded.values()]
+    sessions = _numbers(recording, choice, at, "session") if role == "trial" else []
+    kept = at if at.dtype.kind != "f" else None
+    rows = {name: int(recording.variable(name).shape[:1] == (1,)) for name in (*sessions, *found)}
+    loaded = recording.load({name: Part(axis, kept) for name, axis in rows.items()})
+    columns = [v.codes if isinstance(v, Labels) else np.asarray(v).ravel() for v in loaded.values()]
     # trial 1 of another session is another trial
     return columns[0] if len(columns) == 1 else np.unique(np.stack(columns, 1), axis=0, return_inverse=True)[1].ravel()
+
+
+def _numbers(recording: Recording, choice: Choice, at: np.ndarray, role: str) -> list[str]:
+    """Return the columns of a table with this role, or the arrays of such a name with an entry for every row of x."""
+    if recording.layout == "table":
+        return [v.name for v in recording.variables if v.role == role and v.readable]
+    lengths = recording.variable(choice.x[0]).shape
+    if at.dtype.kind == "f":  # rows are bins of event times
+        return []
+    return [
+        v.name for v in recording.variables
+        if v.readable and v.kind in ("column", "label") and role_of(re.split(r"[/.]", v.name)[-1], None, False) == role
+        and prod(v.shape) == max(v.shape, default=0) and prod(v.shape) in lengths and prod(v.shape) > at.max(initial=0)
+    ]  # fmt: skip
+
+
+def _fill_values(x: np.ndarray, names: tuple[str, ...]) -> list[str]:
+    """Return a note if columns hold a number that programs write for a missing value, far outside their other values.
+
+    At most 4 million values are looked at, in evenly spaced rows.
+    """
+    part = x[:: max(1, -(-x.size // 4_000_000))]
+    notes = []
+    for fill in FILL_VALUES:
+        if x.dtype.kind == "u" and fill < 0:
+            continue
+        is_fill = part == fill
+        for j in np.flatnonzero(is_fill.sum(0) > 1):
+            others = part[~is_fill[:, j], j].astype(np.float64)
+            others = others[np.isfinite(others)]
+            if len(others) and abs(fill) > 10 * max(np.abs(others).max(), 1e-9):
+                notes.append(f"{names[j]} is {fill:g} in {int(is_fill[:, j].sum()):,} of {len(part):,} rows")
+    if not notes:
+        return []
+    more = f" (and {len(notes) - 3:,} more)" if len(notes) > 3 else ""
+    return [f"{', '.join(notes[:3])}{more}: if that stands for a missing value, leave those fields empty"]
 
 
 def _gaps(path: Path, given: Mapping[str, Any]) -> str:

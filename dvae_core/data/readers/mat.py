@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.readers import matlab_objects, stringer
+from dvae_core.data.readers.columns import of_columns, role_of
 from dvae_core.data.readers.common import Ask, reading
 from dvae_core.data.readers.mat_format import BLOCK, PLAIN, Entry, entries_of, too_many
 from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, labels_of, unreadable
@@ -75,8 +76,6 @@ def made(
         return (load(stored) if stored else {}) | matlab_objects.loaded(found, parts)
 
     if alone:
-        from dvae_core.data.readers.columns import of_columns, role_of  # pandas is slow to import
-
         table = [replace(v, role=v.role or role_of(v.name, None, whole=False)) for v, _ in found.values()]
         return of_columns(path, ask, [*others, *table], load_all, strays={}, untyped=True, **more)
     variables = [*others, *(variable for variable, _ in found.values())]
