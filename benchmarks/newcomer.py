@@ -6,8 +6,8 @@ It builds the wheel, installs it with its extras "app" and "notebook" into a new
 the index that pip is set to (a torch for GPUs takes gigabytes; --torch names another to install first), starts
 `disentanglement-lab` from there, and drags the first slider in Chromium. For the notebook it imports `dvae_core.live`,
 calls `explore("faces-beta-vae")`, and drags that widget on a page with anywidget's interface; the start of Jupyter
-itself is not in the figure. Printed are wall seconds, and the CPU seconds of what was started, which a busy machine
-does not lengthen.
+itself is not in the figure. Printed are wall seconds, and the CPU seconds of what has ended, which a busy machine does
+not lengthen: those of the app are in the step after it.
 """
 
 import argparse

@@ -138,6 +138,8 @@ def _places(run: Run, member: int) -> np.ndarray:
 
 def precision(packed: Decoder) -> str:
     """State in what precision the weights are in the file, and how far that changes a picture."""
+    if packed.dtype == "float16" and packed.difference == 0:
+        return "weights in float16, which changes no E[x|z] of this run"
     if packed.dtype == "float16":
         return f"weights in float16: E[x|z] changes by at most {packed.difference:.1e} of the range of x"
     return "weights in float32, as in the run"
@@ -235,13 +237,15 @@ def scores(run: Run) -> list[Section]:
         return []
     mean, std = dataclasses.asdict(found.mean), dataclasses.asdict(found.std)
     rows = [(label, f"{mean[k]:.3f} ± {std[k]:.3f}") for k, label in SCORES.items() if mean[k] is not None]
-    parts: list[Part] = [Rows(f"Held-out rows, mean ± std of {len(good_members(run))} members", ("Score", ""), rows)]
+    parts: list[Part] = []
+    if len(set(run.config.train.betas)) == 1:  # a mean over several betas is of no model
+        parts.append(Rows(f"Held-out rows, mean ± std of {len(good_members(run))} members", ("Score", ""), rows))
     lines = [(label, f"{found.lines[k]:.3f}") for k, label in FLOORS.items() if k in found.lines]
     if lines:
         note = "Reference lines for the MCC, which need no model: a score below them says nothing"
         parts.append(Rows(note, ("Reference", "MCC"), lines))
     table, names = member_table(run), member_names(run)
-    columns = [k for k in ("mcc_pearson", "elbo") if k in table]
+    columns = [k for k in ("mcc_pearson", "elbo", "kl") if k in table and table[k].notna().any()]
     stuck = stuck_members(run)
     each = [
         (names[int(row["member"])], *(_number(row[k]) for k in columns), _state(row, stuck))
@@ -276,7 +280,7 @@ def provenance_facts(run: Run, notes: Sequence[str]) -> list[tuple[str, str]]:
     stopped = "" if status.get("state") == "finished" else f", {status.get('state')}"
     facts = [
         ("Run", f"{run.id}, made {_day(about.get('created'))}{stopped}"),
-        ("Data", f"{about.get('dataset', '')}. {meta.get('source', '')}".strip(" .") or "not stated"),
+        ("Data", ": ".join(filter(None, (about.get("dataset"), meta.get("source")))) or "not stated"),
         ("Licence", str(meta.get("licence", "not stated"))),
         ("Notes", str(meta.get("notes", ""))),
         ("Digest of the data", str(about.get("fingerprint", ""))),
@@ -284,7 +288,7 @@ def provenance_facts(run: Run, notes: Sequence[str]) -> list[tuple[str, str]]:
                  f"({about.get('split', '')})"),
         ("Model", f"{config.model_name}, {config.model.latents} latents, {config.model.likelihood.kind} likelihood, "
                   f"{config.model.posterior} posterior, prior {config.prior.kind}"),
-        ("Seeds", ", ".join(map(str, config.train.seeds))),
+        ("Seeds", ", ".join(map(str, dict.fromkeys(config.train.seeds)))),
         ("Training", f"{status.get('step', 0):,} steps of {config.train.batch} rows, {config.train.optimiser}, "
                      f"{status.get('device', '')}, {status.get('dtype', '')}"),
         ("Versions", f"dvae_core {dvae_core.__version__}, torch {status.get('torch', 'not recorded')}"),
