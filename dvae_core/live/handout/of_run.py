@@ -245,7 +245,8 @@ def scores(run: Run) -> list[Section]:
         note = "Reference lines for the MCC, which need no model: a score below them says nothing"
         parts.append(Rows(note, ("Reference", "MCC"), lines))
     table, names = member_table(run), member_names(run)
-    columns = [k for k in ("mcc_pearson", "elbo", "kl") if k in table and table[k].notna().any()]
+    known = table.dropna(axis="columns", how="all").columns
+    columns = [k for k in ("mcc_pearson", "elbo", "kl") if k in known]
     stuck = stuck_members(run)
     each = [
         (names[int(row["member"])], *(_number(row[k]) for k in columns), _state(row, stuck))
