@@ -29,6 +29,7 @@ def test_five_panels_show_the_same_points_in_the_same_hues(no_runs, visit):
     assert all(each == rows[0] for each in rows[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", any_prior.MARGINALS)
 def test_every_marginal_has_a_verdict(name, no_runs, visit):
     at = visit("any_prior", first=name, second=name, angle="45")
@@ -55,6 +56,7 @@ def test_the_slider_answers_fast_and_writes_the_link(no_runs, visit):
     assert took < 3  # 0.25 s measured; the bound is for a busy machine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vae", "ivae", "digits", "neurons", "one-latent", "unknown-truth"])
 def test_a_runs_own_marginals_can_be_turned(kind, store, visit):
     at = visit("any_prior", run=kind, first="empirical", second="laplace")

@@ -17,6 +17,7 @@ def test_without_a_result_it_offers_the_computation(store, visit):
     assert "Check the conditions" in [b.label for b in at.button]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ivae", "vae", "digits", "neurons", "unknown-truth", "one-latent"])
 def test_every_kind_of_run_has_its_lights(store, visit, kind):
     run = runs.Run(store / kind)

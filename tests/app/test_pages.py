@@ -101,6 +101,7 @@ def test_nonsense_in_a_link_falls_back_to_the_default(nonsense, store, visit):
     assert not at.exception
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_named_and_does_not_hide_the_others(store, visit):
     (store / "vae" / "config.json").write_text("{ not json")
     for page in HEADLINES:
@@ -177,6 +178,7 @@ def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
     assert "needs an auxiliary variable" in at.warning[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "word"),
     [

@@ -39,6 +39,7 @@ def test_within_u_is_printed_and_the_ivae_is_above_the_vae_in_every_seed(shipped
     assert min(ivae) > max(vae)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_of_recover_works_on_the_talks_runs(view, shipped, visit):
     at = visit("recover", run="talk-ivae", view=view)

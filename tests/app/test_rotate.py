@@ -74,6 +74,7 @@ def test_the_findings_on_an_ivae_report_that_the_angle_matters_only_where_it_doe
     assert "cannot tell" in only_fixed
 
 
+@pytest.mark.slow
 def test_maps_before_the_dial_are_kept_in_the_link_and_undone(store, visit):
     at = visit("rotate", run="vae", angle="30")
     button(at, "Reflect z1").click().run()
@@ -101,6 +102,7 @@ def test_a_pasted_matrix_is_used_or_refused_with_its_defect(store, visit):
     assert at.query_params["before"] == "paste 0.6 -0.8;0.8 0.6"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["nonsense", "reflect 9", "paste 1 2;3 4", "turn 0 0 30", "random", "reflect x"])
 def test_a_map_in_the_link_that_is_none_is_refused_in_words(before, store, visit):
     at = visit("rotate", run="vae", before=before)

@@ -59,6 +59,7 @@ def commands_of(code: str, language: str) -> list[str]:
     return [line for line in lines if line.startswith(PYTHON)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if p not in TRAIN])
 def test_the_code_of_a_page_runs(page, store, visit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

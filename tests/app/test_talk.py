@@ -59,6 +59,7 @@ def test_the_closing_stop_leads_to_the_playground_with_one_condition_broken_each
     assert all("prior" in changed for _, changed in found)
 
 
+@pytest.mark.slow
 def test_next_and_back_walk_all_slides(shipped_only, visit):
     at = visit("talk")
     for slide, following in pairwise(SLIDES):
@@ -212,6 +213,7 @@ def test_the_slide_of_the_recording_claims_what_its_report_and_its_control_bear_
     assert "shuffled" not in other
 
 
+@pytest.mark.slow
 def test_mutual_information_has_a_minimum_at_laplace_factors_and_is_flat_for_gaussian_ones():
     """The slide on ICA: the curve's minimum is the answer in the first world and no answer in the other two."""
     _, laplace, scores = worked.ica_curve("laplace")

@@ -14,6 +14,7 @@ def idea(page, name):
     return page.get_by_role("region", name=name, exact=True)
 
 
+@pytest.mark.slow
 def test_the_dial_moves_all_numbers_and_the_network_is_not_needed(server, visitor):
     page = visitor.page
     visitor.open(f"{server}/bend?dials=30,0.95,0.6,1,1,5,0,1", HEADLINE)
@@ -30,6 +31,7 @@ def test_the_dial_moves_all_numbers_and_the_network_is_not_needed(server, visito
     page.context.set_offline(False)
 
 
+@pytest.mark.slow
 def test_every_light_claim_and_sentence_goes_out_where_nothing_is_assumed(server, visitor):
     page = visitor.page
     visitor.open(f"{server}/bend?dials=30,0.95,0.6,1,1,5,0,1", HEADLINE)
@@ -44,6 +46,7 @@ def test_every_light_claim_and_sentence_goes_out_where_nothing_is_assumed(server
     assert not [claim for claim in bend_views.SAYS.values() if claim in text]
 
 
+@pytest.mark.slow
 def test_what_was_dialled_is_in_the_link(server, visitor):
     page = visitor.page
     visitor.open(f"{server}/bend", HEADLINE)

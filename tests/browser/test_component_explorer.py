@@ -61,6 +61,7 @@ def test_python_moves_the_sliders_and_reset_brings_them_back_however_often(visit
         assert float(z1.input_value()) == 0
 
 
+@pytest.mark.slow
 def test_a_member_is_another_picture_of_the_same_latents(visit):
     page = visit("explore")
     page.get_by_role("slider", name="z1").first.fill("1.5")
@@ -85,6 +86,7 @@ def test_a_page_that_passes_the_value_back_as_the_start_never_pulls_the_slider_b
         page.get_by_text(f"z = [{value}, 0.0, 0.0]", exact=False).wait_for()
 
 
+@pytest.mark.slow
 def test_dead_latents_are_called_dead_and_labels_are_text(visit):
     page = visit("sheets")
     page.get_by_text("dead, KL 0.00 nats").wait_for()
@@ -93,6 +95,7 @@ def test_dead_latents_are_called_dead_and_labels_are_text(visit):
     page.get_by_text("<b>b</b>").wait_for()
 
 
+@pytest.mark.slow
 def test_autoplay_moves_without_messages_and_ends_for_good_at_the_first_key(visit):
     page = visit("play")
     picture = page.get_by_role("img", name="Picture decoded from")
@@ -124,6 +127,7 @@ def test_autoplay_keeps_still_where_reduced_motion_is_asked_for(visit):
     assert pixels(picture) == before
 
 
+@pytest.mark.slow
 def test_another_decoder_leaves_nothing_of_the_last_and_a_broken_one_says_so(visit):
     page = visit("change")
     picture = page.get_by_role("img", name="Picture decoded from")
@@ -145,6 +149,7 @@ def test_another_decoder_leaves_nothing_of_the_last_and_a_broken_one_says_so(vis
     assert pixels(picture) == first
 
 
+@pytest.mark.slow
 def test_a_finger_moves_the_slider_the_pad_and_the_dial(visit):
     page = visit("mode-sliders", has_touch=True)
     box = page.get_by_role("slider", name="z1").bounding_box()
@@ -164,6 +169,7 @@ def test_a_finger_moves_the_slider_the_pad_and_the_dial(visit):
     page.get_by_text("angle = 60.0").wait_for()
 
 
+@pytest.mark.slow
 def test_a_decoder_that_the_browser_does_not_know_is_drawn_by_the_server(visit):
     page = visit("fall", wait=".message")
     page.get_by_text('This page does not know the decoder step "fourier".').wait_for()

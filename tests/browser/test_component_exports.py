@@ -10,6 +10,7 @@ from components_kit import pixels, saved, settled
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
 
+@pytest.mark.slow
 def test_the_view_is_saved_as_a_picture_and_a_traversal_as_an_animation(visit):
     from PIL import Image
 

@@ -12,6 +12,7 @@ from tests.helpers import until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
 
+@pytest.mark.slow
 def test_the_pad_moves_two_latents_and_a_click_on_a_point_goes_there_in_all(visit):
     page = visit("mode-pad")
     pad = page.get_by_role("application")
@@ -37,6 +38,7 @@ def test_the_pad_moves_two_latents_and_a_click_on_a_point_goes_there_in_all(visi
     np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_drag_in_the_pad_is_no_click_on_a_point(visit):
     page = visit("mode-pad")
     box = page.get_by_role("application").bounding_box()
@@ -49,6 +51,7 @@ def test_a_drag_in_the_pad_is_no_click_on_a_point(visit):
     page.get_by_text("row = None").wait_for()
 
 
+@pytest.mark.slow
 def test_between_two_examples_one_slider_walks_the_line_and_the_way_survives_the_page(visit):
     page = visit("mode-between")
     way = page.get_by_role("slider", name="From A to B")
@@ -68,6 +71,7 @@ def test_between_two_examples_one_slider_walks_the_line_and_the_way_survives_the
     page.get_by_text("z = [0.5, 0.5, 0.0]").wait_for()
 
 
+@pytest.mark.slow
 def test_one_set_of_sliders_moves_all_members_and_each_is_itself(visit):
     page = visit("mode-members")
     members = [page.get_by_role("img", name=f"seed {m}: Picture decoded from") for m in (0, 1)]
@@ -82,6 +86,7 @@ def test_one_set_of_sliders_moves_all_members_and_each_is_itself(visit):
     page.get_by_text("z2 moves from left to right in every member").wait_for()
 
 
+@pytest.mark.slow
 def test_the_twin_at_0_degrees_is_the_original_and_turns_away_from_it(visit):
     page = visit("mode-twin")
     one = page.get_by_role("img", name="Original: Picture decoded from")
@@ -98,6 +103,7 @@ def test_the_twin_at_0_degrees_is_the_original_and_turns_away_from_it(visit):
     page.get_by_text("'angle': 1").wait_for()
 
 
+@pytest.mark.slow
 def test_the_slider_over_betas_goes_up_in_beta_and_says_what_it_costs(visit):
     page = visit("mode-betas")
     beta = page.get_by_role("slider", name="β", exact=True)
@@ -114,6 +120,7 @@ def test_the_slider_over_betas_goes_up_in_beta_and_says_what_it_costs(visit):
         assert not is_blank(canvas)
 
 
+@pytest.mark.slow
 def test_what_a_beta_costs_stays_on_the_page_when_the_example_changes(visit):
     page = visit("mode-betas")
     page.get_by_text("z = [1.0, 0.0, 0.0]").or_(page.get_by_text("z = [0.0, 0.0, 0.0]")).wait_for()

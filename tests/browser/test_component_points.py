@@ -54,6 +54,7 @@ def test_arrow_keys_go_from_point_to_point_and_enter_moves_the_sliders(visit):
     np.testing.assert_allclose(shown, wanted[:2], atol=0.006)
 
 
+@pytest.mark.slow
 def test_a_click_on_a_data_point_in_the_plane_goes_to_where_it_is_encoded(visit):
     page = visit("plane-sliders")
     plane = page.get_by_role("img", name="Point in the plane")
@@ -62,6 +63,7 @@ def test_a_click_on_a_data_point_in_the_plane_goes_to_where_it_is_encoded(visit)
     np.testing.assert_allclose(numbers(page, "z"), wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_examples_of_a_sheet_are_clicked_chosen_by_keys_or_dropped_on_the_sliders(visit):
     page = visit("picks")
     at = np.random.default_rng(0).normal(size=(6, 3))

@@ -12,6 +12,7 @@ def chips(page) -> list[str]:
     return [chip.inner_text().strip() for chip in page.locator(".chips button").all()]
 
 
+@pytest.mark.slow
 def test_raster_and_tuning_curves_follow_the_finger_without_telling_python(visit):
     page = visit("rates-sliders")
     raster = page.get_by_role("application", name=re.compile("Raster of 60 neurons decoded from z1 = 0.00"))
@@ -37,6 +38,7 @@ def test_raster_and_tuning_curves_follow_the_finger_without_telling_python(visit
     page.get_by_role("img", name=re.compile("Tuning curves of neuron .* along z2")).wait_for()
 
 
+@pytest.mark.slow
 def test_units_are_chosen_by_click_and_by_keys_and_say_their_rate(visit):
     page = visit("rates-sliders")
     raster = page.get_by_role("application", name=re.compile("Raster of 60"))

@@ -35,6 +35,7 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     page.get_by_text("‖MᵀM − I‖").wait_for()
 
 
+@pytest.mark.slow
 def test_a_drag_selects_no_text_so_that_the_next_one_turns_the_dial_too(visit):
     page = visit("rotate")
     box = page.locator(".dial").bounding_box()
@@ -49,6 +50,7 @@ def test_a_drag_selects_no_text_so_that_the_next_one_turns_the_dial_too(visit):
     assert page.evaluate("String(getSelection())") == ""
 
 
+@pytest.mark.slow
 def test_the_dial_turns_by_keyboard(visit):
     page = visit("rotate")
     dial = page.get_by_role("slider", name="Angle of rotation")
@@ -66,6 +68,7 @@ def test_the_dial_turns_by_keyboard(visit):
     page.get_by_text("angle = 360.0").wait_for()
 
 
+@pytest.mark.slow
 def test_the_rotated_cloud_itself_can_be_dragged(visit):
     page = visit("rotate")
     box = page.get_by_role("img", name="The same latents rotated").bounding_box()
@@ -80,6 +83,7 @@ def test_the_rotated_cloud_itself_can_be_dragged(visit):
     assert abs(float(page.get_by_text("angle = ").inner_text().split("=")[1]) - 90) < 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rotate-pictures", "rotate-prior", "rotate-neurons"])
 def test_rotors_of_pictures_of_rates_and_of_the_prior_alone(visit, name):
     page = visit(name)

@@ -6,6 +6,7 @@ from components_kit import is_blank, pixels, settled
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
 
+@pytest.mark.slow
 def test_sheets_show_pictures_scatters_and_bars_and_follow_size_and_theme(visit):
     page = visit("sheets")
     canvases = page.locator(".dv canvas").all()
@@ -25,6 +26,7 @@ def test_sheets_show_pictures_scatters_and_bars_and_follow_size_and_theme(visit)
     assert not is_blank(scatter)
 
 
+@pytest.mark.slow
 def test_twice_the_pixels_on_a_screen_that_has_them(visit):
     page = visit("sheets", device_scale_factor=2)
     scatter = page.get_by_role("img", name="data: 400 points")

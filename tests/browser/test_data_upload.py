@@ -45,6 +45,7 @@ def choose_parts(page, visitor) -> None:
     visitor.settle()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [False, True], ids=["several-files", "one-zip"])
 def test_files_that_belong_together_open_as_one_recording(server, visitor, pair, tmp_path, zipped):
     files = list(pair)
@@ -80,6 +81,7 @@ def large(store: Path) -> None:
     x.flush()
 
 
+@pytest.mark.slow
 def test_examining_a_large_file_can_be_stopped_and_done_again_and_train_waits_for_it(new_server, visitor):
     server = new_server(large)  # its worker has to load torch first, so the work is not over before the click on Stop
     page, link = visitor.page, "file,path=uploads/big.npy"
@@ -111,6 +113,7 @@ def test_a_hostile_zip_is_one_sentence(server, visitor, tmp_path):
     assert not list(tmp_path.parent.rglob("evil.npz"))
 
 
+@pytest.mark.slow
 def test_a_clock_is_offered_and_left_out_of_x(server, visitor, tmp_path):
     rng = np.random.default_rng(0)
     table = np.column_stack([np.arange(300) / 10, rng.standard_normal((300, 2))])

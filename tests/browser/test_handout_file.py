@@ -59,6 +59,7 @@ def read_through(page) -> None:
                            ".some(part => !part.childElementCount)")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_sliders_modes_and_dial_work_by_key_from_a_file(opened):
     page = opened(viewport={"width": 1280, "height": 720})
     picture = page.get_by_role("img", name="Picture decoded from").first

@@ -25,6 +25,7 @@ def address_in(host, request, folder):
     return f"{request.getfixturevalue('server')}/traverse?run={RUN}&member={MEMBER}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["app", "file", "widget"])
 def test_an_explorer_behaves_the_same_in_every_host(host, request, chromium, tmp_path):
     context = chromium.new_context(viewport={"width": 1280, "height": 1000})

@@ -23,6 +23,7 @@ def fill(store: Path) -> None:
     trained_run(store / "neurons", config, dataset, title="Thirty neurons")
 
 
+@pytest.mark.slow
 def test_neurons_show_rates_and_any_point_of_the_page_moves_the_sliders(new_server, visitor):
     url, page = new_server(fill), visitor.page
     visitor.open(f"{url}/traverse?run=neurons", "Drag the latents")

@@ -67,6 +67,7 @@ def link(page) -> str:
     return page.evaluate("location.hash").removeprefix("#")
 
 
+@pytest.mark.slow
 def test_all_seeds_learn_by_themselves_in_a_file_and_pause_stops_them(opened):
     page = opened()
     panels = page.locator(".seed canvas").all()
@@ -84,6 +85,7 @@ def test_all_seeds_learn_by_themselves_in_a_file_and_pause_stops_them(opened):
     assert still_at(page) == 0
 
 
+@pytest.mark.slow
 def test_the_link_holds_what_is_set_and_gives_it_back(opened):
     page = opened()
     page.get_by_role("button", name="u that moves nothing").click()
@@ -106,6 +108,7 @@ def test_a_link_that_it_does_not_understand_is_named_in_a_sentence(opened):
     assert page.get_by_role("radio", name="x and u", exact=True).is_checked()
 
 
+@pytest.mark.slow
 def test_keys_play_and_move_and_a_cloud_is_drawn_by_hand(opened):
     page = opened()
     until(lambda: step(page) > 0, PATIENCE_S)
@@ -133,6 +136,7 @@ def test_keys_play_and_move_and_a_cloud_is_drawn_by_hand(opened):
     until(lambda: step(page) > 0, PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_the_truth_is_hidden_until_a_guess_is_made(opened):
     page = opened()
     until(lambda: step(page) > 0, PATIENCE_S)
@@ -152,6 +156,7 @@ def test_on_a_phone_nothing_scrolls_sideways(opened):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.slow
 def test_the_page_keeps_its_link_fits_the_window_and_comes_back(server, visitor):
     visitor.page.set_viewport_size({"width": 1280, "height": 720})
     visitor.open(f"{server}/playground?play=prior~u", "Do eight seeds find the same latents?")
@@ -171,6 +176,7 @@ def test_the_page_keeps_its_link_fits_the_window_and_comes_back(server, visitor)
     visitor.settle()
 
 
+@pytest.mark.slow
 def test_what_is_saved_becomes_a_run_of_eight_seeds(opened, tmp_path):
     page = opened()
     until(lambda: step(page) > 0, PATIENCE_S)

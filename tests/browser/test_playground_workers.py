@@ -5,6 +5,7 @@ import json
 import subprocess
 
 import numpy as np
+import pytest
 
 from dvae_core import cli, runs
 from dvae_core.live import modules
@@ -37,6 +38,7 @@ async ([{ world, settings, seeds }]) => {
 """
 
 
+@pytest.mark.slow
 def test_workers_train_as_node_does_and_what_they_save_is_a_run(chromium, node_path, tmp_path):
     page_path = tmp_path / "page.html"
     script = modules.bundle(ENTRY).replace("</script", "<\\/script")

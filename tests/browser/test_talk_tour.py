@@ -20,6 +20,7 @@ def shown(visitor, slide):
     visitor.drawn()
 
 
+@pytest.mark.slow
 def test_the_whole_talk_by_keyboard_at_projector_size(new_server, visitor, monkeypatch):
     monkeypatch.setenv("STREAMLIT_THEME_BASE_FONT_SIZE", "22")
     page = visitor.page
@@ -42,6 +43,7 @@ def listening(visitor, url, text):
     visitor.page.locator("html[data-lectern]").wait_for(state="attached")
 
 
+@pytest.mark.slow
 def test_the_next_key_shows_first_and_moves_second_and_digits_answer(server, visitor):
     page = visitor.page
     k, slide = next((k, s) for k, s in enumerate(SLIDES) if s.question)
@@ -58,6 +60,7 @@ def test_the_next_key_shows_first_and_moves_second_and_digits_answer(server, vis
     page.get_by_role("button", name=f"{asks} / {len(SLIDES)}").wait_for()
 
 
+@pytest.mark.slow
 def test_after_a_drag_the_arrow_moves_the_talk_and_two_windows_stay_in_step(server, visitor):
     page = visitor.page
     slide = SLIDES[NAMES.index("generate")]
@@ -81,6 +84,7 @@ def test_after_a_drag_the_arrow_moves_the_talk_and_two_windows_stay_in_step(serv
     notes.get_by_role("heading", name=following.title).wait_for()
 
 
+@pytest.mark.slow
 def test_arrow_keys_on_a_latents_slider_move_the_slider_not_the_talk(server, visitor):
     page = visitor.page
     k = NAMES.index("generate")

@@ -20,6 +20,7 @@ def path(page: str) -> str:
     return "" if page == "start" else page
 
 
+@pytest.mark.slow
 def test_tour_over_all_pages_through_the_menu(new_server, visitor):
     url = new_server()
     visitor.open(url, HEADLINES["start"])
@@ -32,6 +33,7 @@ def test_tour_over_all_pages_through_the_menu(new_server, visitor):
         visitor.shot(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", some([p for p in HEADLINES if p != "start"], "rotate"))
 def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_server, visitor):
     query = "run=talk-vae&member=1" if "talk-vae" in SHIPPED else "member=1"
@@ -42,6 +44,7 @@ def test_a_deep_link_works_on_a_cold_server_and_keeps_its_parameters(page, new_s
         assert pair in visitor.page.url
 
 
+@pytest.mark.slow
 def test_start_as_a_link_is_the_home_page(server, visitor):
     visitor.open(f"{server}/start?run=talk-vae", HEADLINES["start"])
     visitor.page.wait_for_url(f"{server}/?run=talk-vae")
@@ -56,6 +59,7 @@ def test_every_shipped_run_opens_on_every_page(run, server, visitor):
         visitor.shot(f"{page}-{run}")
 
 
+@pytest.mark.slow
 def test_a_link_to_a_missing_run_says_so(server, visitor):
     visitor.open(f"{server}/traverse?run=no-such-run", HEADLINES["traverse"])
     visitor.page.get_by_text("There is no run called").wait_for()

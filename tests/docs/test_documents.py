@@ -39,6 +39,7 @@ def test_the_notebook_runs_and_the_ivae_beats_the_vae():
     assert float(said["iVAE MCC"]) > max(float(said["VAE MCC"]), float(said["raw x"])) + 0.1
 
 
+@pytest.mark.slow
 def test_the_site_builds_strictly_and_sends_for_nothing_outside(tmp_path):
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(
@@ -61,6 +62,7 @@ def test_every_command_of_a_document_is_understood(document):
             assert parser().parse_args(shlex.split(command)).command
 
 
+@pytest.mark.slow
 def test_the_worked_example_prints_what_the_report_allows_and_draws_its_figure(tmp_path, monkeypatch):
     """The quotation is the statement of the shipped run, the table its numbers, and the figure is a PDF."""
     text = (ROOT / "docs/how-to/my-recording.md").read_text(encoding="utf-8")

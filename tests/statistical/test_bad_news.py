@@ -159,6 +159,7 @@ def test_constant_unequal_variances_bend_but_not_in_whitened_coordinates():
 # --- two samples ---
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_under_the_null():
     p = [rotated_prior_test(rotation_matrix(2, 30), n=120, seed=s, permutations=199).p_value for s in range(200)]
     # multiples of 1/200: half a step of shift is far below what 200 draws resolve

@@ -51,6 +51,7 @@ def linear_vae(W: torch.Tensor, std: float, seeds=(0,)) -> Vae:
     return vae
 
 
+@pytest.mark.slow
 def test_elbo_below_importance_weighted_below_exact(seed):
     noise = torch.Generator().manual_seed(seed)
     W, std = torch.randn(D_Z, D_X, generator=noise, dtype=torch.float64), 0.5
@@ -89,6 +90,7 @@ def test_importance_weights_are_exact_with_the_exact_posterior(seed):
             torch.testing.assert_close(log_px(vae, x, None, noise_draw[None])[0], exact)
 
 
+@pytest.mark.slow
 def test_a_linear_vae_reaches_probabilistic_pca(tmp_path, seed):
     """Tipping & Bishop 1999: the best log p(x) of x = W z + b + noise follows from the covariance's eigenvalues."""
     data = Dataset("linear", linear_data(seed))

@@ -153,6 +153,7 @@ def analysed(run, **settings) -> dict[str, np.ndarray]:
     return run.analysis("rotation-0-0-1")
 
 
+@pytest.mark.slow
 def test_a_refinement_that_fails_does_not_pull_the_full_bound_below_the_encoders(tmp_path):
     """A full posterior's decoder was never refined on: Gauss-Newton steps can end far off (it lost .74 nats once)."""
     found = analysed(rotatable(tmp_path, posterior="full", epochs=20), step=45.0)
@@ -161,6 +162,7 @@ def test_a_refinement_that_fails_does_not_pull_the_full_bound_below_the_encoders
     assert np.ptp(found["log_px"]) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("posterior", ["diagonal", "gauss-newton"])
 def test_a_trained_vaes_curves(tmp_path, posterior):
     run = rotatable(tmp_path, posterior=posterior)
@@ -184,6 +186,7 @@ def test_a_trained_vaes_curves(tmp_path, posterior):
     assert found["mcc"].shape == (7,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("means", "variances"), [(MEANS, EQUAL), (0 * MEANS, MODULATED), (MEANS, MODULATED)])
 def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
     """The true linear decoder and prior in a torch model: the two forms of log p(x|u) against their closed forms."""
@@ -213,6 +216,7 @@ def test_importance_weights_find_the_exact_log_pxu_curve(means, variances):
                 assert float(estimate.mean()) < exact[0] - 0.5
 
 
+@pytest.mark.slow
 def test_a_conditional_priors_curves(tmp_path):
     run = rotatable(tmp_path, modulate="variance", posterior="gauss-newton")
     found = analysed(run, step=15.0)
@@ -226,6 +230,7 @@ def test_a_conditional_priors_curves(tmp_path):
     assert any("p(z|u), not N(0, I)" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_means_only_is_flat_when_refitted_on_a_trained_run(tmp_path):
     run = rotatable(tmp_path, modulate="mean", posterior="gauss-newton")
     found = analysed(run, step=30.0)
@@ -233,6 +238,7 @@ def test_means_only_is_flat_when_refitted_on_a_trained_run(tmp_path):
     assert np.ptp(found["log_pxu_fixed"]) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", [BernoulliLikelihood(), GaussianLikelihood()], ids=lambda v: v.kind)
 @pytest.mark.parametrize("net", [ConvNet(channels=4, hidden=8), MlpNet(hidden=8)], ids=lambda v: v.kind)
 def test_pictures(tmp_path, net, likelihood):

@@ -59,6 +59,7 @@ def test_wrong_names_and_values_are_refused_in_a_sentence(run, name, settings, s
     assert not (run.path / "analysis" / f"{name}.progress").exists()
 
 
+@pytest.mark.slow
 def test_the_record_that_is_returned_is_the_one_in_the_file(run):
     record = worker.perform(str(run.path), "rotation", {"step": 45.0})
     assert record is not None
@@ -69,6 +70,7 @@ def test_the_record_that_is_returned_is_the_one_in_the_file(run):
         np.testing.assert_array_equal(record[key], values)
 
 
+@pytest.mark.slow
 def test_json_prints_the_record(run, capsys):
     assert main(["analyse", str(run.path), "members", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -87,6 +89,7 @@ def small(tmp_path_factory):
     return trained_run(tmp_path_factory.mktemp("analyses") / "run", config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ANALYSES if name != "kinds_of_u"])
 def test_every_analysis_prints_json_and_nothing_else(name, run, small, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))  # the twin becomes a run of the store
@@ -99,6 +102,7 @@ def test_every_analysis_prints_json_and_nothing_else(name, run, small, tmp_path,
     assert json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_kinds_of_u_print_json(tmp_path, monkeypatch, capsys):
     one = dict(list(kinds_of_u.configs(members=1, steps=1).items())[:1])
     monkeypatch.setattr(kinds_of_u, "configs", lambda **_: one)
@@ -191,6 +195,7 @@ def test_help_lists_every_analysis_with_its_settings(capsys):
     assert "member_index=0, i=0, j=1, step=5.0" in text
 
 
+@pytest.mark.slow
 def test_the_help_of_the_whole_program_loads_no_torch():
     code = (
         "import sys\nfrom dvae_core.cli import main\n"

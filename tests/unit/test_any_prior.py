@@ -113,6 +113,7 @@ def test_pointwise_equality_holds_for_uniform_marginals_only():
     assert np.abs(laplace.log_p - laplace.log_p_back).mean() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("uniform", "uniform"), ("laplace", "bimodal"), ("student_t", GAMMA)], ids=str)
 def test_nothing_observable_has_changed_and_the_latents_have(names):
     z = sample(names, 3000, seed=4)
@@ -166,6 +167,7 @@ def test_the_two_sample_test_notices_another_distribution():
         rotated_prior_test(np.eye(2) * 2)
 
 
+@pytest.mark.slow
 def test_darmois_makes_independent_variables_that_are_still_mixed(seed):
     p_values = []
     for which in range(5):

@@ -135,6 +135,7 @@ def test_what_cannot_be_is_refused(call, words):
         call()
 
 
+@pytest.mark.slow
 def test_the_shipped_curves_are_those_that_the_library_computes():
     """One cell of the shipped grid, drawn from other rows; and the straight worlds, digit by digit."""
     shipped = json.loads((runs.examples_folder() / "bend.json").read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from dvae_core.training.checkpoint import load_vae
 CLI = Path(__file__).parents[1] / "js" / "decode_cli.js"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", runs.examples(), ids=lambda run: run.id)
 def test_every_member_of_a_shipped_run_decodes_in_javascript_as_in_torch(run, node_path, tmp_path):
     plan = decoder_plan(run)

@@ -266,6 +266,7 @@ LAYOUTS = {  # how a file is written; d_x, and the names of u or its labels
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [e.key for e in CATALOGUE])
 def test_each_entry_opens(tmp_path, key):
     write, d_x, u = LAYOUTS[key]

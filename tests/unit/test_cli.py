@@ -158,6 +158,7 @@ def test_list_shows_runs_and_says_when_there_are_none(trained, tmp_path, capsys)
     assert "No runs here" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_rotation_analysis_of_an_ivae_bends(trained):
     assert main(["analyse", str(trained.path), "rotation", "--set", "member_index=1"]) == 0
     vae = trained.analysis("rotation-1-0-1")
@@ -166,6 +167,7 @@ def test_the_rotation_analysis_of_an_ivae_bends(trained):
     assert np.ptp(vae["log_px"]) > 10 * vae["log_px_error"].max()
 
 
+@pytest.mark.slow
 def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     out = tmp_path / "vae"
@@ -292,6 +294,7 @@ def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     assert run.status().step > stopped.step
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "s1-reach").exists(), reason="the real recordings are not beside this checkout")
 def test_real_recordings_train_and_say_what_is_known(tmp_path, capsys):
     out = tmp_path / "s1"
@@ -308,6 +311,7 @@ def test_real_recordings_train_and_say_what_is_known(tmp_path, capsys):
     assert history.iloc[-1] > history.iloc[0] + 1  # the start is already every neuron's mean rate
 
 
+@pytest.mark.slow
 def test_objectives_and_optimisers_by_name(tmp_path):
     save(sources(segments=3, per_segment=50), tmp_path / "data.npz")
     common = ["train", "--data", str(tmp_path / "data.npz"), "--members", "2", "--epochs", "1"]

@@ -181,6 +181,7 @@ VARIANCES = {"modulate": "variance", "segments": 20, "per_segment": 250}
 BOTH = {"segments": 20, "per_segment": 250}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world_seed", range(3))
 def test_the_light_on_u_is_green_only_where_u_moves_every_direction(world_seed):
     assert green(effect(BOTH, seed=world_seed), 20).state == "met"
@@ -239,6 +240,7 @@ def changed(k: int, state: str, number: str = "", why: str = "") -> list[Light]:
     return [*MET[:k], Light(MET[k].name, state, number, why), *MET[k + 1 :]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "monotonic", "words"),
     [

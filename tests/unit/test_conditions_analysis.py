@@ -20,6 +20,7 @@ from dvae_core.identify.conditions import theorem_matrix, what_follows
 from tests.helpers import trained_run
 
 
+@pytest.mark.slow
 def test_the_talks_run_meets_what_can_be_counted(tmp_path):
     run = runs.Run(shutil.copytree(runs.examples_folder() / "talk-ivae", tmp_path / "run"))
     sizes = []
@@ -61,6 +62,7 @@ def test_the_command_line_prints_lights_and_verdict_as_json(tmp_path, capsys):
     assert printed["verdict"].startswith(f"u changes log p(z|u) by {printed['effect']['nats']:.3f}")
 
 
+@pytest.mark.slow
 def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
     data = SourcesData(strength=0.0, segments=20, per_segment=250, seed=45)
     config = recipes.for_dataset(data, dataset_of(data), "ivae", members=2, posterior="gauss-newton", epochs=8)
@@ -116,6 +118,7 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
     np.testing.assert_allclose(after, before, rtol=1e-9)  # float64 throughout; the turn's entries are 0 and 1 to 1e-16
 
 
+@pytest.mark.slow
 def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
     few = kinds.configs(members=2, steps=20)
     small = {name: few[name] for name in ("none-1-1-w0", "both-2-1-w0")}  # two values of u: fewer directions than n k

@@ -229,6 +229,7 @@ DANGERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DANGERS)
 def test_danger(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
@@ -253,6 +254,7 @@ def test_inspect_refuses_the_same(tmp_path, case):
         readers.inspect(DANGERS[case][0](tmp_path))
 
 
+@pytest.mark.slow
 def test_the_heavy_libraries_wait_until_they_are_needed():
     import subprocess
     import sys

@@ -61,6 +61,7 @@ def test_the_populations_differ_in_their_latents_alone():
         by_latents("sources", (1, 2), "reading")
 
 
+@pytest.mark.slow
 def test_a_sweep_over_latents_ends_with_the_sentence(tmp_path, capsys):
     rng = np.random.default_rng(0)
     u = np.cumsum(rng.standard_normal(300))

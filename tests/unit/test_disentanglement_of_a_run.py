@@ -16,6 +16,7 @@ def barely_trained(path, data):
     return trained_run(path, for_dataset(data, dataset_of(data), "vae", members=2, epochs=1))
 
 
+@pytest.mark.slow
 def test_a_member_is_scored_by_the_command_line(tmp_path):
     run = barely_trained(tmp_path / "run", SourcesData(segments=3, per_segment=100))
     assert Disentanglement.load(run, file_name(1)) is None

@@ -23,6 +23,7 @@ def score(name: str, v: np.ndarray, r: np.ndarray) -> list[Score]:
     return [result] if isinstance(result, Score) else list(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_perfect_codes_score_1_in_any_order_and_sign(name):
     v = factors()
@@ -42,6 +43,7 @@ def test_rotated_codes_lose_dci():
     assert d.dci(v, r, sizes=SMALL).disentanglement.value < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_constant_codes_score_nothing(name):
     v = factors()
@@ -51,6 +53,7 @@ def test_constant_codes_score_nothing(name):
     assert found[0].value == pytest.approx(chance, abs=0.1 if name == "beta_vae" else 1e-6)
 
 
+@pytest.mark.slow
 def test_duplicated_codes_have_no_gap():
     v = factors()
     twice = np.column_stack([v, v])
@@ -67,6 +70,7 @@ def test_duplicated_codes_have_no_gap():
     assert parts.disentanglement.value > 0.99
 
 
+@pytest.mark.slow
 def test_rotated_codes_lose_what_is_not_blind_to_rotation():
     v = factors()
     white = (v - v.mean(0)) / v.std(0)
@@ -171,6 +175,7 @@ def test_numbers_are_cut_into_bins_and_said():
     assert d.sap(v, v, sizes=SMALL).value > 0.98
 
 
+@pytest.mark.slow
 def test_all_together_with_more_latents_than_factors_and_few_rows():
     v = factors(150)
     rng = np.random.default_rng(3)

@@ -43,6 +43,7 @@ def test_passes_the_checks_of_scikit_learn_without_exceptions(model):
     assert sum(r["status"] == "passed" for r in results) > 40
 
 
+@pytest.mark.slow
 def test_an_ivae_recovers_the_factors_through_fit_and_transform(data):
     with unchecked():
         model = VaeEstimator("ivae", members=2, posterior="gauss-newton", epochs=30).fit(data.x, data.u)
@@ -52,6 +53,7 @@ def test_an_ivae_recovers_the_factors_through_fit_and_transform(data):
     assert model.member_ == np.argmax(model.elbo_)
 
 
+@pytest.mark.slow
 def test_works_in_a_pipeline_and_is_a_function_of_its_seed(data):
     pipe = make_pipeline(StandardScaler(), VaeEstimator(latents=2, members=1, epochs=3), LogisticRegression())
     first = pipe.fit(data.x, data.u).predict(data.x)
@@ -60,6 +62,7 @@ def test_works_in_a_pipeline_and_is_a_function_of_its_seed(data):
     assert list(pipe[:-1].get_feature_names_out()) == ["z1", "z2"]
 
 
+@pytest.mark.slow
 def test_score_is_the_bound_and_grows_with_training(data):
     short = VaeEstimator(latents=2, members=1, epochs=1).fit(data.x)
     with unchecked():
@@ -75,6 +78,7 @@ def test_the_default_number_of_latents_follows_the_structure_of_the_data():
     assert VaeEstimator(members=1, epochs=1).fit(x).config_.model.latents == 2  # it was 10
 
 
+@pytest.mark.slow
 def test_inverse_transform_is_the_decoder(data):
     with unchecked():
         model = VaeEstimator(latents=2, members=1, epochs=30).fit(data.x)
@@ -92,6 +96,7 @@ def test_the_run_is_kept_where_asked(data, tmp_path):
     assert run.config == model.config_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "u",
     [["a", "b"] * 50, np.arange(100) % 3, np.linspace(0, 1, 100), np.linspace(0, 1, 200).reshape(100, 2)],
@@ -103,6 +108,7 @@ def test_u_may_be_labels_or_numbers(u):
     assert np.isfinite(model.score(x, u))
 
 
+@pytest.mark.slow
 def test_mistakes_are_said_in_one_sentence(data):
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         VaeEstimator("ivae", members=1, epochs=1).fit(data.x)
@@ -164,6 +170,7 @@ def test_u_is_given_apart_from_the_target_of_a_pipeline(data):
         assert set(pipe.predict(data.x)) <= {False, True}  # the encoder sees x alone: no u is needed
 
 
+@pytest.mark.slow
 def test_samples_come_from_the_prior_of_the_given_u(data):
     plain = VaeEstimator(latents=2, members=1, epochs=2).fit(data.x)
     x, z = plain.sample(2000)
@@ -178,6 +185,7 @@ def test_samples_come_from_the_prior_of_the_given_u(data):
         ivae.sample(5)
 
 
+@pytest.mark.slow
 def test_verbose_prints_the_bounds(data, capsys):
     VaeEstimator(latents=2, members=2, epochs=1).fit(data.x)
     assert capsys.readouterr().out == ""
@@ -193,6 +201,7 @@ def test_the_module_reconstructs(data):
     assert np.allclose(found, model.inverse_transform(model.transform(data.x[:10])))
 
 
+@pytest.mark.slow
 def test_the_main_names_are_loaded_on_first_use():
     code = (
         "import sys, dvae_core\n"

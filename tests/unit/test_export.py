@@ -39,6 +39,7 @@ def _close(ours, theirs):
     assert np.abs(ours - theirs).max() <= 1e-5 * max(1.0, np.ptp(ours))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", runs.examples(), ids=lambda run: run.id)
 def test_onnx_equals_torch_for_every_member_of_every_shipped_run(run):
     plan, vae = decoder_plan(run), load_vae(run)

@@ -1,5 +1,6 @@
 """Figures build from nothing, little and much; say what their axes are; keep one colour for one meaning."""
 
+import functools
 import json
 import re
 import subprocess
@@ -121,6 +122,12 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
 }  # fmt: skip
 
 
+@functools.cache
+def built(name: str, n: int) -> go.Figure:
+    """A figure of n rows, built once for all tests that only look at it."""
+    return BUILDERS[name](n)
+
+
 def drawn_axes(fig: go.Figure) -> Iterator[tuple[str, go.layout.XAxis | go.layout.YAxis]]:
     for axis in (*fig.select_xaxes(), *fig.select_yaxes()):
         if axis.visible is not False and axis.showticklabels is not False:
@@ -130,7 +137,7 @@ def drawn_axes(fig: go.Figure) -> Iterator[tuple[str, go.layout.XAxis | go.layou
 @pytest.mark.parametrize("name", BUILDERS)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 200])
 def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> None:
-    fig = BUILDERS[name](n)
+    fig = built(name, n)
     tree = json.loads(fig.to_json())
     assert "NaN" not in json.dumps(tree["layout"])
     assert tree["layout"]["paper_bgcolor"] == tree["layout"]["plot_bgcolor"] == "rgba(0,0,0,0)"
@@ -148,7 +155,7 @@ def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> 
 
 @pytest.mark.parametrize("name", [n for n in BUILDERS if n not in ("mcc_lines", "recovery_scatter wide")])
 def test_axes_have_titles(name: str) -> None:
-    fig = BUILDERS[name](50)
+    fig = built(name, 200)
     untitled = [axis for axis, a in drawn_axes(fig) if not a.title.text]
     allowed = {  # inner panels of grids read their titles off the outer ones
         "recovery_scatter": {"xaxis", "xaxis2", "yaxis2", "yaxis4"},
@@ -162,8 +169,7 @@ def test_axes_have_titles(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_text_has_no_size_or_colour_of_its_own(name: str) -> None:
-    layout = BUILDERS[name](50).to_plotly_json()["layout"]
-    layout.pop("template", None)
+    layout = {k: v for k, v in built(name, 200).to_plotly_json()["layout"].items() if k != "template"}
     assert '"font": {"' not in json.dumps(layout, default=str)
 
 
@@ -183,6 +189,7 @@ def test_long_titles_break_to_fit_half_a_column_and_the_plot_keeps_its_room() ->
     assert note.text == "Nothing is logged yet: the curves<br>begin after the first steps."
 
 
+@pytest.mark.slow
 def test_hues_are_the_same_everywhere() -> None:
     u = codes(60, 12)
     one, other = figures.latent_scatter(points(60), u), figures.data_scatter(points(60, 5), u)
@@ -261,6 +268,7 @@ def test_data_scatter_states_the_projection() -> None:
     assert figures.data_scatter(z, role="factor").data[0].marker.color == figures.COLOURS["factor"]
 
 
+@pytest.mark.slow
 def test_four_panels_share_rows_and_state_what_they_found() -> None:
     z = points(3000)
     hat = align(z, -z[:, ::-1])
@@ -281,6 +289,7 @@ def test_four_panels_share_rows_and_state_what_they_found() -> None:
     assert finding(short) == "Mean correlation with the factors: iVAE 0.50, VAE 1.00"
 
 
+@pytest.mark.slow
 def test_histograms_count_every_row_and_name_constants() -> None:
     x = np.column_stack([np.arange(100.0), np.ones(100)])
     fig = figures.column_histograms(x, names=["speed (cm/s)", "flat"])
@@ -322,6 +331,7 @@ def test_picture_sheet_of_nothing_and_of_what_is_no_picture() -> None:
         figures.picture_sheet(np.zeros((2, 8, 8, 4), np.uint8))
 
 
+@pytest.mark.slow
 def test_importing_figures_stays_light() -> None:
     code = "import sys, dvae_core.figures; print([m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,6 +22,7 @@ def test_a_recording_stands_over_its_behaviour():
     assert len(figures.recording(np.ones((50, 2))).data) == 1
 
 
+@pytest.mark.slow
 def test_a_recording_of_very_many_neurons_draws_some_of_them():
     fig = figures.recording(RNG.normal(size=(50, 10_000)), rate_hz=3.0)
     assert fig.data[0].z.shape == (200, 50)

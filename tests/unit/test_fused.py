@@ -82,6 +82,7 @@ def check(vae: Vae) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("likelihood", "posterior"), [*itertools.product(LIKELIHOODS, ("diagonal", "full"))])
 def test_every_likelihood_and_posterior(likelihood, posterior):
     check(population(likelihood=likelihood, posterior=posterior))
@@ -94,6 +95,7 @@ def test_every_prior(prior, labels, posterior):
     check(population(prior=prior, labels=labels, posterior=posterior))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["x", "xu"])
 @pytest.mark.parametrize("activation", ["xtanh", "tanh", "relu", "leaky", "silu", "gelu"])
 def test_every_net(activation, encoder):

@@ -66,6 +66,7 @@ def own(tmp_path_factory) -> tuple[Run, Run]:
     return run, import_latents(read_latents([folder / "latents.npz"]), folder / "given", method="iVAE")
 
 
+@pytest.mark.slow
 def test_our_own_run_exported_and_imported_gives_the_same_tables_bit_for_bit(own):
     run, given = own
     assert given.about["fingerprint"] == run.about["fingerprint"]

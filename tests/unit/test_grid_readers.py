@@ -209,6 +209,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(tmp_path, case):
     make, arguments, message = HOSTILE[case]

@@ -109,6 +109,7 @@ def test_it_carries_its_provenance_and_its_scores_with_reference_lines():
     assert [fact for fact in facts if fact not in html] == []
 
 
+@pytest.mark.slow
 def test_rows_of_the_data_are_in_the_file_only_if_asked_for(copied):
     without, asked = run_handout(copied), run_handout(copied, with_examples=True)
     assert "No row of the data is in this file." in without.html()
@@ -120,6 +121,7 @@ def test_rows_of_the_data_are_in_the_file_only_if_asked_for(copied):
     assert {"sheet", "linked"} <= {part["component"] for part in content_of(asked.html())["parts"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("licence", "allowed"),
     [

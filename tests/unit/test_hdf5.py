@@ -26,6 +26,7 @@ def written(path, **arrays):
 # --- any HDF5 ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"chunks": (7, 2), "compression": "gzip", "shuffle": True}, {"dtype": ">f4"}])
 @pytest.mark.parametrize("rows", [None, 9])
 def test_numbers_are_those_of_h5py(tmp_path, how, rows):
@@ -82,6 +83,7 @@ def matlab73(path):
     return units
 
 
+@pytest.mark.slow
 def test_matlab_73_reads_like_older_versions(tmp_path):
     path = tmp_path / "a.mat"
     units = matlab73(path)

@@ -34,6 +34,7 @@ def table(seed: int, **known) -> Dataset:
 # --- the test of neighbours -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["counts", "sorted labels"])
 def test_independent_rows_raise_no_warning(kind):
     # 200 draws at a false-alarm rate of 1 in 100 give 2 alarms on average; more than 5 % of them has p < 1e-4

@@ -148,6 +148,7 @@ def with_objects(path, **content):
     matio.save_to_mat(path, content, version="v7.3" if "73" in path.name else "v7")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mat", "a73.mat"])
 def test_a_lone_table_of_matlab_is_a_table(tmp_path, name):
     frame = pd.DataFrame({"speed": RNG.standard_normal(30), "rate": RNG.random(30), "label": ["L", "R", "R"] * 10})
@@ -157,6 +158,7 @@ def test_a_lone_table_of_matlab_is_a_table(tmp_path, name):
     assert (data.x_names, data.u_labels) == (("speed", "rate"), ("L", "R"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mat", "a73.mat"])
 def test_columns_of_a_table_beside_an_array_have_its_name(tmp_path, name):
     x, frame = RNG.standard_normal((30, 4)), pd.DataFrame({"speed": RNG.random(30), "who": ["p", "q", "q"] * 10})
@@ -169,6 +171,7 @@ def test_columns_of_a_table_beside_an_array_have_its_name(tmp_path, name):
         readers.read(tmp_path / name, u="beh")
 
 
+@pytest.mark.slow
 def test_dates_and_durations_are_seconds(tmp_path):
     days = np.array(["2025-04-01T12:00:00", "2025-04-01T12:00:01.5"] * 2, "datetime64[ns]")[:, None]
     with_objects(tmp_path / "a.mat", x=RNG.random((4, 2)), at=days, took=np.arange(4)[:, None].astype("timedelta64[s]"))
@@ -287,6 +290,7 @@ def cells(path, *, dense):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense", [True, False])
 def test_matrices_of_anndata_have_genes_and_cells_have_labels(tmp_path, dense):
     counts = cells(tmp_path / "a.h5ad", dense=dense)

@@ -27,6 +27,7 @@ def state(**more) -> ExplorerState:
 # --- modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["explorer", "rotor", "sheet", "linked", "playground", "store"])
 def test_a_component_is_one_script_that_imports_nothing(name, node_path, tmp_path):
     script = modules.bundle(f'import {{ mount }} from "./{name}.js";\nexport default mount;\n')

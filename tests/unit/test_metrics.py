@@ -342,6 +342,7 @@ def test_the_autocorrelation_time_of_a_series_of_known_memory(columns: int) -> N
     assert autocorrelation_time(by_label, u) < 1.5 < 20 < autocorrelation_time(by_label)
 
 
+@pytest.mark.slow
 def test_a_slow_factor_is_no_proof_that_u_moves_it() -> None:
     passed = {1: 0, 20: 0}
     for seed in range(20):

@@ -251,6 +251,7 @@ def test_what_does_not_fit_is_said_in_words(config, sizes, words):
         Vae(config, sizes)
 
 
+@pytest.mark.slow
 def test_more_importance_samples_never_lower_the_bound_on_average():
     vae, x, u, _ = build(likelihood=GaussianLikelihood(std=0.3))
     noise = torch.Generator().manual_seed(0)

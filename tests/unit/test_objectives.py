@@ -144,6 +144,7 @@ def test_objectives_that_do_not_exist_are_refused(settings, words):
         TrainConfig(**{"seeds": (0,), "betas": (1.0,), **settings})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"objective": "beta-tc"}, {"objective": "released-ivae"}, {"samples": 3}])
 def test_every_objective_trains(tmp_path, settings):
     data = SourcesData(segments=3, per_segment=100)

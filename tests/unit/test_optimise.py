@@ -1,6 +1,7 @@
 """Muon: orthogonal steps for the nets' matrices, each member's own; Adam for the rest; both resume."""
 
 import numpy as np
+import pytest
 import torch
 
 from dvae_core import recipes, runs
@@ -76,6 +77,7 @@ def test_a_member_does_not_notice_its_neighbours():
     torch.testing.assert_close(*results, rtol=0, atol=1e-5)  # kernels differ with p
 
 
+@pytest.mark.slow
 def test_muon_resumes_bit_for_bit(tmp_path):
     config = recipes.for_dataset(
         DATA, dataset_of(DATA), "ivae", members=2, posterior="gauss-newton", batch=30, epochs=3

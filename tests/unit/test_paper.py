@@ -23,6 +23,7 @@ MM = 25.4 / 72  # of a point
 SOME = figures.mcc_lines({"iVAE": [0.97, 0.98]}, {"PCA": 0.77})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [89.0, 120.0, 183.0])
 def test_a_pdf_is_as_wide_as_asked_and_embeds_its_fonts(width):
     page = PdfReader(io.BytesIO(paper.vector(SOME, width, "pdf"))).pages[0]
@@ -69,6 +70,7 @@ def test_source_data_holds_every_number_that_is_drawn():
     assert {"0.97", "0.98", "0.77"} <= {row["x"] for row in drawn}
 
 
+@pytest.mark.slow
 def test_a_pack_has_two_vectors_and_the_numbers_of_each_figure():
     with zipfile.ZipFile(io.BytesIO(paper.pack({"agree/map": SOME}, 89, {"card.md": "text"}))) as archive:
         assert sorted(archive.namelist()) == ["agree-map.csv", "agree-map.pdf", "agree-map.svg", "card.md"]
@@ -116,6 +118,7 @@ def test_the_card_of_imported_latents_says_how_rows_were_matched_and_what_is_unk
     assert str(tmp_path) not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("d_x", "x_shape"), [(2, None), (12, None), (12, (3, 4)), (12, (2, 2, 3))])
 def test_the_canvases_of_traverse_are_figures_with_their_numbers(d_x, x_shape):
     x = np.random.default_rng(0).uniform(0.1, 0.9, (6, d_x))

@@ -47,6 +47,7 @@ def saved_by(node_path, path, **what):
     return json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("posterior", "prior", "dx"), [("gauss-newton", "u", 2), ("full", "normal", 4), ("gauss-newton", "time", 2)]
 )
@@ -135,6 +136,7 @@ def test_a_member_that_failed_in_the_browser_is_shown_as_failed(good, tmp_path):
     assert "1 of 3 members diverged" in status.message
 
 
+@pytest.mark.slow
 def test_the_app_imports_it_through_the_command_and_shows_its_refusal(good, tmp_path):
     run = browser_runs.import_run(good.read_bytes(), tmp_path)
     assert run.status().state == "finished"

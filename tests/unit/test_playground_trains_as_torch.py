@@ -112,6 +112,7 @@ def gradients(node_path, posterior, prior):
     return worst, np.abs(np.array(found["bounds"][0]) - bound.detach().numpy()).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["normal", "u", "time"])
 @pytest.mark.parametrize("posterior", POSTERIORS)
 def test_every_gradient_is_torchs(posterior, prior, node_path):
@@ -141,6 +142,7 @@ def test_a_wrong_sign_would_be_seen(node_path, tmp_path, monkeypatch):
     assert bound < 1e-9  # the bound itself is untouched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("posterior", "optimiser"), [("gauss-newton", "muon"), ("full", "adam")])
 def test_fifty_steps_have_the_librarys_losses(posterior, optimiser, node_path):
     """Same start, batches and noise: 50 of 60 steps, past the peak of the schedule, with clipping."""

@@ -12,6 +12,7 @@ from dvae_core.data.load import dataset_of
 from tests.helpers import trained_run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", [LaplacePrior(), LearnedPrior(k=1, width=4), LearnedPrior(width=4)], ids=str)
 @pytest.mark.parametrize("continuous", [False, True])
 def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuous):
@@ -29,6 +30,7 @@ def test_a_run_of_any_family_generates_from_its_prior(tmp_path, prior, continuou
     assert 0.5 < t.std() < 1.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "prior"),
     [

@@ -111,6 +111,7 @@ def test_the_quadratures_gradient_is_the_gaussians():
     torch.testing.assert_close(slope.flatten(), torch.tensor([mu, mu**2 + std**2], dtype=torch.float64))
 
 
+@pytest.mark.slow
 @kinds
 @each
 @torch.no_grad()

@@ -127,6 +127,7 @@ def test_a_damaged_sparse_matrix_is_refused(tmp_path):
 # --- which axis is rows -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_a_wide_matrix_without_evidence_is_a_question(tmp_path, container):
     path = stored(tmp_path, container, dff=X.T)
@@ -440,6 +441,7 @@ def test_one_scale_for_a_set_of_deep_pictures_in_the_order_of_their_numbers(tmp_
     assert "all divided by 1201" in data.meta["levels"]
 
 
+@pytest.mark.slow
 def test_pixels_of_a_table_are_asked_about(tmp_path):
     pixels = RNG.integers(0, 256, (N, 64))
     pixels[0, 0] = 255

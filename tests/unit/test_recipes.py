@@ -28,6 +28,7 @@ from tests.helpers import scores_of, trained_run
 FILE = FileData(path="not read")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_for_five_steps(name, tmp_path, monkeypatch):
     # one thread: two wait for each other at every layer where other tests run beside (100 s instead of 2, convolutions)
@@ -198,6 +199,7 @@ def test_what_cannot_be_made_is_said_in_words():
         for_dataset(FILE, data, "vae", members=0)
 
 
+@pytest.mark.slow
 def test_shipped_runs_are_small_finished_and_whole():
     shipped = {run.id: run for run in runs.examples()}
     assert set(shipped) == set(SHIPPED)

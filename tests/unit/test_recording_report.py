@@ -121,6 +121,7 @@ def test_a_straight_decoder_has_no_interval_but_that_of_its_seeds():
     assert set(effects_of(vae, [0, 1, 2], related, Consensus(turns, np.zeros((3, 2))))) == {"effect"}
 
 
+@pytest.mark.slow
 def test_the_consensus_of_all_rows_is_that_of_the_report(run, tmp_path, capsys):
     compute(run, control="no")
     axes = RecordingAxes.load(run, "axes")
@@ -139,6 +140,7 @@ def test_the_consensus_of_all_rows_is_that_of_the_report(run, tmp_path, capsys):
     assert "compute it first: python -m dvae_core analyse" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_it_and_the_control_is_trained_once(run, capsys):
     assert main(["analyse", str(run.path), "recording", "--set", "control=yes", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

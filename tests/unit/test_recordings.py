@@ -171,6 +171,7 @@ def test_hippocampus_spikes_are_those_of_scipy():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_hippocampus_folder_is_spikes_and_position_of_the_running_rat():
     folder = shared("hippocampus-linear")
     everything = readers.read(folder)

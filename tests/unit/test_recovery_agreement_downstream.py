@@ -92,6 +92,7 @@ def test_variance_statistics_are_squares_and_means_are_themselves():
     np.testing.assert_array_equal(gaussian_statistics("both")(z), np.hstack([z, z**2]))
 
 
+@pytest.mark.slow
 def test_score_names_a_constant_factor_and_scores_the_others(tmp_path):
     rng = RNG(0)
     z = np.column_stack([rng.standard_normal(300), np.ones(300), rng.standard_normal(300)])
@@ -131,6 +132,7 @@ def test_a_factor_that_u_determines_has_no_within_u_score_and_a_sentence(tmp_pat
 # --- agreement --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_agreement_of_copies_and_rotations(tmp_path):
     z = RNG(0).standard_normal((900, 2))
     a = np.radians(30)
@@ -167,6 +169,7 @@ def test_agreement_leaves_dead_and_failed_out_and_refuses_one_member(tmp_path):
         done(alone, "agreement")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["labels", "numbers"])
 def test_agreement_across_data_sets_goes_by_u(kind, tmp_path):
     rng = RNG(0)

@@ -156,6 +156,7 @@ def read(run, name: str):
     return readers[name]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_every_flipped_bit_and_every_cut_of_a_finished_run_is_noticed_on_reading(ended, name):
     ended.check()
@@ -179,6 +180,7 @@ def test_every_flipped_bit_and_every_cut_of_a_finished_run_is_noticed_on_reading
             look()
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_and_every_cut_of_the_list_itself_is_noticed(ended):
     path, known = ended.path / "SHA256SUMS", dict(ended.sums())
     whole = path.read_bytes()
@@ -223,6 +225,7 @@ def test_what_training_keeps_rewriting_is_listed_when_it_has_finished(run):
     run.check()
 
 
+@pytest.mark.slow
 def test_a_file_is_read_soundly_while_another_process_rewrites_it(run):
     """The list and the file are two files: a reader that meets one old and one new must not cry damage."""
     code = """

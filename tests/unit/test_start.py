@@ -77,6 +77,7 @@ def test_the_start_does_not_depend_on_the_basis_that_linear_algebra_finds(name, 
     assert np.abs(paths[0] - paths[1]).max() > 0.1  # members start independently
 
 
+@pytest.mark.slow
 def test_the_start_does_not_depend_on_the_instruction_set(tmp_path):
     environment = {**os.environ, "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", STARTED, str(tmp_path / "start.npz")]
@@ -124,6 +125,7 @@ def test_a_mirrored_start_differs_in_one_axis_and_its_log_rates_are_a_regression
     assert np.abs(expected).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_the_axes_of_x_that_it_began_with(tmp_path, monkeypatch):
     """Its weights were trained on them; an older version found axes with other signs."""
     config = small_config()

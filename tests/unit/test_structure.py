@@ -27,6 +27,7 @@ def test_two_factors_in_ten_columns_get_two_latents():
     assert latents(data) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_five_factors_in_fifty_dimensions_are_counted(noise):
     data = sources(n_latents=5, d_x=50, segments=20, per_segment=200, seed=1, observation_noise=noise)

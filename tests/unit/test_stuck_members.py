@@ -86,6 +86,7 @@ def test_training_names_a_stuck_member_when_it_ends(tmp_path, monkeypatch):
     assert "Seed 1 is stuck: its bound is 9 nats below" in run.status().message
 
 
+@pytest.mark.slow
 def test_a_stuck_member_is_shown_and_in_no_mean_of_the_score(population):
     assert good_members(population) == [0, 2, 3]
     scored = score(population)

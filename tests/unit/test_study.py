@@ -127,6 +127,7 @@ def test_a_diverged_member_is_a_row_that_says_so(finished, tmp_path):
     assert study.table()["failed"].tolist() == [False, True] + [False] * 6
 
 
+@pytest.mark.slow
 def test_a_study_stops_and_goes_on(tmp_path):
     study = studies.create(tmp_path / "study", small())
     with ThreadPoolExecutor(1) as pool:
@@ -146,6 +147,7 @@ def test_another_study_is_not_written_over(finished):
         studies.Study(finished.path / "nowhere", finished.store).status()
 
 
+@pytest.mark.slow
 def test_two_cannot_be_at_work_on_one_study(tmp_path):
     study = studies.create(tmp_path / "study", small())
     first = studies.perform(study, Here())

@@ -41,6 +41,7 @@ def test_each_segment_has_the_means_and_scales_asked_for(noise, seed):
     assert (abs(found.std(axis=1) - scale) < 5 * scale * np.sqrt((KURTOSIS[noise] - 1) / (4 * n))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", KURTOSIS)
 def test_noise_has_the_shape_asked_for(noise, seed):
     data = sources(n_latents=4, segments=2, per_segment=100_000, noise=noise, seed=seed)
@@ -187,6 +188,7 @@ def test_neurons_are_poisson_of_the_true_rates(seed):
     assert abs(dispersion - 1) < 5 * np.sqrt((2 + 1 / rate).mean() / rate.size)
 
 
+@pytest.mark.slow
 def test_neurons_share_factors_with_sources():
     np.testing.assert_array_equal(neurons(seed=3).z, sources(seed=3).z)
 
@@ -201,6 +203,7 @@ MAKERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_seed_fixes_everything(make):
     first, again, other = make(seed=4), make(seed=4), make(seed=5)

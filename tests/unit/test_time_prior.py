@@ -266,6 +266,7 @@ def test_a_run_holds_its_memories_and_its_bound(run):
     assert set(history["split"]) == {"train", "held_out"}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_bit_for_bit(run, tmp_path):
     other = runs.create(tmp_path / "other", run.config)
     training = train(other)
@@ -284,6 +285,7 @@ def test_a_loaded_run_decodes_as_it_did(run):
     np.testing.assert_allclose(vae.prior.memory.detach().numpy(), run.latents()["memory"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_curve_against_the_angle_bends_and_a_twin_is_refused(run):
     for _ in rotation(run, step=45.0):
         pass
@@ -338,6 +340,7 @@ def test_series_have_the_memories_asked_for():
         memories(memory=(1.0,))
 
 
+@pytest.mark.slow
 def test_linear_mixtures_of_gaussians_are_undone_by_their_memories(tmp_path):
     """Nothing else could: x is Gaussian and white, so PCA and FastICA have no axes to find."""
     data = MemoriesData(memory=(0.9, 0.0), n=2000, layers=1, seed=3)

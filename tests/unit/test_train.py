@@ -26,6 +26,7 @@ from dvae_core.training.train import Throttle, train
 from tests.helpers import SMALL_DATA, finish, small_config, trained_run
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_what_it_should(tmp_path):
     run = runs.create(tmp_path / "a", small_config(), title="Two of them")
     seen = list(train(run))
@@ -61,6 +62,7 @@ def test_member_seven_is_the_same_alone_and_among_many(tmp_path):
         np.testing.assert_allclose(weight, expected, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adam", "muon"])
 def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
     """Each member moves as it would alone, at its own rate (1e-5 after 60 steps: kernels differ with p)."""
@@ -79,6 +81,7 @@ def test_learning_rates_may_differ_by_member(tmp_path, optimiser):
             np.testing.assert_allclose(theirs, weight, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_betas_may_differ_by_member(tmp_path):
     run = runs.create(tmp_path / "a", small_config((0, 0), betas=(0.1, 20.0), epochs=20))
     finish(run)
@@ -86,6 +89,7 @@ def test_betas_may_differ_by_member(tmp_path):
     assert kl[0] > kl[1] + 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 3, 7])
 def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
     whole = runs.create(tmp_path / "whole", small_config())
@@ -103,6 +107,7 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path, stop_at):
     pd.testing.assert_frame_equal(run.history().drop(columns=clock), whole.history().drop(columns=clock))
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_from_its_config_or_checkpoint(tmp_path):
     """kill -9 leaves no goodbye; the run is shown as lost, resumes, and equals the uninterrupted one."""
     config = small_config(epochs=60)
@@ -194,6 +199,7 @@ def test_a_stop_file_stops_soon(tmp_path):
     assert run.weights()  # what was learnt so far can be looked at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3, 17])  # of 15 steps: rows after every step, and after every 5th
 def test_every_logged_row_has_a_training_bound(tmp_path, epochs):
     run = runs.create(tmp_path / "a", small_config(epochs=epochs))
@@ -240,6 +246,7 @@ def test_a_finished_run_keeps_no_checkpoint(tmp_path):
     assert not (run.path / "resume.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkeypatch):
     alone = runs.create(tmp_path / "alone", small_config((0,), epochs=4))
     finish(alone)

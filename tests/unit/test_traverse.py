@@ -57,6 +57,7 @@ def random_run(tmp_path: Path, case: dict) -> runs.Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_numpy_and_the_browser_agree_with_torch(tmp_path, case, node_path):
     run = random_run(tmp_path, case)

@@ -102,6 +102,7 @@ def test_the_prior_takes_the_moments_of_the_turned_latents():
         torch.testing.assert_close(logvar, known, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_on_either_side_of_the_turn_resumes_as_if_it_had_not(tmp_path):
     config = turning_config()
     whole = trained_run(tmp_path / "whole", config)

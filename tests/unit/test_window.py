@@ -127,6 +127,7 @@ def test_the_student_never_sees_u(run):
     assert not torch.equal(*teacher)
 
 
+@pytest.mark.slow
 def test_the_student_approaches_its_teacher(recording, tmp_path):
     """After training, e(x) explains most of the teacher's mean; it could not if it were not trained."""
     trained = finished(tmp_path / "a", config_of(recording, epochs=40, dropout=0.0))
@@ -148,6 +149,7 @@ def test_latents_and_exports_are_those_of_the_student(run):
     np.testing.assert_allclose(exported["mu_z"][:, inside], encoder_means(vae, dataset, inside), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -176,6 +178,7 @@ def test_member_seven_is_the_same_alone(run, recording, tmp_path):
         np.testing.assert_allclose(weight, expected, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_bit_for_bit(run, recording, tmp_path):
     again = runs.create(tmp_path / "again", run.config)
     training = train(again)
@@ -189,6 +192,7 @@ def test_a_stopped_run_resumes_bit_for_bit(run, recording, tmp_path):
         np.testing.assert_array_equal(again.weights()[name], weight, err_msg=name)
 
 
+@pytest.mark.slow
 def test_dropout_hides_its_share_of_the_inputs_and_keeps_their_mean(recording):
     from dvae_core.training.engine import Batches
 

@@ -47,6 +47,7 @@ def test_a_world_is_drawn_from_its_settings(world):
     assert world.words.endswith(".")
 
 
+@pytest.mark.slow
 def test_the_large_digits_are_bytes_of_their_source_and_every_digit_is_there():
     dataset = dataset_of(DigitsData(size="28x28"))
     assert (dataset.n, dataset.x_shape, str(dataset.meta["licence"])) == (3000, (28, 28), "CC BY-SA 3.0")
