@@ -300,17 +300,17 @@ def hosts(context, store: Path) -> dict[str, tuple[float, float, float]]:
         pages = {name: opened(context, address, ".dv[data-frames]") for name, address in places_of.items()}
         for page in pages.values():
             page.evaluate(WATCH)
-        for suffix, rate in (("", 1), (THROTTLED, 4)):
+        for suffix, rate, warm, counted in (("", 1, 1, 3), (THROTTLED, 4, 0, 2)):
             rounds: dict[str, list[Moves]] = {name: [] for name in pages}
             for page in pages.values():
                 context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": rate})
-            for k in range(4):  # in turns, so that all meet the same load; the first time the compiler warms up
+            for k in range(warm + counted):  # in turns, so that all meet the same load; the compiler warms up first
                 for name, page in pages.items():
                     page.bring_to_front()
                     moves = drag(page, "sliders")
-                    rounds[name] += [moves] if k else []
-            for name, three in rounds.items():
-                times, work = ([t for moves in three for t in getattr(moves, part)] for part in ("times", "work"))
+                    rounds[name] += [moves] if k >= warm else []
+            for name, each in rounds.items():
+                times, work = ([t for moves in each for t in getattr(moves, part)] for part in ("times", "work"))
                 found[name + suffix] = (*quantiles(times), quantiles(work)[1])
         for page in pages.values():
             page.close()
