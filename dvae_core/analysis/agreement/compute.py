@@ -50,20 +50,9 @@ def agreement(run: Run, *, other: str = "") -> Computation:
             "Agreement needs at least two members that are neither failed nor stuck and have a latent alive; "
             "train more seeds."
         )
-    notes: list[str] = []
-    signatures: list[Signature] = []
-    same_rows = len(sides) == 1 or _on_common_rows(run, second, sides)  # type: ignore[arg-type]
-    if same_rows:
-        every = len(sides[0]["index"]) // ROWS + 1
-        z = [m[::every].astype(float) for side in sides for m in side["z"]]
-        codes = sides[0]["u"][::every] if run.about.get("has_labels") else None
-    else:
-        z, signatures, note = _given_u(run, second, sides)  # type: ignore[arg-type]
-        codes = None
-        notes.append(note)
-    kl, alive = ([k for side in sides for k in side[key]] for key in ("kl", "alive"))
-    widest = max(m.shape[1] for m in z)
-    P, n = len(z), len(z[0])
+    both = _compared(run, second, sides)
+    P, widest, n = len(both.z), both.widest, len(both.z[0])
+    notes = list(both.notes)
     out = {
         "mcc": np.eye(P),
         "mcc_within": np.full((P, P), np.nan),
@@ -71,45 +60,83 @@ def agreement(run: Run, *, other: str = "") -> Computation:
         "strength": np.full((P, P, widest), np.nan),
         "udr": np.full(P, np.nan),  # stays so unless rows and the number of latents are the same
     }
-    residual = None if codes is None else [m - means_by_code(m, codes)[codes] for m in z]
-    stand_still = any((of.sign_is_free[a]).any() for of, a in zip(signatures, alive, strict=False))
-    enough = n >= 2 * (widest + 2) and not stand_still
-    if not enough and not stand_still:
-        notes.append(f"{n} values of u are too few for the ladder; at least {2 * (widest + 2)} are needed.")
     for i in range(P):
-        a = z[i][:, alive[i]]
         for j in range(P):
-            b = z[j][:, alive[j]]
-            if i < j:
-                value = metrics.pair_mcc(a, b).value if same_rows else _alike(signatures, alive, i, j).mcc
-                out["mcc"][i, j] = out["mcc"][j, i] = value
-                if residual is not None:
-                    pair = residual[i][:, alive[i]], residual[j][:, alive[j]]
-                    out["mcc_within"][i, j] = out["mcc_within"][j, i] = metrics.pair_mcc(*pair).value
-            if i != j and enough:
-                same = len(alive[i]) == len(alive[j]) and bool((alive[i] == alive[j]).all())
-                r2 = metrics.ladder(a, b, same_axes=same).r2
-                out["ladder"][i, j] = [r2[rung] for rung in RUNGS]
-            strength = metrics.strengths(a, b) if same_rows else _alike(signatures, alive, i, j).strongest
-            out["strength"][i, j, np.flatnonzero(alive[i])] = strength
+            _compare(both, i, j, out)
         yield (i + 1) / (P + 1)
-    if all(m.shape[1] == widest for m in z) and same_rows:
-        out["udr"] = _udr(z, alive, _run_of(sides))
-    padded = np.full((P, widest), np.nan)
-    for i, k in enumerate(kl):
-        padded[i, : len(k)] = k
+    if all(m.shape[1] == widest for m in both.z) and both.same_rows:
+        out["udr"] = _udr(both.z, both.alive, _run_of(sides))
+    kl = np.full((P, widest), np.nan)
+    for i, k in enumerate(k for side in sides for k in side["kl"]):
+        kl[i, : len(k)] = k
     if _share_a_start(run):
         notes.append(
             "All members started in one subspace, the leading principal components, and may have inherited some of "
             "their agreement from it; --start random makes them independent."
         )
     written = Agreement(
-        member=np.concatenate([side["member"] for side in sides]), run=_run_of(sides), kl=padded, rows=n,
+        member=np.concatenate([side["member"] for side in sides]), run=_run_of(sides), kl=kl, rows=n,
         chance=metrics.independent_mcc(widest, max(n, 3)), rotation=metrics.rotation_mcc(widest), notes=tuple(notes),
         **out,
     ).save(run, file_name(other))  # fmt: skip
     yield 1.0
     return written
+
+
+class _Compared(NamedTuple):
+    """What is compared: the latents of all members, on common rows or given a common u."""
+
+    z: list[np.ndarray]  # [n, d] of each member: rows, or means given u
+    alive: list[np.ndarray]  # [d] bool of each member
+    residual: list[np.ndarray] | None  # z without its means given u, if u is a label of the rows
+    signatures: list[Signature]  # of each member, if only u is common
+    has_ladder: bool  # whether there are rows enough for the ladder of maps
+    notes: list[str]
+
+    @property
+    def same_rows(self) -> bool:
+        return not self.signatures
+
+    @property
+    def widest(self) -> int:
+        return max(m.shape[1] for m in self.z)
+
+
+def _compared(run: Run, second: Run | None, sides: list[dict]) -> _Compared:
+    """Bring the members of both sides to common rows, or to what a common u does to them."""
+    alive = [a for side in sides for a in side["alive"]]
+    notes: list[str] = []
+    signatures: list[Signature] = []
+    codes = None
+    if second is None or _on_common_rows(run, second, sides):
+        every = len(sides[0]["index"]) // ROWS + 1
+        z = [m[::every].astype(float) for side in sides for m in side["z"]]
+        codes = sides[0]["u"][::every] if run.about.get("has_labels") else None
+    else:
+        z, signatures, note = _given_u(run, second, sides)
+        notes.append(note)
+    n, fewest = len(z[0]), 2 * (max(m.shape[1] for m in z) + 2)
+    has_means = not any((of.sign_is_free[a]).any() for of, a in zip(signatures, alive, strict=False))
+    if n < fewest and has_means:
+        notes.append(f"{n} values of u are too few for the ladder; at least {fewest} are needed.")
+    residual = None if codes is None else [m - means_by_code(m, codes)[codes] for m in z]
+    return _Compared(z, alive, residual, signatures, n >= fewest and has_means, notes)
+
+
+def _compare(both: _Compared, i: int, j: int, out: dict[str, np.ndarray]) -> None:
+    """Compare two members and enter the result; the MCC is symmetric, and the rest depends on the order."""
+    a, b = both.z[i][:, both.alive[i]], both.z[j][:, both.alive[j]]
+    if i < j:
+        value = metrics.pair_mcc(a, b).value if both.same_rows else _alike(both.signatures, both.alive, i, j).mcc
+        out["mcc"][i, j] = out["mcc"][j, i] = value
+        if both.residual is not None:
+            pair = both.residual[i][:, both.alive[i]], both.residual[j][:, both.alive[j]]
+            out["mcc_within"][i, j] = out["mcc_within"][j, i] = metrics.pair_mcc(*pair).value
+    if i != j and both.has_ladder:
+        r2 = metrics.ladder(a, b, same_axes=np.array_equal(both.alive[i], both.alive[j])).r2
+        out["ladder"][i, j] = [r2[rung] for rung in RUNGS]
+    strength = metrics.strengths(a, b) if both.same_rows else _alike(both.signatures, both.alive, i, j).strongest
+    out["strength"][i, j, np.flatnonzero(both.alive[i])] = strength
 
 
 def _udr(
