@@ -17,6 +17,7 @@ from pages.ui.talk import screen
 from pages.ui.talk.slides import CHAPTERS, NAMES, SLIDES, Slide
 
 JUST_SHOW = "-"  # the answer of a room that only wanted to see
+BESIDE_BUTTONS = 5 / 6  # of the width: the text of a slide that can be trained live
 
 
 def current_slide() -> int:
@@ -57,7 +58,8 @@ def act(name: str, event: dict[str, Any]) -> None:
 def top_bar(at: int) -> None:
     """Show the title, and the buttons: all slides, maths, notes, back, next."""
     slide = SLIDES[at]
-    title, buttons = st.columns([5, 3], vertical_alignment="center")
+    with st.container(key="talk-top"):
+        title, buttons = st.columns([5, 3], vertical_alignment="center")
     is_open = slide.question and not answer_to(slide)  # the title would give the answer away
     title.markdown(f"#### {f'{slide.chapter} · {CHAPTERS[slide.chapter - 1]}' if is_open else slide.title}")
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="xsmall", key="talk-bar"):
@@ -156,15 +158,14 @@ def ask(slide: Slide) -> None:
         st.button("Just show it", key="talk.show", type="tertiary", on_click=give_answer, args=(slide, JUST_SHOW))
 
 
-def caption(slide: Slide) -> None:
-    """Show the line under the picture; after a question, first which answer is right."""
+def caption(slide: Slide) -> str:
+    """Return the line under the picture; after a question, first which answer is right."""
     text, answer = slide.caption(), answer_to(slide)
     if not slide.question:
-        st.markdown(text)
-        return
+        return text
     given = "" if answer in ("", JUST_SHOW) else f"Your answer: “{answer}”. "
     verdict = "**Right.**" if answer == slide.right else f"**Answer: {slide.right}.**"
-    st.markdown(f"{given}{verdict} {text}")
+    return f"{given}{verdict} {text}"
 
 
 @st.fragment
@@ -186,13 +187,23 @@ def show(slide: Slide) -> None:
         with trained:
             (slide.watch or run_panel.seeds_live)(runs.find(st.session_state[key]), height=screen.room())
         return
+    text = caption(slide)
+    screen.keep_room(slide.title, text, share=BESIDE_BUTTONS if slide.live else 1.0)
     slide.demo()
-    left, right = st.columns([5, 1]) if slide.live else (st.container(), None)
-    with left:
-        caption(slide)
-    if right is not None and slide.play is not None:
-        right.button("Playground", icon=":material/experiment:", on_click=st.session_state.update, args=({play: True},))
-    if right is not None and right.button("Train it live", icon=":material/play_arrow:"):
+    if not slide.live:
+        st.markdown(text)
+        return
+    left, right = st.columns([BESIDE_BUTTONS, 1 - BESIDE_BUTTONS])
+    left.markdown(text)
+    with right.container(key="talk-live", gap="xsmall"):
+        starts(slide, key, play)
+
+
+def starts(slide: Slide, key: str, play: str) -> None:
+    """Show the buttons that put the playground, or a training, in the place of the picture."""
+    if slide.play is not None:
+        st.button("Playground", icon=":material/experiment:", on_click=st.session_state.update, args=({play: True},))
+    if st.button("Train it live", icon=":material/play_arrow:"):
         run = run_panel.begin(recipes.recipe(slide.live), f"{recipes.TITLES[slide.live]}, trained live")
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs
         if run is not None:  # otherwise the reason stands on the page

@@ -282,8 +282,9 @@ def bound_against_score(
     rank = (-elbo).argsort().argsort() + 1
     fig = go.Figure()
     fig.add_scatter(
-        x=elbo, y=mcc, mode="markers+text", text=[str(r) for r in rank], textposition="top center", showlegend=False,
-        marker={"size": 16, "color": COLOURS["latent"], "line": OUTLINE}, hovertemplate="ELBO %{x:.3f}, MCC %{y:.2f}",
+        x=elbo, y=mcc, mode="markers+text", text=[str(r) for r in rank], textposition=_beside(elbo, mcc),
+        showlegend=False,
+        marker={"size": 14, "color": COLOURS["latent"], "line": OUTLINE}, hovertemplate="ELBO %{x:.3f}, MCC %{y:.2f}",
     )  # fmt: skip
     if line is not None:
         fig.add_hline(y=line, line={"dash": "dash", "color": COLOURS["factor"]}, annotation_text=f"iVAE, {line:.2f}")
@@ -291,6 +292,23 @@ def bound_against_score(
     fig.update_xaxes(title="held-out ELBO (nats): all that the data tell")
     fig.update_yaxes(title="MCC: needs the true factors", range=[low - 0.05, 1.05])
     return finish(fig, "The score of every seed against its bound", "1: the best bound", height=height)
+
+
+def _beside(x: np.ndarray, y: np.ndarray) -> list[str]:
+    """Choose for each point the side for its label that is farthest from the other points and the earlier labels."""
+    sides = {"top center": (0, 1), "middle right": (1, 0), "middle left": (-1, 0), "bottom center": (0, -1)}
+    # a label lies a thirtieth of the width, and a twelfth of the height, from its point
+    at = np.column_stack([30 * (x - x.min()) / span_of(x)[1], 12 * (y - y.min()) / span_of(y)[1]])
+    taken, chosen = list(at), []
+    for point in at:
+        free = {
+            side: min(np.abs(point + step - other).max() for other in taken if other is not point)
+            for side, step in sides.items()
+        }
+        side = max(free, key=lambda name: min(free[name], 1.0))  # the first side that is free
+        taken.append(point + sides[side])
+        chosen.append(side)
+    return chosen
 
 
 def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = None, height: int = 320) -> go.Figure:

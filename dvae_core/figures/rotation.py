@@ -186,6 +186,7 @@ def which_is_true(
     swapped: bool = False,
     titles: tuple[str, str] = ("Model A", "Model B"),
     title: str = "Two models of the same data: which one is the true one?",
+    stacked: bool = False,
     height: int = 460,
 ) -> go.Figure:
     """Draw the latents of a model and of its rotated twin beside each other, without saying which is which.
@@ -199,6 +200,7 @@ def which_is_true(
         swapped: Put the twin on the left.
         titles: Titles of the two panels.
         title: Title of the figure.
+        stacked: Draw one model below the other, for a phone.
         height: In pixels.
     """
     if len(points) < 2 or not np.isfinite(points).all():
@@ -206,13 +208,15 @@ def which_is_true(
     clouds = [points[:, plane], (points @ M.T)[:, plane]][:: -1 if swapped else 1]
     rows = evenly(len(points), 1500)
     reach = 1.06 * float(max(np.abs(cloud).max() for cloud in clouds))
-    fig = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.12)
-    for col, cloud in enumerate(clouds, 1):
-        for trace in dots(cloud, hue, hue_names, rows, COLOURS["latent"], legend=col == 1):
-            fig.add_trace(trace, 1, col)
-        fig.update_xaxes(title=f"z{plane[0] + 1}", range=[-reach, reach], constrain="domain", row=1, col=col)
-        same = {"scaleanchor": f"x{col if col > 1 else ''}", "scaleratio": 1, "constrain": "domain"}
-        fig.update_yaxes(title=f"z{plane[1] + 1}", range=[-reach, reach], row=1, col=col, **same)
+    shape: dict[str, Any] = {"rows": 2} if stacked else {"cols": 2}
+    fig = make_subplots(**shape, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.16)
+    for k, cloud in enumerate(clouds, 1):
+        here: dict[str, Any] = {"row": k, "col": 1} if stacked else {"row": 1, "col": k}
+        for trace in dots(cloud, hue, hue_names, rows, COLOURS["latent"], legend=k == 1):
+            fig.add_trace(trace, **here)
+        fig.update_xaxes(title=f"z{plane[0] + 1}", range=[-reach, reach], constrain="domain", **here)
+        same = {"scaleanchor": f"x{k if k > 1 else ''}", "scaleratio": 1, "constrain": "domain"}
+        fig.update_yaxes(title=f"z{plane[1] + 1}", range=[-reach, reach], **here, **same)
     return finish(name_hues(fig, hue), title, height=height, panels=True)
 
 

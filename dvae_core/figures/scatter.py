@@ -111,6 +111,7 @@ def four_panels(
     height: int = 400,
     limit: int = 1500,
     columns: int = 4,
+    gap: float | None = None,
 ) -> go.Figure:
     """Draw the talk's figure: true factors, data, and the latents of an iVAE and a VAE, with one hue per value of u.
 
@@ -131,13 +132,15 @@ def four_panels(
         height: In pixels.
         limit: Number of rows drawn.
         columns: Panels per line; 2 on a phone.
+        gap: Between panels, as a share of the width; None leaves room for the names of the axes.
     """
     if len(x) < 2:
         return sentence("Too few rows to draw: at least two are needed.", height=height)
     usual = ("(a) true factors: p(s|u)", "(b) data: p(x|u)", "(c) iVAE posterior means", "(d) VAE posterior means")
     rows = evenly(len(x), limit)
     fig = make_subplots(
-        -(-4 // columns), columns, subplot_titles=list(titles) or usual, horizontal_spacing=0.24 / columns,
+        -(-4 // columns), columns, subplot_titles=list(titles) or usual,
+        horizontal_spacing=0.24 / columns if gap is None else gap,
         vertical_spacing=0.16,
     )  # fmt: skip
     points_x, axes_x, note = projected(x, filled((), x.shape[1], "x"))

@@ -260,9 +260,13 @@ def test(run: Run, M: Any) -> None:
 
 
 def guess(
-    run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None
-) -> None:
-    """Ask which of two unlabelled models is the true one, then explain that no one can know."""
+    run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None,
+    stacked: bool = False,
+) -> None:  # fmt: skip
+    """Ask which of two unlabelled models is the true one, then explain that no one can know.
+
+    With a `title` of its own, the figure stands on a slide: no legend takes height from its panels.
+    """
     if not is_plain(run):
         st.info(
             "This question is about the prior N(0, I). With another prior, see the curve. Pick a plain VAE for this "
@@ -281,8 +285,9 @@ def guess(
     figure = figures.which_is_true(
         held_out(run)["mu_z"][member], matrices.rotation_matrix(run.config.model.latents, angle, plane), hue,
         names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
-        title=(after if answer else before) if title is None else title, height=height,
+        title=(after if answer else before) if title is None else title, height=height, stacked=stacked,
     )  # fmt: skip
+    figure.update_layout(showlegend=title is None)
     ui.plot(figure, key="rotation.guess")
     st.markdown(_scores(run, member, plane, angle))
     with st.container(horizontal=True):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from dvae_core import figures, runs
@@ -12,6 +13,7 @@ from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.tables import member_table
+from dvae_core.figures.any_prior import quarters
 from dvae_core.identify import any_prior as prior
 from dvae_core.identify import linear_gaussian, matrices
 from dvae_core.live.explorer import ExplorerState
@@ -19,6 +21,7 @@ from dvae_core.live.loss import loss_of
 from dvae_core.live.modes import population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
+from dvae_core.live.steps import Cloud, StepsState
 from dvae_core.metrics import FLOORS, mcc
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
@@ -26,6 +29,7 @@ from pages.ui import recover_views, rotate_views
 from pages.ui.components.explorer import explorer
 from pages.ui.components.rotor import rotor
 from pages.ui.components.sheet import sheet
+from pages.ui.components.steps import steps
 from pages.ui.components.store import ship
 from pages.ui.talk import screen
 
@@ -37,7 +41,7 @@ BROKEN = {  # what the playground's dials are set to, as its link holds it (live
     "variances alike": "moves~alike_prior~u",
     "noisy x": "noise~0.8_prior~u",
 }
-ANGLES = (0, 15, 30, 45, 60, 75, 90)
+ANGLES = tuple(range(0, 91, 3))
 
 
 def shipped(name: str) -> Run:
@@ -86,8 +90,9 @@ def _drag(run: Run, member: int, count: int, *, labels: Mapping[int, str] | None
 
     @st.fragment
     def moving() -> None:
-        # the picture, in the right half, is as high as it is wide
-        wanted = max(round(2.3 * screen.room()), round(SIDE_BY_SIDE * screen.type_size()))
+        # the picture, in the right half, is as high as it is wide; the data and the difference stand beside it
+        share = 3.0 if "reference" in more else 2.3
+        wanted = max(round(share * screen.room()), round(SIDE_BY_SIDE * screen.type_size()))
         with st.container(width=min(screen.width(), wanted)):
             state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, filmstrip=False, autoplay=True, **more)
             explorer(plan.tree, state, key=f"talk.{run.id}.{more.get('mode', '')}")
@@ -164,7 +169,7 @@ def seeds() -> None:
         columns=screen.columns(),
         limit=350,  # points in each of eight panels: with 600 the slide takes more than a second to draw
     )
-    plot(figure, "talk.seeds", height=screen.room() - 62, titled=False, below=30)
+    plot(figure, "talk.seeds", titled=False, below=30)
 
 
 def dial() -> None:
@@ -204,8 +209,9 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
+    below = round(7.8 * screen.type_size())  # two lines of text, and the answers
     rotate_views.guess(
-        run, best_member(run), (0, 1), 40.0, height=screen.room() - round(3.5 * screen.type_size()), title=""
+        run, best_member(run), (0, 1), 40.0, height=screen.room() - below, title="", stacked=screen.is_phone()
     )
 
 
@@ -222,27 +228,28 @@ def exact_model() -> None:
 
 
 def any_prior() -> None:
-    """Uniform latents, carried to a Gaussian, turned by a chosen angle, and carried back."""
+    """Uniform latents, carried to a Gaussian, turned by the angle of the slider, and carried back."""
+    z, turned, back, scores = _carried()
+    hues = quarters(z)
+    titles = [f"Back: g(z), MCC with z {score:.2f}" for score in scores]
+    panels = [
+        Cloud(title="Latents z, uniform", points=z[None].repeat(len(ANGLES), 0), names=("z₁", "z₂"), hues=hues),
+        Cloud(title="As Gaussians, turned", points=turned, names=("b₁", "b₂"), hues=hues),
+        Cloud(title=titles, points=back, names=("g₁", "g₂"), hues=hues),
+    ]
+    steps(StepsState(name="Angle", labels=[f"{a}°" for a in ANGLES], panels=panels), key="talk.any")
 
-    @st.fragment
-    def lab() -> None:
-        angle = st.select_slider("Angle", ANGLES, 45, key="talk.any.angle", format_func="{}°".format)
-        marginals = ["uniform", "uniform"]
-        z = prior.sample(marginals, 600)
-        found = prior.carry(z, matrices.rotation_matrix(2, float(angle)), marginals)
-        same = mcc(found.z, found.back).value
-        shown = (
-            (found.z, "Latents z", "z"),
-            (found.rotated, f"as Gaussians, turned by {angle}°", "b"),
-            (found.back, f"back: g(z), MCC with z {same:.2f}", "g"),
-        )
-        for cell, (points, title, letter) in zip(st.columns(3), shown, strict=True):
-            with cell:
-                axis = (f"{letter}1", f"{letter}2")
-                figure = figures.stage(points, found.z, title=title, axis=axis, height=screen.room() - 140)
-                ui.plot(figure, key=f"talk.any.{letter}")
 
-    lab()
+@st.cache_data(show_spinner=False)
+def _carried() -> tuple[Any, Any, Any, list[float]]:
+    """Return z, its Gaussians turned by every angle, g(z) at every angle, and the MCC of z and g(z)."""
+    marginals = ["uniform", "uniform"]
+    z = prior.sample(marginals, 600)
+    found = [prior.carry(z, matrices.rotation_matrix(2, float(angle)), marginals) for angle in ANGLES]
+    return (
+        z, np.stack([each.rotated for each in found]), np.stack([each.back for each in found]),
+        [mcc(z, each.back).value for each in found],
+    )  # fmt: skip
 
 
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
@@ -268,16 +275,22 @@ def world() -> None:
 def four_panels() -> None:
     """Show the talk's last figure."""
     z_true, x, hue, names = _world()
-    titles, aligned = ["(a) true factors: p(s|u)", "(b) data: p(x|u)"], []
+    titles, aligned = ["(a) true factors<br>p(s|u)", "(b) data<br>p(x|u)"], []
     for letter, name in (("c", "talk-ivae"), ("d", "talk-vae")):
         run = shipped(name)
         found = recovery(run, best_member(run))
         aligned.append(None if found is None else found.aligned[held_out(run)["x_rows"][::2]])
-        titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}")
-    columns = screen.columns()
-    figure = figures.four_panels(z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=columns)
-    figure.update_yaxes(title_text="")  # the room is for the panels; the axes below them have the names
-    plot(figure, "talk.four", height=screen.room() - 62)
+        score = "" if found is None else f"<br>MCC {found.pearson.value:.2f}"
+        titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}{score}")
+    figure = figures.four_panels(
+        z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=screen.columns(), gap=0.01
+    )
+    size = screen.figure_type()
+    # the room is for the panels: the axes below them have names, and all units are standard deviations
+    figure.update_yaxes(title_text="", showticklabels=False)
+    figure.update_xaxes(showticklabels=False, title_standoff=2)
+    plot(figure, "talk.four", titled=False, below=round(1.6 * size))
+    figure.update_layout(margin={"l": 2, "r": 2, "b": round(3.2 * size)})
 
 
 def reference_lines() -> None:

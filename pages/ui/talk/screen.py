@@ -1,13 +1,19 @@
 """How large things are on the screen that the talk is given on."""
 
+import math
+
 import streamlit as st
 
 from pages.ui.components.lectern import screen_size
 
 LARGE = (1600, 880)  # from this window on, all type grows by a half
 GROWTH = 1.5
-AROUND = 14.5  # rem that a slide needs above and below its picture: navigation, title, caption
-SIDE = 2.5  # rem to the left and to the right of a picture
+AROUND = 7.3  # rem above and below a picture without its text: navigation, gaps, edges
+AROUND_PHONE = 14.5  # on a phone, which scrolls: with its text
+TITLE, TEXT = 1.5, 1.6  # rem of a line of the title, and of the text under the picture
+TITLE_WIDE, TEXT_WIDE = 0.6, 0.45  # rem of a character, on average (measured: .57 and .42)
+BUTTONS = (270, 7)  # pixels, and rem on top of them, of the buttons beside the title
+SIDE = 1  # rem to the left and to the right of a picture
 LEAST = 320  # pixels: lower pictures are not readable, so a smaller window scrolls
 PHONE = 640  # pixels: a narrower window stacks panels
 
@@ -19,14 +25,42 @@ def type_size() -> float:
     return base * GROWTH if width >= LARGE[0] and height >= LARGE[1] and base < 22 else base
 
 
+def keep_room(title: str, text: str, *, share: float = 1.0) -> None:
+    """Note what stands above and below the slide's picture, which gets the height that is left.
+
+    Args:
+        title: The title.
+        text: The text under the picture, which has this share of the width.
+        share: See `text`.
+    """
+    size = type_size()
+    lines = math.ceil(len(title) * TITLE_WIDE * size / (width() - BUTTONS[0] - BUTTONS[1] * size))
+    below = math.ceil(len(text.replace("**", "")) * TEXT_WIDE * size / (share * width())) if text else 0
+    st.session_state["talk.text"] = TITLE * lines + TEXT * below
+    large = max(size, 20, min(room() / 21, 1.5 * size))  # type of a slide that is a table
+    st.html(
+        f"""<style>
+        :root {{
+            --dv-room: {room()}px; --dv-sides: {round(0.38 * room())}px;
+            --dv-picture: calc(var(--dv-room) - 2rem); --dv-panel: calc(var(--dv-room) - 7.2rem);
+            --dv-plane: calc(var(--dv-room) - 6.2rem);
+            --dv-raster: calc(0.44 * (var(--dv-room) - 9rem)); --dv-tuning: calc(0.56 * (var(--dv-room) - 9rem));
+        }}
+        .st-key-talk-ica, .st-key-talk-time {{ --dv-panel: calc(var(--dv-room) - 10.7rem); }}
+        .st-key-talk-close p, .st-key-talk-close li, .st-key-talk-close table {{ font-size: {large:g}px; }}
+        </style>"""
+    )
+
+
 def room() -> int:
     """Return the height that a slide's picture has, in pixels."""
-    return max(LEAST, round(screen_size()[1] - AROUND * type_size()))
+    taken = AROUND_PHONE if is_phone() else AROUND + st.session_state.get("talk.text", TITLE + 2 * TEXT)
+    return max(LEAST, round(screen_size()[1] - taken * type_size()))
 
 
 def width() -> int:
     """Return the width that a slide's picture has, in pixels."""
-    return screen_size()[0] - round(2 * (1 if is_phone() else SIDE) * type_size())
+    return screen_size()[0] - round(2 * SIDE * type_size())
 
 
 def is_phone() -> bool:
@@ -46,22 +80,22 @@ def figure_type() -> float:
 
 def style() -> None:
     """Set the type of the page: larger on a large screen, and answers that can be hit and read from the back row."""
-    side = 1 if is_phone() else SIDE
     st.html(
         f"""<style>
         html {{ font-size: {type_size():g}px !important; }}
-        :root {{
-            --dv-picture: {room() - 2 * round(type_size())}px; --dv-sides: {round(0.38 * room())}px;
-            --dv-panel: {room() - 9 * round(type_size())}px; --dv-plane: {room() - 5 * round(type_size())}px;
-            --dv-raster: {round(0.26 * room())}px; --dv-tuning: {round(0.33 * room())}px;
-        }}
-        [data-testid="stMainBlockContainer"] {{ padding-left: {side:g}rem; padding-right: {side:g}rem;
-            padding-bottom: 0.5rem; }}
-        .st-key-talk-bar button {{ min-height: 36px; padding: 0 10px; font-size: 15px; }}
-        .st-key-talk-bar button p {{ font-size: 15px; }}
+        [data-testid="stMainBlockContainer"] {{ padding: 3.9rem {SIDE}rem 0.5rem; }}
+        [data-testid="stMain"] h4 {{ font-size: 1.25rem; padding: 0.2rem 0 1rem; }}
+        .st-key-talk-bar button, .st-key-talk-live button {{ min-height: 36px; padding: 0 10px; }}
+        .st-key-talk-bar button, .st-key-talk-live button p, .st-key-talk-bar button p {{ font-size: 15px; }}
         .st-key-talk-answers button {{ min-height: 4.5rem; padding: 0 2rem; border-width: 2px; }}
-        .st-key-talk-close p, .st-key-talk-close li, .st-key-talk-close table {{ font-size: max(1rem, 20px); }}
         .st-key-talk-close td, .st-key-talk-close th {{ padding: 0.3rem 0.5rem; }}
         .st-key-talk-answers button p {{ font-size: 1.5rem; }}
+        @media (min-width: {PHONE}px) {{
+            .st-key-talk-top [data-testid="stColumn"]:first-child {{ flex: 1 1 0; }}
+            .st-key-talk-top [data-testid="stColumn"]:last-child {{ flex: 0 0 calc({BUTTONS[0]}px + {BUTTONS[1]}rem); }}
+        }}
+        @media (max-width: {PHONE - 1}px) {{
+            .st-key-talk-bar button {{ padding: 0 5px; }}
+        }}
         </style>"""
     )

@@ -280,8 +280,8 @@ SLIDES = (
         "“So use another prior!” Any factorial prior can be turned.",
         demos.any_prior,
         captions.any_prior,
-        notes="Follow one colour from left to right, at 45°. The grey bars at the edges show how each latent is "
-        "spread: uniform on the left and on the right. Still these are other latents, as the MCC above the right panel "
+        notes="Follow one colour from left to right, at 45°. The square is filled evenly on the left and on the right: "
+        "each latent is uniform. Still these are other latents, as the MCC above the right panel "
         "says. The page Any prior tests this.",
         maths=r"$$g = F^{-1} \circ \Phi \circ R \circ \Phi^{-1} \circ F, \qquad p(z) = p(g(z))\,|\det J_g(z)|$$",
         question="With a uniform prior a rotation would show: a turned square is no square. Is the case closed?",

@@ -21,7 +21,7 @@ from pages.ui.talk.demos import plot, shipped
 DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
 DRAWN = 400  # points of a cloud
 SIDES = (4, 7)  # widths of the curve and of the seeds at the stop on time
-SEEDS_AROUND = 170  # pixels above and below panels of arrows: titles, axis and legend
+SEEDS_AROUND = 135  # pixels above and below panels of arrows: titles, axis and legend
 
 
 @st.cache_data(show_spinner=False)
@@ -86,7 +86,7 @@ def seed_arrows(part: str, key: str, *, share: float = 1.0) -> None:
     n = len(populations)
     columns = 1 if screen.is_phone() else n
     high = 340 * n if screen.is_phone() else min(screen.room(), round(share * screen.width() / n) + SEEDS_AROUND)
-    plot(figures.seed_arrows(populations, columns=columns), key, height=high)
+    plot(figures.seed_arrows(populations, columns=columns), key, height=high, titled=False)
 
 
 def clock() -> None:
@@ -121,7 +121,7 @@ def clock_words(own: Sequence[float], shuffled: Sequence[float], *, bins: int, r
 def time() -> None:
     """Slide the second factor's memory to see what a turn costs; beside it, the seeds that were trained ahead."""
     left, right = (st.container(), st.container()) if screen.is_phone() else st.columns(SIDES, gap="medium")
-    with left:
+    with left.container(key="talk-time"):
         memories()
     with right:
         seed_arrows("time", "talk.time.seeds", share=SIDES[1] / sum(SIDES))

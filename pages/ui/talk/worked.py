@@ -57,6 +57,11 @@ def ica_curve(world: unmixing.World) -> tuple[Any, Any, Any]:
 
 def ica() -> None:
     """Turn W, and see the mutual information of the components of W x."""
+    with st.container(key="talk-ica"):
+        _ica()
+
+
+def _ica() -> None:
     world = st.segmented_control(
         "World", list(WORLDS), default="laplace", format_func=WORLDS.__getitem__, key="talk.ica", wrap=True,
         label_visibility="collapsed",
