@@ -209,7 +209,7 @@ def which_is_true(
     rows = evenly(len(points), 1500)
     reach = 1.06 * float(max(np.abs(cloud).max() for cloud in clouds))
     shape: dict[str, Any] = {"rows": 2} if stacked else {"cols": 2}
-    fig = make_subplots(**shape, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.16)
+    fig = make_subplots(**shape, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.22)
     for k, cloud in enumerate(clouds, 1):
         here: dict[str, Any] = {"row": k, "col": 1} if stacked else {"row": 1, "col": k}
         for trace in dots(cloud, hue, hue_names, rows, COLOURS["latent"], legend=k == 1):

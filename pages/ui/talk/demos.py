@@ -210,9 +210,8 @@ def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
     below = round(7.8 * screen.type_size())  # two lines of text, and the answers
-    rotate_views.guess(
-        run, best_member(run), (0, 1), 40.0, height=screen.room() - below, title="", stacked=screen.is_phone()
-    )
+    height = screen.room() if screen.is_phone() else screen.room() - below
+    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=height, title="", stacked=screen.is_phone())
 
 
 def widths() -> None:
