@@ -34,7 +34,8 @@ def keep_room(title: str, text: str, *, share: float = 1.0) -> None:
         share: See `text`.
     """
     size = type_size()
-    lines = math.ceil(len(title) * TITLE_WIDE * size / (width() - BUTTONS[0] - BUTTONS[1] * size))
+    beside = width() if is_phone() else width() - BUTTONS[0] - BUTTONS[1] * size  # of the title's line
+    lines = math.ceil(len(title) * TITLE_WIDE * size / beside)
     below = math.ceil(len(text.replace("**", "")) * TEXT_WIDE * size / (share * width())) if text else 0
     st.session_state["talk.text"] = TITLE * lines + TEXT * below
     large = size if is_phone() else max(size, 20, min(room() / 21, 1.5 * size))  # type of a slide that is a table
