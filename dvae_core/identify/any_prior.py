@@ -23,7 +23,7 @@ from dvae_core.identify.marginals import (
     empirical_marginals,
     marginal,
 )
-from dvae_core.identify.matrices import require_orthogonal
+from dvae_core.identify.matrices import require_orthogonal, rotation_matrix
 from dvae_core.metrics import Score, mcc
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Marginal",
     "Mean",
     "Verdict",
+    "by_angle",
     "carry",
     "darmois",
     "empirical",
@@ -143,6 +144,24 @@ def carry(z: Float[np.ndarray, "n d"], R: Float[np.ndarray, "r c"], marginals: S
         log_p_back=log_p_back,
         log_det=log_p - log_p_back + log_phi_ratio,
     )
+
+
+def by_angle(
+    z: Float[np.ndarray, "n 2"], marginals: Sequence[str | Marginal], angles: Sequence[float | int]
+) -> tuple[Float[np.ndarray, "k n 2"], Float[np.ndarray, "k n 2"], list[float]]:
+    """Carry two latents through g at every angle.
+
+    Args:
+        z: Points inside the marginals' supports.
+        marginals: See `carry`.
+        angles: Of R, in degrees.
+
+    Returns:
+        The Gaussians after the turn, g(z), and the MCC of z and g(z), each with one entry for every angle.
+    """
+    found = [carry(z, rotation_matrix(2, angle), marginals) for angle in angles]
+    turned, back = np.stack([each.rotated for each in found]), np.stack([each.back for each in found])
+    return turned, back, [mcc(z, points).value for points in back]
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,6 +127,16 @@ def test_nothing_observable_has_changed_and_the_latents_have(names):
         assert judge(carry(z, rotation_matrix(2, degrees), names), names).mcc.value == pytest.approx(1, abs=0.12)
 
 
+def test_by_angle_begins_at_z_relabels_at_90_degrees_and_mixes_between():
+    z = sample(["laplace", "laplace"], 400)
+    turned, back, scores = any_prior.by_angle(z, ["laplace", "laplace"], (0, 45, 90))
+    assert np.allclose(back[0], z, atol=1e-9)  # F and its inverse, in double precision
+    assert np.allclose((turned**2).sum(2), (turned[0] ** 2).sum(1))  # a rotation keeps lengths
+    assert scores[0] == pytest.approx(1, abs=1e-9)
+    assert scores[2] == pytest.approx(1, abs=1e-9)  # each latent is one of z's, up to sign: Laplace is symmetric
+    assert scores[1] < 0.95
+
+
 def test_a_seed_is_the_same_points_whatever_the_marginals():
     """So that a cloud changes shape, not its points, when another prior is picked."""
     a = carry(sample(["laplace", "bimodal"], 50, seed=3), np.eye(2), ["laplace", "bimodal"]).gaussian

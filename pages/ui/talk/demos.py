@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from dvae_core import figures, runs
@@ -15,14 +14,14 @@ from dvae_core.analysis.score.record import Scores
 from dvae_core.analysis.tables import member_table
 from dvae_core.figures.any_prior import quarters
 from dvae_core.identify import any_prior as prior
-from dvae_core.identify import linear_gaussian, matrices
+from dvae_core.identify import linear_gaussian
 from dvae_core.live.explorer import ExplorerState
 from dvae_core.live.loss import loss_of
 from dvae_core.live.modes import population
 from dvae_core.live.rotor import RotorState
 from dvae_core.live.sheet import Cells
 from dvae_core.live.steps import Cloud, StepsState
-from dvae_core.metrics import FLOORS, mcc
+from dvae_core.metrics import FLOORS
 from dvae_core.runs import Run, RunError
 from pages.ui import page as ui
 from pages.ui import recover_views, rotate_views
@@ -241,14 +240,9 @@ def any_prior() -> None:
 
 @st.cache_data(show_spinner=False)
 def _carried() -> tuple[Any, Any, Any, list[float]]:
-    """Return z, its Gaussians turned by every angle, g(z) at every angle, and the MCC of z and g(z)."""
     marginals = ["uniform", "uniform"]
     z = prior.sample(marginals, 600)
-    found = [prior.carry(z, matrices.rotation_matrix(2, float(angle)), marginals) for angle in ANGLES]
-    return (
-        z, np.stack([each.rotated for each in found]), np.stack([each.back for each in found]),
-        [mcc(z, each.back).value for each in found],
-    )  # fmt: skip
+    return (z, *prior.by_angle(z, marginals, ANGLES))
 
 
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
