@@ -362,7 +362,7 @@ def of_hosts(context, store: Path) -> None:
     for name, (p50, p95, work) in between.items():
         bar = "bar 16" if name.endswith(THROTTLED) else ""
         report(
-            f"faces 32x32x3, {name}", f"{p50:.1f} / {p95:.1f}", f"p95 of work {work:.1f}; {bar}", not bar or p95 <= 16
+            f"faces 64x64x3, {name}", f"{p50:.1f} / {p95:.1f}", f"p95 of work {work:.1f}; {bar}", not bar or p95 <= 16
         )
     for name in ("hand-out", "notebook"):
         ratio = between[name][1] / between["app"][1]

@@ -280,20 +280,23 @@ def sprites_beta_vae() -> Config:
 
 
 def faces_beta_vae() -> Config:
-    """Chapter 1 with known factors: two beta-VAEs on cartoon faces of half the side, in place of the talk's CelebA.
+    """Chapter 1 with known factors: a beta-VAE on cartoon faces of 64 x 64 pixels, in place of the talk's CelebA.
 
-    The noise is fixed at 0.1 of the grey scale. At 0.2, smile and gaze, which change few pixels, cost more nats than
-    they explain.
+    Expect one latent each for age (correlation .96 on held-out faces), skin (.94), hair (.92), gaze (.90) and
+    saturation (.87), and none for smile, after 6,000 steps (4 minutes of a core). Smile moves the fewest pixels: their
+    variances sum to 15, for gaze to 31, for age to 122. With beta 50 and 3,000 steps all latents together hold smile
+    (R^2 .58 instead of .04), but fewer factors have one of their own: gaze .47, hair .70. More steps were not tried.
     """
-    data = FacesData(n=6000, side=32)
+    data = FacesData()
     return for_dataset(
         data,
         dataset_of(data),
         "beta-vae",
-        betas=(12.0, 12.0),
+        betas=(100.0,),
         latents=8,
-        batch=64,
+        batch=16,
         epochs=24,
+        lr=3e-3,
         net=ConvNet(channels=16, hidden=128, activation="silu"),
         likelihood=GaussianLikelihood(noise="fixed", std=0.1),
     )

@@ -52,7 +52,7 @@ def test_the_closing_stop_leads_to_the_playground_with_one_condition_broken_each
         "console.log(JSON.stringify(JSON.parse(process.argv[1]).map((text) => { const {state, problem} = decode(text);"
     )
     script += "return [problem, Object.keys(DEFAULT).filter((name) => state[name] !== DEFAULT[name])]; })))"
-    command = [node_path, "--input-type=module", "-e", script, json.dumps(list(demos.BROKEN.values()))]
+    command = [node_path, "--input-type=module", "-e", script, json.dumps([*demos.BROKEN.values(), demos.COSTLY])]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout)
     assert [problem for problem, _ in found] == [""] * 4
     assert [set(changed) - {"prior"} for _, changed in found] == [{"folds"}, {"segments"}, {"moves"}, {"noise"}]

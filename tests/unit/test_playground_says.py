@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pages.ui.talk import demos
+
 SCRIPT = Path(__file__).parents[1] / "js" / "playground_sentence.js"
 # The page trains 800 steps of eight seeds, to the same sentences. A seed gives the same run on every machine.
 STEPS, MEMBERS = 300, 4
@@ -27,16 +29,29 @@ def said(node_path, **what):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr[-2000:]
-    return json.loads(answer.stdout)["text"]
+    return json.loads(answer.stdout)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_reaches_its_sentence(name, node_path):
-    assert re.match(PRESETS[name], said(node_path, preset=name, **LONGER.get(name, {})))
+    assert re.match(PRESETS[name], said(node_path, preset=name, **LONGER.get(name, {}))["text"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("link", CONTROLS)
 def test_a_negative_control_says_that_nothing_can_be_concluded(link, node_path):
-    assert re.match(r"The seeds disagree.*nothing can be concluded", said(node_path, link=link))
+    assert re.match(r"The seeds disagree.*nothing can be concluded", said(node_path, link=link)["text"])
+
+
+@pytest.mark.slow
+def test_a_broken_condition_is_named_and_lowers_the_score(node_path):
+    whole, folded, alike = (
+        said(node_path, link=link, members=2)
+        for link in ("prior~u", demos.BROKEN["f folded"], demos.BROKEN["variances alike"])
+    )
+    assert "Condition" not in whole["text"]
+    assert "Condition 2 is broken" in folded["text"]
+    assert "Condition 4 is broken" in alike["text"]
+    # .96, .55 and .80; a second seed's MCC differs by less than .1
+    assert min(whole["mcc"]) - 0.1 > max(*folded["mcc"], *alike["mcc"])

@@ -21,9 +21,9 @@ AGES = ("young", "middle-aged", "old")
 _CHUNK = 64  # faces painted at the same time
 _SKIN = np.array([[255, 226, 201], [240, 190, 150], [204, 142, 98], [144, 90, 58], [98, 60, 42]]) / 255  # light to dark
 _HAIR, _GREY = np.array([62, 36, 24]) / 255, np.array([222, 222, 226]) / 255
-_SKY, _SHIRT = np.array([[176, 214, 240], [222, 238, 248]]) / 255, np.array([38, 140, 140]) / 255
+_SKY, _SHIRT = np.array([[122, 190, 244], [206, 232, 250]]) / 255, np.array([38, 140, 140]) / 255
 _WHITE, _IRIS, _PUPIL = np.array([250, 250, 248]) / 255, np.array([52, 104, 168]) / 255, np.array([22, 20, 24]) / 255
-_LIP, _INSIDE, _BLUSH = np.array([186, 70, 74]) / 255, np.array([92, 24, 30]) / 255, np.array([235, 96, 86]) / 255
+_LIP, _INSIDE, _BLUSH = np.array([200, 52, 64]) / 255, np.array([92, 20, 28]) / 255, np.array([235, 96, 86]) / 255
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -129,19 +129,19 @@ class _Canvas:
         self.blush = _trimmed((0.34 * blush * head * (blush > 0.02)).astype(np.float32))
         nose = self.cover(_ellipse(x, y, 0.0, 0.16, 0.07, 0.045)) * 0.8
         self.nose = _trimmed(np.maximum(nose, 0.5 * self.cover(_stroke(x, y, 0.055, 0.045, 0.06, 0.12, 0.02))))
-        lines = [_stroke(x, y, -0.17, -0.29, 0.17, -0.29, 0.017), _stroke(x, y, -0.14, -0.36, 0.14, -0.36, 0.017)]
+        lines = [_stroke(x, y, -0.17, -0.36, 0.17, -0.36, 0.017), _stroke(x, y, -0.14, -0.43, 0.14, -0.43, 0.017)]
         for s in (-1, 1):  # beside the mouth, under the eyes, outside the eyes
             lines += [
-                _stroke(x, y, s * 0.15, 0.17, s * 0.25, 0.31, 0.022),
-                _stroke(x, y, s * 0.13, 0.09, s * 0.27, 0.08, 0.015),
+                _stroke(x, y, s * 0.2, 0.18, s * 0.32, 0.32, 0.022),
+                _stroke(x, y, s * 0.13, 0.14, s * 0.29, 0.13, 0.015),
             ]
             lines += [
-                _stroke(x, y, s * 0.36, -0.05, s * 0.42, -0.1, 0.012),
-                _stroke(x, y, s * 0.36, 0.0, s * 0.42, 0.02, 0.012),
+                _stroke(x, y, s * 0.41, -0.07, s * 0.46, -0.12, 0.012),
+                _stroke(x, y, s * 0.41, -0.01, s * 0.46, 0.01, 0.012),
             ]
         self.wrinkles = _trimmed(np.max([self.cover(d) for d in lines], 0))
-        self.eyes = [self.window(s * 0.2 - 0.15, s * 0.2 + 0.15, -0.3, 0.08) for s in (-1, 1)]
-        self.mouth = self.window(-0.32, 0.32, 0.16, 0.56)
+        self.eyes = [self.window(s * 0.21 - 0.2, s * 0.21 + 0.2, -0.38, 0.13) for s in (-1, 1)]
+        self.mouth = self.window(-0.4, 0.4, 0.16, 0.66)
 
     def cover(self, distance: np.ndarray) -> np.ndarray:
         """Return the share of each pixel that a part covers."""
@@ -181,7 +181,7 @@ class _Canvas:
         self.fixed(out, self.nose, 0.8 * tone)
         self.fixed(out, self.wrinkles, 0.62 * tone, 0.85 * _rise(age, 0.3, 1.0)[:, None, None])
         for eye, s in zip(self.eyes, (-1, 1), strict=True):
-            self.eye(out[:, eye[0], eye[1]], x[..., eye[1]] - s * 0.2, y[:, eye[0]] + 0.04, age, gaze, hair_colour)
+            self.eye(out[:, eye[0], eye[1]], x[..., eye[1]] - s * 0.21, y[:, eye[0]] + 0.06, age, gaze, hair_colour)
         self.smile(out[:, self.mouth[0], self.mouth[1]], x[..., self.mouth[1]], y[:, self.mouth[0]], smile, tone)
         _over(out, front, hair_colour)
         vivid = (0.05 + 1.3 * saturation)[:, None, None, None]
@@ -209,29 +209,29 @@ class _Canvas:
         self, out: np.ndarray, x: np.ndarray, y: np.ndarray, age: np.ndarray, gaze: np.ndarray, hair: np.ndarray
     ) -> None:
         """Paint one eye and its brow; x and y are relative to its centre."""
-        height = (0.098 - 0.03 * age)[:, None, None]
-        white = self.cover(_ellipse(x, y, 0, 0, 0.13, height))
+        height = (0.155 - 0.04 * age)[:, None, None]
+        white = self.cover(_ellipse(x, y, 0, 0, 0.175, height))
         _over(out, white, _WHITE)
-        at = (0.15 * (gaze - 0.5))[:, None, None]
+        at = (0.22 * (gaze - 0.5))[:, None, None]
         iris = np.hypot(x - at, y)
-        _over(out, white * self.cover(iris - 0.072), _IRIS)
-        _over(out, white * self.cover(iris - 0.036), _PUPIL)
-        _over(out, white * self.cover(np.hypot(x - at + 0.025, y + 0.03) - 0.018), _WHITE)
-        lid = np.abs(y + height * np.sqrt(np.clip(1 - np.square(x / 0.14), 0, 1))) - 0.014
-        _over(out, self.cover(np.maximum(lid, np.abs(x) - 0.13)), _PUPIL)
-        brow = np.maximum(np.abs(y + 0.19 - 2.0 * np.square(x)) - 0.026, np.abs(x) - 0.13)
+        _over(out, white * self.cover(iris - 0.105), _IRIS)
+        _over(out, white * self.cover(iris - 0.055), _PUPIL)
+        _over(out, white * self.cover(np.hypot(x - at + 0.03, y + 0.04) - 0.022), _WHITE)
+        lid = np.abs(y + height * np.sqrt(np.clip(1 - np.square(x / 0.185), 0, 1))) - 0.014
+        _over(out, self.cover(np.maximum(lid, np.abs(x) - 0.175)), _PUPIL)
+        brow = np.maximum(np.abs(y + 0.25 - 1.6 * np.square(x)) - 0.026, np.abs(x) - 0.15)
         _over(out, self.cover(brow), 0.72 * hair)
 
     def smile(self, out: np.ndarray, x: np.ndarray, y: np.ndarray, smile: np.ndarray, tone: np.ndarray) -> None:
-        """Paint the mouth: its corners rise, and past the middle of the range it opens on a row of teeth."""
+        """Paint the mouth: its corners rise, and from a fifth of the range on it opens on a row of teeth."""
         smile = smile[:, None, None]
-        width = 0.15 + 0.09 * smile
+        width = 0.2 + 0.13 * smile
         along = np.square(x / width)
-        upper = 0.36 + 0.14 * (smile - 0.35) * (0.6 - along)
-        opening = 0.17 * np.clip((smile - 0.4) / 0.6, 0, 1) * np.clip(1 - along, 0, 1)
+        upper = 0.3 + 0.26 * (smile - 0.35) * (0.6 - along)
+        opening = 0.2 * np.clip((smile - 0.2) / 0.8, 0, 1) * np.clip(1 - along, 0, 1)
         inside = np.maximum(np.maximum(upper - y, y - upper - opening), np.abs(x) - width)
-        lips = (0.7 * _LIP + 0.3 * tone).astype(np.float32)
-        _over(out, self.cover(inside - 0.024), lips)
+        lips = (0.85 * _LIP + 0.15 * tone).astype(np.float32)
+        _over(out, self.cover(inside - 0.042), lips)
         mouth = self.cover(inside) * (opening > 0)
         _over(out, mouth, _INSIDE)
         _over(out, mouth * self.cover(y - upper - 0.5 * opening), _WHITE)

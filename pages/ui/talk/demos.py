@@ -38,8 +38,8 @@ BROKEN = {  # what the playground's dials are set to, as its link holds it (live
     "f folded": "folds~1_prior~u",
     "two values of u": "segments~2_prior~u",
     "variances alike": "moves~alike_prior~u",
-    "noisy x": "noise~0.8_prior~u",
 }
+COSTLY = "noise~0.8_prior~u"  # breaks none
 ANGLES = tuple(range(0, 91, 3))
 
 
@@ -330,6 +330,8 @@ def closing_table() -> None:
         for label, dials in BROKEN.items():
             ui.link("playground", label, keep=(), play=dials)
         ui.link("conditions", "noise with a gap", keep=(), conditions_view="noise")
+        st.markdown("**Breaks none, and costs:**", width="content")
+        ui.link("playground", "noisy x", keep=(), play=COSTLY)
 
 
 def place_cells() -> None:
