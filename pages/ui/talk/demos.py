@@ -61,12 +61,14 @@ def _mount(run: Run) -> Any:
     return plan
 
 
-def plot(figure: Any, key: str, *, height: int | None = None, titled: bool = True, below: int = 90) -> None:
-    """Show a figure on one screen of a projector: its title on one line or omitted, no subtitle, type of the page.
+def plot(
+    figure: Any, key: str, *, height: int | None = None, titled: bool = True, below: int = 90, size: float | None = None
+) -> None:
+    """Show a figure on one screen of a projector: its title on one line or omitted, no subtitle.
 
-    The legend is `below` pixels under the axes.
+    The legend is `below` pixels under the axes; the type is that of the page, or of `size` pixels.
     """
-    height, size = height or screen.room(), screen.figure_type()
+    height, size = height or screen.room(), size or screen.figure_type()
     title = figure.layout.title.text.replace("<br>", " ")
     # The titles of panels are annotations; the number of their lines.
     lines = max((1 + n.text.count("<br>") for n in figure.layout.annotations if n.yanchor == "bottom"), default=0)
@@ -276,14 +278,14 @@ def four_panels() -> None:
         score = "" if found is None else f"<br>MCC {found.pearson.value:.2f}"
         titles.append(f"({letter}) {run.config.model_name}, from {recover_views.seen_by(run)}{score}")
     figure = figures.four_panels(
-        z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=screen.columns(), gap=0.01
+        z_true, x, aligned[0], aligned[1], hue, names, titles=titles, columns=screen.columns(), gap=0.006
     )
-    size = screen.figure_type()
+    size = min(screen.figure_type(), screen.room() / 26)  # a large one would take the panels' height
     # the room is for the panels: the axes below them have names, and all units are standard deviations
-    figure.update_yaxes(title_text="", showticklabels=False)
+    figure.update_yaxes(title_text="", showticklabels=False, automargin=False)
     figure.update_xaxes(showticklabels=False, title_standoff=2)
-    plot(figure, "talk.four", titled=False, below=round(1.6 * size))
     figure.update_layout(margin={"l": 2, "r": 2, "b": round(3.2 * size)})
+    plot(figure, "talk.four", titled=False, below=round(1.6 * size), size=size)
 
 
 def reference_lines() -> None:

@@ -13,6 +13,7 @@ AROUND_PHONE = 14.5  # on a phone, which scrolls: with its text
 TITLE, TEXT = 1.5, 1.6  # rem of a line of the title, and of the text under the picture
 TITLE_WIDE, TEXT_WIDE = 0.6, 0.45  # rem of a character, on average (measured: .57 and .42)
 BUTTONS = (270, 7)  # pixels, and rem on top of them, of the buttons beside the title
+LIVE = 88  # pixels: the buttons beside the text, of which the lower one trains live
 SIDE = 1  # rem to the left and to the right of a picture
 LEAST = 320  # pixels: lower pictures are not readable, so a smaller window scrolls
 PHONE = 640  # pixels: a narrower window stacks panels
@@ -37,7 +38,8 @@ def keep_room(title: str, text: str, *, share: float = 1.0) -> None:
     beside = width() if is_phone() else width() - BUTTONS[0] - BUTTONS[1] * size  # of the title's line
     lines = math.ceil(len(title) * TITLE_WIDE * size / beside)
     below = math.ceil(len(text.replace("**", "")) * TEXT_WIDE * size / (share * width())) if text else 0
-    st.session_state["talk.text"] = TITLE * lines + TEXT * below
+    beside_text = LIVE / size if share < 1 else 0
+    st.session_state["talk.text"] = TITLE * lines + max(TEXT * below, beside_text)
     large = size if is_phone() else max(size, 20, min(room() / 21, 1.5 * size))  # type of a slide that is a table
     st.html(
         f"""<style>
