@@ -3,14 +3,19 @@
     python five_sources.py [NAME ...] [--torch torch==2.13.0+cpu]
 
 For every source: a new virtual environment, `pip install` of its package, its adapter, `import` and `score`. Printed
-are the seconds of each step; the aim is under a minute for adapter, import and score together (installing depends on
-the network). At the end `agree --json` compares all of them with the shipped iVAE: what the page Agree shows. Runs are
-written to ../../runs, where the app finds them; environments go into a temporary folder. A name that is given is a key
-of SOURCES; without names all run. A source that cannot be installed is reported and left out.
+are the wall seconds of each step, and the CPU seconds of adapter, import and score; the aim is under a minute for these
+three together (installing depends on the network). At the end `agree --json` compares all of them with the shipped
+iVAE: what the page Agree shows. Runs are written to ../../runs, where the app finds them, in place of those of an
+earlier call; environments go into a temporary folder. A name that is given is a key of SOURCES; without names all run.
+A source that cannot be installed is reported and left out.
+
+CEBRA, pythae and scVI need torch. Plain `torch` for GPUs takes gigabytes; --torch names another, from the index that
+pip is set to (PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu has those that end in +cpu).
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,6 +48,12 @@ def seconds(command: list[str], folder: Path, limit: float = ADAPTER_SECONDS, *,
     return time.perf_counter() - began
 
 
+def cpu() -> float:
+    """CPU seconds of the programs that were started and have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def take(name: str, folder: Path, runs: Path, torch: str) -> str:
     """Install, run and import one source; return its line of the table."""
     packages, adapter, files = SOURCES[name]
@@ -55,14 +66,17 @@ def take(name: str, folder: Path, runs: Path, torch: str) -> str:
     installing = time.perf_counter() - began
     if got.returncode:
         return f"{name:14s} cannot be installed here: {got.stderr.strip().splitlines()[-1][:120]}"
+    before = cpu()
     ran = seconds([str(python), str(HERE / adapter)], folder)
     out = runs / f"foreign-{name.lower()}"
+    shutil.rmtree(out, ignore_errors=True)
     own = [sys.executable, "-m", "dvae_core"]
     judged = seconds([*own, "import", *files, "--data", DATA, "--out", str(out), "--method", name], folder)
     judged += seconds([*own, "score", str(out)], folder)
     verdict = "under a minute" if ran + judged < 60 else "OVER a minute"
     return (
-        f"{name:14s} install {installing:6.1f} s   adapter {ran:6.1f} s   import and score {judged:6.1f} s   {verdict}"
+        f"{name:14s} install {installing:6.1f} s   adapter {ran:6.1f} s   import and score {judged:6.1f} s   "
+        f"({cpu() - before:.1f} s of CPU)   {verdict}"
     )
 
 
