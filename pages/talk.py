@@ -32,9 +32,9 @@ def open_slide(index: int) -> None:
 
 
 def forward(at: int) -> None:
-    """Callback: show the picture of a slide that still asks; otherwise open the next slide."""
+    """Callback: show the answer of a slide that still asks; otherwise open the next slide."""
     slide = SLIDES[at]
-    if slide.question and not answer_to(slide):
+    if slide.asks and not answer_to(slide):
         give_answer(slide, JUST_SHOW)
     else:
         open_slide(min(at + 1, len(SLIDES) - 1))
@@ -48,8 +48,8 @@ def act(name: str, event: dict[str, Any]) -> None:
         forward(at)
     elif name == "back":
         open_slide(max(at - 1, 0))
-    elif name == "answer" and event["option"] < len(slide.options) and not answer_to(slide):
-        give_answer(slide, slide.options[event["option"]])
+    elif name == "answer" and event["option"] < len(slide.asks) and not answer_to(slide):
+        give_answer(slide, slide.asks[event["option"]])
     elif name == "follow" and event["stop"] in NAMES:
         open_slide(NAMES.index(event["stop"]))
         give_answer(SLIDES[NAMES.index(event["stop"])], event["answer"])
@@ -65,9 +65,13 @@ def top_bar(at: int) -> None:
     with buttons.container(horizontal=True, horizontal_alignment="right", gap="xsmall", key="talk-bar"):
         with st.popover(f"{at + 1} / {len(SLIDES)}", help="All slides", width="content"):
             all_slides(at)
-        with st.popover("", icon=":material/function:", help="Maths", width="content"):
+        with st.popover("", icon=":material/function:", help="Maths", width="content", key=f"talk.maths.{slide.name}"):
             st.markdown(slide.maths)
-        with st.popover("", icon=":material/sticky_note_2:", help="Notes, and the presenter's window", width="content"):
+        # The key closes it with the slide: notes left open would go on covering the picture.
+        with st.popover(
+            "Notes", icon=":material/sticky_note_2:", help="Notes, and the presenter's window", width="content",
+            key=f"talk.notes.{slide.name}",
+        ):  # fmt: skip
             notes_of(at)
             st.link_button(
                 "Notes in a second window", f"/talk?stop={slide.name}&talk_view=presenter",
@@ -119,8 +123,10 @@ def presenter(at: int) -> None:
             shown = "asked, not shown yet" if not given else "shown" if given == JUST_SHOW else f"answered: “{given}”"
             st.markdown(f"**{slide.question}** ({shown})")
         st.markdown(slide.notes)
+        is_shown = not slide.question or answer_to(slide)
         if caption := slide.caption():
-            st.caption(f"On the screen: {caption}")
+            st.caption(f"{'On the screen' if is_shown else 'To be shown'}: {caption}")
+        st.markdown(slide.maths)
         with st.container(horizontal=True):
             steps(at)
     with right:
@@ -130,7 +136,6 @@ def presenter(at: int) -> None:
             st.markdown(f"**{following.title}**")
             if following.question:
                 st.markdown(f"It asks: {following.question}")
-        st.markdown(slide.maths)
 
 
 def answer_to(slide: Slide) -> str:

@@ -164,7 +164,7 @@ def four_panels(
             own = np.diag(pearson(z_true, np.nan_to_num(z)))  # aligned latents: column i belongs to factor i
             found.append(f"{name} {np.abs(own).sum() / z_true.shape[1]:.2f}")
     if not title and found:
-        title = f"Mean correlation with the factors: {', '.join(found)}"
+        title = f"One seed each, mean correlation with the factors: {', '.join(found)}"
     title = title or "The same rows and hues, in the data and in the latents"
     note = join("factors and latents in units of their std", note, thinned(len(x), rows))
     return finish(name_hues(fig, hue), title, note, height=height, panels=True, line=FULL_LINE)

@@ -98,7 +98,7 @@ def role_of_u(mean: Numbers, method: str = "pearson") -> str:
 
 def chosen_world() -> str:
     """State how the talk's data set was chosen."""
-    return f"Data seed {TALK_DATA.seed}: one of 4 in 60 on which no reference line reaches 0.8."
+    return f"Data seed {TALK_DATA.seed}: one of 4 in 60 on which no linear method reaches 0.8."
 
 
 def other_worlds(run: Run) -> None:

@@ -1,6 +1,7 @@
 """The views under the dial: the curve, the two-sample test, the question, the exact model, and common objections."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -259,13 +260,26 @@ def test(run: Run, M: Any) -> None:
     st.caption(two_sample.NULL_NOTE)
 
 
+VOTES = ("A is the true one", "B is the true one", "Nobody can tell")
+
+
 def guess(
     run: Run, member: int, plane: tuple[int, int], angle: float, *, height: int = 460, title: str | None = None,
-    stacked: bool = False,
+    stacked: bool = False, key: str | None = None, plot: Callable[..., None] = ui.plot,
 ) -> None:  # fmt: skip
     """Ask which of two unlabelled models is the true one, then explain that no one can know.
 
-    With a `title` of its own, the figure stands on a slide: no legend takes height from its panels.
+    Args:
+        run: A trained run.
+        member: Whose latents are drawn.
+        plane: The two latents that are turned.
+        angle: Of the twin, in degrees.
+        height: Of the figure, in pixels.
+        title: Replaces the title.
+        stacked: Puts the two below each other.
+        key: Where the session keeps the answer: one of VOTES, or any other text for a room that only wanted to see.
+            The talk gives it, and its answers carry the digits that are pressed for them.
+        plot: Shows the figure, given a key.
     """
     if not is_plain(run):
         st.info(
@@ -274,10 +288,11 @@ def guess(
         )  # fmt: skip
         return
     angle = angle if 5 <= angle <= 85 else 40.0
-    key = f"guess.{run.id}.{member}"
+    numbered = key is not None
+    key = key or f"guess.{run.id}.{member}"
     round_number = st.session_state.setdefault(f"{key}.asked", 0)
     swapped = random.Random(f"{key} {round_number}").random() < 0.5
-    answer = st.session_state.get(f"{key}.answer")
+    answer = st.session_state.get(key) or None
     hue, names = hues(run)
     trained, twin = ("B", "A") if swapped else ("A", "B")
     labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
@@ -287,19 +302,19 @@ def guess(
         names, plane=plane, swapped=swapped, titles=(f"Model A: {labels['A']}", f"Model B: {labels['B']}"),
         title=(after if answer else before) if title is None else title, height=height, stacked=stacked,
     )  # fmt: skip
-    figure.update_layout(showlegend=title is None)
-    ui.plot(figure, key="rotation.guess")
+    plot(figure, key="rotation.guess")
     st.markdown(_scores(run, member, plane, angle))
     with st.container(horizontal=True):
         if answer is None:
-            for choice, label in (("A", "A is the true one"), ("B", "B is the true one"), ("none", "Nobody can tell")):
+            for i, choice in enumerate(VOTES, 1):
+                label = f"{i} · {choice}" if numbered else choice
                 st.button(label, key=f"{key}.{choice}", on_click=_answer, args=(key, choice))
         else:
             st.button("Ask again", icon=":material/refresh:", on_click=_answer, args=(key, None))
     if answer is not None:
-        picked = "You answered that nobody can tell" if answer == "none" else f"You picked {answer}"
+        picked = f"**Your answer: “{answer}”.** " if answer in VOTES else ""
         st.markdown(
-            f"**{picked}.** {trained} came out of training; {twin} is its twin. Both give every x the same density, so "
+            f"{picked}{trained} came out of training; {twin} is its twin. Both give every x the same density, so "
             "no data, and no score made of x, speaks for either. “True” needs something besides x."
         )
         found = Rotation.load(run, file_name(member, plane))
@@ -312,7 +327,7 @@ def guess(
 
 
 def _answer(key: str, choice: str | None) -> None:
-    st.session_state[f"{key}.answer"] = choice
+    st.session_state[key] = choice
     if choice is None:
         st.session_state[f"{key}.asked"] += 1
 

@@ -63,10 +63,10 @@ def test_the_closing_stop_leads_to_the_playground_with_one_condition_broken_each
 def test_next_and_back_walk_all_slides(shipped_only, visit):
     at = visit("talk")
     for slide, following in pairwise(SLIDES):
-        if slide.question:  # the picture first
+        if slide.asks:  # the answer first
             at = press(at, "Next")
             assert at.query_params.get("stop", NAMES[0]) == slide.name
-            assert f"Answer: {slide.right}." in page_text(at)
+            assert (f"Answer: {slide.right}." if slide.question else "came out of training") in page_text(at)
         at = press(at, "Next")
         assert at.query_params["stop"] == following.name
     assert next(b for b in at.button if b.label == "Next").disabled
@@ -76,6 +76,17 @@ def test_next_and_back_walk_all_slides(shipped_only, visit):
 
 def press(at, label):
     return next(b for b in at.button if b.label == label).click().run(timeout=60)
+
+
+def test_the_next_key_shows_the_answer_of_a_vote_beside_the_picture_first(shipped_only, visit):
+    slide, following = next(pair for pair in pairwise(SLIDES) if pair[0].votes)
+    at = visit("talk", stop=slide.name)
+    assert "came out of training" not in page_text(at)
+    at = press(at, "Next")
+    assert at.query_params["stop"] == slide.name
+    assert "came out of training" in page_text(at)
+    assert "Your answer" not in page_text(at)  # nobody voted
+    assert press(at, "Next").query_params["stop"] == following.name
 
 
 def test_a_right_answer_and_a_wrong_one_read_differently(shipped_only, visit):

@@ -18,6 +18,10 @@ def shown(visitor, slide):
         page.get_by_role("button", name=f"{len(slide.options)} · {slide.options[-1]}", exact=True).click()
     page.get_by_role("heading", name=slide.title).wait_for()
     visitor.drawn()
+    if slide.votes:  # beside the picture
+        page.keyboard.press(str(len(slide.votes)))
+        page.get_by_text(f"Your answer: “{slide.votes[-1]}”.").wait_for()
+        visitor.drawn()
 
 
 @pytest.mark.slow

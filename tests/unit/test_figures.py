@@ -273,7 +273,7 @@ def test_four_panels_share_rows_and_state_what_they_found() -> None:
     z = points(3000)
     hat = align(z, -z[:, ::-1])
     fig = figures.four_panels(z, z**3, hat, None, codes(3000), list("abcde"), selected=[0, 5])
-    assert finding(fig) == "Mean correlation with the factors: iVAE 1.00"
+    assert finding(fig) == "One seed each, mean correlation with the factors: iVAE 1.00"
     assert "1,500 of 3,000 rows" in fig.layout.title.subtitle.text
     a = [t for t in fig.data if t.name == "a"]
     assert len(a) == 3
@@ -286,7 +286,7 @@ def test_four_panels_share_rows_and_state_what_they_found() -> None:
     diverged = figures.four_panels(z, z, np.full_like(z, np.nan), z, titles=["1", "2", "3", "4"])
     assert {"diverged", "4"} <= {note.text for note in diverged.layout.annotations}
     short = figures.four_panels(z, z, align(z, z[:, :1]), z)  # a column of NaN where no latent is left
-    assert finding(short) == "Mean correlation with the factors: iVAE 0.50, VAE 1.00"
+    assert finding(short) == "One seed each, mean correlation with the factors: iVAE 0.50, VAE 1.00"
 
 
 @pytest.mark.slow

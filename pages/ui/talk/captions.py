@@ -62,7 +62,9 @@ def bounds() -> str:
     """State the rank correlation of bound and score, the two best, and how many seeds are not drawn."""
     elbo, mcc, seeds = worked.bounds_and_scores()
     stuck = seeds - len(elbo)
-    return bound_and_score(elbo, mcc) + (f" {stuck} of {seeds} seeds are stuck and not drawn." if stuck else "")
+    return bound_and_score(elbo, mcc) + (
+        f" {stuck} of {seeds} seeds are stuck at a far lower bound and not drawn." if stuck else ""
+    )
 
 
 def bound_and_score(elbo: Any, mcc: Any) -> str:
@@ -270,8 +272,8 @@ def rescue() -> str:
     close = any(len(rivals(shipped(name))) > 1 for name in ("talk-ivae", "talk-vae"))
     return (
         f"(c), (d): highest of {len(ivae.members)} bounds{', others equal it within error' if close else ''}. "
-        f"Mean MCC: iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x alone{given_another_u(ivae.mean)}; "
-        f"VAE {means[2]:.2f}. {recover_views.chosen_world()}"
+        f"Mean over seeds: MCC of the iVAE {means[0]:.2f} from x and u, {means[1]:.2f} from x alone"
+        f"{given_another_u(ivae.mean)}; of the VAE {means[2]:.2f}. {recover_views.chosen_world()}"
     )
 
 

@@ -210,9 +210,15 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
-    below = round(7.8 * screen.type_size())  # two lines of text, and the answers
-    height = screen.room() if screen.is_phone() else screen.room() - below
-    rotate_views.guess(run, best_member(run), (0, 1), 40.0, height=height, title="", stacked=screen.is_phone())
+    key = "talk.answer.guess"
+    lines = 12 if st.session_state.get(key) else 7  # of text below the picture, which fills what is left
+    height = screen.room() + (0 if screen.is_phone() else round((5 - lines) * screen.type_size()))
+
+    def without_legend(figure: Any, key: str) -> None:
+        figure.update_layout(showlegend=False)  # the colours have no meaning that is needed here
+        plot(figure, key, height=height, titled=False, below=0)
+
+    rotate_views.guess(run, best_member(run), (0, 1), 40.0, stacked=screen.is_phone(), key=key, plot=without_legend)
 
 
 def widths() -> None:

@@ -58,8 +58,8 @@ def _section(slide: Slide) -> Section:
     question, options, parts = slide.question, slide.options, []
     at = AppTest.from_function(_script, kwargs={"name": slide.name}, default_timeout=PATIENCE_S).run()
     _refuse_problems(slide, at)
-    if not question and len(at.button) > 1:  # a demonstration that asks by itself; its last answer reveals
-        question, options = slide.title, [button.label for button in at.button]
+    if slide.votes:  # the picture is the question; the last answer reveals as any does
+        question, options = slide.title, slide.votes
         at.button[-1].click().run()
         _refuse_problems(slide, at)
     parts = [*_parts(at), slide.caption()]

@@ -7,7 +7,7 @@ writes the sentences that depend on numbers, and `pages/talk.py` shows one slide
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pages.ui import arrow_views
+from pages.ui import arrow_views, rotate_views
 from pages.ui.talk import captions, demos, without_u, worked
 
 CHAPTERS = ("Just do it", "Bad news", "Rescue", "Without u")
@@ -28,6 +28,7 @@ class Slide:
         question: Asked before the picture is shown; "" for none.
         options: The answers to choose from.
         right: The option that the picture bears out.
+        votes: The answers to choose from beside a picture that is itself the question.
         more: The page to continue on, and its query parameters.
         live: Recipe that can be trained during the talk in less than 15 s of a quiet core, or "".
         watch: Draws that training; None draws the latents of every seed.
@@ -44,10 +45,16 @@ class Slide:
     question: str = ""
     options: tuple[str, ...] = ()
     right: str = ""
+    votes: tuple[str, ...] = ()
     more: tuple[str, dict[str, str]] = ("traverse", {})
     live: str = ""
     watch: Callable[..., None] | None = None
     play: str | None = None
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The answers that the room can give; () if the slide asks nothing."""
+        return self.options or self.votes
 
 
 VAE_LOSS = (
@@ -105,8 +112,9 @@ SLIDES = (
         "A VAE learns both ways: from x to z, and back.",
         demos.reconstructions,
         captions.encode,
-        notes="The digits are held out. The reconstruction loses what the latents do not carry, and the loss says how "
-        "much that costs.",
+        notes="The encoder turns each picture x into q(z|x), a Gaussian that says which z may have drawn it. The "
+        "digits are held out. The reconstruction loses what the latents do not carry; the next slide says what that "
+        "costs.",
         maths=VAE_LOSS,
         more=("traverse", {"run": "digits-beta-vae"}),
     ),
@@ -116,9 +124,10 @@ SLIDES = (
         "The loss has two parts: how well x comes back, and what z costs.",
         demos.loss,
         captions.loss,
-        notes="Drag a slider away from where it started: the reconstruction gets worse. Drag it to 0: the KL falls, "
-        "and the picture forgets. The encoder stands where the sum is small. For the bars, the mean of q follows the "
-        "sliders, and its widths stay the encoder's.",
+        notes="q(z|x) is the Gaussian over z that the encoder gives for this digit. Drag a slider away from where it "
+        "started: the reconstruction gets worse. Drag it to 0: the KL falls, and the picture forgets. The encoder "
+        "stands where the sum is small. For the bars, the mean of q follows the sliders, and its widths stay the "
+        "encoder's.",
         maths=VAE_LOSS,
         more=("traverse", {"run": "digits-beta-vae", "from": "data"}),
     ),
@@ -128,9 +137,11 @@ SLIDES = (
         "Raise β, and the latents say less.",
         demos.betas,
         captions.beta,
-        notes="A nat is the unit of information, 1.44 bits; β is its price. Drag z1 first, then change β. A latent "
-        "that is not worth its price returns to the prior and is dead. The remaining latents look cleaner, which is "
-        "where the word “disentangled” came from.",
+        notes="A nat is the unit of information, 1.44 bits; β is the weight of the KL in the loss, the price of a "
+        "nat. Say so before the room answers. Drag the first slider, then change β. A latent that is not worth its "
+        "price returns to the prior and is dead. The latents that remain are said to be cleaner, which is where the "
+        "word “disentangled” came from; the next slide looks at that. Here the reconstruction is E[log p(x|z)]: more "
+        "is better.",
         maths=VAE_LOSS,
         question="What does a larger β do to the pictures?",
         options=("Sharper", "Blurred", "Nothing"),
@@ -144,7 +155,8 @@ SLIDES = (
         demos.faces,
         captions.faces,
         notes="This is the slide of every beta-VAE talk. These faces are drawn by a program, so the true factors are "
-        "known and can be compared with the latents. Do not say yet that it works.",
+        "known and can be compared with the latents: the number at a slider is its correlation with the factor named "
+        "there. Do not say yet that it works.",
         maths=VAE_LOSS,
         more=("traverse", {"run": "faces-beta-vae"}),
     ),
@@ -154,9 +166,11 @@ SLIDES = (
         "Train it again from other seeds: does z1 mean the same?",
         demos.seeds,
         captions.seeds,
-        notes="The same colour is the same value of u, and one value is drawn in full strength. Compare where that "
-        "colour lies: most seeds have turned the cloud in their own way, and a few agree by chance. Train it live "
-        "takes ten seconds of a quiet core; Back to the shipped models ends it.",
+        notes="A colour is one of five groups of rows (u, of which the models know nothing; chapter 3 returns to it), "
+        "and one group is drawn in full strength. Compare where that colour lies: seeds have turned or mirrored the "
+        "cloud in their own way, and some agree by chance. The sentence below counts the pairs. ELBO: the bound that "
+        "was maximised, nearly the same for all. Train it live takes ten seconds of a quiet core; Back to the shipped "
+        "models ends it.",
         maths=r"$$\text{seeds } 0..7: \quad \text{nearly the same } p_\theta(x), \text{ other } q_\phi(z|x)$$",
         question="Eight seeds of one VAE on the same data. Do they find the same axes?",
         options=("The same", "Up to order and sign", "Each its own"),
@@ -171,8 +185,8 @@ SLIDES = (
         "Turn the latents: the prior does not notice, and neither does the data.",
         demos.dial,
         captions.turn,
-        notes="Turn to 45°: z̃1 is now a mixture of both latents. The largest change of any x, written under the dial, "
-        "is rounding error.",
+        notes="Turn to 45°: z̃1 is now a mixture of both latents. The curves drawn on the data are the axes of z̃: "
+        "they turn, and the points stay. The largest change of any x, written under the data, is rounding error.",
         maths=ROTATION,
         question="We rotate all latents by 45°. What happens to the data the model generates?",
         options=("It rotates too", "It changes a little", "Nothing"),
@@ -186,8 +200,8 @@ SLIDES = (
         demos.flat_curve,
         captions.flat,
         notes="MCC, the mean correlation with the true factors, is 1 if all are found. It stands on the right, and it "
-        "does change. With real data nobody can see that curve. More data pins down p(x), about which all angles "
-        "agree.",
+        "does change. “Full q”: the bound with a Gaussian q that may lean, in place of a diagonal one. With real data "
+        "nobody can see that curve. More data pins down p(x), about which all angles agree.",
         maths=ROTATION
         + "\n\n"
         + r"$$p(x) = \int p(x|f(z))\,N(z; 0, I)\,dz = \int p(x|f(M^\top\tilde z))\,N(\tilde z; 0, I)\,d\tilde z$$",
@@ -203,7 +217,7 @@ SLIDES = (
         worked.integral,
         captions.integral,
         notes="Every draw of z is decoded to one Gaussian. Their mean fills in p(x), the dashed line. At the end of "
-        "the slider the latents turn: other Gaussians from the same draws, and the same mean.",
+        "the slider the latents turn: the same draws decode to other Gaussians (not drawn), with the same mean.",
         maths=r"$$p(x) = \int p(x|z)\,p(z)\,dz \approx \frac1K \sum_k p(x|z_k), \qquad z_k \sim N(0, I)$$",
         more=("rotate", {"run": "talk-vae"}),
     ),
@@ -213,8 +227,10 @@ SLIDES = (
         "Two models of the same data: which one is true?",
         demos.guess,
         captions.none,
-        notes="Let the room vote before you press an answer. The MCC that then appears needs the true factors, which "
-        "training did not have: another seed would have come out at another angle.",
+        notes="Let the room vote before you press 1, 2 or 3; the next key shows the answer without a vote. Each colour "
+        "is a value of u, which neither model has seen. The MCC that then appears, the correlation with the true "
+        "factors, needs these factors, which training did not have: another seed would have come out at another angle.",
+        votes=rotate_views.VOTES,
         maths=r"$$\log p(x) = \log \tilde p(x) \quad \text{for every } x$$",
         more=("rotate", {"run": "talk-vae", "view": "guess"}),
     ),
@@ -224,7 +240,8 @@ SLIDES = (
         "Twenty seeds, ranked by their bound. Which would you publish?",
         worked.bounds,
         captions.bounds,
-        notes="Let the room choose a number before the picture: most choose the best bound. Locatello et al. (2019): "
+        notes="Let the room answer before the picture: most trust the best bound. Each point is one seed of a VAE; the "
+        "dashed line is the model of chapter 3, for comparison. Locatello et al. (2019): "
         "without inductive biases on models and data, unsupervised disentanglement is impossible, and "
         "well-disentangled models cannot be identified without supervision.",
         maths=ROTATION,
@@ -242,7 +259,8 @@ SLIDES = (
         notes="Point at the data: the black ellipse is the exact posterior of that x, at one and two standard "
         "deviations. It leans, and turns from place to place. A diagonal q (dashed) can only be wide along z1 and z2: "
         "it loses least where the posterior happens to lie along them. In the corner of the data: x given z, with its "
-        "own Σx, one for all z here. The next slide follows from this.",
+        "own Σx, one for all z here. The Gauss-Newton q takes its widths from the slopes of the decoder. The next "
+        "slide follows from this.",
         maths=r"$$p(x|z) = N(\mu_x(z), \Sigma_x), \qquad q_\phi(z|x) = N(\mu_z(x), \Sigma_z(x)), \qquad "
         r"\text{loss} = \mathrm{KL}(q_\phi(z|x)\,\|\,p_\theta(z|x))$$",
         more=("rotate", {"run": "talk-vae", "rotate_view": "widths"}),
@@ -255,7 +273,8 @@ SLIDES = (
         captions.diagonal,
         notes="This is the linear-Gaussian model, in closed form. A diagonal q prefers the axes of its own posterior, "
         "which are those of PCA (Rolinek et al. 2019). These are a property of the data, but nothing ties them to the "
-        "factors: on the right, the MCC is highest at 35°, where the bound is not. Agree has a slider for that angle.",
+        "factors: on the right, the MCC is highest at 35°, where the bound is not. The page Agree has a slider for "
+        "that angle.",
         maths=r"$$\text{gap} = \tfrac12\Big[\sum_i \log (S^{-1})_{ii} + \log\det S\Big] \ge 0, "
         r"\qquad S \to M S M^\top$$",
         more=("rotate", {"view": "exact"}),
@@ -269,7 +288,8 @@ SLIDES = (
         notes="This is the answer that most rooms get wrong. Latents can be useful features and carry no meaning one "
         "by one. A tree, which looks at one latent at a time, does depend on the angle, and so does a person.",
         maths=r"$$w^\top z = (M w)^\top \tilde z, \qquad \|M w\| = \|w\|$$",
-        question="We turn the latents by 45° and train a linear decoder on them. How much accuracy is lost?",
+        question="From the latents, a linear classifier tells which group a row belongs to. We turn the latents by "
+        "45°. How much accuracy is lost?",
         options=("None", "A little", "Half of it"),
         right="None",
         more=("recover", {"run": "talk-vae", "recover_view": "features"}),
@@ -295,8 +315,9 @@ SLIDES = (
         "Now observe something besides x: an auxiliary variable u.",
         demos.world,
         captions.auxiliary,
-        notes="In the lab, u is the stimulus, the position or the block of time. It is observed; the factors "
-        "themselves are not.",
+        notes="In the lab, u is the stimulus, the position or the block of time. Here it is the colour: one of five "
+        "segments. It is observed; the factors s, which drew the data, are not. (z is what a model puts in their "
+        "place.)",
         maths=CONDITIONAL_PRIOR,
         more=("data", {}),
     ),
@@ -307,7 +328,9 @@ SLIDES = (
         worked.lambdas,
         captions.lambdas,
         notes="A Gaussian p(z|u) has two statistics, z and z², each with a coefficient λ for every u. Before training "
-        "all bars of a panel are equal. Theorem 1 needs the bars to vary in enough directions: nk + 1 values of u.",
+        "all bars of a panel are equal. The learned bars may be higher or lower than the true ones; what counts is "
+        "that they follow them from one u to the next. With n latents of k statistics each, theorem 1 needs the bars "
+        "to vary in enough directions: nk + 1 values of u.",
         maths=CONDITIONAL_PRIOR + r" For a Gaussian: $T = (z, z^2)$, $\lambda = (\mu/\sigma^2, -1/2\sigma^2)$.",
         more=("conditions", {"run": "talk-ivae"}),
     ),
@@ -317,9 +340,11 @@ SLIDES = (
         "The iVAE finds the factors; the VAE, on the same data, does not.",
         demos.four_panels,
         captions.rescue,
-        notes="The two models have the same nets, the same loss and the same noise. Only the prior differs: p(z|u) in "
-        "place of p(z). The refined means in (c) use u as well; the caption says what x alone gives. This data set is "
-        "one of few on which no simple method comes close: see the strip of other worlds on Recover.",
+        notes="iVAE: identifiable VAE. The two models have the same nets, the same loss and the same noise. Only the "
+        "prior differs: p(z|u) in place of p(z). The VAE's latents are not just the factors turned: f is curved, and "
+        "any map that keeps N(0, I) is left, not rotations alone; (d) is bent as well. The panels show one seed, the "
+        "caption the mean over seeds. The refined means in (c) use u as well; the caption says what x alone gives. "
+        "This data set is one of few on which no simple method comes close: see the strip of other worlds on Recover.",
         maths=CONDITIONAL_PRIOR
         + "\n\n**Theorem 1** (Khemakhem et al. 2020): $T^*(z^*) = A\\,T(z) + c$; for $k \\ge 2$, $A$ is a block "
         "permutation (theorem 2, which also needs $f$ to have continuous second-order cross derivatives).",
@@ -336,8 +361,8 @@ SLIDES = (
         "With u, the angle matters: the likelihood bends.",
         demos.bent_curve,
         captions.bent,
-        notes="Chapter 3 in one line. Compare it with the flat curve of chapter 2. What remains free here is order, "
-        "sign, scale and offset.",
+        notes="Chapter 3 in one line. Compare it with the flat curve of chapter 2; the axis of nats is finer here. "
+        "What remains free here is order, sign, scale and offset.",
         maths=r"$$\text{gap} = \mathrm{E}_u\,\tfrac12\Big[\sum_i \log (M V_u M^\top)_{ii} - \log\det V_u\Big]$$",
         question="The same curve for the iVAE, log p(x|u): what shape now?",
         options=("Flat again", "Highest at 0° and 90°", "Highest at 45°"),
@@ -350,8 +375,9 @@ SLIDES = (
         "A score needs its reference lines.",
         demos.reference_lines,
         captions.reference_lines,
-        notes="In five dimensions, an MCC of .75 is no better than a random rotation. A score within u is computed "
-        "after each value's mean is removed, so copying u cannot achieve it.",
+        notes="Each row that is not a model is a score that needs no training: x itself, PCA, FastICA, a copy of u, "
+        "the true factors turned at random. With two factors a random rotation scores .9, with five still .75: "
+        "without that line, .9 sounds like success.",
         maths=r"$$\mathrm{MCC} = \max_\pi \frac1n \sum_i |\mathrm{corr}(z_i, \hat z_{\pi(i)})|$$",
         question="Take the two true factors and rotate them at random. What is their mean correlation with the truth?",
         options=("About 0", "About 0.5", "About 0.9"),
@@ -364,10 +390,11 @@ SLIDES = (
         "A recording: one space, axes by convention.",
         demos.place_cells,
         captions.place_cells,
-        notes="31 units of rat CA1 (data: nelpy, MIT licence); a bin is 100 ms of spikes. Drag z1: one "
-        "unit after the other fires, which is place coding, seen from spikes alone. Every seed finds this space. "
-        "Another seed turns its axes, so do not name them. With u shuffled, seeds agree as well, but position is no "
-        "longer read from them: agreement is no evidence for u.",
+        notes="31 units of rat CA1 (data: nelpy, MIT licence); a bin is 100 ms of spikes. Drag z1: one unit after the "
+        "other fires, which is place coding; the picture is decoded from z alone. The caption compares seeds, one is "
+        "drawn: every seed finds this space, and another seed turns its axes, so do not name them. u is the position. "
+        "It moves the means of the prior and hardly its variances, and means alone leave a linear map. With u "
+        "shuffled, seeds agree as well, but position is no longer read from them: agreement is no evidence for u.",
         maths=CONDITIONAL_PRIOR + r" with $x$ counts: $p_\theta(x|z) = \prod_j \mathrm{Poisson}(x_j; e^{f_j(z)})$",
         question="31 place cells, six seeds, u = position. What may be published about the latents?",
         options=("They are the brain's code", "One space; axes by convention", "Nothing"),
@@ -383,7 +410,8 @@ SLIDES = (
         notes="Nothing was recorded beside x. The factors' variances drift, so the number of the stretch that a row "
         "lies in says something about them: time-contrastive learning (Hyvarinen and Morioka 2016) in an iVAE. Each "
         "arrow is where a latent of one seed points among the true factors. Right, the control: the same rows, "
-        "shuffled before they were cut into stretches. If nothing drifts, the clock is such a shuffled u. Order, sign "
+        "shuffled before they were cut into stretches. It scores below a random rotation, since such latents are bent "
+        "as well as turned. If nothing drifts, the clock is such a shuffled u. Order, sign "
         "and a curve on each axis are left over.",
         maths=CONDITIONAL_PRIOR + r" with $u = \lceil t / 200 \rceil$",
         question="Only x was recorded, but what drives it drifts. Can u be the number of a stretch of time?",
@@ -398,8 +426,8 @@ SLIDES = (
         demos.closing_table,
         captions.close,
         notes="This is the open question. The links below the table open the playground with one condition broken: "
-        "press Play, and read the sentence under the seeds. With f folded, two values of u or equal variances it "
-        "takes the promise back. Gaussian noise breaks no condition, and still costs; noise with a gap in its "
+        "press Play, and read the sentence under the seeds. With f folded, two values of u or variances alike the "
+        "playground promises nothing. Gaussian noise breaks no condition, and still costs; noise with a gap in its "
         "characteristic function breaks the first. Send the room to Agree and Conditions with their own data.",
         maths=r"$$L = (\lambda(u^1) - \lambda(u^0), \ldots, \lambda(u^{nk}) - \lambda(u^0)) \quad "
         r"\text{invertible}$$" + "\n\nThe theorems also assume that the data come from a model of this family, that "
@@ -431,12 +459,12 @@ SLIDES = (
         "Watch it move: if every factor has a memory of its own, time fixes the axes.",
         without_u.time,
         without_u.time_numbers,
-        notes="Slide a₂ to .95: both memories are equal, and the curve is flat; that is one control, shuffled rows "
-        "(dashed) are the other. At .6 a turn costs .47 nats. Each arrow is where a latent of one seed points among "
-        "the true factors, which lie along the green lines (no u, a nonlinear f): all end on them, and the "
-        "controls fan out. Train the first panel live. The line of chapter 2 that breaks: the covariance of a pair of "
-        "rows is [[I, A], [A, I]], and M A Mᵀ is not A unless memories are equal. Left over: order and sign. At .8 "
-        "and .7 (.02 nats) no training found the axes.",
+        notes="Three panels of arrows: own memories, rows shuffled, equal memories. Slide a₂ to .95: both memories "
+        "are equal, and the curve is flat; that is one control, shuffled rows (dashed) are the other. At .6 a turn "
+        "costs .47 nats. Each arrow is where a latent of one seed points among the true factors, which lie along the "
+        "green lines (no u, a nonlinear f): all end on them, and the controls fan out. Train the first panel live. "
+        "The line of chapter 2 that breaks: the covariance of a pair of rows is [[I, A], [A, I]], and M A Mᵀ is not A "
+        "unless memories are equal. Left over: order and sign. At .8 and .7 (.02 nats) no training found the axes.",
         maths=r"$$p(z_t|z_{t-1}) = \prod_i N(a_i z_{t-1,i},\, 1 - a_i^2), \qquad \mathrm{E}[h_i(z_t)|z_{t-1}] = "
         r"b_i h_i(z_{t-1})$$ so $h_i$ is an eigenfunction, a product of Hermite polynomials; $h_i \sim N(0, 1)$ leaves "
         r"degree 1. Distinct $a$: $h_i = \pm z_j$. Equal $a$: a rotation.",
@@ -454,10 +482,10 @@ SLIDES = (
         without_u.hidden,
         without_u.hidden_numbers,
         notes="Turn the axes: the clusters are diagonal along the factors alone, so a mixture of diagonal Gaussians "
-        "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much: ten "
-        "Gaussians hide what five would show. With one cluster (the control) nothing bends. A theorem about the "
-        "limit is not a demonstration on a few thousand rows; four times the rows, or clusters twice as far apart, did "
-        "not help (What bends the curve? draws it). Left over in theory: order, sign and scale; in "
+        "has its best fit there (Kivva et al. 2022, for a piecewise affine f). The curves say by how much, for K "
+        "Gaussians: ten of them hide what five would show. With one cluster (the control) nothing bends. A theorem "
+        "about the limit is not a demonstration on a few thousand rows; four times the rows, or clusters twice as far "
+        "apart, did not help (What bends the curve? draws it). Left over in theory: order, sign and scale; in "
         "practice nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",
@@ -474,7 +502,8 @@ SLIDES = (
         without_u.closing_words,
         notes="Left: what is flat, or bends by less than .04 nats; no training found the axes there. Right: what "
         "bends. Every row has its control on the other side: shuffled or equal memories, hidden u, Gaussian factors. "
-        "Send the room to What bends the curve? with one question: what do you assume, and how many nats is it worth?",
+        "An MCC without an effect is that of random axes, .8 to .9, so compare a row with its own control. Send "
+        "the room to What bends the curve? with one question: what do you assume, and how many nats is it worth?",
         maths=r"$$\text{bend}(M) = \max_{p} \mathrm{E} \log p(z) - \max_{p} \mathrm{E} \log p(M^\top z)$$",
         more=("bend", {}),
     ),

@@ -154,7 +154,7 @@ def time_numbers() -> str:
     scores = [spread(values) for values in found]
     return (
         f"A turn costs up to {own} nats for memories {MEMORY:g} and 0.6, {equal} if equal, {shuffled} if shuffled. "
-        f"{len(found[0])} seeds: MCC {scores[0]}, {scores[2]}, {scores[1]}."
+        f"{len(found[0])} seeds: MCC {scores[0]}, shuffled {scores[1]}, equal {scores[2]}."
     )
 
 

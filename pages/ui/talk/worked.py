@@ -99,7 +99,7 @@ def integral() -> None:
     panel = Curves(
         title=titles, x=x, lines=[Line(y=exact, role="data", name="p(x), exact", dashed=True)], moving=moving,
         moving_name="mean of p(x|z) over draws of z", role="reconstruction", pile=pile / 4, counts=shown,
-        names=("x", "density"), y_range=(0.0, 0.5),
+        names=("x", "density"), y_range=(0.0, 0.6),
     )  # fmt: skip
     steps(StepsState(name="z ~ N(0, I)", labels=labels, panels=[panel]), key="talk.integral")
 
