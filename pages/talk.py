@@ -69,8 +69,8 @@ def top_bar(at: int) -> None:
             st.markdown(slide.maths)
         # The key closes it with the slide: notes left open would go on covering the picture.
         with st.popover(
-            "Notes", icon=":material/sticky_note_2:", help="Notes, and the presenter's window", width="content",
-            key=f"talk.notes.{slide.name}",
+            "" if screen.is_phone() else "Notes", icon=":material/sticky_note_2:", width="content",
+            help="Notes, and the presenter's window", key=f"talk.notes.{slide.name}",
         ):  # fmt: skip
             notes_of(at)
             st.link_button(

@@ -211,8 +211,8 @@ def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
     key = "talk.answer.guess"
-    lines = 12 if st.session_state.get(key) else 7  # of text below the picture, which fills what is left
-    height = screen.room() + (0 if screen.is_phone() else round((5 - lines) * screen.type_size()))
+    below = 13.5 if st.session_state.get(key) else 7.8  # rem of text and answers under the picture
+    height = screen.room() - (0 if screen.is_phone() else round(below * screen.type_size()))
 
     def without_legend(figure: Any, key: str) -> None:
         figure.update_layout(showlegend=False)  # the colours have no meaning that is needed here
