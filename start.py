@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ PROJECTOR = "22"  # pixels of type for the back row
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the app until Ctrl-C; return the exit code."""
+    """Run the app until Ctrl-C or SIGTERM, which end the server too; return the exit code."""
     parser = argparse.ArgumentParser(prog="disentanglement-lab", description="Start the Disentanglement Lab.")
     parser.add_argument("what", nargs="?", choices=["app", "talk"], default="app", help="talk: in a projector's type")
     parser.add_argument("--port", type=int, default=8501, help="default 8501")
@@ -28,9 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
         command.append(f"--theme.baseFontSize={PROJECTOR}")
     runs = {} if options.runs is None else {"DVAE_RUNS": str(options.runs.resolve())}
     print(f"Disentanglement Lab: http://127.0.0.1:{options.port}   (Ctrl-C stops it)", flush=True)
+    server = subprocess.Popen(command, env={**os.environ, **runs})
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # as a container or a service manager stops it
     try:
-        return subprocess.call(command, env={**os.environ, **runs})
+        return server.wait()
     except KeyboardInterrupt:  # Streamlit has received it as well
+        server.wait()
         return 0
 
 

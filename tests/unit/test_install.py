@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -17,6 +18,32 @@ sys.path.insert(0, str(ROOT))
 import start
 
 
+class Server:
+    """Stands for the server's process, which sends this process a signal while it is waited for."""
+
+    def __init__(self, sent: signal.Signals | None = None) -> None:
+        self.sent, self.terminated = sent, False
+
+    def __call__(self, command: list[str], env: dict[str, str]) -> "Server":
+        self.command, self.environment = command, env
+        return self
+
+    def terminate(self) -> None:
+        self.terminated = True
+
+    def wait(self) -> int:
+        if self.sent is not None:
+            signal.raise_signal(self.sent)
+        return -15 if self.terminated else 0
+
+
+@pytest.fixture(autouse=True)
+def _signals_stay_as_they_are():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -26,14 +53,19 @@ import start
     ],
 )
 def test_start_runs_the_app_with_the_options(monkeypatch, tmp_path, arguments, expected):
-    calls = []
-    monkeypatch.setattr(subprocess, "call", lambda command, env: calls.append((command, env)) or 0)
+    monkeypatch.setattr(subprocess, "Popen", server := Server())
     assert start.main([*arguments, "--runs", str(tmp_path)]) == 0
-    [(command, environment)] = calls
+    command, environment = server.command, server.environment
     assert command[1:4] == ["-m", "streamlit", "run"]
     assert Path(command[4]) == ROOT / "app.py"
     assert command[5:] == expected
     assert environment["DVAE_RUNS"] == str(tmp_path.resolve())
+
+
+def test_a_service_manager_that_ends_the_command_ends_the_server(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", server := Server(signal.SIGTERM))
+    assert start.main([]) == -15
+    assert server.terminated
 
 
 def test_without_streamlit_start_says_what_to_install(monkeypatch, capsys):
