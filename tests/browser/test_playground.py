@@ -144,8 +144,8 @@ def test_the_truth_is_hidden_until_a_guess_is_made(opened):
     assert page.get_by_text("you said").count() == 0
     page.get_by_role("slider", name="Your guess").press("Home")
     page.get_by_role("button", name="Reveal the truth").click()
-    told = page.locator(".told")
-    expect(told).to_have_text(re.compile(r"MCC 0\.\d\d \(0\.\d\d to 0\.\d\d\); you said 0\.00\."))
+    truth = page.locator(".truth")
+    expect(truth).to_have_text(re.compile(r"MCC 0\.\d\d \(0\.\d\d to 0\.\d\d\); you said 0\.00\."))
     page.get_by_role("button", name="Reset", exact=True).click()
     page.get_by_role("button", name="Reveal the truth").wait_for()
 

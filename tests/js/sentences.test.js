@@ -95,6 +95,7 @@ test("the truth is told with the guess, the spread, the line, and without the se
   const text = revealed(0.9, frame(null, { mcc }), 0.9);
   assert.match(text, /MCC 0\.63 \(0\.50 to 0\.75\); you said 0\.90\. That is below .* \(0\.90\)\. 1 failed/);
   assert.match(revealed(0.9, frame(null, { mcc: mcc.map(() => 0.99) }), 0.9), /above/);
+  assert.match(revealed(null, frame(null, { mcc }), 0.9), /^MCC 0\.63 \(0\.50 to 0\.75\)\. That/);
 });
 
 test("three of the five presets have something that tells the axes or the bound, two are controls of u", () => {

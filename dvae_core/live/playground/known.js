@@ -21,11 +21,12 @@ export class Known {
     this.bounds = element("p", { class: "caption" });
     this.bars = { permutation: rung("order, sign, scale"), orthogonal: rung("a rotation"), affine: rung("any linear map") };
     this.words = element("p", { class: "words" });
-    this.guess = 0.8;
+    /** @type {number | null} */
+    this.guess = null; // until the slider has been moved
     const guessed = dialOf({ label: "Your guess", min: 0, max: 1, step: 0.05 }, (value) => {
       this.guess = value;
     });
-    guessed.show(this.guess);
+    guessed.show(0.8);
     this.ask = element(
       "div",
       { class: "ask" },
@@ -33,12 +34,12 @@ export class Known {
       buttonOf("Reveal the truth", () => this.reveal(true)),
     );
     this.lines = pictureCanvas("The MCC of every seed with the true factors", "lines");
-    this.told = element("p", { class: "told" });
+    this.truth = element("p", { class: "truth" });
     this.answer = element(
       "div",
       { class: "answer", hidden: true },
       this.lines,
-      this.told,
+      this.truth,
       buttonOf("Hide it again", () => this.reveal(false)),
     );
     this.node = element(
@@ -105,7 +106,7 @@ export class Known {
     this.words.textContent = agreement ? `The seeds agree ${agreementWords(agreement.rung)}.` : "Too early to say.";
     for (const [name, { show }] of Object.entries(this.bars)) show(agreement ? agreement.ladder[/** @type {Rung} */ (name)] : Number.NaN);
     if (!this.answer.hidden && frame) {
-      this.told.textContent = revealed(this.guess, frame, FLOOR);
+      this.truth.textContent = revealed(this.guess, frame, FLOOR);
       this.drawLines(theme, frame);
     }
   }
@@ -189,12 +190,14 @@ export class Known {
     ctx.lineTo(toX(FLOOR), y + 0.5 * rem);
     ctx.stroke();
     ctx.setLineDash([]);
-    ctx.fillStyle = theme.text;
-    ctx.beginPath();
-    ctx.moveTo(toX(guess), y + 0.15 * rem);
-    ctx.lineTo(toX(guess) - 4, y + 0.55 * rem);
-    ctx.lineTo(toX(guess) + 4, y + 0.55 * rem);
-    ctx.fill();
+    if (guess !== null) {
+      ctx.fillStyle = theme.text;
+      ctx.beginPath();
+      ctx.moveTo(toX(guess), y + 0.15 * rem);
+      ctx.lineTo(toX(guess) - 4, y + 0.55 * rem);
+      ctx.lineTo(toX(guess) + 4, y + 0.55 * rem);
+      ctx.fill();
+    }
     ctx.fillStyle = COLOURS.factor;
     for (const [m, v] of frame.mcc.entries()) {
       if (!Number.isFinite(v)) continue;

@@ -115,8 +115,8 @@ export function brokenCondition({ prior, kind, segments, moves, strength, folds 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /**
- * What the true factors say, once the guess has been made.
- * @param {number} guess
+ * What the true factors say.
+ * @param {number | null} guess null if there was none
  * @param {PlaygroundFrame} frame
  * @param {number} floor
  */
@@ -128,5 +128,5 @@ export function revealed(guess, frame, floor) {
   const failed = frame.mcc.length - values.length;
   const without = failed ? ` ${failed} failed and ${failed === 1 ? "is" : "are"} in no mean.` : "";
   const line = mean > floor + 0.03 ? "above" : mean < floor - 0.03 ? "below" : "like";
-  return `MCC ${number(mean)} (${low} to ${high}); you said ${number(guess)}. That is ${line} the true factors turned at random (${number(floor)}).${without}`;
+  return `MCC ${number(mean)} (${low} to ${high})${guess === null ? "" : `; you said ${number(guess)}`}. That is ${line} the true factors turned at random (${number(floor)}).${without}`;
 }
