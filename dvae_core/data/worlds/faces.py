@@ -225,10 +225,10 @@ class _Canvas:
     def smile(self, out: np.ndarray, x: np.ndarray, y: np.ndarray, smile: np.ndarray, tone: np.ndarray) -> None:
         """Paint the mouth: its corners rise, and from a fifth of the range on it opens on a row of teeth."""
         smile = smile[:, None, None]
-        width = 0.2 + 0.13 * smile
+        width = 0.2 + 0.15 * smile
         along = np.square(x / width)
-        upper = 0.3 + 0.26 * (smile - 0.35) * (0.6 - along)
-        opening = 0.2 * np.clip((smile - 0.2) / 0.8, 0, 1) * np.clip(1 - along, 0, 1)
+        upper = 0.3 + 0.34 * (smile - 0.35) * (0.6 - along)
+        opening = 0.25 * np.clip((smile - 0.15) / 0.85, 0, 1) * np.clip(1 - along, 0, 1)
         inside = np.maximum(np.maximum(upper - y, y - upper - opening), np.abs(x) - width)
         lips = (0.85 * _LIP + 0.15 * tone).astype(np.float32)
         _over(out, self.cover(inside - 0.042), lips)
