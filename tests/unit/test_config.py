@@ -114,7 +114,7 @@ def test_the_shipped_runs_keep_their_keys():
         "talk-ivae": "981fa9b417f4",
         "talk-vae": "52e131f8d599",
         "digits-beta-vae": "f915836ffd9c",
-        "faces-beta-vae": "f9d80a2ac6c5",
+        "faces-beta-vae": "89066d8cbfd2",
         "track-ivae": "8ba6ed4dcfbb",
     }
 

@@ -239,7 +239,8 @@ def test_the_shipped_figure_says_what_the_talk_says():
                 reason="shipped before starts were machine-independent, a favourable draw: docs/recovery.md",
             ),
         ),
-        *(name for name in SHIPPED if name != "talk-ivae"),
+        # faces-beta-vae is one seed: there is no spread over seeds to compare with
+        *(name for name in SHIPPED if name not in ("talk-ivae", "faces-beta-vae")),
     ],
 )
 def test_retraining_reproduces_the_shipped_scores(name, tmp_path):
