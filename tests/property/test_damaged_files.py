@@ -41,7 +41,10 @@ def run_harness(name, *arguments):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts crashes by forking")
-@pytest.mark.parametrize("inputs", [10, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "inputs",
+    [10, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],  # two minutes of a quiet machine
+)
 def test_damaged_files_are_read_or_refused(inputs):
     run_harness("fuzz", inputs)
 
