@@ -39,7 +39,7 @@ test("a control says that nothing can be concluded, whatever the seeds do", () =
 });
 
 test("with something that tells the axes, seeds that agree are said to agree, and up to what", () => {
-  const told = [
+  const cases = [
     of({ prior: "u" }),
     of({
       prior: "u",
@@ -51,7 +51,7 @@ test("with something that tells the axes, seeds that agree are said to agree, an
     }),
     of({ prior: "time", kind: "time" }),
   ];
-  for (const state of told) {
+  for (const state of cases) {
     assert.equal(nothingTells(state), "");
     const { kind, text } = verdict(state, frame("permutation"));
     assert.equal(kind, "agree");
@@ -90,7 +90,7 @@ test("it is too early at first, and nothing is compared when fewer than two seed
   assert.match(verdict(of({}), frame(null, { failed })).text, /failed/);
 });
 
-test("the truth is told with the guess, the spread, the line, and without the seeds that failed", () => {
+test("the truth is shown with the guess, the spread, the line, and without the seeds that failed", () => {
   const mcc = Float32Array.from([0.5, 0.75, 0.625, 0.625, Number.NaN, 0.625, 0.625, 0.625]);
   const text = revealed(0.9, frame(null, { mcc }), 0.9);
   assert.match(text, /MCC 0\.63 \(0\.50 to 0\.75\); you said 0\.90\. That is below .* \(0\.90\)\. 1 failed/);

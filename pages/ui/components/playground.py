@@ -27,11 +27,11 @@ def playground(link: str, on_link: Callable[[str], None], *, key: str) -> None:
         state = {"link": link, "reported": link, "rev": (state["rev"] if state else 0) + 1}
         st.session_state[f"{key}.pushed"] = state
 
-    def told() -> None:
+    def changed() -> None:
         report = st.session_state[key]["link"]
         if report is None or report["rev"] != state["rev"]:
             return
         st.session_state[f"{key}.pushed"] = {**state, "reported": report["value"]}
         on_link(report["value"])
 
-    _view(key=key, data=[{"link": state["link"], "rev": state["rev"]}], on_link_change=told)
+    _view(key=key, data=[{"link": state["link"], "rev": state["rev"]}], on_link_change=changed)
