@@ -6,7 +6,7 @@ from dvae_core.config import ConfigError, Data, FileData, Split
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.worlds import WORLDS
 from dvae_core.data.worlds.world import World
-from pages.ui import code, controls, data_files, data_large, data_latents, data_preview
+from pages.ui import code, controls, data_files, data_large, data_latents, data_preview, train_form
 from pages.ui import page as ui
 
 SOURCES = {name: name.capitalize() for name in WORLDS} | {"file": "My file", "latents": "Latents"}
@@ -30,7 +30,7 @@ def train_button(data: Data, dataset: Dataset) -> None:
     model, reason = data_preview.advice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            f"Train {'an' if model == 'ivae' else 'a'} {controls.MODELS[model]} on this",
+            f"Train {'an' if model == 'ivae' else 'a'} {train_form.MODELS[model]} on this",
             type="primary",
             icon=":material/model_training:",
         ):

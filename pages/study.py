@@ -12,7 +12,7 @@ from dvae_core.runs import RunError
 from dvae_core.work import study as studies
 from dvae_core.work.populations import Population, by_latents, populations
 from dvae_core.work.study import Progress, Study
-from pages.ui import code, controls, links, run_panel, study_views
+from pages.ui import code, controls, links, run_panel, study_views, train_form
 from pages.ui import page as ui
 
 DATA = ["sources,per_segment=400", "neurons,n_neurons=30,per_segment=400", "sprites,side=16,n=2000", "digits"]
@@ -32,7 +32,7 @@ def ask_dimensions() -> None:
     now = links.value("data", "track")
     options = list(dict.fromkeys([now, "track", *files]))
     text = st.selectbox("Recording", options, format_func=study_views.label, key="study.recording", **keep)
-    goals = {goal: words for goal, words in controls.GOALS.items() if goal}
+    goals = {goal: words for goal, words in train_form.GOALS.items() if goal}
     goal = st.selectbox("Trained for", list(goals), format_func=goals.__getitem__, key="study.goal", **keep)
     left, right = st.columns(2)
     most = int(left.number_input("Up to so many latents", 2, 8, 4, key="study.most", **keep))

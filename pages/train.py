@@ -13,7 +13,7 @@ from dvae_core.data.worlds import WORLDS
 from dvae_core.identify import conditions as theorem
 from dvae_core.recipes.rules import is_binary
 from dvae_core.runs import Run, RunError
-from pages.ui import code, controls, data_large, run_panel
+from pages.ui import code, controls, data_large, run_panel, train_form
 from pages.ui import page as ui
 
 
@@ -33,7 +33,7 @@ def choose_data() -> str:
 def form() -> None:
     """Show the settings and the Start button."""
     data, split = controls.data_from_text(choose_data())
-    names = controls.MODELS
+    names = train_form.MODELS
     try:
         large = data if isinstance(data, FileData) and data_large.is_large(data) else None
         dataset = controls.dataset_of(data if large is None else data_large.first_rows(large))
@@ -53,7 +53,7 @@ def form() -> None:
         )
         is_recording = dataset.rate_hz is not None and large is None
         elsewhere = [run for run in ui.decodable_runs() if can_share(run, dataset)] if is_recording else []
-        config = controls.train_form(data, split, dataset, model, sessions=elsewhere, **more)
+        config = train_form.show(data, split, dataset, model, sessions=elsewhere, **more)
     except (ConfigError, DataError) as error:
         st.warning(str(error), icon=":material/warning:")
         return

@@ -3,31 +3,16 @@
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from dvae_core import config, recipes, runs
-from dvae_core.analysis.session.record import prior_to_share
-from dvae_core.config import (
-    Config,
-    ConfigError,
-    ConvNet,
-    Data,
-    FileData,
-    GaussianLikelihood,
-    GaussianPrior,
-    LearnedPrior,
-    NegativeBinomialLikelihood,
-    Prior,
-    Split,
-)
-from dvae_core.data import catalogue, held_out, load, readers
+from dvae_core.config import ConfigError, Data, FileData, Split
+from dvae_core.data import catalogue, load, readers
 from dvae_core.data.dataset import DataError, Dataset
-from dvae_core.data.split import split as split_rows
 from dvae_core.data.worlds import WORLDS
 
 T = TypeVar("T")
@@ -200,170 +185,3 @@ def data_label(data: Data) -> str:
         return WORLDS[data.kind].label(data)
     path = Path(data.path)
     return re.sub(r"-[0-9a-f]{6}$", "", path.stem) if path.parent.name == "uploads" else path.stem
-
-
-# --- the form of the Train page ---------------------------------------------------------------------------------------
-
-MODELS = {"vae": "VAE", "beta-vae": "beta-VAE", "ivae": "iVAE"}
-PRIOR_NAMES = {"gaussian": "Gaussian", "laplace": "Laplace, T = |z|", "learned": "Learned T and λ"}
-
-
-def prior_form(cell: DeltaGenerator, below: DeltaGenerator, key: str) -> Prior:
-    """Show the family of an iVAE's p(z|u) and the choice that belongs to it."""
-    family = cell.selectbox(
-        "Prior p(z|u)", list(recipes.PRIORS), format_func=PRIOR_NAMES.__getitem__,
-        key=f"{key}.prior", persist_state="session",
-        help="Exponential families, k statistics a latent. Learned: T and lambda are networks, Z is summed on a grid",
-    )  # fmt: skip
-    prior = recipes.PRIORS[family]()
-    with below:
-        if isinstance(prior, GaussianPrior):
-            return edit(prior, ["modulate"], prefix=key, columns=1)
-        return edit(prior, ["k"], prefix=key, columns=1) if isinstance(prior, LearnedPrior) else prior
-
-
-FREE_PRIORS = {
-    "standard": "N(0, I)",
-    "time": "Over time: a memory for each latent",
-    "mixture": "A mixture of Gaussians",
-}
-
-
-def free_prior_form(dataset: Dataset, key: str) -> Prior:
-    """Show the priors that need no u, with the choices that belong to each; time needs rows in time order."""
-    in_order = dataset.rate_hz is not None or dataset.trial is not None
-    name = st.selectbox(
-        "Prior p(z)", [name for name in FREE_PRIORS if in_order or name != "time"],
-        format_func=FREE_PRIORS.__getitem__, key=f"{key}.prior", persist_state="session",
-        help="N(0, I) leaves the axes free. Over time: pairs of neighbouring rows, in which latents whose memories "
-        "differ can be distinguished. A mixture: in theory as good as a hidden u, in practice hard to find",
-    )  # fmt: skip
-    of_it = {"time": ["innovations", "shuffle"], "mixture": ["components"]}.get(name, [])
-    return edit(recipes.WITHOUT_U[name](), of_it, prefix=f"{key}.{name}", columns=max(len(of_it), 1))
-
-
-GOALS = {
-    "": "Other: every setting by hand",
-    "axes": "Axes: the same latents in every seed",
-    "reading": "Reading: decode u as well as possible",
-}
-
-
-def goal_form(key: str) -> str | None:
-    """Show what a recording may be trained for, and return the goal or None."""
-    goal = st.selectbox(
-        "Trained for", list(GOALS), format_func=GOALS.__getitem__, key=f"{key}.goal", persist_state="session",
-        help="Axes: u changes only the variances of the latents, which leaves order, sign and scale open and nothing "
-        "else. Reading: u changes means and variances; the space comes back in every seed, and its axes follow a rule. "
-        "In both, the encoder sees ten rows and the latents shown are those of e(x), which never sees u.",
-    )  # fmt: skip
-    return goal or None
-
-
-def session_form(key: str, sessions: Sequence[runs.Run]) -> runs.Run | None:
-    """Show the runs whose p(z|u) can be kept, and return the chosen one, or None for a prior of its own."""
-    known = {"": "Its own: trained with the rest", **{run.id: f"That of {run.title}" for run in sessions}}
-    chosen = st.selectbox(
-        "Prior p(z|u) of", list(known), format_func=known.__getitem__, key=f"{key}.session", persist_state="session",
-        help="A second session of the same u: keep the prior of a run, and train only encoder and decoder. The latents "
-        "then come out in that run's order. Agree says whether they do, and what sharing costs",
-    )  # fmt: skip
-    return next((run for run in sessions if run.id == chosen), None)
-
-
-def split_words(data: Data, dataset: Dataset, config: Config) -> str:
-    """Return what the split of a config holds out, and why."""
-    parts = split_rows(dataset, config.split, gap=config.gap)
-    return held_out.record(dataset, parts, drawn=not isinstance(data, FileData))["words"]
-
-
-def train_form(
-    data: Data,
-    split: Split,
-    dataset: Dataset,
-    model: str,
-    *,
-    suggested: Callable[..., Config] | None = None,
-    sessions: Sequence[runs.Run] = (),
-) -> Config:
-    """Show a model's settings for some data, starting from values that suit both, and return the Config.
-
-    Args:
-        data: The settings of the data.
-        split: How to split it.
-        dataset: The data, or the first rows of a large file.
-        model: "vae", "beta-vae" or "ivae".
-        suggested: Returns the settings that suit a large file, given a model and a goal; its split cannot be changed.
-        sessions: Runs of the same u, whose prior an iVAE may keep.
-
-    Raises:
-        ConfigError: If the model does not fit the data (an iVAE needs u).
-    """
-    key = f"train.{data_to_text(data)}.{model}"  # other data or another model starts from its own defaults
-    shared = session_form(key, sessions) if model == "ivae" and sessions else None
-    goal = goal_form(key) if model == "ivae" and dataset.rate_hz is not None and shared is None else None
-    key = f"{key}.{shared.id if shared else goal}" if shared or goal else key
-    free = free_prior_form(dataset, key) if model != "ivae" and suggested is None else None
-    key = f"{key}.{free.kind}" if free is not None and free.kind != "standard" else key
-    left, right = st.columns(2, vertical_alignment="bottom")
-    members = left.number_input(
-        "Seeds",
-        2 if shared else 1,
-        64,
-        recipes.MEMBERS_OF_GOAL if goal or shared else recipes.MEMBERS,
-        2 if shared else 1,
-        key=f"{key}.members",
-        persist_state="session",
-        help="Members trained at once, in pairs of mirror images"
-        if shared
-        else "Members trained at once, each from its own seed",
-    )
-    beta = 1.0
-    if model == "beta-vae":
-        beta = right.number_input(
-            "β", 0.0, 1000.0, recipes.BETA, 1.0, key=f"{key}.beta", persist_state="session", help="Weight of the KL"
-        )
-    if shared is not None:
-        latents = shared.config.model.latents
-        config = recipes.for_session(
-            data, dataset, prior_to_share(shared), latents=latents, members=int(members), split=split
-        )
-    elif suggested is None:
-        config = recipes.for_dataset(
-            data, dataset, model, beta=beta, members=int(members), goal=goal, split=split, prior=free
-        )
-    else:
-        config = suggested(model, goal)
-        seeds = tuple(range(int(members)))
-        train = dataclasses.replace(config.train, seeds=seeds, betas=(beta,) * len(seeds))
-        config = dataclasses.replace(config, train=train)
-    m, t, prior = config.model, config.train, config.prior
-    if shared is None:
-        with left if model == "beta-vae" else right:
-            m = edit(m, ["latents"], prefix=key, columns=1)
-    # Fields are laid out in two columns; the last of an odd number spans both, so no gap is left.
-    cell = right if model == "beta-vae" or shared else left if model == "ivae" else st.container()
-    kind = cell.selectbox(
-        "Likelihood p(x|z)", list(recipes.LIKELIHOODS), list(recipes.LIKELIHOODS).index(m.likelihood.kind),
-        format_func=lambda name: name.replace("-", " ").capitalize(),
-        key=f"{key}.likelihood", persist_state="session",
-    )  # fmt: skip
-    if model == "ivae" and goal is None and shared is None:
-        prior = prior_form(right, st.container(), key)
-    m = dataclasses.replace(m, likelihood=m.likelihood if kind == m.likelihood.kind else recipes.LIKELIHOODS[kind]())
-    with st.expander("Advanced", icon=":material/settings:"):
-        m = edit(m, ["posterior", "dropout" if m.student else "encoder", "preprocess"], prefix=key, columns=1)
-        if isinstance(m.likelihood, GaussianLikelihood):
-            m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["noise", "std"], prefix=f"{key}.gaussian"))
-        if isinstance(m.likelihood, NegativeBinomialLikelihood):
-            m = dataclasses.replace(m, likelihood=edit(m.likelihood, ["dispersion"], prefix=f"{key}.counts", columns=1))
-        names = ["channels", "hidden"] if isinstance(m.net, ConvNet) else ["hidden", "depth"]
-        m = dataclasses.replace(m, net=edit(m.net, [*names, "activation"], prefix=f"{key}.net"))
-        t = edit(t, ["epochs", "batch", "lr", "device"], prefix=f"{key}.train")
-        if suggested is None:
-            config = edit(config, ["split"], prefix=f"{key}.{split}", columns=1)
-            plan = held_out.planned(dataset, config.split, drawn=not isinstance(data, FileData))
-            config = dataclasses.replace(config, split=plan.how, gap=plan.gap)
-    if config.split != "auto" and suggested is None:  # rows without an order need no words
-        st.caption(split_words(data, dataset, config))
-    return dataclasses.replace(config, model=m, prior=prior, train=t)
