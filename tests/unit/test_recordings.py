@@ -1,7 +1,5 @@
 """Recordings: structs and cells by name, event times in bins with behaviour beside them; the real shared files."""
 
-import time
-
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
@@ -286,10 +284,8 @@ REFUSED = {
 def test_refused(tmp_path, case):
     content, arguments, message = REFUSED[case]
     savemat(tmp_path / "a.mat", content)
-    began = time.process_time()
     with pytest.raises(DataError, match=message):
         readers.read(tmp_path / "a.mat", **arguments)
-    assert time.process_time() - began < 1
 
 
 def test_a_path_outside_the_root(tmp_path):
