@@ -255,7 +255,8 @@ def test_no_traceback_for_a_missing_file_in_a_real_process(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow  # tests/unit/test_jobs.py kills and resumes by default
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     out = tmp_path / "run"
     start = [

@@ -42,7 +42,13 @@ def copied(tmp_path):
     return runs.Run(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("run", runs.examples(), ids=lambda run: run.id)
+QUICK = ("faces-beta-vae", "talk-ivae", "track-ivae")  # pictures, a plane, counts
+
+
+@pytest.mark.parametrize(
+    "run",
+    [pytest.param(run, id=run.id, marks=[] if run.id in QUICK else pytest.mark.slow) for run in runs.examples()],
+)
 def test_the_file_of_a_shipped_run_is_small_and_decodes_as_torch_does(run, node_path, tmp_path):
     html = run_handout(run).html()
     assert len(html.encode()) < 1.5e6

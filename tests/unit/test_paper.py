@@ -49,7 +49,7 @@ def test_the_same_figure_gives_the_same_file():
     assert paper.vector(SOME, 89, "pdf") == paper.vector(SOME, 89, "pdf")
 
 
-QUICK = ("recovery_scatter", "correlation_matrices", "kl_bars", "column_histograms", "raster", "prior_curves")
+QUICK = ("correlation_matrices", "kl_bars", "raster")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in BUILDERS])
