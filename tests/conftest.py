@@ -69,9 +69,14 @@ def group(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its group, and put the groups that take longest first (`make test` keeps this order)."""
+    """Give every test its group, and put the groups that take longest first (`make test` keeps this order).
+
+    A browser test may take ten minutes: on a busy machine a page that opens in two seconds may take a hundred.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.timeout(600))
     items.sort(key=lambda item: FIRST.index(name) if (name := group(item)) in FIRST else len(FIRST))
 
 

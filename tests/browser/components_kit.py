@@ -63,9 +63,9 @@ def drag(page, places_of: Callable[[], list]) -> tuple[int, int, int]:
 
 
 def release(page) -> None:
-    """Let go, and wait up to 10 s for the message of the release: a text may still stand there from an earlier drag."""
+    """Let go, and wait up to a minute for the message of the release: an earlier text may still stand there."""
     page.mouse.up()
-    for _ in range(200):
+    for _ in range(1200):
         if page.sent:
             return
         page.wait_for_timeout(50)

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from pages.ui.page import ORDER
 from pages.ui.talk.slides import SLIDES
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 
 def findings(page):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from components_kit import drag, pixels, release, runs_of, settled, swipe
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+from tests.helpers import until
+
+pytestmark = pytest.mark.browser
 
 
 def test_dragging_a_slider_decodes_without_telling_python_until_release(visit):
@@ -101,10 +103,7 @@ def test_autoplay_moves_without_messages_and_ends_for_good_at_the_first_key(visi
     picture = page.get_by_role("img", name="Picture decoded from")
     page.sent.clear()
     seen = set()
-    for _ in range(8):
-        page.wait_for_timeout(150)
-        seen.add(pixels(picture))
-    assert len(seen) >= 6
+    until(lambda: seen.add(pixels(picture)) or len(seen) >= 6)
     assert page.sent == []
     z2 = page.get_by_role("slider", name="z2")
     z2.focus()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from components_kit import pixels, saved, settled
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.slow

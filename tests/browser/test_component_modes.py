@@ -9,7 +9,7 @@ from components_kit import is_blank, pixels, settled
 
 from tests.helpers import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.slow

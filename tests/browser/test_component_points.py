@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from components_kit import blue_spot, settled
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 def numbers(page, name: str) -> list[float]:

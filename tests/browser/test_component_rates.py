@@ -5,7 +5,7 @@ import re
 import pytest
 from components_kit import drag, is_blank, pixels, settled
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 def chips(page) -> list[str]:

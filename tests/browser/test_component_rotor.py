@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from components_kit import drag, is_blank, pixels, release, settled
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_release(visit):

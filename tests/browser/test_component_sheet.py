@@ -3,7 +3,7 @@
 import pytest
 from components_kit import is_blank, pixels, settled
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from tests.shared_data import SHARED, TABLE
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.timeout(240),
     pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not beside this checkout"),
 ]
 

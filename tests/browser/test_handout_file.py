@@ -9,7 +9,7 @@ from dvae_core import runs
 from dvae_core.live.handout import run_handout
 from tests.helpers import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>bold</b>'
 
 

@@ -11,7 +11,7 @@ from dvae_core.live import explore, rotate
 from dvae_core.live.handout import run_handout
 from scripts.widget_page import widgets_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 def address_in(host, request, folder):

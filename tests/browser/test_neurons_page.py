@@ -9,9 +9,9 @@ from components_kit import blue_spot, pixels
 from dvae_core.config import NeuronsData
 from dvae_core.data.load import dataset_of
 from dvae_core.recipes import for_dataset
-from tests.helpers import trained_run
+from tests.helpers import trained_run, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 
 def fill(store: Path) -> None:
@@ -33,8 +33,7 @@ def test_neurons_show_rates_and_any_point_of_the_page_moves_the_sliders(new_serv
     raster.wait_for()
     before = pixels(raster), pixels(curves)
     sliders[0].fill("1.5")
-    page.wait_for_timeout(400)
-    assert (pixels(raster), pixels(curves)) != before
+    until(lambda: (pixels(raster), pixels(curves)) != before)
     visitor.settle()
 
     def values() -> list[str]:

@@ -16,7 +16,7 @@ from host_kit import MEMBER, RUN, behave
 
 from tests.helpers import ROOT, free_port, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PYTHON = os.environ.get("NOTEBOOK_PYTHON", sys.executable)  # where the notebooks are installed, if not here
 CELL = f"""
 import ipywidgets

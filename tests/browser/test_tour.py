@@ -5,7 +5,7 @@ import pytest
 from dvae_core import runs
 from tests.headlines import HEADLINES
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 SHIPPED = [run.id for run in runs.examples()]
 

@@ -277,7 +277,7 @@ def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     run = runs.Run(out)
     until(lambda: out.exists() and run.status().step > 0)
     os.kill(worker.pid, how)
-    _, said = worker.communicate(timeout=20)
+    _, said = worker.communicate(timeout=100)
     assert worker.returncode == 0
     assert f"--resume {out}" in said
     stopped = run.status()
