@@ -247,7 +247,7 @@ def resampled_correlations(
         if method == "spearman":
             times = np.bincount(flat.ravel(), np.tile(weight, len(codes)), flat.size).reshape(codes.shape)
             middle = np.cumsum(times, 1) - 0.5 * times - 0.5  # mean rank of each value, over n, less its mean
-            values = np.take_along_axis(middle, codes, 1)
+            values = middle.ravel()[flat]
             squared = values**2
         mean = values @ weight
         std = np.sqrt(np.maximum(squared @ weight - mean**2, 0.0))
@@ -315,11 +315,11 @@ def monotone_fit(z_hat: Float[np.ndarray, " n"], z_true: Float[np.ndarray, " n"]
     y = true[:, 0]
     x, row, count = np.unique(hat[:, 0], return_inverse=True, return_counts=True)
     mean_y = np.bincount(row, y) / count  # rows with the same latent share a value
-    curves = []
-    for is_increasing in (True, False):
-        fit = isotonic_regression(mean_y, weights=count, increasing=is_increasing).x
-        r2 = 1 - np.square(y - fit[row]).mean() / y.var()
-        moves = np.diff(fit) != 0
-        corner = np.r_[True, moves] | np.r_[moves, True]  # both ends of every flat stretch
-        curves.append(Curve(x[corner], fit[corner], is_increasing, float(r2)))
-    return max(curves, key=lambda curve: curve.r2)
+    rising, falling = (isotonic_regression(mean_y, weights=count, increasing=rises).x for rises in (True, False))
+    missed = [np.square(y - fit[row]).mean() for fit in (rising, falling)]
+    is_increasing = bool(missed[0] <= missed[1])
+    fit = rising if is_increasing else falling
+    moves = np.diff(fit) != 0
+    corner = np.ones(len(fit), bool)
+    corner[1:-1] = moves[:-1] | moves[1:]  # both ends of every flat stretch
+    return Curve(x[corner], fit[corner], is_increasing, float(1 - min(missed) / y.var()))
