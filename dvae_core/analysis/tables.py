@@ -9,6 +9,7 @@ from jaxtyping import Float
 from dvae_core import runs
 from dvae_core.analysis.common import stuck_members
 from dvae_core.analysis.score.record import Scores
+from dvae_core.analysis.study_table import NAMES
 from dvae_core.axes import Table
 from dvae_core.runs import Run, RunError
 
@@ -87,24 +88,20 @@ def many_seeds() -> Table:
     """Return bound and score of the many seeds of the talk's VAE that came with the software: one row each.
 
     Raises:
-        RunError: If the file is missing.
+        RunError: If the file is missing or damaged.
     """
-    return _shipped("many_seeds.json", "talk-vae")
+    import pandas as pd
+
+    return pd.DataFrame(runs.shipped("many_seeds.json", "python -m dvae_core examples talk-vae"))
 
 
 def shipped_study() -> Table:
     """Return the table of the study that came with the software (`Study.table`): one row a model.
 
     Raises:
-        RunError: If the file is missing.
+        RunError: If the file is missing or damaged.
     """
-    return _shipped("study.json", "study")
-
-
-def _shipped(file: str, name: str) -> Table:
     import pandas as pd
 
-    path = runs.examples_folder() / file
-    if not path.is_file():
-        raise RunError(f"The shipped file {file} is missing; `python -m dvae_core examples {name}` makes it again.")
-    return pd.read_json(path)
+    table = pd.DataFrame(runs.shipped("study.json", "python -m dvae_core examples study"))
+    return table.astype(dict.fromkeys(NAMES, float))

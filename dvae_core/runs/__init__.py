@@ -13,10 +13,12 @@ from dvae_core.runs.store import (
     new_path,
     rename,
     repair,
+    shipped,
     unlisted_run,
 )
 
 __all__ = [
     "FORMAT", "BusyError", "Run", "RunError", "Status", "clean_title", "create", "default_store", "delete", "examples",
-    "examples_folder", "find", "list_runs", "new_path", "os_errors_as_run_errors", "rename", "repair", "unlisted_run",
+    "examples_folder", "find", "list_runs", "new_path", "os_errors_as_run_errors", "rename", "repair", "shipped",
+    "unlisted_run",
 ]  # fmt: skip

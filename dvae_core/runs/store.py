@@ -1,12 +1,14 @@
 """The store: a folder of runs, the shipped runs, and the functions that make, rename and delete a run."""
 
 import dataclasses
+import json
 import os
 import re
 import secrets
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from dvae_core.config import Config
 from dvae_core.runs.files import os_error_message
@@ -21,6 +23,22 @@ def default_store() -> Path:
 def examples_folder() -> Path:
     """Return the folder of the runs that ship with the software."""
     return EXAMPLES
+
+
+def shipped(file: str, command: str) -> Any:
+    """Return the content of a JSON file that ships beside the runs.
+
+    Args:
+        file: Its name.
+        command: What makes it again.
+
+    Raises:
+        RunError: If it is missing or damaged.
+    """
+    try:
+        return json.loads((examples_folder() / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"The shipped file {file} is missing or damaged; `{command}` makes it again.") from None
 
 
 def examples() -> list[Run]:

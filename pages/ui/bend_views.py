@@ -1,6 +1,5 @@
 """The bend as pages draw it: the ideas with their dials, from closed forms and the curves shipped in bend.json."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,6 @@ import streamlit as st
 from dvae_core import runs
 from dvae_core.identify import bend
 from dvae_core.live.bend import Idea, Slider
-from dvae_core.runs import RunError
 
 KINDS = {"laplace": "Laplace", "uniform": "uniform", "bimodal": "two humps"}
 SAYS = {
@@ -23,19 +21,13 @@ SAYS = {
 @st.cache_data(show_spinner=False)
 def shipped() -> dict[str, Any]:
     """Return the curves that `benchmarks/bend.py --write` computed."""
-    try:
-        return json.loads((runs.examples_folder() / "bend.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RunError("The shipped curves are missing; `python benchmarks/bend.py --write` computes them.") from None
+    return runs.shipped("bend.json", "python benchmarks/bend.py --write")
 
 
 @st.cache_data(show_spinner=False)
 def trained() -> dict[str, Any]:
     """Return the populations without u that `benchmarks/stops.py` and `without_u.py` trained."""
-    try:
-        return json.loads((runs.examples_folder() / "without_u.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RunError("The shipped populations are missing; `python benchmarks/stops.py` trains them.") from None
+    return runs.shipped("without_u.json", "python benchmarks/stops.py")
 
 
 def stop(value: float, stops: Sequence[float]) -> float:

@@ -1,7 +1,5 @@
 """The views under the four panels of the Recover page, one at a time."""
 
-import json
-
 import streamlit as st
 
 from dvae_core import figures, runs
@@ -105,7 +103,7 @@ def other_worlds(run: Run) -> None:
     """Show, for a run on the talk's data, the results of the same recipe on data seeds that were not chosen."""
     if run.config.data != TALK_DATA:
         return
-    worlds = json.loads((runs.examples_folder() / "other_worlds.json").read_text(encoding="utf-8"))["worlds"]
+    worlds = runs.shipped("other_worlds.json", "python benchmarks/recovery.py talk")["worlds"]
     with st.expander(f"{chosen_world()} How typical is it?", icon=":material/public:"):
         ui.plot(figures.worlds_strip(worlds), key="recover.worlds")
         st.caption(
