@@ -3,7 +3,7 @@
 Makes the inputs of ../shared/cases (what people reported in public about readers of this kind), reads each as the
 command line does and prints a table: right, asked, refused, or WRONG. A case states what is right of it and whether a
 question or a refusal is an honest answer too. WORDs choose the cases whose name contains one of them. Needs the folder
-../shared/cases; the repository's own layouts are in tests/unit/test_reading.py.
+../shared/cases; the repository's own layouts are in tests/unit/test_reading.py and test_reading_times.py.
 """
 
 import os

@@ -108,7 +108,7 @@ try:
             param="recover_view",
             show=recover_views.VIEWS.__getitem__,
         )
-        recover_views.show(view, run, member, method, found, others)
+        recover_views.show(view, run, method, found, others)
         handout_button(run, member)
         code.show(
             "from dvae_core import runs\nfrom dvae_core.analysis.recovery.record import recovery\n"

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 from streamlit.testing.v1 import AppTest
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.common import Computation
 from dvae_core.analysis.score.record import Scores
 from dvae_core.config import Config, MlpNet, SourcesData, TrainConfig
 from dvae_core.data.dataset import Dataset
@@ -79,6 +81,15 @@ def unchecked() -> Iterator[None]:
         yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", before)
+
+
+def result_of(computation: Computation) -> Mapping[str, Any]:
+    """Run an analysis to its end, and return what it found."""
+    while True:
+        try:
+            next(computation)
+        except StopIteration as end:
+            return end.value
 
 
 def until(is_true: Callable[[], object], seconds: float = PATIENCE_S) -> float:

@@ -111,7 +111,7 @@ class Drawing:
         width = LINE * float(marker.line.width or 0) * POINT
         symbols = [marker.symbol or "circle"] * len(x) if not isinstance(marker.symbol, list | tuple | np.ndarray) \
             else [str(s) for s in marker.symbol]  # fmt: skip
-        colours, scale = self._colours(marker, len(x), getattr(trace, "line", None))
+        colours, scale = self._colours(marker, getattr(trace, "line", None))
         handle = None
         for symbol in dict.fromkeys(symbols):
             rows = np.array([s == symbol for s in symbols])
@@ -130,7 +130,7 @@ class Drawing:
             self.images[ax] = (scale, marker.colorbar)
         return handle
 
-    def _colours(self, marker: Any, n: int, line: Any) -> tuple[np.ndarray, Any]:
+    def _colours(self, marker: Any, line: Any = None) -> tuple[np.ndarray, Any]:
         """Return RGBA colours, one or one for each point, and what a colour bar shows (None for none)."""
         from matplotlib.colors import to_rgba
 
@@ -169,7 +169,7 @@ class Drawing:
             before = getattr(ax, "stacked", {})
             base = np.array([before.get(round(float(a), 6), 0.0) for a in along])
             ax.stacked = before | {round(float(a), 6): b + v for a, b, v in zip(along, base, length, strict=True)}
-        colours, _ = self._colours(trace.marker, len(length), None)
+        colours, _ = self._colours(trace.marker)
         pattern = trace.marker.pattern.shape
         hatch = {"/": "////", "x": "xxxx", "\\": "\\\\\\\\", ".": "...."}.get(
             pattern if isinstance(pattern, str) else ""
@@ -195,7 +195,7 @@ class Drawing:
         edges: Any = min(int(trace.nbinsx or 40), 200)
         if bins is not None and bins.size and bins.start is not None and bins.end is not None:
             edges = np.arange(bins.start, bins.end + bins.size, bins.size)
-        colours, _ = self._colours(trace.marker, 1, None)
+        colours, _ = self._colours(trace.marker)
         weights = None
         if trace.histnorm in ("probability", "percent") and len(values):
             weights = np.full(len(values), (100.0 if trace.histnorm == "percent" else 1.0) / len(values))

@@ -183,7 +183,7 @@ class Workers(Executor):
             message = _how_it_ended(process)
             if name == "train":
                 _settle(run, queued_at, "lost", message)
-                mend(run)
+                score_if_missed(run)
             raise RunError(message)
         self._idle.append(process)
         if len(self._idle) > LIMIT:
@@ -341,8 +341,8 @@ def stop_analysis(run: Run) -> None:
             (run.path / "STOP").unlink(missing_ok=True)
 
 
-def mend(run: Run) -> None:
-    """Score a finished run if the process that trained it ended before it could."""
+def score_if_missed(run: Run) -> None:
+    """Score a finished run if the process that trained it ended before it could do so."""
     status = run.status()
     here = status.host == socket.gethostname()
     ended = status.pid is not None and not files.process_is_alive(status.pid)
@@ -382,7 +382,7 @@ def resume_queue() -> None:
     left = []
     for run in runs.list_runs(runs.default_store()):
         try:
-            mend(run)
+            score_if_missed(run)
             status, raw = run.status(), run.written_status()
             if raw.state == "queued" and status.state == "lost" and raw.host == socket.gethostname():
                 left.append((raw.queued_at, run))

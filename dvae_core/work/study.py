@@ -130,7 +130,7 @@ class Study:
             time.time() - float(state_file.get("began", 0)) if running else 0.0
         )
         at_work = tuple(p for p, (_, _, active) in zip(everything, parts, strict=True) if active)
-        left = self._left(everything, parts, state_file, seconds) if running else None
+        left = self._left(everything, parts, state_file) if running else None
         share = sum(m * s for m, (s, _, _) in zip(members, parts, strict=True)) / sum(members)
         return Progress(
             state,
@@ -157,7 +157,7 @@ class Study:
         return share, status.seconds, status.state in ("warming", "running")
 
     def _left(
-        self, everything: list[Population], parts: list[tuple[float, float, bool]], state_file: dict, seconds: float
+        self, everything: list[Population], parts: list[tuple[float, float, bool]], state_file: dict
     ) -> float | None:
         """Estimate from the finished populations: a population takes as long as others of its kind did."""
         through = [(p, s) for p, (share, s, _) in zip(everything, parts, strict=True) if share == 1 and s > 0]

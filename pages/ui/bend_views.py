@@ -85,16 +85,6 @@ def hidden(separation: float = 1.0, components: int = 5) -> Idea:
     )  # fmt: skip
 
 
-def mixture_of(components: int, *, separation: float = 1.0, role: str, dash: tuple[float, ...]) -> Idea:
-    """The mixture of K Gaussians alone, without dials."""
-    found = shipped()["hidden"]
-    s, k = found["separation"].index(separation), found["components"].index(components)
-    return Idea(
-        name=f"u hidden, K = {components}", says=SAYS["hidden"], kind="grid", role=role, dash=dash,
-        angles=found["angles"], nats=found["nats"][s][k], error=found["error"][s][k],
-    )  # fmt: skip
-
-
 def straight(kind: str = "laplace", strength: float = 1.0) -> Idea:
     """A linear f and factors that are not Gaussian."""
     found = shipped()["straight"]

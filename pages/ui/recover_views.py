@@ -25,7 +25,7 @@ U_CARRIES = 0.05  # a larger fall of the MCC under a wrong u is u's share; seeds
 STATISTICS = {"both": ("", "²"), "variance": ("²",), "laplace": (" (abs.)",), "learned": ("", "²")}
 
 
-def show(view: str, run: Run, member: int, method: str, found: Recovery, others: list[Run]) -> None:
+def show(view: str, run: Run, method: str, found: Recovery, others: list[Run]) -> None:
     """Show one of VIEWS."""
     if view == "scatter":
         scatter(run, found, method)

@@ -140,7 +140,7 @@ class Bench:
         state = run.status().state
         if state != "finished":
             row.recover.append(self.finish(run))
-        jobs.mend(run)  # as the next server does
+        jobs.score_if_missed(run)  # as the next server does
         until(lambda: Scores.of(run) is not None)
         problem = self.is_whole(run) or self.bystanders()
         if problem:

@@ -20,15 +20,11 @@ from dvae_core.data.load import dataset_of
 from dvae_core.export.latents import latents_of
 from dvae_core.runs import Run, RunError, archive
 from dvae_core.runs.given import from_latents, given_of, import_latents
+from tests.helpers import result_of
 
 
 def compute(run: Run, name: str, **settings):
-    computation = begin(run, name, settings)
-    while True:
-        try:
-            next(computation)
-        except StopIteration as end:
-            return end.value
+    return result_of(begin(run, name, settings))
 
 
 def world(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from dvae_core.live.posterior import PosteriorState
 from dvae_core.model.posterior import Posterior
 from dvae_core.runs import RunError
 from dvae_core.training.checkpoint import load_vae
-from tests.helpers import small_config, trained_run, unchecked
+from tests.helpers import result_of, small_config, trained_run, unchecked
 
 S = torch.tensor([[[1.0, 0.8], [0.8, 1.0]], [[0.3, -0.1], [-0.1, 0.05]]], dtype=torch.float64)
 MEAN = torch.tensor([[1.0, -2.0], [0.0, 3.0]], dtype=torch.float64)
@@ -98,13 +98,7 @@ def test_on_the_talks_vae_latents_lean_and_a_diagonal_q_pays(talk, found):
 
 def test_a_turned_twin_has_the_turned_posterior_and_another_diagonal(talk, found, tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
-    made = twin(talk, member_index=2, degrees=30.0)
-    while True:
-        try:
-            next(made)
-        except StopIteration as end:
-            path = Path(end.value["path"])
-            break
+    path = Path(result_of(twin(talk, member_index=2, degrees=30.0))["path"])
     after = found_of(runs.Run(path), rows=24)
     c, s = math.cos(math.pi / 6), math.sin(math.pi / 6)
     M = np.array([[c, -s], [s, c]])

@@ -31,18 +31,14 @@ from dvae_core.model.vae import Sizes, Vae
 from dvae_core.runs import RunError
 from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train
+from tests.helpers import result_of
 
 RNG = np.random.default_rng(0)
 AGREE = {"mean": 0.98, "min": 0.97, "max": 0.99}
 
 
 def compute(run, **settings) -> dict:
-    computation = begin(run, "recording", settings)
-    while True:
-        try:
-            next(computation)
-        except StopIteration as end:
-            return end.value
+    return result_of(begin(run, "recording", settings))
 
 
 @pytest.fixture(scope="module")

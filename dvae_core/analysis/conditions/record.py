@@ -12,7 +12,7 @@ from dvae_core.analysis.records import ArrayRecord
 from dvae_core.config import Config
 from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect
-from dvae_core.runs import shipped
+from dvae_core.runs import examples_folder
 
 
 def file_name(member: int) -> str:
@@ -113,17 +113,16 @@ def kinds_of_u(folder: Path) -> list[dict[str, Any]]:
 
     Records of version 0.1 do not name their world and are left out.
     """
-    try:
-        records = json.loads((folder / "analysis" / "study.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    return [record for record in records.values() if "world" in record]
+    return _records(folder / "analysis" / "study.json")
 
 
 def shipped_kinds_of_u() -> list[dict[str, Any]]:
-    """Return the records of the populations that ship with the software.
+    """Return the records of the populations that ship with the software."""
+    return _records(examples_folder() / "kinds_of_u.json")
 
-    Raises:
-        RunError: If the file is missing or damaged.
-    """
-    return list(shipped("kinds_of_u.json", "python -m dvae_core study --out DIR").values())
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [r for r in json.loads(path.read_text(encoding="utf-8")).values() if "world" in r]
+    except FileNotFoundError:
+        return []

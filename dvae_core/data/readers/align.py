@@ -124,7 +124,7 @@ def _plan(
         record.notes.append(f"{lead.name} turned so that rows are examples")
     n = lead.shape[layout.rows] * (lead.shape[layout.axes.index("time")] if layout.is_trials else 1)
     if recording.layout == "table":
-        _check_table(recording, ask, choice, n, record)
+        _check_table(recording, ask, choice, n)
     direct = tuple(b for b in stored if _fits(recording, by_name[b], n) and not _other_clock(recording, b, x_clock))
     whole = layout.is_trials or len(direct) < len(behaviour) or (x_clock is not None and recording.seconds)
     rest = [b for b in stored if b not in direct]
@@ -217,7 +217,7 @@ def _add_behaviour(
             raise _other_rows(recording, plan.lead, by_name[name], len(rows.x), rows.trials, bool(plan.x_clock))
 
 
-def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int, record: ReadingRecord) -> None:
+def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int) -> None:
     """Ask which axis is rows if a table is wider than long and nothing in it describes its rows."""
     described = (
         choice.u

@@ -115,8 +115,8 @@ class Along:
         record.notes.append(f"{name} was aligned with the clock of x")
 
     def in_bins(
-        self, path: Path, name: str, clock: np.ndarray, values: Any, variable: Variable, ask: Ask, choice: Choice,
-        recording: Recording, edges: list[np.ndarray], record: ReadingRecord,
+        self, name: str, clock: np.ndarray, values: Any, variable: Variable, ask: Ask, edges: list[np.ndarray],
+        record: ReadingRecord,
     ) -> None:  # fmt: skip
         """Align behaviour with the bins of event times."""
         found, known = _at(clock, values, edges, variable, ask, record, name, self)

@@ -90,7 +90,7 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
             out.by_interval(name, arrays, behaviour.tables[name], centres, record)
         else:
             clock, values = samples[name]
-            out.in_bins(path, name, clock, values, by_name[name], ask, choice, recording, edges, record)
+            out.in_bins(name, clock, values, by_name[name], ask, edges, record)
     if not out.known.all():
         meta["bins"] += f", {out.known.sum():,} of {len(out.known):,} kept"
     if behaviour.speed:

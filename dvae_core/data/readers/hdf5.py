@@ -261,13 +261,11 @@ class _Made:
                 shape = (*item["shape"], *(int(side) for side in inner))
                 role = "index" if field == "index" else ""
                 variable = describe(f"{name}.{field}", shape, dtype)
-                self.add(replace(variable, role=role), partial(self._field, name, item, shape, dtype, field))
+                self.add(replace(variable, role=role), partial(self._field, name, shape, dtype, field))
                 if len(shape) > 1:
                     self.axes[variable.name] = 0
 
-    def _field(
-        self, name: str, item: Mapping[str, Any], shape: tuple[int, ...], dtype: str, field: str, part: Part
-    ) -> np.ndarray:
+    def _field(self, name: str, shape: tuple[int, ...], dtype: str, field: str, part: Part) -> np.ndarray:
         values = self.file.numbers(name, shape, dtype, Part(0, part.kept if part.axis == 0 else None), field)
         return values if part.axis == 0 or part.kept is None else values.take(part.kept, part.axis)
 

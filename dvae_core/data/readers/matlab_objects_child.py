@@ -76,20 +76,20 @@ def columns_of(value: Any) -> list[tuple[str, str, np.ndarray]]:
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):
-        found = [(str(name), *plain(value[name].to_numpy(), value[name])) for name in value.columns]
+        found = [(str(name), *plain(value[name].to_numpy())) for name in value.columns]
         if isinstance(value.index, pd.DatetimeIndex | pd.TimedeltaIndex):
-            found.insert(0, ("time", *plain(value.index.to_numpy(), value.index)))
+            found.insert(0, ("time", *plain(value.index.to_numpy())))
         # a column of other objects is listed as such
         return [(name, kind, np.zeros(0) if values is None else values) for name, kind, values in found]
     if isinstance(value, pd.Categorical):
         value = np.asarray(value, dtype=object)
     if isinstance(value, np.ndarray) and value.size == max(value.shape, default=0):
-        kind, values = plain(value.ravel(), None)
+        kind, values = plain(value.ravel())
         return [] if values is None else [("", kind, values)]
     return []
 
 
-def plain(values: np.ndarray, column: Any) -> tuple[str, np.ndarray | None]:
+def plain(values: np.ndarray) -> tuple[str, np.ndarray | None]:
     """Return values as plain numbers or texts; None if they are neither."""
     if values.dtype.kind in "biuf":
         return "numbers", np.asarray(values)

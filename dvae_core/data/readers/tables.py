@@ -51,7 +51,7 @@ def _text(path: Path, ask: Ask) -> Recording:
     total = rows if part is not None else len(frame)
     variables, values, strays, notes = [], {}, {}, list(layout.notes)
     for name in frame.columns:
-        variable, found, note = _column(path, str(name), pd.Series(frame[name]), layout, total)
+        variable, found, note = _column(str(name), pd.Series(frame[name]), layout, total)
         if name in layout.confidence and variable.readable:
             variable = replace(variable, role="confidence")
             note = _unsure(str(name), found)
@@ -87,7 +87,7 @@ def _text(path: Path, ask: Ask) -> Recording:
 
 
 def _column(
-    path: Path, name: str, column: pd.Series, layout: Layout, rows: int
+    name: str, column: pd.Series, layout: Layout, rows: int
 ) -> tuple[Variable, np.ndarray | pd.Series | None, str]:
     """Return a description of a column, its values, and a note on how text became numbers.
 

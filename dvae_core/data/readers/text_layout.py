@@ -48,7 +48,6 @@ class Layout:
         units: Units of the columns, if a line of them follows the names.
         extra: Columns without a name: "row names" at the start, or an empty one if every line ends in a separator.
         nominal: Columns that the file declares to be labels.
-        has_header: Whether the names came from the file.
         confidence: Columns that state how sure a tracker is; they are no data.
         notes: Facts about the layout that may surprise.
     """
@@ -60,7 +59,6 @@ class Layout:
     units: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
     nominal: frozenset[str] = frozenset()
-    has_header: bool = True
     notes: tuple[str, ...] = ()
     is_arff: bool = False
     confidence: frozenset[str] = frozenset()
@@ -97,7 +95,6 @@ def layout_of(path: Path) -> Layout:
         decimal,
         header.units,
         extra,
-        has_header=bool(names),
         notes=(*header.notes, *(["commas are decimals"] if decimal == "," else [])),
         confidence=confident(fields),
     )

@@ -93,7 +93,7 @@ def _open(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _check_chain(path: Path) -> None:
-    """Refuse a file whose list of pages leads back into itself: tifffile would follow it for ever."""
+    """Refuse a file whose list of pages leads back into itself: tifffile would follow it endlessly."""
     with open(path, "rb") as file:
         head = file.read(16)
         order = "<" if head[:2] == b"II" else ">"

@@ -209,7 +209,7 @@ export class Scene {
  * @param {Drawn} drawn
  * @returns {Float32Array}
  */
-export function firstTwo({ x, n, dx }) {
+function firstTwo({ x, n, dx }) {
   if (dx === 2) return x;
   /** @type {Float64Array[]} */
   const directions = [];

@@ -100,7 +100,7 @@ function agreed(state, why, upTo) {
  * The condition of the theorem that the world breaks for a model that sees u, in a sentence; "" for none.
  * @param {PlaygroundState} state
  */
-export function brokenCondition({ prior, kind, segments, moves, strength, folds }) {
+function brokenCondition({ prior, kind, segments, moves, strength, folds }) {
   if (prior !== "u") return "";
   if (folds) return "Condition 2 is broken: f is folded, so what the seeds find need not be the factors.";
   if (kind !== "segments") return "";
