@@ -36,63 +36,24 @@ def decoder_onnx(plan: Plan, member: int = 0, *, name: str = "decoder") -> bytes
         raise ValueError(f"The run has members 0 to {plan.tree['members'] - 1}; got {member}.")
     try:
         import onnx
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
     except ImportError as error:
         raise ImportError('Writing ONNX needs the onnx package: pip install "dvae-core[export]".') from error
 
-    nodes, constants = [], {}
-    current = start = "z"
-
-    def constant(key: str, value: np.ndarray) -> str:
-        constants[key] = numpy_helper.from_array(np.ascontiguousarray(value), key)
-        return key
-
-    def weight(op: dict, which: str) -> str:
-        whole = plan.tensors[op[which]]
-        return constant(op[which], whole if op.get("shared") else whole[member])
-
-    def node(kind: str, *inputs: str, **attributes: Any) -> str:
-        output = f"h{len(nodes)}"
-        nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
+    graph = _Graph(plan, member)
     for op in plan.tree["ops"]:
-        kind = op["op"]
-        if kind == "start":
-            start = current
-        elif kind == "linear":
-            current = node("MatMul", current, weight(op, "weight"))
-            current = current if op["bias"] is None else node("Add", current, weight(op, "bias"))
-        elif kind == "act":
-            current = _activation(op["name"], current, node, constant)
-        elif kind == "skip":
-            current = node("Add", current, node("MatMul", start, weight(op, "weight")))
-        elif kind == "bias":
-            current = node("Add", current, weight(op, "bias"))
-        elif kind == "affine":
-            current = node("Add", node("Mul", current, weight(op, "scale")), weight(op, "shift"))
-        elif kind == "reshape":
-            current = node("Reshape", current, constant("picture", np.array([-1, *op["shape"]], np.int64)))
-        elif kind == "conv_transpose":
-            pads = [op["padding"]] * 4
-            inputs = (current, weight(op, "weight"), weight(op, "bias"))
-            current = node("ConvTranspose", *inputs, strides=[op["stride"]] * 2, pads=pads)
-        elif kind == "flatten_channels_last":
-            moved = node("Transpose", current, perm=[0, 2, 3, 1])
-            current = node("Reshape", moved, constant("row", np.array([-1, plan.tree["d_x"]], np.int64)))
-        elif kind in ("sigmoid", "exp"):
-            current = node(kind.capitalize(), current)
-        else:
-            raise ValueError(f"The plan has an operation {kind!r} that ONNX export does not know.")
-    nodes.append(helper.make_node("Identity", [current], ["x"]))
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", plan.tree["d_z"]])],
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", plan.tree["d_x"]])],
-        list(constants.values()),
+        graph.add(op)
+    model = helper.make_model(
+        helper.make_graph(
+            [*graph.nodes, helper.make_node("Identity", [graph.current], ["x"])],
+            name,
+            [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", plan.tree["d_z"]])],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", plan.tree["d_x"]])],
+            list(graph.constants.values()),
+        ),
+        producer_name="dvae_core",
+        opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    model = helper.make_model(graph, producer_name="dvae_core", opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = 10  # readable by runtimes of 2024 and later
     shape = plan.tree["x_shape"]
     helper.set_model_props(
@@ -100,6 +61,66 @@ def decoder_onnx(plan: Plan, member: int = 0, *, name: str = "decoder") -> bytes
     )
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+class _Graph:
+    """The nodes and constants of one member's decoder, written one operation after the other."""
+
+    def __init__(self, plan: Plan, member: int) -> None:
+        self.plan, self.member = plan, member
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.current = self.start = "z"
+
+    def constant(self, key: str, value: np.ndarray) -> str:
+        """Keep an array, and return its name."""
+        from onnx import numpy_helper
+
+        self.constants[key] = numpy_helper.from_array(np.ascontiguousarray(value), key)
+        return key
+
+    def weight(self, op: dict, which: str) -> str:
+        """Keep the member's weights of an operation, and return their name."""
+        whole = self.plan.tensors[op[which]]
+        return self.constant(op[which], whole if op.get("shared") else whole[self.member])
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node, and return the name of its output."""
+        from onnx import helper
+
+        output = f"h{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def add(self, op: dict) -> None:
+        """Add an operation of the plan behind those before it."""
+        kind, node, current = op["op"], self.node, self.current
+        if kind == "start":
+            self.start = current
+        elif kind == "linear":
+            current = node("MatMul", current, self.weight(op, "weight"))
+            current = current if op["bias"] is None else node("Add", current, self.weight(op, "bias"))
+        elif kind == "act":
+            current = _activation(op["name"], current, node, self.constant)
+        elif kind == "skip":
+            current = node("Add", current, node("MatMul", self.start, self.weight(op, "weight")))
+        elif kind == "bias":
+            current = node("Add", current, self.weight(op, "bias"))
+        elif kind == "affine":
+            current = node("Add", node("Mul", current, self.weight(op, "scale")), self.weight(op, "shift"))
+        elif kind == "reshape":
+            current = node("Reshape", current, self.constant("picture", np.array([-1, *op["shape"]], np.int64)))
+        elif kind == "conv_transpose":
+            inputs = (current, self.weight(op, "weight"), self.weight(op, "bias"))
+            current = node("ConvTranspose", *inputs, strides=[op["stride"]] * 2, pads=[op["padding"]] * 4)
+        elif kind == "flatten_channels_last":
+            row = self.constant("row", np.array([-1, self.plan.tree["d_x"]], np.int64))
+            current = node("Reshape", node("Transpose", current, perm=[0, 2, 3, 1]), row)
+        elif kind in ("sigmoid", "exp"):
+            current = node(kind.capitalize(), current)
+        else:
+            raise ValueError(f"The plan has an operation {kind!r} that ONNX export does not know.")
+        self.current = current
 
 
 def _activation(name: str, current: str, node: Callable[..., str], constant: Callable[..., str]) -> str:

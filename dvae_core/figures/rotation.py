@@ -67,42 +67,19 @@ def rotation_curve(
     )
     fig = make_subplots(**beside, horizontal_spacing=0.16, vertical_spacing=0.2)
     last: dict[str, Any] = {"row": len(shares), "col": 1} if stacked else {"row": 1, "col": len(shares)}
-    reach, flat, bent, off = 0.1, {}, {}, {}
+    reach, off = 0.1, {}
     for i, (name, (mean, error)) in enumerate(curves.items()):
-        change = np.asarray(mean, float) - mean[0]
-        band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
-        colour, dash = HUES[i % len(HUES)], DASHES[i % 4]
-        both = np.concatenate([change + band, (change - band)[::-1]])
-        there_and_back = np.concatenate([angle_deg, angle_deg[::-1]])
-        if error is not None:
-            red, green, blue = hex_to_rgb(colour)
-            fig.add_scatter(
-                x=there_and_back, y=both, fill="toself", fillcolor=f"rgba({red},{green},{blue},0.2)", mode="lines",
-                line={"width": 0}, hoverinfo="skip", showlegend=False, row=1, col=1,
-            )  # fmt: skip
-        fig.add_scatter(
-            x=angle_deg, y=change, mode="lines" if name in thin else "lines+markers", name=name, row=1, col=1,
-            line={"color": colour, "dash": dash, "width": 1.2 if name in thin else 2},
-            marker={"symbol": SYMBOLS[i % 10], "size": 6},
-            hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
-        )  # fmt: skip
+        change, band = _draw_change(fig, i, name, angle_deg, mean, error, is_thin=name in thin)
         if name in thin and len(thin) < len(curves):
             off[name] = float(change[np.abs(change).argmax()])
         else:
-            reach = max(reach, float(np.nanmax(np.abs(both))))
-        if name not in thin:
-            largest, is_flat = largest_change(mean, error)
-            (flat if is_flat else bent)[name] = largest
-    if not bent:
+            reach = max(reach, float(np.nanmax(np.abs(band))))
+    moves = {name: largest_change(*curve) for name, curve in curves.items() if name not in thin}
+    if all(is_flat for _, is_flat in moves.values()):
         reach = max(reach, 0.5)  # flat curves should look flat
     fig.update_yaxes(title="change from 0° (nats)", range=[-1.1 * reach, 1.1 * reach], row=1, col=1)
     if mcc is not None:
-        fig.add_scatter(
-            x=angle_deg, y=mcc, mode="lines+markers", name="MCC", showlegend=False,
-            line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
-            hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", **last,
-        )  # fmt: skip
-        fig.update_yaxes(title="MCC", range=[0, 1.02], **last)
+        _draw_mcc(fig, angle_deg, mcc, last)
     ends = [float(angle_deg[0]), float(angle_deg[-1])]
     fig.update_xaxes(title="angle (degrees)", range=ends, dtick=15 if ends[1] - ends[0] <= 90 else 45)
     if at is not None:
@@ -114,13 +91,53 @@ def rotation_curve(
     if mcc is not None and np.isfinite(mcc).any():
         low = int(np.nanargmin(mcc))
         note = join(f"MCC {mcc[0]:.2f} at {angle_deg[0]:g}°, {mcc[low]:.2f} at {angle_deg[low]:g}°", note)
+    return finish(fig, title or _what_turning_does(moves), note, height=height)
+
+
+def _draw_change(
+    fig: go.Figure, i: int, name: str, angle_deg: np.ndarray, mean: np.ndarray, error: np.ndarray | None, *,
+    is_thin: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Draw a curve's change from its first value, and its band; return the change, and the band's outline."""
+    change = np.asarray(mean, float) - mean[0]
+    band = np.zeros(len(change)) if error is None else 2 * np.asarray(error, float)
+    outline = np.concatenate([change + band, (change - band)[::-1]])
+    colour, dash = HUES[i % len(HUES)], DASHES[i % 4]
+    if error is not None:
+        red, green, blue = hex_to_rgb(colour)
+        fig.add_scatter(
+            x=np.concatenate([angle_deg, angle_deg[::-1]]), y=outline, fill="toself",
+            fillcolor=f"rgba({red},{green},{blue},0.2)", mode="lines", line={"width": 0}, hoverinfo="skip",
+            showlegend=False, row=1, col=1,
+        )  # fmt: skip
+    fig.add_scatter(
+        x=angle_deg, y=change, mode="lines" if is_thin else "lines+markers", name=name, row=1, col=1,
+        line={"color": colour, "dash": dash, "width": 1.2 if is_thin else 2},
+        marker={"symbol": SYMBOLS[i % 10], "size": 6},
+        hovertemplate=f"{name} at %{{x}}°: %{{y:+.4f}} nats<extra></extra>",
+    )  # fmt: skip
+    return change, outline
+
+
+def _draw_mcc(fig: go.Figure, angle_deg: np.ndarray, mcc: np.ndarray, where: dict[str, Any]) -> None:
+    fig.add_scatter(
+        x=angle_deg, y=mcc, mode="lines+markers", name="MCC", showlegend=False,
+        line={"color": COLOURS["factor"]}, marker={"symbol": "diamond", "size": 6},
+        hovertemplate="MCC at %{x}°: %{y:.3f}<extra></extra>", **where,
+    )  # fmt: skip
+    fig.update_yaxes(title="MCC", range=[0, 1.02], **where)
+
+
+def _what_turning_does(moves: Mapping[str, tuple[float, bool]]) -> str:
+    """Return the title: the curves that stay as they are, and those that change."""
+    flat = {name: largest for name, (largest, is_flat) in moves.items() if is_flat}
+    bent = [f"{name} by {number(largest)} nats" for name, (largest, is_flat) in moves.items() if not is_flat]
     parts = []
     if flat:
         parts.append(f"turning leaves {' and '.join(flat)} unchanged (to {max(flat.values()):.1g} nats)")
     if bent:
-        each = (f"{name} by {number(change)} nats" for name, change in bent.items())
-        parts.append(f"turning changes {' and '.join(each)}")
-    return finish(fig, title or f"T{'; '.join(parts)[1:]}", note, height=height)
+        parts.append(f"turning changes {' and '.join(bent)}")
+    return f"T{'; '.join(parts)[1:]}"
 
 
 def is_trusted(effective: Shaped[np.ndarray, " t"] | None) -> bool:
