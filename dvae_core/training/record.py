@@ -156,59 +156,25 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
     """
     dataset = held_out.dataset
     chosen, x, u = held_out.take(rows)
-    mu, std, prior_mu, prior_logvar, prior_z, parts = [], [], [], [], [], []
-    elbos, variances = [], []
     vae.eval()
     frames = vae.config.prior.frames
     size = frames * max(1, 2_000_000 // (x.shape[2] * vae.p * frames))
-    for part in torch.arange(len(chosen), device=x.device).split(size):
-        xb, ub = x[:, part], None if u is None else u[:, part]
-        eps = torch.stack([
-            torch.randn(len(part), vae.config.model.latents, generator=generator(s, "latents", int(part[0])))
-            for s in vae.config.train.seeds
-        ]).to(x.device)  # fmt: skip
-        bound = vae.elbo(xb, ub, eps)
-        q = bound.q
-        prior = vae.prior(ub)
-        m, v = (moment.expand_as(q.mu) for moment in prior.moments())
-        if not isinstance(prior, GivenNormal):  # the app samples Gaussians itself, from their moments
-            prior_z.append(prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6)))
-        mu.append(q.mu if vae.student_net is None else vae.amortised(xb))
-        std.append(q.var.sqrt())
-        prior_mu.append(m)
-        prior_logvar.append(v)
-        parts.append(torch.cat([bound.kl[..., None], bound.kl_latent], -1))
-        more = torch.stack([
-            torch.randn(BOUND_SAMPLES, *eps.shape[1:], generator=generator(s, "latents-bound", int(part[0])))
-            for s in vae.config.train.seeds
-        ], 1).to(x.device)  # fmt: skip
-        elbo, variance, _ = sampled_elbo(vae, xb, ub, more, q)
-        elbos.append(elbo)
-        variances.append(variance)
+    parts = [
+        _latents_of(vae, x[:, part], None if u is None else u[:, part], int(part[0]))
+        for part in torch.arange(len(chosen), device=x.device).split(size)
+    ]
     vae.train()
-    elbos, variance = torch.cat(elbos, 1).double().cpu().numpy(), torch.cat(variances, 1).double().mean(1).cpu().numpy()
-    bound_of = elbos.mean(1)
-    means = torch.cat(parts, 1).double().mean(1).cpu().numpy()
+    found = {name: torch.cat([part[name] for part in parts], 1) for name in parts[0]}
+    elbo, variance, kl, kl_latent = (found.pop(k).double() for k in ("elbo", "variance", "kl", "kl_latent"))
+    bound, mean_kl = elbo.mean(1), kl.mean(1)
     shown = evenly(len(chosen), max(64, 500_000 // dataset.d_x))
-    arrays = {
-        "index": chosen,
-        "mu_z": torch.cat(mu, 1).cpu().numpy(),
-        "std_z": torch.cat(std, 1).cpu().numpy(),
-        "prior_mu": torch.cat(prior_mu, 1).cpu().numpy(),
-        "prior_logvar": torch.cat(prior_logvar, 1).cpu().numpy(),
-        "recon": bound_of + means[:, 0],
-        "kl": means[:, 0],
-        "elbo": bound_of,
-        "elbo_error": np.sqrt(variance / len(chosen)),
-        "elbo_rows": elbos.astype(np.float32),
-        "kl_latent": means[:, 1:],
-        "x": dataset.x_float(chosen[shown]),
-        "x_rows": shown,
-    }
-    if vae.config.prior.kind in JOINT:
-        del arrays["kl_latent"]
-    if prior_z:
-        arrays["prior_z"] = torch.cat(prior_z, 1).cpu().numpy()
+    arrays = {name: tensor.cpu().numpy() for name, tensor in found.items()} | {
+        "index": chosen, "recon": (bound + mean_kl).cpu().numpy(), "kl": mean_kl.cpu().numpy(),
+        "elbo": bound.cpu().numpy(), "elbo_error": np.sqrt(variance.mean(1).cpu().numpy() / len(chosen)),
+        "elbo_rows": elbo.cpu().numpy().astype(np.float32), "x": dataset.x_float(chosen[shown]), "x_rows": shown,
+    }  # fmt: skip
+    if vae.config.prior.kind not in JOINT:
+        arrays["kl_latent"] = kl_latent.mean(1).cpu().numpy()
     if isinstance(vae.prior, OverTime):
         arrays["memory"] = vae.prior.memory.detach().cpu().numpy()
     if dataset.u is not None:
@@ -217,3 +183,25 @@ def write_latents(run: Run, vae: Vae, held_out: HeldOut, rows: int) -> dict[str,
         arrays["z_true"] = dataset.z[chosen]
     run.write_npz("latents.npz", arrays)
     return arrays
+
+
+def _latents_of(vae: Vae, x: Tensor, u: Tensor | None, first: int) -> dict[str, Tensor]:
+    """Return the latents of some rows, and their bounds: each [p, n] or [p, n, d_z]. `first`: position of the first."""
+
+    def noise(use: str, *shape: int) -> Tensor:  # [p, *shape]
+        return torch.stack([torch.randn(shape, generator=generator(s, use, first)) for s in vae.config.train.seeds])
+
+    n, d_z = x.shape[1], vae.config.model.latents
+    eps = noise("latents", n, d_z).to(x.device)
+    bound, prior = vae.elbo(x, u, eps), vae.prior(u)
+    q = bound.q
+    prior_mu, prior_logvar = (moment.expand_as(q.mu) for moment in prior.moments())
+    found = {
+        "mu_z": q.mu if vae.student_net is None else vae.amortised(x), "std_z": q.var.sqrt(),
+        "prior_mu": prior_mu, "prior_logvar": prior_logvar, "kl": bound.kl, "kl_latent": bound.kl_latent,
+    }  # fmt: skip
+    if not isinstance(prior, GivenNormal):  # the app samples Gaussians itself, from their moments
+        found["prior_z"] = prior.sample(torch.special.ndtr(eps).clamp(1e-6, 1 - 1e-6))
+    more = noise("latents-bound", BOUND_SAMPLES, n, d_z).transpose(0, 1).to(x.device)
+    found["elbo"], found["variance"], _ = sampled_elbo(vae, x, u, more, q)
+    return found
