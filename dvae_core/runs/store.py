@@ -36,7 +36,7 @@ def shipped(file: str, command: str) -> Any:
         RunError: If it is missing or damaged.
     """
     try:
-        return json.loads((examples_folder() / file).read_text(encoding="utf-8"))
+        return json.loads((EXAMPLES / file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RunError(f"The shipped file {file} is missing or damaged; `{command}` makes it again.") from None
 
