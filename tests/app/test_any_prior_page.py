@@ -49,7 +49,7 @@ def test_the_slider_writes_the_link(no_runs, visit):
     at.slider[0].set_value(45).run()
     check(at)
     assert at.query_params["angle"] == "45"
-    assert "**0.6" in page_text(at) or "**0.7" in page_text(at)  # 0.69 in expectation (labs.md B), 1,500 points
+    assert "**0.6" in page_text(at) or "**0.7" in page_text(at)  # 0.69 in expectation, from 1,500 points
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_passes_the_checks_of_scikit_learn_without_exceptions(model):
 def test_an_ivae_recovers_the_factors_through_fit_and_transform(data):
     with unchecked():
         model = VaeEstimator("ivae", members=2, posterior="gauss-newton", epochs=30).fit(data.x, data.u)
-    # engine.md: 2-D, five segments, .9 and more; raw x of this data set scores .74
+    # 2-D, five segments, .9 and more; raw x of this data set scores .74
     assert mcc(data.z, model.transform(data.x, data.u)).value > 0.85
     assert model.elbo_.shape == (2,)
     assert model.member_ == np.argmax(model.elbo_)

@@ -1,4 +1,4 @@
-"""Objectives: four weights, of which all ones are the ELBO; the bounds in their order; the encoder's own lesson."""
+"""Objectives: four weights, of which all ones are the ELBO; the bounds in their order; the encoder's own loss."""
 
 import dataclasses
 import math
@@ -117,12 +117,12 @@ def test_importance_weighted_training_maximises_that_bound():
 
 
 def test_the_encoder_is_taught_without_moving_anything_else():
-    """The lesson's gradient reaches e(x) only, and no reported number knows of it."""
+    """The gradient of the encoder's own loss reaches e(x) only, and no reported number changes."""
     vae, x, u, eps = build(posterior="gauss-newton", prior=GaussianPrior())
     bound, loss = objective(vae, x, u, eps, loss_weights(vae.config.train).double(), 1000)
-    lesson = loss + bound.elbo.mean(1)
-    assert (lesson > 0).all()
-    grads = torch.autograd.grad(lesson.sum(), list(vae.parameters()), allow_unused=True, materialize_grads=True)
+    encoder_loss = loss + bound.elbo.mean(1)
+    assert (encoder_loss > 0).all()
+    grads = torch.autograd.grad(encoder_loss.sum(), list(vae.parameters()), allow_unused=True, materialize_grads=True)
     for (name, _), grad in zip(vae.named_parameters(), grads, strict=True):
         if name.startswith("encoder"):
             assert grad.abs().max() > 1e-6, name
