@@ -29,7 +29,7 @@ export class Dial {
       }
     }
     const face = limit >= 360 ? svg("circle", { class: "face", r: 0.86 }) : svg("path", { class: "face", d: arcPath(limit, 0.86) });
-    const [x, y, w, h] = isQuarter ? [-0.2, -1.4, 1.65, 1.65] : [-1.42, -1.42, 2.84, 2.84];
+    const [x, y, w, h] = isQuarter ? [-0.2, -1.4, 1.65, 1.65] : [-1.5, -1.5, 3, 3];
     this.node = element(
       "div",
       {

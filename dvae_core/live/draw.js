@@ -102,13 +102,13 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
   const ctx = fit(canvas);
   if (!ctx) return;
   const { clientWidth: w, clientHeight: h } = canvas;
-  const { rem } = theme;
+  const { em } = theme;
   const n = x.length;
   const few = n <= MOST_NAMED;
   ctx.clearRect(0, 0, w, h);
-  ctx.font = `${0.8 * rem}px ${theme.font}`;
-  const nameRoom = few ? Math.min(0.35 * w, Math.max(...names.map((s) => ctx.measureText(s).width)) + 0.8 * rem) : 3.1 * rem;
-  const box = { x: nameRoom, y: 0.5 * rem, w: w - nameRoom - 0.8 * rem, h: h - 3.2 * rem };
+  ctx.font = `${0.8 * em}px ${theme.font}`;
+  const nameRoom = few ? Math.min(0.35 * w, Math.max(...names.map((s) => ctx.measureText(s).width)) + 0.8 * em) : 3.1 * em;
+  const box = { x: nameRoom, y: 0.5 * em, w: w - nameRoom - 0.8 * em, h: h - 3.2 * em };
   const [lo, hi] = limits;
   const along = few
     ? (/** @type {number} */ v) => box.x + ((v - lo) / (hi - lo)) * box.w
@@ -125,13 +125,13 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
       ctx.lineTo(along(v), box.y + box.h);
       ctx.textAlign = "center";
       ctx.textBaseline = "top";
-      ctx.fillText(minus(v), along(v), box.y + box.h + 0.3 * rem);
+      ctx.fillText(minus(v), along(v), box.y + box.h + 0.3 * em);
     } else {
       ctx.moveTo(box.x, along(v));
       ctx.lineTo(box.x + box.w, along(v));
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
-      ctx.fillText(minus(v), box.x - 0.35 * rem, along(v));
+      ctx.fillText(minus(v), box.x - 0.35 * em, along(v));
     }
   }
   ctx.stroke();
@@ -145,7 +145,7 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
   }
   if (reference) {
     ctx.fillStyle = COLOURS.data;
-    const mark = Math.max(2, 0.16 * rem);
+    const mark = Math.max(2, 0.16 * em);
     for (let i = 0; i < n; i++) {
       const at = along(reference[i]);
       const middle = (i + 0.5) * slot;
@@ -167,21 +167,21 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
   if (few) {
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
-    for (let i = 0; i < n; i++) ctx.fillText(names[i], box.x - 0.4 * rem, box.y + (i + 0.5) * slot, nameRoom - 0.4 * rem);
+    for (let i = 0; i < n; i++) ctx.fillText(names[i], box.x - 0.4 * em, box.y + (i + 0.5) * slot, nameRoom - 0.4 * em);
   } else {
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
     ctx.fillStyle = theme.muted;
-    for (const i of ticks(1, n, 6)) if (i >= 1) ctx.fillText(String(i), box.x + (i - 0.5) * slot, box.y + box.h + 0.3 * rem);
+    for (const i of ticks(1, n, 6)) if (i >= 1) ctx.fillText(String(i), box.x + (i - 0.5) * slot, box.y + box.h + 0.3 * em);
   }
   ctx.fillStyle = theme.text;
-  ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
+  ctx.font = `600 ${0.9 * em}px ${theme.font}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "bottom";
   ctx.fillText(few ? unit : indexName, box.x + box.w / 2, h, box.w);
   if (!few) {
     ctx.save();
-    ctx.translate(0.1 * rem, box.y + box.h / 2);
+    ctx.translate(0.1 * em, box.y + box.h / 2);
     ctx.rotate(-Math.PI / 2);
     ctx.textBaseline = "top";
     ctx.fillText(unit, 0, 0, box.h);

@@ -55,7 +55,7 @@ export function grown(range, x, y) {
 export class Plane {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{ xName?: string, yName?: string, bare?: boolean, left?: number, bottom?: number }} look margins in rem
+   * @param {{ xName?: string, yName?: string, bare?: boolean, left?: number, bottom?: number }} look margins in em
    */
   constructor(canvas, { xName = "", yName = "", bare = false, left = 3.1, bottom = 2.7 }) {
     this.canvas = canvas;
@@ -79,10 +79,10 @@ export class Plane {
   lay(theme, paint) {
     if (!fit(this.canvas)) return false;
     const { clientWidth: w, clientHeight: h } = this.canvas;
-    const { rem } = theme;
-    const left = this.bare ? 1 : this.margins.left * rem;
-    const bottom = this.bare ? 1 : this.margins.bottom * rem;
-    const edge = this.bare ? 1 : 0.5 * rem;
+    const { em } = theme;
+    const left = this.bare ? 1 : this.margins.left * em;
+    const bottom = this.bare ? 1 : this.margins.bottom * em;
+    const edge = this.bare ? 1 : 0.5 * em;
     this.box = { x: left, y: edge, w: Math.max(10, w - left - edge), h: Math.max(10, h - bottom - edge) };
     this.isLaid = true;
     const under = fit(this.still, w, h);
@@ -127,14 +127,14 @@ export class Plane {
   /** @param {CanvasRenderingContext2D} ctx @param {Theme} theme */
   axes(ctx, theme) {
     const { x, y, w, h } = this.box;
-    const { rem } = theme;
+    const { em } = theme;
     ctx.lineWidth = 1;
     ctx.fillStyle = theme.backgroundText;
     ctx.fillRect(x, y, w, h);
     if (!this.bare) {
-      ctx.font = `${0.8 * rem}px ${theme.font}`;
+      ctx.font = `${0.8 * em}px ${theme.font}`;
       ctx.fillStyle = theme.muted;
-      const many = Math.max(2, Math.min(6, Math.floor(w / (3.2 * rem))));
+      const many = Math.max(2, Math.min(6, Math.floor(w / (3.2 * em))));
       ctx.strokeStyle = theme.grid;
       ctx.beginPath();
       ctx.textAlign = "center";
@@ -142,23 +142,23 @@ export class Plane {
       for (const v of ticks(...this.range.x, many)) {
         ctx.moveTo(this.toX(v), y);
         ctx.lineTo(this.toX(v), y + h);
-        ctx.fillText(minus(v), this.toX(v), y + h + 0.3 * rem);
+        ctx.fillText(minus(v), this.toX(v), y + h + 0.3 * em);
       }
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
       for (const v of ticks(...this.range.y, many)) {
         ctx.moveTo(x, this.toY(v));
         ctx.lineTo(x + w, this.toY(v));
-        ctx.fillText(minus(v), x - 0.35 * rem, this.toY(v));
+        ctx.fillText(minus(v), x - 0.35 * em, this.toY(v));
       }
       ctx.stroke();
       ctx.fillStyle = theme.text;
-      ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
+      ctx.font = `600 ${0.9 * em}px ${theme.font}`;
       ctx.textAlign = "center";
       ctx.textBaseline = "bottom";
-      ctx.fillText(this.xName, x + w / 2, y + h + (this.margins.bottom - 0.05) * rem, w);
+      ctx.fillText(this.xName, x + w / 2, y + h + (this.margins.bottom - 0.05) * em, w);
       ctx.save();
-      ctx.translate(0.15 * rem, y + h / 2);
+      ctx.translate(0.15 * em, y + h / 2);
       ctx.rotate(-Math.PI / 2);
       ctx.textBaseline = "top";
       ctx.fillText(this.yName, 0, 0, h);

@@ -7,7 +7,7 @@ import { ARROWS, nearestTo, nextFrom, Plane, rangeOf, ring, sprite } from "./pla
 import { COLOURS, themeOf } from "./theme.js";
 import { mountOf, View } from "./view.js";
 
-/** @import { OnChange, PosteriorData, Theme } from "./types.d.ts" */
+/** @import { Box, OnChange, PosteriorData, Theme } from "./types.d.ts" */
 
 const CORNERS = 60; // of an ellipse
 const DASH = [5, 4];
@@ -219,9 +219,9 @@ export class Posterior extends View {
     const [mx, my] = [xMean[2 * row], xMean[2 * row + 1]];
     const colour = COLOURS.reconstruction;
     plane.curve(ctx, ellipse(mx, my, cov, 2), colour, 0.13 * theme.rem);
-    const side = INSET * Math.min(plane.box.w, plane.box.h);
     const inset = new Plane(plane.canvas, {});
-    inset.box = { x: plane.box.x + plane.box.w - side, y: plane.box.y, w: side, h: side };
+    inset.box = this.corner(plane, plane.toX(x), plane.toY(y));
+    const side = inset.box.w;
     const reach = INSET_SIGMAS * Math.sqrt(Math.max(cov[0], cov[2]));
     inset.range = { x: [mx - reach, mx + reach], y: [my - reach, my + reach] };
     ctx.save();
@@ -233,6 +233,25 @@ export class Posterior extends View {
     ctx.restore();
     ctx.strokeStyle = theme.line;
     ctx.strokeRect(inset.box.x, inset.box.y, side, side);
+  }
+
+  /**
+   * The corner for the inset: not over the x at (left, top) in pixels, and otherwise over as few points as can be.
+   * @param {Plane} plane
+   * @param {number} left
+   * @param {number} top
+   */
+  corner(plane, left, top) {
+    const { box } = plane;
+    const side = INSET * Math.min(box.w, box.h);
+    const boxes = [box.x + box.w - side, box.x].flatMap((x) => [box.y, box.y + box.h - side].map((y) => ({ x, y, w: side, h: side })));
+    const pairs = /** @type {Float32Array} */ (this.x);
+    /** @param {Box} at @param {number} px @param {number} py @param {number} near */
+    const covers = ({ x, y, w, h }, px, py, near) => px > x - near && px < x + w + near && py > y - near && py < y + h + near;
+    const crowd = (/** @type {Box} */ at) =>
+      pairs.filter((v, i) => i % 2 === 0 && covers(at, plane.toX(v), plane.toY(pairs[i + 1]), 0)).length;
+    const free = boxes.filter((at) => !covers(at, left, top, this.theme.rem));
+    return free.reduce((best, at) => (crowd(at) < crowd(best) ? at : best));
   }
 
   /**

@@ -12,7 +12,7 @@ import { COLOURS, hueOf, rgbOf, SYMBOLS } from "./theme.js";
 const PLACES = 41; // of the raster, along what was moved last
 const CHOSEN = 4;
 const UNIT_HUES = [2, 4, 9, 5]; // not the hues of data, latents and reconstructions
-const UNIT_DASHES = [[], [0.7, 0.35], [0.2, 0.3], [1.1, 0.3, 0.2, 0.3]]; // rem
+const UNIT_DASHES = [[], [0.7, 0.35], [0.2, 0.3], [1.1, 0.3, 0.2, 0.3]]; // em
 
 /**
  * Units by the place where their rate is highest; ties by the middle of their curve.
@@ -244,13 +244,13 @@ export class Rates {
     const { theme } = this.view;
     if (!this.raster.clientWidth) return;
     this.follow();
-    const { rem } = theme;
+    const { em } = theme;
     const strips = this.view.reference ? 2 : 1;
-    const left = 3.2 * rem;
-    const right = (1.9 + 1.5 * strips + 2.2) * rem;
+    const left = 3.2 * em;
+    const right = (1.9 + 1.5 * strips + 2.2) * em;
     const w = Math.max(20, this.raster.clientWidth - left - right);
-    const end = left + w + (1.9 + 1.5 * strips) * rem;
-    this.box = { x: left, y: 1.3 * rem, w, h: this.raster.clientHeight - 1.6 * rem, end };
+    const end = left + w + (1.9 + 1.5 * strips) * em;
+    this.box = { x: left, y: 1.3 * em, w, h: this.raster.clientHeight - 1.6 * em, end };
     this.drawRaster(strips);
     this.drawCurves();
   }
@@ -263,7 +263,7 @@ export class Rates {
   /** @param {number} strips */
   drawRaster(strips) {
     const { theme, reference } = this.view;
-    const { rem } = theme;
+    const { em } = theme;
     const { box, order } = this;
     const units = order.length;
     const colour = this.colour(theme);
@@ -283,39 +283,39 @@ export class Rates {
     };
     this.heat.paint(ctx, box.x, box.y, box.w, box.h);
     frame(box.x, box.w);
-    ctx.font = `${0.8 * rem}px ${theme.font}`;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "center";
     ctx.textBaseline = "bottom";
     const strip = (/** @type {number} */ k, /** @type {Heat} */ heat, /** @type {string} */ name) => {
-      const x = box.x + box.w + (0.5 + 1.6 * k) * rem;
-      heat.paint(ctx, x, box.y, 1.1 * rem, box.h);
-      frame(x, 1.1 * rem);
-      ctx.fillText(name, x + 0.55 * rem, box.y - 0.15 * rem);
+      const x = box.x + box.w + (0.5 + 1.6 * k) * em;
+      heat.paint(ctx, x, box.y, 1.1 * em, box.h);
+      frame(x, 1.1 * em);
+      ctx.fillText(name, x + 0.55 * em, box.y - 0.15 * em);
     };
     strip(0, this.now, "at z");
     if (reference) strip(1, this.given, "x");
-    this.drawColourKey(ctx, colour, box.x + box.w + (0.5 + 1.6 * strips + 0.4) * rem);
+    this.drawColourKey(ctx, colour, box.x + box.w + (0.5 + 1.6 * strips + 0.4) * em);
     // Which line is whose.
-    ctx.font = `${0.8 * rem}px ${theme.font}`;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.fillStyle = theme.muted;
     ctx.textBaseline = "middle";
     ctx.textAlign = "right";
     for (const i of ticks(1, units, 5).filter((tick) => tick >= 1 && Number.isInteger(tick))) {
-      ctx.fillText(String(i), box.x - 0.4 * rem, box.y + ((i - 0.5) / units) * box.h);
+      ctx.fillText(String(i), box.x - 0.4 * em, box.y + ((i - 0.5) / units) * box.h);
     }
-    this.upright(ctx, `${this.kin}s, sorted`, 0.1 * rem, "top");
+    this.upright(ctx, `${this.kin}s, sorted`, 0.1 * em, "top");
     // Chosen units, the row under the finger, and where z is.
     for (const [k, unit] of this.chosen.entries()) {
       const at = box.y + ((order.indexOf(unit) + 0.5) / units) * box.h;
-      this.symbol(ctx, k, box.x + 0.55 * rem, at, 0.3 * rem);
+      this.symbol(ctx, k, box.x + 0.55 * em, at, 0.3 * em);
     }
     if (this.row >= 0) {
       const tall = Math.max(2, box.h / units);
       ctx.strokeStyle = theme.text;
       ctx.lineWidth = 1.5;
       const top = box.y + (this.row / units) * box.h;
-      ctx.strokeRect(box.x - 1, top - 1, box.end - box.x - 1.4 * rem + 2, tall + 2);
+      ctx.strokeRect(box.x - 1, top - 1, box.end - box.x - 1.4 * em + 2, tall + 2);
     }
     const text = this.row >= 0 ? this.rateOf(order[this.row]) : "";
     if (this.readout.textContent !== text) this.readout.textContent = text;
@@ -333,7 +333,7 @@ export class Rates {
   drawColourKey(ctx, colour, x) {
     const { box } = this;
     const { theme } = this.view;
-    const { rem } = theme;
+    const { em } = theme;
     const [lo, hi] = this.limits;
     const shade = ctx.createLinearGradient(0, box.y + box.h, 0, box.y);
     for (let k = 0; k <= 8; k++) {
@@ -342,15 +342,15 @@ export class Rates {
       shade.addColorStop(k / 8, `rgb(${rgb.map(Math.round)})`);
     }
     ctx.fillStyle = shade;
-    ctx.fillRect(x, box.y, 0.6 * rem, box.h);
-    ctx.strokeRect(x, box.y, 0.6 * rem, box.h);
+    ctx.fillRect(x, box.y, 0.6 * em, box.h);
+    ctx.strokeRect(x, box.y, 0.6 * em, box.h);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     const y = (/** @type {number} */ v) => box.y + box.h - ((v - lo) / (hi - lo)) * box.h;
-    for (const v of ticks(lo, hi, 4)) if (y(v) > box.y + 0.6 * rem) ctx.fillText(minus(v), x + 0.75 * rem, y(v));
-    ctx.fillText(`\u2265${minus(Number(hi.toPrecision(2)))}`, x + 0.75 * rem, box.y + 0.1 * rem);
-    this.upright(ctx, this.unit, this.raster.clientWidth - 0.1 * rem, "bottom");
+    for (const v of ticks(lo, hi, 4)) if (y(v) > box.y + 0.6 * em) ctx.fillText(minus(v), x + 0.75 * em, y(v));
+    ctx.fillText(`\u2265${minus(Number(hi.toPrecision(2)))}`, x + 0.75 * em, box.y + 0.1 * em);
+    this.upright(ctx, this.unit, this.raster.clientWidth - 0.1 * em, "bottom");
   }
 
   /**
@@ -359,10 +359,10 @@ export class Rates {
    * @param {Box} box
    */
   marker(ctx, { x, y, w, h }) {
-    const { rem } = this.view.theme;
+    const { em } = this.view.theme;
     const at = x + this.view.mode.walk.share * w;
     ctx.strokeStyle = COLOURS.latent;
-    ctx.lineWidth = 0.16 * rem;
+    ctx.lineWidth = 0.16 * em;
     ctx.beginPath();
     ctx.moveTo(at, y);
     ctx.lineTo(at, y + h);
@@ -382,11 +382,11 @@ export class Rates {
     ctx.save();
     ctx.translate(x, box.y + box.h / 2);
     ctx.rotate(-Math.PI / 2);
-    ctx.font = `600 ${0.85 * theme.rem}px ${theme.font}`;
+    ctx.font = `600 ${0.85 * theme.em}px ${theme.font}`;
     ctx.fillStyle = theme.text;
     ctx.textAlign = "center";
     ctx.textBaseline = baseline;
-    ctx.fillText(text, 0, 0, box.h + 2 * theme.rem);
+    ctx.fillText(text, 0, 0, box.h + 2 * theme.em);
     ctx.restore();
   }
 
@@ -414,11 +414,11 @@ export class Rates {
 
   drawCurves() {
     const { theme, reference, data } = this.view;
-    const { rem } = theme;
+    const { em } = theme;
     const ctx = fit(this.curves);
     if (!ctx) return;
     const { clientWidth: w, clientHeight: h } = this.curves;
-    const box = { x: this.box.x, y: 1.2 * rem, w: this.box.w, h: h - 3.9 * rem };
+    const box = { x: this.box.x, y: 1.2 * em, w: this.box.w, h: h - 3.9 * em };
     ctx.clearRect(0, 0, w, h);
     const units = data.d_x;
     let [lo, hi] = this.reach ?? [Math.min(0, this.limits[0]), 0];
@@ -433,42 +433,42 @@ export class Rates {
     const { walk } = this.view.mode;
     const toX = (/** @type {number} */ v) => box.x + ((v - walk.lo) / (walk.hi - walk.lo)) * box.w;
     const toY = (/** @type {number} */ v) => box.y + box.h - ((v - lo) / (top - lo)) * box.h;
-    ctx.font = `${0.8 * rem}px ${theme.font}`;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.strokeStyle = theme.grid;
     ctx.fillStyle = theme.muted;
     ctx.lineWidth = 1;
     ctx.beginPath();
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
-    const many = Math.max(2, Math.min(6, Math.floor(box.w / (3.2 * rem))));
+    const many = Math.max(2, Math.min(6, Math.floor(box.w / (3.2 * em))));
     for (const v of ticks(walk.lo, walk.hi, many)) {
       ctx.moveTo(toX(v), box.y);
       ctx.lineTo(toX(v), box.y + box.h);
-      ctx.fillText(`${minus(v)}${walk.unit}`, toX(v), box.y + box.h + 0.3 * rem);
+      ctx.fillText(`${minus(v)}${walk.unit}`, toX(v), box.y + box.h + 0.3 * em);
     }
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     for (const v of ticks(lo, top, 4)) {
       ctx.moveTo(box.x, toY(v));
       ctx.lineTo(box.x + box.w, toY(v));
-      ctx.fillText(minus(v), box.x - 0.4 * rem, toY(v));
+      ctx.fillText(minus(v), box.x - 0.4 * em, toY(v));
     }
     ctx.stroke();
     ctx.strokeStyle = theme.line;
     ctx.strokeRect(box.x, box.y, box.w, box.h);
-    ctx.font = `600 ${0.9 * rem}px ${theme.font}`;
+    ctx.font = `600 ${0.9 * em}px ${theme.font}`;
     ctx.fillStyle = theme.text;
     ctx.textAlign = "center";
     ctx.textBaseline = "bottom";
     ctx.fillText(walk.name, box.x + box.w / 2, h, box.w);
-    this.upright(ctx, this.unit, 0.1 * rem, "top", box);
+    this.upright(ctx, this.unit, 0.1 * em, "top", box);
     this.marker(ctx, box);
     const at = box.x + walk.share * box.w;
     for (const [k, unit] of this.chosen.entries()) {
       ctx.strokeStyle = hueOf(UNIT_HUES[k], theme);
-      ctx.lineWidth = 0.19 * rem;
+      ctx.lineWidth = 0.19 * em;
       ctx.lineJoin = "round";
-      ctx.setLineDash(UNIT_DASHES[k].map((v) => v * rem));
+      ctx.setLineDash(UNIT_DASHES[k].map((v) => v * em));
       ctx.beginPath();
       for (let p = 0; p < PLACES; p++) {
         ctx.lineTo(box.x + (p / (PLACES - 1)) * box.w, toY(this.table[p * units + unit]));
@@ -476,18 +476,18 @@ export class Rates {
       ctx.stroke();
       ctx.setLineDash([]);
     }
-    for (const [k, unit] of this.chosen.entries()) this.symbol(ctx, k, at, toY(this.x[unit]), 0.42 * rem);
+    for (const [k, unit] of this.chosen.entries()) this.symbol(ctx, k, at, toY(this.x[unit]), 0.42 * em);
     if (!reference) return;
     // What was counted, at the right edge: it belongs to no place on this axis.
     for (const [k, unit] of this.chosen.entries()) {
       ctx.globalAlpha = reference[unit] > top ? 0.4 : 1;
-      this.symbol(ctx, k, box.x + box.w + 1.0 * rem, toY(Math.min(top, reference[unit])), 0.34 * rem);
+      this.symbol(ctx, k, box.x + box.w + 1.0 * em, toY(Math.min(top, reference[unit])), 0.34 * em);
       ctx.globalAlpha = 1;
     }
-    ctx.font = `${0.8 * rem}px ${theme.font}`;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "center";
     ctx.textBaseline = "bottom";
-    ctx.fillText("x", box.x + box.w + 1.0 * rem, box.y - 0.25 * rem);
+    ctx.fillText("x", box.x + box.w + 1.0 * em, box.y - 0.25 * em);
   }
 }

@@ -14,10 +14,10 @@ const LABELS_AT = (112 * Math.PI) / 180; // of the circles: between two of the n
  * @param {Theme} theme
  */
 export function priorCircles(ctx, plane, theme) {
-  const { rem } = theme;
-  ctx.lineWidth = 0.11 * rem;
+  const { em } = theme;
+  ctx.lineWidth = 0.11 * em;
   ctx.strokeStyle = theme.text;
-  ctx.font = `600 ${0.75 * rem}px ${theme.font}`;
+  ctx.font = `600 ${0.75 * em}px ${theme.font}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
   for (const sd of [1, 2, 3]) {
@@ -29,11 +29,11 @@ export function priorCircles(ctx, plane, theme) {
     ctx.stroke();
     ctx.globalAlpha = 1;
     const [x, y] = [plane.toX(sd * Math.cos(LABELS_AT)), plane.toY(sd * Math.sin(LABELS_AT))];
-    if (sd < 3 && rx < 1.7 * rem * sd) continue; // no room: one label names the rest
+    if (sd < 3 && rx < 1.7 * em * sd) continue; // no room: one label names the rest
     const text = `${sd} sd`;
-    const w = ctx.measureText(text).width + 0.5 * rem;
+    const w = ctx.measureText(text).width + 0.5 * em;
     ctx.fillStyle = theme.backgroundText;
-    ctx.fillRect(x - w / 2, y - 0.5 * rem, w, rem);
+    ctx.fillRect(x - w / 2, y - 0.5 * em, w, em);
     ctx.fillStyle = theme.text;
     ctx.fillText(text, x, y);
   }
@@ -48,22 +48,22 @@ export function priorCircles(ctx, plane, theme) {
  * @param {string[]} names
  */
 export function arrows(ctx, plane, theme, columns, names) {
-  const { rem } = theme;
+  const { em } = theme;
   for (const [axis, [a, b]] of columns.entries()) {
     const length = Math.hypot(a, b);
     if (length < 1e-6) continue;
     const reach = 2.55 / length;
     const [x0, y0, x1, y1] = [plane.toX(0), plane.toY(0), plane.toX(reach * a), plane.toY(reach * b)];
     const angle = Math.atan2(y1 - y0, x1 - x0);
-    const head = 0.75 * rem;
+    const head = 0.75 * em;
     const strokes = /** @type {[string, number][]} */ ([
-      [theme.backgroundText, 0.5 * rem],
-      [COLOURS.latent, 0.26 * rem],
+      [theme.backgroundText, 0.5 * em],
+      [COLOURS.latent, 0.26 * em],
     ]);
     for (const [colour, width] of strokes) {
       ctx.strokeStyle = ctx.fillStyle = colour;
       ctx.lineWidth = width;
-      ctx.setLineDash(axis ? [0.7 * rem, 0.4 * rem] : []);
+      ctx.setLineDash(axis ? [0.7 * em, 0.4 * em] : []);
       ctx.beginPath();
       ctx.moveTo(x0, y0);
       ctx.lineTo(x1 - head * 0.8 * Math.cos(angle), y1 - head * 0.8 * Math.sin(angle));
@@ -76,7 +76,7 @@ export function arrows(ctx, plane, theme, columns, names) {
       ctx.lineTo(x1 - head * grow * Math.cos(angle + 0.5), y1 - head * grow * Math.sin(angle + 0.5));
       ctx.fill();
     }
-    outlined(ctx, theme, names[axis], x1 + 0.95 * rem * Math.cos(angle), y1 + 0.95 * rem * Math.sin(angle));
+    outlined(ctx, theme, names[axis], x1 + 0.95 * em * Math.cos(angle), y1 + 0.95 * em * Math.sin(angle));
   }
 }
 
@@ -89,11 +89,11 @@ export function arrows(ctx, plane, theme, columns, names) {
  * @param {number} y
  */
 export function outlined(ctx, theme, text, x, y) {
-  const { rem } = theme;
-  ctx.font = `700 ${1.05 * rem}px ${theme.font}`;
+  const { em } = theme;
+  ctx.font = `700 ${1.05 * em}px ${theme.font}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
-  ctx.lineWidth = 0.3 * rem;
+  ctx.lineWidth = 0.3 * em;
   ctx.lineJoin = "round";
   ctx.strokeStyle = theme.backgroundText;
   ctx.strokeText(text, x, y);
@@ -111,17 +111,17 @@ export function outlined(ctx, theme, text, x, y) {
  * @param {string} hue
  */
 export function numberTag(ctx, theme, x, y, place, hue) {
-  const { rem } = theme;
+  const { em } = theme;
   ctx.beginPath();
-  ctx.arc(x, y, 0.58 * rem, 0, 2 * Math.PI);
+  ctx.arc(x, y, 0.58 * em, 0, 2 * Math.PI);
   ctx.fillStyle = theme.backgroundText;
   ctx.fill();
-  ctx.lineWidth = 0.2 * rem;
+  ctx.lineWidth = 0.2 * em;
   ctx.strokeStyle = hue;
   ctx.stroke();
-  ctx.font = `700 ${0.8 * rem}px ${theme.font}`;
+  ctx.font = `700 ${0.8 * em}px ${theme.font}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
   ctx.fillStyle = theme.text;
-  ctx.fillText(String(place + 1), x, y + 0.04 * rem);
+  ctx.fillText(String(place + 1), x, y + 0.04 * em);
 }

@@ -42,6 +42,9 @@ export function hueOf(category, theme) {
   return hue === "#000000" && theme.dark ? "#FFFFFF" : hue;
 }
 
+const LEAST_EM = 20; // pixels: the smallest type on a canvas, that of its ticks, has 0.8 em
+const PHONE = 640; // pixels: a narrower window is held in the hand, and has no room for larger type
+
 /**
  * Read the theme of the page around a node: the host sets the --dv-... properties.
  * @param {Element} node
@@ -56,8 +59,10 @@ export function themeOf(node) {
   const dark = background[0] * 0.3 + background[1] * 0.6 + background[2] * 0.1 < 110;
   /** @param {number} share */
   const mixed = (share) => `rgb(${background.map((b, i) => Math.round(b + share * (text[i] - b)))})`;
+  const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
   return {
-    rem: Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16,
+    rem,
+    em: globalThis.innerWidth < PHONE ? rem : Math.max(rem, LEAST_EM),
     font: get("--dv-font", "sans-serif"),
     text: mixed(0.92),
     muted: mixed(0.66),

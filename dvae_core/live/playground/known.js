@@ -117,9 +117,9 @@ export class Known {
     const ctx = fit(curve);
     if (!ctx) return;
     const { clientWidth: w, clientHeight: h } = curve;
-    const { rem } = theme;
+    const { em } = theme;
     ctx.clearRect(0, 0, w, h);
-    const box = { x: 2.4 * rem, y: 0.3 * rem, w: w - 2.6 * rem, h: h - 1.5 * rem };
+    const box = { x: 2.6 * em, y: 0.3 * em, w: w - 2.8 * em, h: h - 1.5 * em };
     const steps = frame?.steps ?? 1;
     const last = history.at(-1)?.step ?? 0;
     const seen = history.filter(({ step }) => step > SETTLED * steps || step === last).flatMap(({ mean }) => Array.from(mean));
@@ -129,7 +129,7 @@ export class Known {
     const toY = (/** @type {number} */ v) => box.y + box.h - ((v - lo + room) / (hi - lo + 2 * room)) * box.h;
     ctx.strokeStyle = theme.line;
     ctx.strokeRect(box.x, box.y, box.w, box.h);
-    ctx.font = `${0.7 * rem}px ${theme.font}`;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
@@ -168,11 +168,11 @@ export class Known {
     const ctx = fit(lines);
     if (!ctx) return;
     const { clientWidth: w, clientHeight: h } = lines;
-    const { rem } = theme;
+    const { em } = theme;
     ctx.clearRect(0, 0, w, h);
-    const toX = (/** @type {number} */ v) => 0.6 * rem + v * (w - 1.2 * rem);
-    const y = 0.9 * rem;
-    ctx.font = `${0.7 * rem}px ${theme.font}`;
+    const toX = (/** @type {number} */ v) => 0.6 * em + v * (w - 1.2 * em);
+    const y = 0.9 * em;
+    ctx.font = `${0.8 * em}px ${theme.font}`;
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
     ctx.strokeStyle = theme.line;
@@ -181,28 +181,28 @@ export class Known {
     ctx.moveTo(toX(0), y);
     ctx.lineTo(toX(1), y);
     ctx.stroke();
-    for (const v of [0, 0.25, 0.5, 0.75, 1]) ctx.fillText(String(v), toX(v), y + 0.6 * rem);
+    for (const v of [0, 0.25, 0.5, 0.75, 1]) ctx.fillText(String(v), toX(v), y + 0.6 * em);
     ctx.strokeStyle = COLOURS.reference;
     ctx.lineWidth = 2;
     ctx.setLineDash([3, 3]);
     ctx.beginPath();
     ctx.moveTo(toX(FLOOR), 0);
-    ctx.lineTo(toX(FLOOR), y + 0.5 * rem);
+    ctx.lineTo(toX(FLOOR), y + 0.5 * em);
     ctx.stroke();
     ctx.setLineDash([]);
     if (guess !== null) {
       ctx.fillStyle = theme.text;
       ctx.beginPath();
-      ctx.moveTo(toX(guess), y + 0.15 * rem);
-      ctx.lineTo(toX(guess) - 4, y + 0.55 * rem);
-      ctx.lineTo(toX(guess) + 4, y + 0.55 * rem);
+      ctx.moveTo(toX(guess), y + 0.15 * em);
+      ctx.lineTo(toX(guess) - 4, y + 0.55 * em);
+      ctx.lineTo(toX(guess) + 4, y + 0.55 * em);
       ctx.fill();
     }
     ctx.fillStyle = COLOURS.factor;
     for (const [m, v] of frame.mcc.entries()) {
       if (!Number.isFinite(v)) continue;
       ctx.beginPath();
-      ctx.arc(toX(v), y - 0.12 * rem * (m % 4), 0.22 * rem, 0, 2 * Math.PI);
+      ctx.arc(toX(v), y - 0.12 * em * (m % 4), 0.22 * em, 0, 2 * Math.PI);
       ctx.fill();
     }
   }
