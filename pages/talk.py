@@ -90,7 +90,7 @@ def steps(at: int) -> None:
     )  # fmt: skip
     st.button(
         "Next", icon=":material/arrow_forward:", icon_position="right", help="Right arrow, Space or Page down",
-        type="primary", on_click=forward, args=(at,), disabled=last,
+        type="secondary" if last else "primary", on_click=forward, args=(at,), disabled=last,
     )  # fmt: skip
 
 

@@ -52,17 +52,18 @@ def agreement_map(
         for r, name in zip(of.tolist(), brief, strict=True)
     ]
     shown = np.where(np.eye(P, dtype=bool), np.nan, mcc)
+    is_written = P <= 10  # into the cells, which then need no colour bar
     fig = go.Figure()
     fig.add_heatmap(
         z=shown, x=list(range(P)), y=list(range(P)), colorscale=SEQUENTIAL, zmin=0, zmax=1, xgap=1, ygap=1,
-        texttemplate="%{z:.2f}" if P <= 10 else None, hoverongaps=False,
+        texttemplate="%{z:.2f}" if is_written else None, hoverongaps=False, showscale=not is_written,
         customdata=[[f"{a} and {b}" for b in labels] for a in labels],
         hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
         colorbar={"title": {"text": measure, "side": "right"}, "thickness": 12},
     )  # fmt: skip
     ticks = {"tickvals": list(range(P)), "ticktext": labels, "showgrid": False}
     fig.update_xaxes(**ticks, tickangle=-60 if max(map(len, labels)) > 2 else 0)
-    fig.update_yaxes(**ticks, autorange="reversed", scaleanchor="x", constrain="domain")
+    fig.update_yaxes(**ticks, autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top")
     fig.update_xaxes(constrain="domain")
     if two:
         edge = int((of == 0).sum()) - 0.5
@@ -78,7 +79,7 @@ def agreement_map(
             found.append(f"{who} {values.mean():.2f} ({values.min():.2f} to {values.max():.2f})")
     called = ", ".join(f"{'AB'[r]} = {name}" for r, name in enumerate(runs)) if two else ""
     rotation = "" if turned is None else f"a random rotation: {turned:.2f}"
-    called = join(called, rotation, "numbers are seeds" if brief != list(names) else "")
+    called = join(measure if is_written else "", called, rotation, "numbers are seeds" if brief != list(names) else "")
     return finish(
         fig, title or f"MCC: {'; '.join(found)}", called, height=height or int(np.clip(210 + 30 * P, 380, 500))
     )

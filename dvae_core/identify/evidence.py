@@ -49,14 +49,16 @@ def filled_in(
     Args:
         counts: Numbers of draws, ascending.
         angles: Of M, in degrees, after the last draw.
-        piled: Number of decoded Gaussians returned.
+        piled: Number of decoded Gaussians returned, for no turn and for every angle.
 
     Returns:
-        x, p(x), p(x|z) of the first draws, and the estimate for every count and then every angle.
+        x, p(x), p(x|z) of the first draws (before the turn, then at every angle), and the estimate for every count and
+        then every angle.
     """
     x = np.linspace(-3.5, 3.5, 141)
     z = np.random.default_rng(3).standard_normal((counts[-1], 2))
     gaussians = decoded(x, z)
-    estimates = [gaussians[:count].mean(0) for count in counts]
-    estimates += [decoded_by_twin(x, z, float(a)).mean(0) for a in angles]
-    return x, exact(x), gaussians[:piled], np.stack(estimates)
+    after = [decoded_by_twin(x, z, float(a)) for a in angles]
+    estimates = [gaussians[:count].mean(0) for count in counts] + [turned.mean(0) for turned in after]
+    pile = [each[:piled] for each in (gaussians, *after)]
+    return x, exact(x), np.concatenate(pile), np.stack(estimates)

@@ -36,7 +36,7 @@ class Cloud {
   }
 }
 
-/** Lines over x: those that stay, one for each step, and a pile of faint ones of which every step draws more. */
+/** Lines over x: those that stay, one for each step, and a pile of faint ones of which every step draws some. */
 class Curves {
   /** @param {StepsCurves} data @param {number} steps */
   constructor(data, steps) {
@@ -60,7 +60,7 @@ class Curves {
     const { data } = this;
     const { rem } = theme;
     ctx.globalAlpha = 0.35;
-    for (const line of this.pile.slice(0, data.counts[step] ?? 0)) plane.curve(ctx, line, COLOURS.latent, 0.06 * rem);
+    for (const line of this.pile.slice(...(data.spans[step] ?? [0, 0]))) plane.curve(ctx, line, COLOURS.latent, 0.06 * rem);
     ctx.globalAlpha = 1;
     this.still.forEach((line, k) => {
       const { role, dashed } = data.lines[k];
@@ -111,6 +111,7 @@ export class Steps extends View {
     const last = data.labels.length - 1;
     this.input = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": data.name });
     this.output = element("output", { class: "value" });
+    this.output.style.minWidth = `${Math.max(...data.labels.map((text) => text.length))}ch`; // the slider keeps its width
     const name = element("span", { class: "name" }, element("b", { textContent: data.name }));
     const row = element("label", { class: "row" }, name, this.input, this.output);
     this.input.addEventListener("input", () => {

@@ -55,8 +55,8 @@ class Curves:
         moving: [k, m], one line for each step, or None.
         moving_name: Its name in the legend.
         role: Its colour.
-        pile: [j, m], faint lines, of which step i draws the first counts[i]; None for none.
-        counts: One for each step, if there is a pile.
+        pile: [j, m], faint lines, of which step i draws those from spans[i][0] to before spans[i][1]; None for none.
+        spans: A pair for each step, if there is a pile.
     """
 
     title: str | Sequence[str]
@@ -69,7 +69,7 @@ class Curves:
     moving_name: str = ""
     role: str = "reconstruction"
     pile: Any = None
-    counts: Sequence[int] = ()
+    spans: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,8 +133,8 @@ class StepsState:
         m = len(x)
         if panel.marked and m != k:
             raise ValueError(f"A marked panel needs one x for each of the {k} steps; it has {m}.")
-        if panel.pile is not None and len(panel.counts) != k:
-            raise ValueError(f"counts must be {k} numbers, one for each step; it has {len(panel.counts)}.")
+        if panel.pile is not None and len(panel.spans) != k:
+            raise ValueError(f"spans must be {k} pairs, one for each step; it has {len(panel.spans)}.")
         return {
             "kind": "curves",
             "x": arrays.packed(x),
@@ -147,7 +147,7 @@ class StepsState:
             "moving": None if panel.moving is None else _values("moving", panel.moving, (k, m)),
             "moving_name": panel.moving_name,
             "pile": None if panel.pile is None else _values("pile", panel.pile, (len(panel.pile), m)),
-            "counts": [int(count) for count in panel.counts],
+            "spans": [[int(first), int(end)] for first, end in panel.spans],
         }
 
 

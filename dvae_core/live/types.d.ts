@@ -77,6 +77,8 @@ export interface FileContent {
 /** What a view needs to know of the page that it is on. */
 export interface Theme {
   rem: number;
+  /** The unit of what is written on a canvas, and of the room for it. */
+  em: number;
   font: string;
   text: string;
   muted: string;
@@ -197,7 +199,7 @@ export interface StepsCurves extends StepsPanel {
   moving: Packed | null;
   moving_name: string;
   pile: Packed | null;
-  counts: number[];
+  spans: [number, number][];
 }
 export interface StepsData {
   name: string;

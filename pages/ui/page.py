@@ -1,5 +1,6 @@
 """Functions that all pages share: their list, the start and foot of a page, choices kept in the link, and links."""
 
+import copy
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -350,10 +351,16 @@ def _plan(path: str, version: int) -> Plan:
     return decoder_plan(Run(Path(path)))
 
 
-def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
+def plot(figure: Any, *, key: str | None = None, alt: str = "", heading: bool = False) -> None:
     """Show a plotly figure as on all pages: with its title as alternative text, and a camera that saves an SVG.
 
     Lines are thicker in projector size.
+
+    Args:
+        figure: A plotly figure.
+        key: Identifies it on the page.
+        alt: Alternative text; "" takes the title.
+        heading: Write the title above the figure, where its lines break with the window; print keeps it in the figure.
     """
     words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
     words = words.replace("<br>", " ")
@@ -363,7 +370,20 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "") -> None:
             if line is not None and line.width:
                 line.width *= 1.6
     st.session_state.setdefault("figures", {})[key or words] = figure
+    if heading:
+        figure = _titled_above(figure)
     st.plotly_chart(figure, key=key, config=CAMERA, alt=words or "Figure without a title")
+
+
+def _titled_above(figure: Any) -> Any:
+    """Write a figure's title and subtitle as text, and return a copy without them."""
+    layout, figure = figure.layout, copy.deepcopy(figure)
+    st.markdown(f"**{layout.title.text.replace('<br>', ' ')}**")
+    if layout.title.subtitle.text:
+        st.caption(layout.title.subtitle.text.replace("<br>", " "))
+    above = 44 if any(note.yanchor == "bottom" for note in layout.annotations) else 16  # titles of panels
+    figure.update_layout(title={"text": "", "subtitle": {"text": ""}}, margin_t=above)
+    return figure.update_layout(height=layout.height - layout.margin.t + above)
 
 
 def problem(error: Exception) -> None:

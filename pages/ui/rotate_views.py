@@ -90,7 +90,8 @@ def curve(run: Run, member: int, plane: tuple[int, int], angle: float) -> None:
     found = Rotation.load(run, file_name(member, plane))
     if found is None:
         return
-    ui.plot(figures.rotation_story(found.arrays(), conditional=is_conditional(run), at=angle), key="rotation.curve")
+    story = figures.rotation_story(found.arrays(), conditional=is_conditional(run), at=angle)
+    ui.plot(story, key="rotation.curve", heading=True)
     st.markdown(findings(found, conditional=is_conditional(run), plain=is_plain(run)))
     if is_conditional(run) and run.config.members > 1:
         ui.link("agree", "Do the seeds agree on these axes?", run=run.id)
@@ -366,7 +367,7 @@ def exact(angle: float) -> None:
     model = linear_gaussian.from_posterior((s1, s2))
     variances = matrices.rotation_matrix(2, 0.0) * 0.9 + 0.1 if moved else None  # (1, 0.1) and (0.1, 1)
     found = linear_gaussian.curves(model, step=5.0, prior_var=variances)
-    ui.plot(figures.rotation_story(found, conditional=moved, at=angle), key="rotation.exact")
+    ui.plot(figures.rotation_story(found, conditional=moved, at=angle), key="rotation.exact", heading=True)
     if moved:
         st.caption("u takes two values; the prior's variances are (1, 0.1) for one and (0.1, 1) for the other.")
 

@@ -292,8 +292,13 @@ def test_the_closing_line_is_said_only_where_the_table_bears_it_out(monkeypatch)
 
 
 def test_decoded_gaussians_fill_in_the_density_and_a_turn_leaves_it():
-    x, exact, _, moving = worked.integral_curves()
+    x, exact, pile, moving = worked.integral_curves()
     assert np.trapezoid(exact, x) == pytest.approx(1, abs=1e-3)
     off = np.abs(moving - exact).max(1) / exact.max()
     assert off[0] > 1  # one Gaussian is not the density
     assert off[len(worked.COUNTS) - 1 :].max() < 0.06  # 8,192 draws: three standard errors at the modes are .05
+    before, *after = pile.reshape(-1, worked.PILED, len(x))
+    assert len(after) == len(worked.TURNED)
+    for turned in after:  # every Gaussian that is drawn moves, and stays one of the same width
+        np.testing.assert_allclose(turned.max(1), before.max(1), rtol=0.02)  # between two of 141 places: 2 %
+        assert (np.abs(turned - before).max(1) > 0.01).all()

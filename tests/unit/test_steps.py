@@ -23,14 +23,14 @@ def test_points_and_lines_arrive_as_they_are():
     moving = np.arange(12.0).reshape(3, 4)
     data = state(
         Cloud(title=["a", "b", "c"], points=points, hues=np.arange(5), hue_labels=list("vwxyz")),
-        Curves(title="t", x=np.arange(4.0), moving=moving, pile=moving[:2], counts=(1, 2, 0)),
+        Curves(title="t", x=np.arange(4.0), moving=moving, pile=moving[:2], spans=((0, 1), (0, 2), (0, 0))),
     )
     cloud, curves = data["panels"]
     assert (numbers(cloud["points"]) == points.ravel()).all()
     assert cloud["hues"] == [0, 1, 2, 3, 4]
     assert cloud["range"]["x"][1] >= np.abs(points).max()  # no point is cut off at any step
     assert (numbers(curves["moving"]) == moving.ravel()).all()
-    assert curves["counts"] == [1, 2, 0]
+    assert curves["spans"] == [[0, 1], [0, 2], [0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_points_and_lines_arrive_as_they_are():
             "needs one x for each of the 3",
         ),
         (Curves(title="t", x=np.arange(4.0), lines=[Line(y=np.zeros(5))]), "y must be 4 finite numbers"),
-        (Curves(title="t", x=np.arange(4.0), pile=np.zeros((2, 4))), "counts must be 3 numbers"),
+        (Curves(title="t", x=np.arange(4.0), pile=np.zeros((2, 4))), "spans must be 3 pairs"),
     ],
 )
 def test_a_panel_without_a_value_for_every_step_is_refused(panel, words):

@@ -76,6 +76,7 @@ def plot(
     figure.update_layout(height=height, margin_t=(48 if titled else 12) + above)
     figure.update_layout(title={"text": title if titled else "", "pad": {"t": 12}, "subtitle": {"text": ""}})
     figure.update_layout(legend_y=-below / (height - 160), font_size=size, legend_font_size=size)
+    figure.update_layout(legend_title_font_size=size)
     figure.update_xaxes(title_font_size=size, tickfont_size=size)
     figure.update_yaxes(title_font_size=size, tickfont_size=size)
     figure.update_annotations(font_size=size)
@@ -94,6 +95,7 @@ def _drag(run: Run, member: int, count: int, *, labels: Mapping[int, str] | None
         # the picture, in the right half, is as high as it is wide; the data and the difference stand beside it
         share = 3.0 if "reference" in more else 2.3
         wanted = max(round(share * screen.room()), round(SIDE_BY_SIDE * screen.type_size()))
+        wanted = screen.width() if "x_names" in more else wanted  # rates fill any width
         with st.container(width=min(screen.width(), wanted)):
             state = ExplorerState(latents=latents, member=member, lo=lo, hi=hi, filmstrip=False, autoplay=True, **more)
             explorer(plan.tree, state, key=f"talk.{run.id}.{more.get('mode', '')}")
@@ -136,7 +138,7 @@ def faces() -> None:
     """Show sliders over the latents of a model of faces, named by the factor that each follows most, and how well."""
     run = shipped("faces-beta-vae")
     member = best_member(run)
-    _drag(run, member, 5, labels=followed_factors(run, member))
+    _drag(run, member, 6, labels=followed_factors(run, member))
 
 
 def followed_factors(run: Run, member: int) -> dict[int, str]:
@@ -210,15 +212,18 @@ def bent_curve() -> None:
 def guess() -> None:
     """Two unlabelled models, one of them turned."""
     run = shipped("talk-vae")
-    key = "talk.answer.guess"
-    below = 13.5 if st.session_state.get(key) else 7.8  # rem of text and answers under the picture
-    height = screen.room() - (0 if screen.is_phone() else round(below * screen.type_size()))
+    is_phone = screen.is_phone()
+    picture, words = (st.container(), st.container()) if is_phone else st.columns([3, 2], vertical_alignment="center")
 
     def without_legend(figure: Any, key: str) -> None:
         figure.update_layout(showlegend=False)  # the colours have no meaning that is needed here
-        plot(figure, key, height=height, titled=False, below=0)
+        with picture:
+            plot(figure, key, titled=False, below=0)
 
-    rotate_views.guess(run, best_member(run), (0, 1), 40.0, stacked=screen.is_phone(), key=key, plot=without_legend)
+    with words:
+        rotate_views.guess(
+            run, best_member(run), (0, 1), 40.0, stacked=is_phone, key="talk.answer.guess", plot=without_legend
+        )
 
 
 def widths() -> None:
@@ -267,10 +272,11 @@ def world() -> None:
     z_true, x, hue, names = _world()
     figure = figures.data_scatter(z_true, hue, names, names=("s1", "s2"), role="factor", title="(a) factors s: p(s|u)")
     left, right = st.columns(2)
+    height = min(screen.room(), screen.width() + 130) if screen.is_phone() else None  # a square, its title and legend
     with left:
-        plot(figure, "talk.factors")
+        plot(figure, "talk.factors", height=height)
     with right:
-        plot(figures.data_scatter(x, hue, names, title="(b) data: p(x|u)"), "talk.data")
+        plot(figures.data_scatter(x, hue, names, title="(b) data: p(x|u)"), "talk.data", height=height)
 
 
 def four_panels() -> None:
@@ -291,7 +297,9 @@ def four_panels() -> None:
     figure.update_yaxes(title_text="", showticklabels=False, automargin=False)
     figure.update_xaxes(showticklabels=False, title_standoff=2)
     figure.update_layout(margin={"l": 2, "r": 2, "b": round(3.2 * size)})
-    plot(figure, "talk.four", titled=False, below=round(1.6 * size), size=size)
+    square = round(screen.width() / screen.columns() + 7 * size)  # with its titles and the legend
+    height = screen.room() if screen.is_phone() else min(screen.room(), square)
+    plot(figure, "talk.four", height=height, titled=False, below=round(1.6 * size), size=size)
 
 
 def reference_lines() -> None:
@@ -346,4 +354,5 @@ def place_cells() -> None:
     """Sliders over the latents of a real recording, and what every unit does there: raster and tuning curves."""
     run = shipped("track-ivae")
     member = best_member(run)
-    _drag(run, member, 2, x_names=run.about["x_names"])
+    with st.container(key="talk-cells"):
+        _drag(run, member, 2, x_names=run.about["x_names"])

@@ -47,9 +47,15 @@ def keep_room(title: str, text: str, *, share: float = 1.0) -> None:
             --dv-room: {room()}px; --dv-sides: {round(0.38 * room())}px;
             --dv-picture: calc(var(--dv-room) - 2rem); --dv-panel: calc(var(--dv-room) - 7.2rem);
             --dv-plane: calc(var(--dv-room) - 6.2rem);
-            --dv-raster: calc(0.44 * (var(--dv-room) - 9rem)); --dv-tuning: calc(0.56 * (var(--dv-room) - 9rem));
         }}
-        .st-key-talk-ica, .st-key-talk-time {{ --dv-panel: calc(var(--dv-room) - 10.7rem); }}
+        @media (min-width: {PHONE}px) {{
+            .st-key-talk-cells {{
+                --dv-share: 2.4fr; --dv-rates: "rates tuning" "raster curves" "chips chips" "status status";
+                --dv-raster: calc(var(--dv-room) - 7.6rem); --dv-tuning: calc(var(--dv-room) - 7.6rem);
+            }}
+        }}
+        .st-key-talk-ica {{ --dv-panel: calc(var(--dv-room) - 9.3rem); }}
+        .st-key-talk-time {{ --dv-panel: calc(var(--dv-room) - 10.7rem); }}
         .st-key-talk-close p, .st-key-talk-close li, .st-key-talk-close table {{ font-size: {large:g}px; }}
         </style>"""
     )

@@ -85,7 +85,7 @@ SLIDES = (
     Slide(
         "ica",
         1,
-        "The linear case is solved: ICA turns W until the parts of Wx are independent.",
+        "ICA solves the linear case: it makes Wx independent.",
         worked.ica,
         captions.ica,
         notes="Turn the dial for the Laplace factors first: the curve has one minimum, at the factors. Then switch to "
@@ -217,7 +217,7 @@ SLIDES = (
         worked.integral,
         captions.integral,
         notes="Every draw of z is decoded to one Gaussian. Their mean fills in p(x), the dashed line. At the end of "
-        "the slider the latents turn: the same draws decode to other Gaussians (not drawn), with the same mean.",
+        "the slider the latents turn: the same draws decode to other Gaussians. These move, and their mean does not.",
         maths=r"$$p(x) = \int p(x|z)\,p(z)\,dz \approx \frac1K \sum_k p(x|z_k), \qquad z_k \sim N(0, I)$$",
         more=("rotate", {"run": "talk-vae"}),
     ),
@@ -337,7 +337,7 @@ SLIDES = (
     Slide(
         "rescue",
         3,
-        "The iVAE finds the factors; the VAE, on the same data, does not.",
+        "The iVAE finds the factors; the VAE does not.",
         demos.four_panels,
         captions.rescue,
         notes="iVAE: identifiable VAE. The two models have the same nets, the same loss and the same noise. Only the "

@@ -31,7 +31,7 @@ WORLDS: dict[unmixing.World, str] = {
 }
 FLAT = 0.015  # nats: above the largest of 20 Gaussian worlds (.009), and a sixth of a Laplace world's (.10)
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 256, 1024, 8192)
-PILED = 64  # Gaussians that are drawn
+PILED = 40  # Gaussians that are drawn
 TURNED = (15, 30, 45, 60, 75, 90)  # degrees of M, after the last draw
 
 
@@ -68,9 +68,7 @@ def _ica() -> None:
     ) or "laplace"  # fmt: skip
     clouds, dependence, scores = ica_curve(world)  # pyright: ignore[reportArgumentType]
     best = int(dependence.argmin())
-    scatter = Cloud(
-        title=[f"Wx: MCC with the factors {score:.2f}" for score in scores], points=clouds, names=("(Wx)₁", "(Wx)₂")
-    )
+    scatter = Cloud(title=[f"Wx: MCC {score:.2f}" for score in scores], points=clouds, names=("(Wx)₁", "(Wx)₂"))
     flat = dependence.max() < FLAT
     title = "Flat: every W is as good" if flat else f"Lowest at {ANGLES[best]}°, where the MCC is {scores[best]:.2f}"
     curve = Curves(
@@ -91,14 +89,13 @@ def integral() -> None:
     x, exact, pile, moving = integral_curves()
     count = COUNTS[-1]
     labels = [f"{n:,} draws" for n in COUNTS] + [f"M = {a}°" for a in TURNED]
-    titles = [
-        f"The mean of {n:,} decoded {'Gaussian' if n == 1 else 'Gaussians'} (thin: a quarter of each)" for n in COUNTS
-    ]
-    titles += [f"The same {count:,} draws, decoded by f(Mᵀz̃) at {a}°" for a in TURNED]
-    shown = [min(n, PILED) for n in COUNTS] + [0] * len(TURNED)
+    thin = f"thin: a quarter of each, {PILED} at most"
+    titles = [f"The mean of {n:,} decoded {'Gaussian' if n == 1 else 'Gaussians'} ({thin})" for n in COUNTS]
+    titles += [f"The same {count:,} draws, decoded by f(Mᵀz̃) at {a}° ({thin})" for a in TURNED]
+    spans = [(0, min(n, PILED)) for n in COUNTS] + [(k * PILED, (k + 1) * PILED) for k in range(1, len(TURNED) + 1)]
     panel = Curves(
         title=titles, x=x, lines=[Line(y=exact, role="data", name="p(x), exact", dashed=True)], moving=moving,
-        moving_name="mean of p(x|z) over draws of z", role="reconstruction", pile=pile / 4, counts=shown,
+        moving_name="mean of p(x|z) over draws of z", role="reconstruction", pile=pile / 4, spans=spans,
         names=("x", "density"), y_range=(0.0, 0.6),
     )  # fmt: skip
     steps(StepsState(name="z ~ N(0, I)", labels=labels, panels=[panel]), key="talk.integral")
