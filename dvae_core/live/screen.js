@@ -1,6 +1,6 @@
 // One decoded x on a canvas: a picture, a point in the plane, or bars.
 
-import { Bitmap, drawBars, fit, smallBars } from "./draw.js";
+import { Bitmap, drawBars } from "./draw.js";
 import { captioned, pictureCanvas } from "./elements.js";
 import { isCounts, thin } from "./numbers.js";
 import { PICK_REM } from "./pad.js";
@@ -19,7 +19,7 @@ export class Screen {
   /**
    * @param {Explorer} view
    * @param {{ member?: number | null, through?: ((z: Vector) => Vector) | null, isSmall?: boolean, name?: string }} look
-   *   member null follows the view's; through is a map in front of the decoder; a small one has neither axes nor names
+   *   member null follows the view's; through is a map in front of the decoder; a small plane has neither axes nor names
    */
   constructor(view, { member = null, through = null, isSmall = false, name = "" } = {}) {
     this.view = view;
@@ -82,7 +82,6 @@ export class Screen {
   draw() {
     if (this.bitmap) this.bitmap.show(this.x).fill(this.node);
     else if (this.plane) this.drawPoint(this.plane);
-    else if (this.isSmall) this.drawSmallBars();
     else this.drawBars();
   }
 
@@ -102,15 +101,6 @@ export class Screen {
     }
     plane.dot(ctx, x[0], x[1], (isSmall ? 0.34 : 0.55) * theme.rem, COLOURS.reconstruction, theme);
     plane.end();
-  }
-
-  drawSmallBars() {
-    const { node, x, view } = this;
-    const ctx = fit(node);
-    if (!ctx || !view.scale) return;
-    const [w, h] = [node.clientWidth, node.clientHeight];
-    ctx.clearRect(0, 0, w, h);
-    smallBars(ctx, { x: 0, y: 0, w, h }, x, view.scale.limits, COLOURS.reconstruction, view.theme);
   }
 
   drawBars() {

@@ -37,8 +37,9 @@ export class Members extends SeveralModels {
   }
 
   screens() {
-    const { members } = this.view.data;
-    return members.map(({ label }, member) => new Screen(this.view, { member, isSmall: true, name: label }));
+    const { kind, data } = this.view;
+    const isSmall = kind !== "bars"; // bars need their axis to be read
+    return data.members.map(({ label }, member) => new Screen(this.view, { member, isSmall, name: label }));
   }
 
   display() {
@@ -49,10 +50,6 @@ export class Members extends SeveralModels {
       "Trained on the same data, they need not agree on what it means.";
     const shown = [element("div", { class: "many" }, ...panels), element("p", { class: "caption", textContent })];
     return this.view.kind === "picture" ? shown : [...shown, this.legend()];
-  }
-
-  get marksExample() {
-    return super.marksExample && this.view.kind !== "bars"; // small bars have no room for it
   }
 
   film() {

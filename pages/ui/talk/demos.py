@@ -215,10 +215,12 @@ def guess() -> None:
     is_phone = screen.is_phone()
     picture, words = (st.container(), st.container()) if is_phone else st.columns([3, 2], vertical_alignment="center")
 
+    squares = round(0.27 * screen.width() + 7 * screen.type_size())  # two of them, with titles and axes
+
     def without_legend(figure: Any, key: str) -> None:
         figure.update_layout(showlegend=False)  # the colours have no meaning that is needed here
         with picture:
-            plot(figure, key, titled=False, below=0)
+            plot(figure, key, height=None if is_phone else min(screen.room(), squares), titled=False, below=0)
 
     with words:
         rotate_views.guess(
