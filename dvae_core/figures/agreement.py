@@ -133,6 +133,7 @@ def ladder_chart(
         found.append(f"{name} {up_to}")
     fig.add_hline(y=REACHED, line=DASHED)
     fig.update_xaxes(tickvals=list(range(len(rungs))), ticktext=[RUNG_WORDS[r].replace(" ", "<br>", 1) for r in rungs])
+    fig.update_xaxes(autotickangles=[0, -35])  # where they are turned, the last one stays inside the figure
     fig.update_xaxes(range=[-0.5, len(rungs) - 0.5], showgrid=False, title="freer map →")
     fig.update_yaxes(title="R², held-out", range=[-0.08, 1.1], tickvals=[0, 0.25, 0.5, 0.75, REACHED])
     note = join(
