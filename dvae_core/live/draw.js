@@ -114,12 +114,13 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
     ? (/** @type {number} */ v) => box.x + ((v - lo) / (hi - lo)) * box.w
     : (/** @type {number} */ v) => box.y + box.h - ((v - lo) / (hi - lo)) * box.h;
   const slot = (few ? box.h : box.w) / n;
+  const many = Math.max(2, Math.min(6, Math.floor(box.w / (3.2 * em))));
   const thick = Math.max(1, slot * (few ? 0.62 : 0.8));
   ctx.strokeStyle = theme.grid;
   ctx.lineWidth = 1;
   ctx.fillStyle = theme.muted;
   ctx.beginPath();
-  for (const v of ticks(lo, hi, few ? 5 : 4)) {
+  for (const v of ticks(lo, hi, few ? many : 4)) {
     if (few) {
       ctx.moveTo(along(v), box.y);
       ctx.lineTo(along(v), box.y + box.h);
@@ -172,7 +173,7 @@ export function drawBars(canvas, theme, { x, reference, names, limits, unit, ind
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
     ctx.fillStyle = theme.muted;
-    for (const i of ticks(1, n, 6)) if (i >= 1) ctx.fillText(String(i), box.x + (i - 0.5) * slot, box.y + box.h + 0.3 * em);
+    for (const i of ticks(1, n, many)) if (i >= 1) ctx.fillText(String(i), box.x + (i - 0.5) * slot, box.y + box.h + 0.3 * em);
   }
   ctx.fillStyle = theme.text;
   ctx.font = `600 ${0.9 * em}px ${theme.font}`;
