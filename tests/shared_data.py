@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def shared(name: str) -> Path:
+    """Return a file of the shared data; the test is skipped on a machine without it."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"shared/data/{name} is not beside this repository")
+    return path
 
 
 class Stated(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, hdf5_child
-from tests.shared_data import SHARED
+from tests.shared_data import shared
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))
@@ -106,9 +106,7 @@ def test_matlab_73_reads_like_older_versions(tmp_path):
 
 
 def test_nwb_of_the_shared_data():
-    path = SHARED / "pynapple-nwb-suite2p" / "A8604-211122.nwb"
-    if not path.exists():
-        pytest.skip("shared/data is not beside this repository")
+    path = shared("pynapple-nwb-suite2p/A8604-211122.nwb")
     data = readers.read(path, bin_s=0.2)
     with h5py.File(path) as file:
         ends = file["units/spike_times_index"][()]

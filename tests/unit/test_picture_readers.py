@@ -15,16 +15,9 @@ from PIL import Image
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, images
-from tests.shared_data import SHARED
+from tests.shared_data import shared
 
 RNG = np.random.default_rng(0)
-
-
-def shared(name):
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"shared/data/{name} is not beside this repository")
-    return path
 
 
 def encoded(array, kind="PNG", **how):

@@ -10,7 +10,7 @@ from dvae_core.data.saved import save
 from dvae_core.data.split import split
 from dvae_core.data.worlds.digits import digits
 from dvae_core.data.worlds.sources import sources
-from tests.shared_data import SHARED
+from tests.shared_data import shared
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -18,14 +18,6 @@ X = RNG.standard_normal((N, 3)).astype(np.float32)
 U = np.arange(N) % 4
 S = RNG.standard_normal((N, 2)).astype(np.float32)
 TABLE = pd.DataFrame({"x1": X[:, 0], "x2": X[:, 1], "x3": X[:, 2], "u": U, "s1": S[:, 0], "s2": S[:, 1]})
-
-
-def shared(name):
-    """Path of a file of the shared data; the test is skipped on a machine without them."""
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"shared/data/{name} is not beside this repository")
-    return path
 
 
 def write(path, content):

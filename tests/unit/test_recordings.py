@@ -9,16 +9,9 @@ from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat, mat_format, spikes
 from dvae_core.data.readers.common import Ask
 from dvae_core.data.split import split
-from tests.shared_data import SHARED
+from tests.shared_data import shared
 
 RNG = np.random.default_rng(0)
-
-
-def shared(name):
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"shared/data/{name} is not beside this repository")
-    return path
 
 
 def cells(*items):
