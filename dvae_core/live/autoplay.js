@@ -12,6 +12,7 @@ import { element } from "./elements.js";
  * @property {HTMLElement} root
  * @property {() => void} request
  * @property {() => void} sendLater
+ * @property {{ close: () => void }[]} parts
  */
 
 const PERIOD_S = 9;
@@ -37,6 +38,7 @@ export class Autoplay {
       if (this.isVisible && this.state === "running") view.request();
     });
     this.watcher.observe(view.root);
+    view.parts.push(this);
   }
 
   close() {

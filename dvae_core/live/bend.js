@@ -36,11 +36,6 @@ export class Bend extends View {
     this.autoplay = new Autoplay(this, { share, goTo: (to) => this.turnTo(to * LIMIT) }, "the dial");
   }
 
-  close() {
-    super.close();
-    this.autoplay.close();
-  }
-
   /** @param {BendData} data */
   update(data) {
     this.data = data;

@@ -90,11 +90,6 @@ export class Explorer extends View {
     });
   }
 
-  close() {
-    super.close();
-    this.autoplay.close();
-  }
-
   /** @param {ExplorerData} data */
   update(data) {
     this.data = data;

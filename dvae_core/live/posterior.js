@@ -65,11 +65,6 @@ export class Posterior extends View {
     this.autoplay = new Autoplay(this, { share, goTo }, "a picture");
   }
 
-  close() {
-    super.close();
-    this.autoplay.close();
-  }
-
   /** @param {PosteriorData} data */
   update(data) {
     const text = JSON.stringify({ ...data, autoplay: false });

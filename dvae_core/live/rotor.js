@@ -59,11 +59,6 @@ export class Rotor extends View {
     this.autoplay = new Autoplay(this, { share, goTo }, "the dial");
   }
 
-  close() {
-    super.close();
-    this.autoplay.close();
-  }
-
   /** @param {RotorData} data */
   update(data) {
     this.data = data;

@@ -88,11 +88,6 @@ export class Steps extends View {
     this.autoplay = new Autoplay(this, { share, goTo }, "the slider");
   }
 
-  close() {
-    super.close();
-    this.autoplay.close();
-  }
-
   /** @param {StepsData} data */
   update(data) {
     this.data = data;

@@ -95,6 +95,8 @@ export class View {
     this.timers = new Set();
     this.sending = 0;
     this.stopWaiting = () => {};
+    /** What ends with the view. @type {{ close: () => void }[]} */
+    this.parts = [];
     this.width = 0;
     this.resizes = new ResizeObserver(([{ contentRect }]) => {
       if (contentRect.width === this.width) return; // its height follows from what is drawn
@@ -120,6 +122,7 @@ export class View {
   draw(_now) {}
 
   close() {
+    for (const part of this.parts) part.close();
     this.stopWaiting();
     this.resizes.disconnect();
     cancelAnimationFrame(this.frame);
