@@ -14,7 +14,7 @@ that are matched afterwards are trained for reading from mirrored starts, or as 
 ceiling in the table is computed from the true model: no estimate from a row of x has a greater correlation with the
 factors than E[z|x], and none from x and u than E[z|x,u].
 
-Four minutes of one core a seed. What it does not show: recordings have no true factors, and their p(z|u) need not be
+Three minutes of one core a seed. What it does not show: recordings have no true factors, and their p(z|u) need not be
 shared; there, the price is what can be seen.
 """
 
@@ -45,7 +45,7 @@ from dvae_core.training.checkpoint import load_vae
 from dvae_core.training.train import train
 
 VALUES, FACTORS, BLOCKS, ROWS = 20, 3, 150, 30
-DRAWS = 800  # of z at each value of u, for the ceiling; with four times as many it moves by .001
+DRAWS = 800  # of z at each value of u, for the ceiling; 2,000 gave the same within .001
 READING, REFINED = FIRST = ("reading", "gauss-newton")
 SETTINGS = {"window": (0, 0), "net": MlpNet(hidden=32), "split": "random", "latents": FACTORS}
 
