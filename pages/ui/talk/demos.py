@@ -298,10 +298,10 @@ def four_panels() -> None:
     # the room is for the panels: the axes below them have names, and all units are standard deviations
     figure.update_yaxes(title_text="", showticklabels=False, automargin=False)
     figure.update_xaxes(showticklabels=False, title_standoff=2)
-    figure.update_layout(margin={"l": 2, "r": 2, "b": round(3.2 * size)})
+    figure.update_layout(margin={"l": 2, "r": 2, "b": round(2.9 * size)})
     square = round(screen.width() / screen.columns() + 7 * size)  # with its titles and the legend
     height = screen.room() if screen.is_phone() else min(screen.room(), square)
-    plot(figure, "talk.four", height=height, titled=False, below=round(1.6 * size), size=size)
+    plot(figure, "talk.four", height=height, titled=False, below=round(1.2 * size), size=size)
 
 
 def reference_lines() -> None:
