@@ -57,7 +57,11 @@ def show(page: Page, slide: Slide) -> float:
         page.wait_for_function(DRAWN, arg=slide.title, polling=20)
         return max(asked, time.perf_counter() - start)
     page.wait_for_function(DRAWN, arg=slide.title, polling=20)
-    return time.perf_counter() - start
+    took = time.perf_counter() - start
+    if slide.votes:  # beside the picture; without a vote, the next key would show the answer and not move on
+        page.keyboard.press(str(len(slide.votes)))
+        page.wait_for_function(DRAWN, arg=slide.votes[-1], polling=20)
+    return took
 
 
 def give(page: Page, url: str, folder: Path | None) -> list[float]:

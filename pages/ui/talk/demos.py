@@ -172,7 +172,10 @@ def seeds() -> None:
         columns=screen.columns(),
         limit=350,  # points in each of eight panels: with 600 the slide takes more than a second to draw
     )
-    plot(figure, "talk.seeds", titled=False, below=30)
+    size = screen.figure_type()
+    figure.update_layout(margin_b=round(3.6 * size))
+    figure.update_xaxes(title_standoff=2)
+    plot(figure, "talk.seeds", titled=False, below=round(1.9 * size))  # under the names of the axes
 
 
 def dial() -> None:
