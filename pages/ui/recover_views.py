@@ -103,7 +103,7 @@ def other_worlds(run: Run) -> None:
     """Show, for a run on the talk's data, the results of the same recipe on data seeds that were not chosen."""
     if run.config.data != TALK_DATA:
         return
-    worlds = runs.shipped("other_worlds.json", "python benchmarks/recovery.py talk")["worlds"]
+    worlds = runs.shipped("other_worlds.json", "python benchmarks/recovery.py worlds")["worlds"]
     with st.expander(f"{chosen_world()} How typical is it?", icon=":material/public:"):
         ui.plot(figures.worlds_strip(worlds), key="recover.worlds")
         st.caption(

@@ -25,7 +25,7 @@ def test_dragging_a_slider_decodes_without_telling_python_until_release(visit):
     assert pixels(picture) != before
     release(page)
     page.get_by_text("one = [1.8").or_(page.get_by_text("one = [1.9")).wait_for()  # 0.8 of -3..3, and the thumb's width
-    assert len(page.sent) <= 1 + pauses  # none where an earlier drag has told Python of the same place
+    assert len(page.sent) <= 1 + pauses  # none where an earlier drag has sent the same place
 
 
 def test_the_keyboard_moves_a_slider_and_two_mounts_are_independent(visit):

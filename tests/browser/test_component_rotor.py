@@ -24,7 +24,7 @@ def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_rel
     assert drawn >= (10 if pauses == 0 else 1)
     release(page)
     page.get_by_text("angle = 60.0").wait_for()  # snapped
-    assert len(page.sent) <= 1 + pauses  # none where an earlier drag has told Python of the same angle
+    assert len(page.sent) <= 1 + pauses  # none where an earlier drag has sent the same angle
     assert pixels(rotated) != before
     assert pixels(strips) != meaning
     text = page.get_by_text("largest change of any x:").inner_text()

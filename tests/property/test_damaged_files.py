@@ -23,7 +23,7 @@ STARTS = {
 
 
 @given(suffix=st.sampled_from(list(STARTS)), body=st.binary(max_size=300))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_behind_a_right_beginning(tmp_path, suffix, body):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(STARTS[suffix] + body)
@@ -43,7 +43,7 @@ def run_harness(name, *arguments):
 @pytest.mark.skipif(sys.platform != "linux", reason="counts crashes by forking")
 @pytest.mark.parametrize(
     "inputs",
-    [3, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],  # two minutes of a quiet machine
+    [10, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],  # two minutes of a quiet machine
 )
 def test_damaged_files_are_read_or_refused(inputs):
     run_harness("fuzz", inputs)
