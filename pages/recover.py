@@ -5,7 +5,7 @@ import streamlit as st
 from dvae_core import figures
 from dvae_core.analysis.agreement.record import comparable
 from dvae_core.analysis.common import best_member
-from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.latents import factor_colours, held_out
 from dvae_core.analysis.recovery.record import Recovery, recovery
 from dvae_core.axes import evenly
 from dvae_core.live.linked import Panel
@@ -50,7 +50,7 @@ def toolbar() -> tuple[Run, int, str, list[Run], Run | None]:
 
 def panels(run: Run, member: int, found: Recovery, beside: Run | None, method: str) -> None:
     """The talk's last figure: true factors, data, and the latents of each model. Points brushed in one show in all."""
-    latents, (hue, names) = held_out(run), hues(run)
+    latents, (hue, names) = held_out(run), factor_colours(run)
     has_x = "x" in latents
     rows = latents["x_rows"] if has_x else evenly(len(latents["index"]), figures.POINTS)
     drawn = [Panel("(a) true factors, p(s|u)", found.z_true[rows], found.names)]

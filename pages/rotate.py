@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dvae_core.analysis.latents import held_out, hues, latent_table, prior_samples
+from dvae_core.analysis.latents import factor_colours, held_out, latent_table, prior_samples
 from dvae_core.identify import matrices
 from dvae_core.live.rotor import RotorState
 from dvae_core.runs import Run, RunError
@@ -66,7 +66,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
     """Mount the dial with its panels, and under it the chosen view at this angle."""
     plan = ui.plan_of(run)
     ship(plan.tree, plan.tensors)
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     latents = held_out(run)
     shown: dict = {"points": prior_samples(run, member, 1500)}
     if points == "data":

@@ -18,7 +18,7 @@ ROWS = 3000  # held-out, at most, evenly spaced
 
 @dataclass(frozen=True)
 class Dimension:
-    """What a population with so many latents gave.
+    """The results of a population with one number of latents.
 
     Attributes:
         latents: Their number.
@@ -55,7 +55,7 @@ class Dimension:
 
 
 def dimension_of(run: Run) -> Dimension | None:
-    """Return what a run gave; None if it has not ended, or no seed of it counts."""
+    """Return the results of a run; None if it has not ended, or none of its seeds counts."""
     latents = run.latents() if (run.path / "config.json").is_file() else None
     if latents is None or run.status().state != "finished":
         return None

@@ -27,7 +27,7 @@ def check_member(run: Run, index: int) -> None:
 
 
 def opened(run: Run, index: int) -> Vae:
-    """Return one member as a model of its own, in float64.
+    """Return one member as a separate model, in float64.
 
     Raises:
         RunError: If there is no such member, or it diverged.

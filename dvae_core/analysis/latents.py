@@ -12,7 +12,7 @@ from dvae_core.runs import Run, RunError
 
 
 def held_out(run: Run) -> dict[str, np.ndarray]:
-    """Return latents.npz (see train.write_latents), or raise a RunError that there is nothing yet."""
+    """Return latents.npz (see train.write_latents), or raise a RunError if it does not exist yet."""
     latents = run.latents()
     if latents is None:
         raise RunError(f"{run.title} has no latents yet; let it train for a moment.")
@@ -68,7 +68,7 @@ def examples(
     return latents["x"][chosen], latents["mu_z"][member][rows[chosen]]
 
 
-def hues(run: Run) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def factor_colours(run: Run) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Return u of the held-out rows as codes with their names, or as one column of numbers with its name."""
     about, u = run.about, held_out(run).get("u")
     if u is None:

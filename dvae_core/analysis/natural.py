@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dvae_core.analysis.common import best_member
-from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.latents import factor_colours, held_out
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.runs import Run
 
@@ -20,7 +20,7 @@ def natural_parameters(run: Run) -> tuple[Float[np.ndarray, "m d 2"], Float[np.n
     Returns:
         Two arrays [values of u, factors, 2] (lambda of T = z and of T = z²), and the names.
     """
-    found, (hue, names) = recovery(run, best_member(run)), hues(run)
+    found, (hue, names) = recovery(run, best_member(run)), factor_colours(run)
     assert found is not None, "the talk's data have known factors"
     assert hue is not None, "the talk's data have labels"
     latents, member = held_out(run), best_member(run)
@@ -44,5 +44,5 @@ def _lambda(mean: float, variance: float) -> tuple[float, float]:
 
 
 def follows(true: Float[np.ndarray, "m d 2"], learned: Float[np.ndarray, "m d 2"]) -> list[float]:
-    """Return the correlation over u of every learned coefficient with the true one, factor by factor."""
+    """Return the correlation over u of each learned coefficient with the true one, for each factor."""
     return [float(np.corrcoef(true[:, i, j], learned[:, i, j])[0, 1]) for i in range(true.shape[1]) for j in range(2)]

@@ -78,7 +78,7 @@ def _run_row(run: Run) -> dict[str, Any]:
 
 def rank_test(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """Return Spearman's rank correlation of two columns, and its p-value against no relation."""
-    from scipy.stats import spearmanr  # half a second that most pages need not wait for
+    from scipy.stats import spearmanr  # takes half a second to import, which most pages need not wait for
 
     found: Any = spearmanr(one, other)
     return float(found.statistic), float(found.pvalue)

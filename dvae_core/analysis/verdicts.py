@@ -1,4 +1,4 @@
-"""What has been found about a run, as sentences that go with its latents wherever they are taken. No torch."""
+"""The findings about a run, as sentences that are exported together with its latents. No torch."""
 
 import dataclasses
 

@@ -11,6 +11,6 @@
 | `independence` | HSIC with a permutation p-value |
 | `effect` | the effect of u on held-out latents, each number with the value that noise alone gives |
 | `conditions` | the theorem's four conditions as lights, the matrix L, codes that only repeat u |
-| `noise` | condition 1: what the noise takes out of x, and two densities that some noise makes equal |
+| `noise` | condition 1: what the noise removes from x, and two densities that some noise makes equal |
 | `two_sample` | the energy test between z and M z' |
 """

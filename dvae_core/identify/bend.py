@@ -1,13 +1,13 @@
 """The bend: the nats of log p that are lost when the axes turn by an angle and the prior is fitted anew.
 
-A model that turns its axes, z~ = M^T z with the turned axes as columns of M, keeps x as it was. What the turn costs is
-decided by the prior alone: the best prior of its family for z, minus the best one for z~. Where that is 0 at every
-angle, nothing picks the axes: this is the rotation of chapter 2. Any other prior helps by as many nats as it bends the
+A model that turns its axes, z~ = M^T z with the turned axes as columns of M, leaves x unchanged. The cost of the turn
+depends on the prior alone: the best prior of its family for z, minus the best one for z~. If it is 0 at every angle,
+nothing determines the axes: this is the rotation of chapter 2. Any other prior helps by as many nats as it bends the
 curve.
 
-Two axes, f known, standardised factors. The bend is *necessary*, not sufficient: with few nats no training finds the
-axes, and with many a search may still end elsewhere. It is an upper bound on what the axes are worth, because a twin
-may use any map, and only rotations are tried here.
+Two axes, f known, standardised factors. The bend is *necessary*, not sufficient: if it is small, no training finds the
+axes, and even if it is large, training may end elsewhere. It is an upper bound on what the axes are worth, because a
+twin may use any map, and only rotations are tried here.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from dvae_core.identify.linear_gaussian import refitted_gap
 from dvae_core.identify.matrices import turned
 
 ANGLES = (0.0, 7.5, 15.0, 22.5, 30.0, 37.5, 45.0, 52.5, 60.0, 67.5, 75.0, 82.5, 90.0)
-FLAT = 0.005  # nats: all negative controls lie below it, and nothing that has ever determined the axes does
-FAINT = 0.04  # nats: time failed at .02, also after 2,400 steps; u seen worked at .056, and all that was tried above
+FLAT = 0.005  # nats: every negative control lies below it, and no prior that determined the axes does
+FAINT = 0.04  # nats: time failed at .02, even after 2,400 steps; observed u worked at .056, and so did all above it
 STARTS = 4  # of EM, at the first angle
 Kind = Literal["laplace", "uniform", "bimodal"]
 Angles = Float[np.ndarray, " t"] | Sequence[float | int]
 
 _WIDTH = 12.0  # of the grid of `sources`, to either side: the tail of a Laplace beyond is 4e-8
-_STEP = np.sqrt(3) / 432.5  # about .004; so that the uniform density ends at the edge of a cell
+_STEP = np.sqrt(3) / 432.5  # about .004; chosen so that the uniform density ends at the edge of a cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def pairs(a: Sequence[float | int] | Float[np.ndarray, " 2"], angles: Angles = A
 def segments(
     mean: Float[np.ndarray, "m 2"], std: Float[np.ndarray, "m 2"], angles: Angles = ANGLES, strength: float | int = 1.0
 ) -> Bend:
-    """Return the bend of a u that is seen: Gaussian factors with a mean and a deviation for each u, in closed form.
+    """Return the bend of an observed u: Gaussian factors with a mean and a deviation for each u, in closed form.
 
     Args:
         mean: Means, a row for each u, all equally probable.
@@ -130,11 +130,11 @@ def mixture(
     draws: int = 3,
     seed: int = 0,
 ) -> Bend:
-    """Return the bend of a u that is hidden: a mixture of K diagonal Gaussians, fitted by EM to the true factors.
+    """Return the bend of a hidden u: a mixture of K diagonal Gaussians, fitted by EM to the true factors.
 
     At every angle a mixture is fitted to one half of the rows and scored on the other half. The loss is the difference
     of the held-out log p at that angle and at 0, row by row. EM starts from k-means, and again from the clusters found
-    at 0 and turned, since with one start it would end elsewhere at neighbouring angles.
+    at 0 and turned, because with a single start it could end in different optima at neighbouring angles.
 
     Args:
         mean: Means of the world, a row for each value of the hidden u, all equally probable.
@@ -148,7 +148,7 @@ def mixture(
 
     Returns:
         The loss and its standard error: that of the held-out rows, or of the draws where it is larger (EM ends in
-        different places).
+        different optima).
     """
     from sklearn.mixture import GaussianMixture  # loads slowly, and pages draw closed forms without it
 

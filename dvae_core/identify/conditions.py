@@ -331,7 +331,7 @@ def without_u(name: str) -> Light:
     return Light(name, "broken", "no u", "The prior is N(0, I): without u there is no λ(u), and nothing to vary.")
 
 
-OTHER_PRIORS = {  # what is known of priors that the theorems about u do not cover
+OTHER_PRIORS = {  # what is known about priors that the theorems about u do not cover
     "time": "A prior over time fixes axes where the memories of the factors differ, or their innovations are peaked.",
     "mixture": "A mixture of diagonal Gaussians fixes axes in the limit, if f is piecewise affine (Kivva et al. 2022).",
     "custom": "This prior is not part of the library, so nothing is known about it here.",

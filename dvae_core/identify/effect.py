@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from dvae_core.axes import means_by_code
 
 LEVEL = 0.05  # significance level of every test but the rank test
-RANK_LEVEL = 0.1  # level of the rank test, which hardly ever errs if L lacks more than one direction
+RANK_LEVEL = 0.1  # level of the rank test, which is rarely wrong if L lacks more than one direction
 ONE_SIDED = 1.645  # standard errors that a gain must exceed, at the same level
 FEWEST_ROWS = 8  # per value of u, for two moments and their errors
 CELL_ROWS = 40  # at least, per cell of continuous u

@@ -33,7 +33,7 @@ def decoded(x: Float[np.ndarray, " m"], z: Float[np.ndarray, "n 2"]) -> Float[np
 
 
 def decoded_by_twin(x: Float[np.ndarray, " m"], z: Float[np.ndarray, "n 2"], angle: float) -> Float[np.ndarray, "n m"]:
-    """Return what the turned model decodes from the same draws: p(x | f(M^T z))."""
+    """Return the density that the turned model decodes from the same draws: p(x | f(M^T z))."""
     return decoded(x, z @ rotation_matrix(2, angle))
 
 

@@ -1,8 +1,8 @@
-"""Condition 1 of the theorem: what the characteristic function of the noise takes out of x is lost.
+"""Condition 1 of the theorem: frequencies at which the characteristic function of the noise is 0 are lost from x.
 
 x = v + noise with v = f(z), so the characteristic functions multiply: that of x is that of v times phi, the noise's.
 If phi is 0 only at single points, as for uniform noise, p(x) still determines p(v). If phi is 0 on an interval, two
-densities of v that differ in those frequencies alone give the same p(x), and no amount of data tells them apart.
+densities of v that differ in those frequencies alone give the same p(x), and no amount of data can distinguish them.
 
 Such a pair in closed form: A and B = (1 - cos v) / (pi v^2) * (1 +- cos 3v), which differ in frequencies 2 to 4 alone.
 """

@@ -1,4 +1,4 @@
-"""What a downstream task notices of a rotation: a linear decoder nothing, one that looks at single latents much."""
+"""How a rotation affects a downstream task: a linear decoder not at all, one that uses single latents a lot."""
 
 from collections.abc import Sequence
 

@@ -16,12 +16,12 @@ from dvae_core.data.worlds.sources import sources
 from dvae_core.metrics import align, mcc
 
 ROWS = 4000
-PATIENCE = 200  # iterations of FastICA, its default; on Gaussian factors it has nothing to converge to
+PATIENCE = 200  # iterations of FastICA, its default; on Gaussian factors there is no solution to converge to
 
 
 @dataclass(frozen=True, eq=False)
 class Unmixed:
-    """What PCA and FastICA made of several data sets of one kind.
+    """The results of PCA and FastICA on several data sets of one kind.
 
     Attributes:
         z: Factors of the first data set.

@@ -1,4 +1,4 @@
-"""Linear ICA in two dimensions: turn whitened data until its components share no information (Comon 1994).
+"""Linear ICA in two dimensions: rotate whitened data until its components are independent (Comon 1994).
 
 x = A s with independent s. Whitening leaves a rotation W to be found; the mutual information between the components of
 W x, against the angle of W, says whether the data determine it.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.latents import factor_colours, held_out
 from dvae_core.analysis.tables import member_table
 from dvae_core.live.explorer import Cloud
 from dvae_core.runs import Run
@@ -51,7 +51,7 @@ def cloud(run: Run, member: int) -> Cloud:
     latents = held_out(run)
     rows = latents["x_rows"]
     z = latents["mu_z"][member][rows]
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     if hue is None:
         return Cloud(z=z)
     hue = hue[rows]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dvae_core import figures
-from dvae_core.analysis.latents import held_out, hues, latent_table, prior_samples, slider_range
+from dvae_core.analysis.latents import factor_colours, held_out, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.live import linked
 from dvae_core.live.explorer import ExplorerState
@@ -71,7 +71,7 @@ def recovery_data(run: Run, shown: int, *others: tuple[Run, int]) -> dict[str, A
     Raises:
         RunError: If the factors are unknown, or a run has held out other rows.
     """
-    latents, (hue, names) = held_out(run), hues(run)
+    latents, (hue, names) = held_out(run), factor_colours(run)
     rows = latents["x_rows"]
     x, axes, _ = figures.projected(latents["x"], run.about.get("x_names") or ())
     panels = [Panel("Data", x, axes)]

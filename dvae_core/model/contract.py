@@ -1,4 +1,4 @@
-"""What a prior and a likelihood must offer, and how one of your own is named in a config and found.
+"""The interfaces of a prior and of a likelihood, and how a config names a class that is not part of the library.
 
 A config names a class by its path, `package.module:Name`. It is imported only if the environment variable DVAE_PLUGINS
 lists that path (several are separated by commas), because importing a module runs it. `dvae_core.testing` checks a
@@ -79,7 +79,7 @@ class Likelihood(Protocol):
         ...
 
     def start(self, x: Tensor) -> Tensor | None:
-        """What f starts at for training data x [n, d_x]; None means 0. A ValueError if it cannot describe x."""
+        """The initial f for training data x [n, d_x]; None means 0. Raises a ValueError if it cannot describe x."""
         ...
 
 

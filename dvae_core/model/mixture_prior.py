@@ -1,4 +1,4 @@
-"""A mixture of K Gaussians with diagonal covariances, learned, without u: the iVAE's prior after u has been forgotten.
+"""A learned mixture of K Gaussians with diagonal covariances: what an iVAE's prior becomes if u is not observed.
 
     p(z) = sum_k pi_k N(z; mu_k, diag s_k)
 
@@ -86,6 +86,6 @@ class Mixture(nn.Module):
             self.logvar[member] = START_LOG_VAR
 
     def forward(self, u: Tensor | None = None) -> GivenMixture:
-        """Return the mixture; u plays no part."""
+        """Return the mixture; u is ignored."""
         logvar = LOG_VAR_BOUND * torch.tanh(self.logvar / LOG_VAR_BOUND)
         return GivenMixture(torch.log_softmax(self.raw_pi, -1), self.mu, logvar)

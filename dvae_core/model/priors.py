@@ -75,7 +75,7 @@ class GivenNormal:
 class GivenFullNormal(GivenNormal):
     """N(mu, Sigma) with Sigma^-1 = B^T diag(exp(-logvar)) B and B [p, n, d_z, d_z] unit lower triangular.
 
-    So w = B (z - mu) has independent components of log variance `logvar`. What is "per latent" is per component of w.
+    So w = B (z - mu) has independent components of log variance `logvar`. Values "per latent" are per component of w.
     """
 
     B: Tensor

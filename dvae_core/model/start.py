@@ -13,8 +13,8 @@ from dvae_core.rng import generator
 
 RARE = 1e-2  # counts a row; the log rate of a rarer unit starts nearly flat
 
-# The random generator of a member's weights is keyed by the module's name. These are the names from when runs were
-# first made, so that renaming a module does not change its initial weights.
+# The random generator of a member's weights is keyed by the module's name. These are the names that the first runs
+# used, so that renaming a module does not change its initial weights.
 DRAWN_AS = {"encoder_net": "encoder", "decoder_net": "generator", "prior": "conditional"}
 
 
@@ -46,16 +46,16 @@ def initialise(vae: Vae, x: Float[Tensor, "n d_seen"], u: Float[Tensor, "n d_u"]
         else:
             _draw_linear_paths(vae, x)
         if vae.student_net is not None and vae.student_net.skip is not None and vae.encoder_net.skip is not None:
-            vae.student_net.skip.weight.copy_(vae.encoder_net.skip.weight)  # it starts beside its teacher
+            vae.student_net.skip.weight.copy_(vae.encoder_net.skip.weight)  # it starts with the weights of its teacher
 
 
 def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     """Draw the linear paths of every member.
 
     Singular vectors are free in sign, and where singular values are equal, as for whitened x, they are any basis of
-    their span: what a machine finds then depends on its instruction set. So Q is not drawn in this basis but from
-    G [d_x, d_z], random numbers in the coordinates of x. Q is the orthogonal part of V^T G, and A = V D^-1 Q is then
-    the same for every basis V of these spans. Q is uniformly distributed, and independent between members.
+    their span: the basis that a machine finds then depends on its instruction set. So Q is not drawn in this basis but
+    from G [d_x, d_z], random numbers in the coordinates of x. Q is the orthogonal part of V^T G, and A = V D^-1 Q is
+    then the same for every basis V of these spans. Q is uniformly distributed, and independent between members.
     """
     encoder_skip, decoder_skip = vae.encoder_net.skip, vae.decoder_net.skip
     if encoder_skip is None or decoder_skip is None:
@@ -73,12 +73,12 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
         G = torch.randn(d_x, d_z, generator=generator(seeds[m - second], "linear path")).double()
         Q = orthogonal_part(axes @ G)
         if second:
-            Q[:, 0] = -Q[:, 0]  # the other orientation, which no rotation reaches
+            Q[:, 0] = -Q[:, 0]  # the other orientation, which no rotation can reach
         encoder_skip.weight[m] = ((axes.T / std) @ Q).float()
         if vae.likelihood.is_scaled:  # logits and log rates have no linear relation to x: their linear path starts at 0
             decoder_skip.weight[m] = (Q.T @ vae.row(std[:, None] * axes)).float()
         elif is_mirrored and vae.config.model.likelihood.is_count:
-            # Against a prior that stays, MCC .85 instead of .64; where the prior is trained too, .01 to .04 lower.
+            # With a fixed prior, MCC .85 instead of .64; with a prior that is trained too, .01 to .04 lower.
             z = (h - h.mean(0)) @ (axes.T / std) @ Q
             decoder_skip.weight[m] = (z.T @ counts / len(z) / counts.mean(0).clamp_min(RARE)).float()
         else:
@@ -86,7 +86,7 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
 
 
 def _draw_independent_paths(vae: Vae, x: Tensor) -> None:
-    """Draw each member's linear paths at random, so that what members agree on was not in their start.
+    """Draw each member's linear paths at random, so that their agreement cannot come from their start.
 
     The encoder's is A = Q C, with Q [d_in, d_z] orthonormal and uniform (of either orientation) and C such that z = A h
     is white. The decoder's is the regression of preprocessed x on z, and 0 for logits and log rates: a random direction

@@ -3,7 +3,7 @@
     p(z_t-1) = N(0, I),   p(z_t|z_t-1) = prod_i N(a_i z_t-1,i, 1 - a_i^2),   a_i = tanh(raw_i)
 
 The covariance of a pair is [[I, A], [A, I]] with A = diag(a). A rotation M turns A into M A M^T, which is A only if M
-mixes latents of equal memory: unlike N(0, I), this prior prefers its axes, and for that the memories must differ.
+mixes latents of equal memory: unlike N(0, I), this prior prefers its axes, provided that the memories differ.
 
 Rows come in pairs: row 2 i + 1 follows row 2 i in time. The mean over both of the row's terms is then the bound per
 row, half of that of log p(x_t-1, x_t) with q(z_t-1|x_t-1) q(z_t|x_t).
@@ -20,7 +20,7 @@ from dvae_core.model.posterior import LOG_2PI, Posterior
 
 VAR_MIN = 1e-4  # of an innovation: |a| above .99995 counts as that
 LOG_SCALE_BOUND = 3.5  # of a Laplace innovation
-START, START_STD = 0.5, 0.3  # of raw: memories start at .46, and unequal, since equal ones prefer no axes
+START, START_STD = 0.5, 0.3  # of raw: memories start at .46, but unequal, because equal memories prefer no axes
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class GivenPairs:
         return -torch.exp(self.log_scale) * torch.sign(side) * torch.log1p(-2 * side.abs())
 
     def _pairs(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the first and the second row of every pair; with `shuffle`, each first row is that of another pair."""
+        """Return the first and the second row of every pair; with `shuffle`, the first row comes from another pair."""
         if z.shape[1] % 2:
             raise ValueError(f"The prior over time needs rows in pairs of neighbours; got {z.shape[1]} rows.")
         before, after = z[:, 0::2], z[:, 1::2]
@@ -128,7 +128,7 @@ class OverTime(nn.Module):
         return torch.tanh(self.raw)
 
     def forward(self, u: Tensor | None = None) -> GivenPairs:
-        """Return the density of rows in pairs; u plays no part."""
+        """Return the density of rows in pairs; u is ignored."""
         scale = self.raw_scale
         if scale is not None:
             scale = (LOG_SCALE_BOUND * torch.tanh(scale / LOG_SCALE_BOUND))[:, None]

@@ -1,8 +1,8 @@
 """From full covariances of p(z|u) to diagonal ones: turn the latents to the axes in which they are diagonal.
 
 While the prior's covariances are full (`GaussianPrior.turn_at`), no axes are preferred, and training finds latents up
-to a linear map. The map that is left comes from the class covariances alone. A diagonal prior from the first step
-prefers axes while the nets are still nearly linear, and in some worlds those are not the factors'.
+to a linear map. The remaining map is then computed from the class covariances alone. A diagonal prior from the first
+step prefers axes while the nets are still nearly linear, and in some worlds those are not the factors'.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from dvae_core.model.priors import LOG_VAR_BOUND, ConditionalNormal
 from dvae_core.model.vae import Vae
 
 SWEEPS = 20  # over all pairs of latents; two latents need one
-ANGLES = 180  # tried for each pair, over a right angle
+ANGLES = 180  # angles tried for each pair, from 0 to 90 degrees
 
 
 @torch.no_grad()
@@ -41,7 +41,7 @@ def turn(vae: Vae, x: Float[Tensor, "n d_x"], u: Float[Tensor, "n d_u"] | None, 
     table = prior.net.get_parameter("weight")
     for m in range(vae.p):
         z = mu[m].double()
-        if not torch.isfinite(z).all():  # a diverged member stays as it is
+        if not torch.isfinite(z).all():  # a diverged member is left unchanged
             continue
         shares, means, covariances = moments_of(z, u.double())
         seen = shares > 0

@@ -196,7 +196,7 @@ class Vae(nn.Module):
         return (J * W[:, :, None]) @ J.mT, (J @ e[..., None])[..., 0]
 
     def _target(self, h: Tensor, x: Tensor) -> Tensor:
-        """The target of the likelihood: preprocessed x, the own row of h, if it is Gaussian, otherwise x itself."""
+        """The target of the likelihood: preprocessed x (h's own row) if it is Gaussian, otherwise x itself."""
         return self.row(h) if self.likelihood.is_scaled else x
 
     def _standardised(self, u: Tensor | None) -> Tensor | None:
@@ -291,9 +291,7 @@ def check(config: Config, sizes: Sizes) -> None:
     if config.model.posterior == "gauss-newton" and isinstance(config.model.net, ConvNet):
         raise ValueError("The gauss-newton posterior needs the MLP's Jacobian; choose the MLP, or another posterior.")
     if getattr(config.prior, "turn_at", 0) and not (sizes.labels and config.model.posterior == "gauss-newton"):
-        raise ValueError(
-            "A turn needs a u of labels and the gauss-newton posterior; set turn_at to 0, or change these."
-        )
+        raise ValueError("A turn needs labels as u and the gauss-newton posterior; set turn_at to 0, or change these.")
     d_z, M = config.model.latents, config.model.rotation
     if M and (len(M) != d_z or any(len(row) != d_z for row in M)):
         raise ValueError(f"The rotation must be {d_z} x {d_z}, as many as latents; got {len(M)} rows.")

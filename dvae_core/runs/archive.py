@@ -148,8 +148,8 @@ def _settle(run: Run, store: Path) -> None:
     code = [part.path for part in (config.prior, config.model.likelihood) if part.kind == "custom"]
     if code and not config.is_given:
         raise RunError(
-            f"The run needs {code[0]}, which is code, and a zip never brings code; train it here from the settings "
-            "in its config.json."
+            f"The run needs {code[0]}, which is code, and a zip of a run never contains code; train it here from "
+            "the settings in its config.json."
         )
     run.check()
     about: dict[str, Any] = run.about

@@ -15,7 +15,7 @@ from dvae_core.data.structure import PrincipalAxes
 from dvae_core.runs.run import Run, RunError
 
 SHOWN = 6  # names in a message
-OTHER_UNIT = 30.0  # times: two recordings of the same columns hardly differ so much, metres and centimetres do
+OTHER_UNIT = 30.0  # times: two recordings of the same columns rarely differ this much, but metres and centimetres do
 SPREAD_ROWS = 2000
 
 

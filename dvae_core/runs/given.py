@@ -49,7 +49,7 @@ class Given:
 
     Attributes:
         mu_z: Latents of every member.
-        encoder: What an encoder says of x alone, for decoding u; the same as mu_z if nothing else was given.
+        encoder: Latents from an encoder that sees x alone, for decoding u; the same as mu_z if nothing else was given.
         index: Position of each row in the data, or its own number.
         held_out: Rows that are scored.
         train: Rows that readers are fitted on; rows in a gap beside held-out stretches are neither.
@@ -243,7 +243,7 @@ def _write(
     has_x = dataset.meta.get("stand-in") is None
     keeps_x = has_x and dataset.x.nbytes <= MAX_X_BYTES
     if has_x and not keeps_x:
-        notes.append("x is too large to be kept in the run, so there are no reference lines that need x.")
+        notes.append("x is too large to be kept in the run, so reference lines that need x are missing.")
     seeds = latents.seeds if len(latents.seeds) == p else tuple(range(p))
     betas = latents.more.get("beta", np.ones(p))
     config = Config(
@@ -318,7 +318,7 @@ def _part(whole: Dataset, at: np.ndarray) -> Dataset:
 
 
 def _stand_in(mu_z: np.ndarray) -> np.ndarray:
-    """Return the first seed's finite, varying latents: what is known of the rows if x is not."""
+    """Return the first seed's finite, varying latents, which stand in for an unknown x."""
     return next(m for m in mu_z if np.isfinite(m).all() and np.ptp(m, axis=0).any()).copy()
 
 

@@ -30,7 +30,7 @@ def shipped(file: str, command: str) -> Any:
 
     Args:
         file: Its name.
-        command: What makes it again.
+        command: The command that makes it again.
 
     Raises:
         RunError: If it is missing or damaged.

@@ -150,7 +150,7 @@ class Batches:
     def at(self, step: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor | None]:
         """Return x, u or None, eps [p, b, samples d_z], the encoder's input h and `keep` for a step, all [p, b, ...].
 
-        h is preprocessed x, of the whole window if there is one; `keep` see `dropped`.
+        h is preprocessed x, of the whole window if there is one; for `keep` see `dropped`.
         """
         j = self._go_to(step)
         if self.gathered is None:
@@ -285,7 +285,7 @@ class Engine:
         self.annealed = vae.likelihood if is_annealed and isinstance(vae.likelihood, Gaussian) else None
         self.fused = Fused(vae, self.weights[:, 1]) if covers(vae) else None
         self.turn_step = round(getattr(self.config.prior, "turn_at", 0.0) * self.steps)
-        # Of a prior that is turned, else None. A recorded graph could not follow it.
+        # Whether the prior has been turned; None if it never is. A recorded graph could not contain the turn.
         self.is_turned = vae.prior.is_turned if isinstance(vae.prior, ConditionalNormal) else None
         self.recorded = Recorded(self) if device.type == "cuda" and self.is_turned is None else None
 

@@ -1,4 +1,4 @@
-"""From a population that was trained in the browser to a run: the file that the playground saves becomes a run folder.
+"""Import a population that was trained in the browser: the file that the playground saves becomes a run folder.
 
 The file is treated as hostile: it is safetensors (numbers and a text header, nothing is executed), every setting is
 checked, and weights that do not fit their settings are refused. Curves are not in the file, so history.csv has the
@@ -111,7 +111,7 @@ def saved_from(source: Path) -> Saved:
 
 
 def _world(saved: Saved) -> dict[str, np.ndarray]:
-    """Return x, u and z as an npz of the user's own would hold them; values of u are texts, so that they are labels."""
+    """Return x, u and z as in an npz file of a user's data; values of u are text, so that they are read as labels."""
     out = {"x": saved.arrays["world.x"]}
     if "world.u" in saved.arrays:
         out["u"] = np.array([f"u{int(value) + 1:03d}" for value in saved.arrays["world.u"]])
@@ -121,7 +121,7 @@ def _world(saved: Saved) -> dict[str, np.ndarray]:
 
 
 def config_of(saved: Saved, data_path: Path) -> Config:
-    """Return the settings in the library's words."""
+    """Return the playground's settings as a Config."""
     s, given = saved.settings, saved.arrays
     if s.get("prior") not in ("normal", "u", "time"):
         raise RunError(f"There is no prior {str(s.get('prior'))[:40]!r} in the playground; {AGAIN}")
@@ -163,7 +163,7 @@ def config_of(saved: Saved, data_path: Path) -> Config:
 
 
 def _check_parts(saved: Saved, parts: Split) -> None:
-    """Scores must be of rows that the population has not seen."""
+    """Check that scores are computed on rows that the population has not seen."""
     if not np.array_equal(np.sort(saved.arrays["held_out"].astype(np.int64)), parts.held_out):
         raise RunError(f"The file's held-out rows are not those that a run would be scored on; {AGAIN}")
 

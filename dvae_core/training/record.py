@@ -45,7 +45,7 @@ class History:
             self.path.write_text(",".join(names) + "\n", encoding="utf-8")
 
     def size_and_digest(self) -> np.ndarray:
-        """Return the number of bytes written so far and the 32 bytes of their sha256."""
+        """Return the number of bytes written so far and the 32 bytes of their SHA-256."""
         written = self.path.read_bytes()
         return np.array([len(written), *hashlib.sha256(written).digest()])
 

@@ -1,4 +1,4 @@
-"""A run from a file of the playground, for the app's server: the work is done by the command, which loads torch."""
+"""Import a playground file in the app's server, by running the command in a process that loads torch."""
 
 import subprocess
 import sys
@@ -28,6 +28,6 @@ def import_run(data: bytes, store: Path) -> Run:
         except subprocess.TimeoutExpired:
             raise RunError(f"The import took more than {PATIENCE_S} s and was ended; try again.") from None
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["it ended without a word."]
+        said = done.stderr.strip().splitlines()[-1:] or ["it ended without a message."]
         raise RunError(said[0].removeprefix("dvae_core: "))
     return Run(path)

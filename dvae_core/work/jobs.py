@@ -171,7 +171,7 @@ class Workers(Executor):
             self._busy[folder] = process
         try:
             waits = name == "train" and run.status().state == "queued" and not process.is_warm
-            if waits and not run.is_locked():  # work of another process is not ours to describe
+            if waits and not run.is_locked():  # another process works on this run and writes its own status
                 run.set_status(
                     state="warming", pid=process.popen.pid, host=socket.gethostname(), message="Loading torch"
                 )
@@ -205,8 +205,8 @@ class Workers(Executor):
 def _how_it_ended(process: Process) -> str:
     code = process.end() or 0
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    memory = " (for want of memory, perhaps)" if code == -9 else ""
-    return f"The process {how}{memory}; what it had saved is there."
+    memory = " (perhaps it ran out of memory)" if code == -9 else ""
+    return f"The process {how}{memory}; what it had saved is still there."
 
 
 def _settle(run: Run, queued_at: float, state: str, message: str) -> None:
@@ -406,7 +406,7 @@ def log_tail(run: Run, lines: int = 20) -> str:
         return ""
 
 
-def why(run: Run, name: str) -> str:
+def last_error(run: Run, name: str) -> str:
     """Return the error message of the last computation of this name, "" if it succeeded or is not known here."""
     future = _tasks.get((run.path, name))
     return "" if future is None or not future.done() or future.cancelled() else str(future.exception() or "")

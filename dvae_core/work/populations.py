@@ -11,7 +11,7 @@ from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 
-MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs several populations to share out
+MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs several to distribute
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ def opened(path: Path) -> Study:
 
 
 def add(path: Path, run: Run, data: str) -> Run:
-    """Move a run of imported latents into a study, which is created if it does not exist: a row of its table each seed.
+    """Move a run of imported latents into a study, created if it does not exist: one row of its table per seed.
 
     Args:
         path: The study's folder.
@@ -339,7 +339,7 @@ def perform(study: Study, executor: Executor, *, should_stop: Callable[[], bool]
     next time.
 
     Yields:
-        Progress, several times a second while work is under way.
+        Progress, several times a second while it works.
 
     Raises:
         RunError: If another process is working on the study, or if the folder cannot be written to.

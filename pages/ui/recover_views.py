@@ -5,7 +5,7 @@ import streamlit as st
 from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, capacity, good_members
 from dvae_core.analysis.downstream.record import Downstream, file_name
-from dvae_core.analysis.latents import hues
+from dvae_core.analysis.latents import factor_colours
 from dvae_core.analysis.linear_ica.record import LinearIca
 from dvae_core.analysis.recovery.record import Recovery
 from dvae_core.analysis.score.record import Numbers, Scores
@@ -115,7 +115,7 @@ def other_worlds(run: Run) -> None:
 def scatter(run: Run, found: Recovery, method: str) -> None:
     """Draw the n x n scatter, matched and signed, with the monotone curves."""
     score = score_of(found, method)
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     ui.plot(
         figures.recovery_scatter(
             found.z_true, found.z_hat, score.matching, score.signs, hue, names, matrix=score.matrix,

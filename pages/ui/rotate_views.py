@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dvae_core import figures
-from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.latents import factor_colours, held_out
 from dvae_core.analysis.posterior import record as posteriors
 from dvae_core.analysis.posterior.record import Posteriors
 from dvae_core.analysis.rotation.record import Rotation, file_name
@@ -294,7 +294,7 @@ def guess(
     round_number = st.session_state.setdefault(f"{key}.asked", 0)
     swapped = random.Random(f"{key} {round_number}").random() < 0.5
     answer = st.session_state.get(key) or None
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     trained, twin = ("B", "A") if swapped else ("A", "B")
     labels = {trained: "as trained", twin: f"turned by {angle:g}°"} if answer else {"A": "?", "B": "?"}
     before, after = "Two models of the same data: which one is the true one?", "No data can tell the two apart"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, progress
-from dvae_core.analysis.latents import hues
+from dvae_core.analysis.latents import factor_colours
 from dvae_core.config import Config
 from dvae_core.runs import Run, RunError, Status
 from dvae_core.work import jobs
@@ -93,7 +93,7 @@ def seeds_live(run: Run, *, height: int) -> None:
         if latents is None:
             ui.plot(figures.sentence("The seeds start from other random weights ...", height=height), key="live.seeds")
             return
-        hue, names = hues(run)
+        hue, names = factor_colours(run)
         figure = figures.seed_panels(
             latents["mu_z"], hue, names, titles=ui.member_names(run), elbo=latents.get("elbo"), height=height
         )
@@ -249,7 +249,7 @@ def _curves(run: Run, status: Status) -> None:
         ui.plot(figures.training_curves(history, **more, height=380), key="live.elbo")
     with right:
         if latents is not None and member is not None:
-            hue, names = hues(run)
+            hue, names = factor_colours(run)
             kl = latents["kl_latent"][member] if "kl_latent" in latents else None
             title = f"Posterior means of {ui.member_names(run)[member]}"
             figure = figures.latent_scatter(latents["mu_z"][member], hue, names, kl=kl, title=title, height=380)
@@ -288,7 +288,7 @@ def ask(
         waiting()
         return
     if st.session_state.pop(requested, None) == settings:
-        reason = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        reason = jobs.last_error(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
         st.error(f"The computation ended without a result. {reason}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):
         try:

@@ -296,7 +296,7 @@ def test_runs_of_unknown_or_other_rows_are_not_pooled(tmp_path, capsys):
     assert main(["agree", str(one.path), str(two.path)]) == 2
     assert "are of different data" in capsys.readouterr().err
     assert main(["agree", str(one.path), str(bare.path)]) == 2
-    assert "Nothing says which rows" in capsys.readouterr().err
+    assert "It is unknown which rows" in capsys.readouterr().err
     twin = from_latents(z[:, ::-1], tmp_path / "twin", u=u)
     assert main(["agree", str(one.path), str(twin.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rung"] == "order-sign-scale"

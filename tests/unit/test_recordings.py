@@ -7,7 +7,7 @@ from scipy.io import loadmat, savemat
 from dvae_core.data import readers
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat, mat_format, spikes
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import ReadOptions
 from dvae_core.data.split import split
 from tests.shared_data import shared
 
@@ -155,7 +155,7 @@ def leaves(item):
 def test_hippocampus_spikes_are_those_of_scipy():
     path = shared("hippocampus-linear/spikes.mat")
     expected = [t for t in leaves(loadmat(path)["spikes"]) if t.size]
-    units = mat.recording(path, Ask()).load({"spikes{}.time": mat.Part(events=True)})["spikes{}.time"]
+    units = mat.recording(path, ReadOptions()).load({"spikes{}.time": mat.Part(events=True)})["spikes{}.time"]
     found = [unit for unit in units if unit.size]
     assert (len(found), sum(map(len, found))) == (31, 28_829)
     for ours, theirs in zip(found, expected, strict=True):

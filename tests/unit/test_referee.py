@@ -218,4 +218,4 @@ def test_a_verdict_never_praises_what_is_within_its_control():
 
 def test_a_verdict_is_silent_about_what_was_not_measured():
     text = say(ENTRY)
-    assert text == "A has one seed, so nothing can be said of its agreement."
+    assert text == "A has one seed, so nothing can be said about its agreement."

@@ -25,7 +25,7 @@ FEW_CELLS = 20  # below this, a correlation over cells means little
 def agreement(run: Run, *, other: str = "") -> Computation:
     """Compare all members with each other, and with those of another run; write analysis/agreement[-<other>].npz.
 
-    Members that failed, are stuck or have no latent alive are left out, as are latents with a KL below 0.01 nats.
+    Members that failed, are stuck or have only dead latents are left out, as are latents with a KL below 0.01 nats.
     `record.Agreement` documents the content of the file.
 
     Runs of the same data and split are compared on their common held-out rows. Runs of different data that share u are
@@ -154,14 +154,14 @@ def _udr(
 
 
 def _share_a_start(run: Run) -> bool:
-    """Whether all members started in one subspace of x; with as many latents as columns it is all of x."""
+    """Whether all members started in the same subspace of x; with as many latents as columns it is all of x."""
     model = run.config.model
     is_part = model.latents < (run.about.get("d_x") or 0)
     return not run.config.is_given and isinstance(model.net, MlpNet) and model.start == "components" and is_part
 
 
 def _on_common_rows(run: Run, other: Run, sides: list[dict]) -> bool:
-    """Keep the held-out rows that two runs of the same data share, if there are enough; whether there are."""
+    """Keep the held-out rows that two runs of the same data share, if there are enough; return whether there are."""
     known = run.about.get("fingerprint")
     if known is None or known != other.about.get("fingerprint"):
         return False
@@ -229,16 +229,16 @@ def _given_u(run: Run, other: Run, sides: list[dict]) -> tuple[list[np.ndarray],
             signatures.append(signature(z, code, common))
     what = "labels" if one.get("has_labels") else "cells"
     note = (
-        f"Other data, the same u: compared is what u does to the latents, their means and log deviations over "
+        f"Other data, the same u: the comparison is of what u does to the latents, their means and log deviations over "
         f"{len(common)} {what} both have."
     )
     if len(common) < FEW_CELLS:
-        note += f" With fewer than {FEW_CELLS} {what} high correlations come by luck; look at the chance line."
+        note += f" With fewer than {FEW_CELLS} {what} high correlations arise by chance; compare with the chance line."
     return tables, signatures, note + _free_signs(sides, signatures)
 
 
 def _free_signs(sides: list[dict], signatures: list[Signature]) -> str:
-    """State of which latents nothing fixes the sign, if there are any."""
+    """State how many latents have a sign that nothing fixes, if there are any."""
     alive = [a for side in sides for a in side["alive"]]
     free = sum(int(of.sign_is_free[a].sum()) for of, a in zip(signatures, alive, strict=True))
     total = sum(int(a.sum()) for a in alive)

@@ -24,7 +24,7 @@ class Agreement(ArrayRecord):
         member: Index of each member in its run.
         run: Which run it belongs to, 0 or 1.
         mcc: MCC of every pair (`metrics.pair_mcc`).
-        mcc_within: MCC of what the labels of u leave over; NaN without labels.
+        mcc_within: MCC within the labels of u; NaN without labels.
         ladder: Held-out R^2 of column member j predicted from row member i, by rung (`RUNGS`); NaN with too few rows.
         strength: How strongly latent k of member i comes back in member j (`metrics.strengths`).
         udr: Unsupervised disentanglement ranking of each member.

@@ -28,8 +28,8 @@ ROWS = 1000  # behind the agreement of pairs
 def comparison(run: Run, *, others: str = "", target: str = "u") -> Computation:
     """Compare a run with others on their common held-out rows; write analysis/comparison-<key>.json.
 
-    `record.Comparison` documents the content of the file. At most 8 seeds of each run are compared. What decodes the
-    target has not seen u: the encoder's own means, or the latents as they were given.
+    `record.Comparison` documents the content of the file. At most 8 seeds of each run are compared. The latents from
+    which the target is decoded have not seen u: the encoder's own means, or the latents as they were given.
 
     Args:
         run: A run with latents.
@@ -149,7 +149,7 @@ def _entry(
         entry |= {"truth": np.mean(own), "truth_std": np.std(own), "truth_seeds": own}
     if y is not None and members:
         if run.kind == "model" and run.config.model.encoder == "xu" and target.startswith("u"):
-            notes.append(f"{name}: its encoder sees u and would only hand it back, so u is not decoded from it.")
+            notes.append(f"{name}: its encoder sees u and would only return it, so u is not decoded from its latents.")
         else:
             entry |= _decoded(_without_u(run, at), y, memory)
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in entry.items()}, notes

@@ -1,4 +1,4 @@
-"""What every pair of a set of latents says: agreement, rungs, and what u alone would give. Arrays only, no torch."""
+"""Compare every pair of a set of latents: agreement, rungs, and what u alone would give. Arrays only, no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Pairs:
     Attributes:
         mcc: Symmetric MCC of each unordered pair.
         ladder: Held-out R^2 of each ordered pair by rung; empty with too few rows.
-        within: MCC of what the labels or cells of u leave over; NaN without u.
+        within: MCC within the labels or cells of u; NaN without u.
         shuffled: MCC after the rows of one side are shuffled within each label or cell of u, which leaves what both
             sides owe to u alone; NaN without u.
         rung: The lowest rung that the median pair reaches.

@@ -1,4 +1,4 @@
-"""Several runs side by side on the same rows, and the sentences that a referee could write of them. No torch."""
+"""Several runs side by side on the same rows, and the sentences that a reviewer could write about them. No torch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Comparison(TreeRecord):
 
 
 def verdict(found: Comparison) -> list[str]:
-    """Return what the numbers allow to say, a sentence for each question; the numbers decide every word.
+    """Return the conclusions that the numbers allow, one sentence per question.
 
     Agreement exceeds what u alone gives if every pair of seeds agrees better than any pair whose rows are shuffled
     within u. A target is decoded if the interval lies above that of the shuffled target. The true factors are found if
@@ -63,7 +63,7 @@ def verdict(found: Comparison) -> list[str]:
         )
         lines.append(f"Seeds of {run['name']} {agree}.")
     for run in (run for run in found.runs if run["mcc"] is None):
-        lines.append(f"{run['name']} has one seed, so nothing can be said of its agreement.")
+        lines.append(f"{run['name']} has one seed, so nothing can be said about its agreement.")
     lines += _against(
         "the shuffled-u control in agreement", [run for run in compared if run["u_alone"] is not None],
         lambda run: run["mcc_low"] > run["u_alone_high"],

@@ -23,7 +23,7 @@ def common_rows(runs: Sequence[Run]) -> list[Int[np.ndarray, " n"]]:
         unknown = next((run for run in runs if run.about.get("fingerprint") is None), None)
         if unknown is not None:
             raise RunError(
-                f"Nothing says which rows the latents of {unknown.title} are; import them with --data, or with u or "
+                f"It is unknown which rows the latents of {unknown.title} are; import them with --data, or with u or "
                 "factors in their file."
             )
         other = next(run for run in runs if run.about["fingerprint"] != runs[0].about["fingerprint"])

@@ -39,7 +39,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
 
     `record.Conditions` documents the content of the file.
 
-    Of imported latents only `rows`, `explained` and `explained_true` can be known.
+    For imported latents only `rows`, `explained` and `explained_true` can be computed.
 
     Yields:
         The fraction done.
@@ -55,7 +55,7 @@ def conditions(run: Run, *, member_index: int = 0) -> Computation:
     if run.kind == "latents":
         return _of_given(run, member_index)
     if config.prior.kind == "custom" and config.is_conditional:
-        raise RunError("This run's p(z|u) is a class of its own without statistics T, so there is no matrix L of it.")
+        raise RunError("This run's p(z|u) is a custom class without statistics T, so it has no matrix L.")
     vae = opened(run, member_index)
     torch.set_num_threads(1)
     dataset = data_of(run)
@@ -191,7 +191,7 @@ def _of_prior(vae: Vae, dataset: Dataset, rows: np.ndarray, z: Tensor) -> dict[s
 
 @torch.no_grad()
 def _effect(vae: Vae, dataset: Dataset, rows: np.ndarray, start: np.ndarray) -> Effect | None:
-    """Measure u's effect on latents that have not seen it: those of e(x), which no refinement has drawn to the prior.
+    """Measure u's effect on latents that have not seen it: those of e(x), which no refinement pulled to the prior.
 
     An encoder that reads u is given the u of other rows, drawn at random. `start`: a lambda [d, k] from which fits
     begin.

@@ -115,14 +115,12 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
     config = run.config
     if encoder_sees_u(config) and target.startswith("u"):
         raise RunError(
-            "This run's encoder sees u, so its latents would only hand u back; predict something else, or train with "
+            "This run's encoder sees u, so its latents would only return u; predict something else, or train with "
             "an encoder that sees x alone."
         )
     good = good_members(run)
     if not good:
-        raise RunError(
-            f"Every member of {run.title} failed or is stuck, so there is no mean to take; train more seeds."
-        )
+        raise RunError(f"Every member of {run.title} failed or is stuck, so there is no mean; train more seeds.")
     source = _of_given(run) if run.kind == "latents" else _of_model(run)
     dataset, train, test, z_train, z_test = source.dataset, source.train, source.test, source.z_train, source.z_test
     y, name, period = target_of(dataset, target)

@@ -1,1 +1,1 @@
-"""A look at all rows of a data set: faults, memory, split and structure, for data too large for a page."""
+"""An examination of all rows of a data set: faults, memory, split and structure, for data too large for a page."""

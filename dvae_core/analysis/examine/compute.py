@@ -1,4 +1,4 @@
-"""Look at all rows of a data set that is too large for a page to read while somebody waits."""
+"""Examine all rows of a data set that is too large for a page to read while the user waits."""
 
 import dataclasses
 from collections.abc import Iterator

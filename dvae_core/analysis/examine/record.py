@@ -1,4 +1,4 @@
-"""What a look at all rows of a data set finds, computed once for data too large for a page. No torch."""
+"""The findings from all rows of a data set, computed once for data too large for a page. No torch."""
 
 from dataclasses import dataclass, field
 from typing import Any

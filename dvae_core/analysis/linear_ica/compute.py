@@ -16,9 +16,9 @@ SHOWN = 600  # points of the first data set kept for drawing
 def linear_ica(run: Run, *, factors: int = 4) -> Computation:
     """Score PCA and FastICA on independent Laplace factors, mixed by 1 (linear) to 4 layers; write linear_ica.npz.
 
-    Independent, non-Gaussian factors of equal variance are what linear ICA requires (and PCA cannot use); u plays no
-    part. Gaussian factors are the control: even linearly mixed they come back in some rotation. The analysis uses
-    nothing of the run; only the result lies in its folder.
+    Independent, non-Gaussian factors of equal variance are what linear ICA requires (and PCA cannot use); u is not
+    used. Gaussian factors are the control: even if mixed linearly, they are recovered only up to a rotation. The
+    analysis uses nothing of the run; only its result is stored in the folder.
 
     `record.LinearIca` documents the content of the file.
 

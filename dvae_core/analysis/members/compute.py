@@ -17,12 +17,12 @@ AGREEMENT = ("agreement", "udr")  # computable without truth, from several seeds
 
 
 def member_scores(run: Run, *, full: bool = False) -> Computation:
-    """Score every member for a study's table; write analysis/members.json: one record a member.
+    """Score every member for a study's table; write analysis/members.json: one record per member.
 
         agreement    mean MCC with the other seeds of the same beta, of latents that are alive (`metrics.pair_mcc`)
         udr          unsupervised disentanglement ranking among the seeds of the same beta (`metrics.udr`)
         mig, sap, modularity, and if `full` also dci_*, explicitness, factor_vae, beta_vae: where factors are known.
-        DCI takes a minute a member where factors have tens of classes, SAP a second
+        DCI takes a minute per member if factors have tens of classes, SAP a second
 
     The rows are those of latents.npz, at most 5,000 of the held-out ones. Stuck members are compared with the truth,
     but not with other seeds. A value is null for a member that failed (for the first two also if it is stuck), for too

@@ -1,1 +1,1 @@
-"""What z given x looks like: the exact posterior of two latents, and the Gaussians that stand in for it."""
+"""The distribution of z given x: the exact posterior of two latents, and the Gaussians that approximate it."""

@@ -23,7 +23,7 @@ ROWS = 150
 AT_ONCE = 25  # rows: 93,000 points of the grid
 REACH, SIDE = 6.0, 61  # standard deviations to each side, points: the sum over a Gaussian is then exact to 1e-8
 WIDE = 2.0  # the first grid, around the run's own q, is so much wider, since q may be too narrow
-PASSES = 3  # each grid is laid around the moments found on the one before
+PASSES = 3  # each grid is placed around the moments found on the one before
 
 LogJoint = Callable[[Float[Tensor, "n g 2"]], Float[Tensor, "n g"]]
 
@@ -62,12 +62,12 @@ def posterior(run: Run, *, member_index: int = 0, rows: int = ROWS) -> Computati
 def on_grid(
     log_joint: LogJoint, mean: Float[Tensor, "n 2"], cov: Float[Tensor, "n 2 2"]
 ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2 2"], Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """Integrate exp(log_joint) on a grid that is laid anew around what was found.
+    """Integrate exp(log_joint) on a grid that is repeatedly placed around the moments found so far.
 
     Args:
         log_joint: log p(x, z) of n examples at g points each.
-        mean: Where the first grid is laid.
-        cov: How wide it is.
+        mean: Centre of the first grid.
+        cov: Its width.
 
     Returns:
         Mean and covariance of z given x, log p(x), and the share of the mass at the edge of the grid.
@@ -88,7 +88,7 @@ def on_grid(
 
 
 def loss(log_joint: LogJoint, evidence: Float[Tensor, " n"], q: Posterior) -> Float[Tensor, " n"]:
-    """KL(q(z|x) || p(z|x)), nats: log p(x) less the bound of q, which is integrated on a grid.
+    """KL(q(z|x) || p(z|x)), nats: log p(x) minus the bound of q, which is integrated on a grid.
 
     `q` describes one member: mean [1, n, 2].
     """

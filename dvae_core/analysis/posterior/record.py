@@ -26,10 +26,10 @@ class Posteriors(ArrayRecord):
         cov: Its covariance.
         q_mean: Mean of the run's own q.
         q_cov: Its covariance.
-        loss_q: What the run's own q loses.
-        loss_full: What N(mean, cov) loses: only that the exact posterior is no Gaussian.
+        loss_q: Loss of the run's own q.
+        loss_full: Loss of N(mean, cov), which is due only to the exact posterior not being Gaussian.
         var_diagonal: 1 / (S^-1)_ii with S = `cov`: the variances of the best diagonal q, were the posterior Gaussian.
-        loss_diagonal: What N(mean, diag(var_diagonal)) loses.
+        loss_diagonal: Loss of N(mean, diag(var_diagonal)).
         edge: Share of the exact posterior at the edge of the grid that it was computed on; 0 if none is missing.
     """
 

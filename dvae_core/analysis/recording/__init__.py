@@ -1,1 +1,1 @@
-"""Whether a recording's latents come back in every seed, up to what, and what can be read from them."""
+"""Whether every seed finds the same latents of a recording, up to which map, and what can be decoded from them."""

@@ -1,4 +1,4 @@
-"""Do a recording's latents come back in every seed, up to what, and what can be read from them?"""
+"""Does every seed find the same latents of a recording, up to which map, and what can be decoded from them?"""
 
 import dataclasses
 import itertools
@@ -33,7 +33,7 @@ from dvae_core.training.train import train
 
 AGREEMENT_ROWS = 3000  # held-out, at most, evenly spaced
 FITTED_ROWS = 10_000  # training rows behind each predictor, at most, evenly spaced
-CHEAP_SECONDS = 300.0  # of training: a run that took no longer gets its control without being asked
+CHEAP_SECONDS = 300.0  # of training: for a run that took no longer, the control is trained automatically
 CONTROL_MEMBERS = 4
 JACOBIAN_ROWS = 300
 DRAWS = 400  # of the bootstrap of tuning strengths
@@ -202,7 +202,7 @@ def _agreed(run: Run, seeds: Seeds, axes: list[Axes], rule: str) -> dict[str, fl
 
 
 def _settings_of(run: Run, seeds: Seeds) -> dict[str, Any]:
-    """Return what the report says of the run itself, and what random rotations give."""
+    """Return what the report says about the run itself, and the score of random rotations."""
     config, latents = run.config, run.latents()
     assert latents is not None
     logvar = latents["prior_logvar"][seeds.good].astype(float) if config.is_conditional else None

@@ -1,4 +1,4 @@
-"""The report on a recording's latents, its verdict, and the sentences that go with it. No torch."""
+"""The report on a recording's latents: its numbers, its verdict and its sentences. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Recording(TreeRecord):
             without variances.
         share_start: Whether the seeds started in a common subspace, so that their agreement may be inherited.
         verdict: See `verdict_of`.
-        statement: What may be said of it, in full sentences.
+        statement: The conclusions that the numbers allow, in full sentences.
         notes: Sentences about this computation.
         negative_binomial: Held-out bound of a population with this likelihood, of the run (poisson), and the gain with
             its standard error, nats a row; None unless it was asked for.
@@ -161,11 +161,11 @@ def consensus_of(run: Run, mu_z: Float[np.ndarray, "p n d"]) -> Float[np.ndarray
 
 
 def verdict_of(linear: Mapping[str, float], same_pairs: float, control_pairs: float | None, *, latents: int) -> Verdict:
-    """Return what the agreement of the seeds allows to say.
+    """Return the verdict that the agreement of the seeds allows.
 
     "same axes" needs three things: one space, nine of ten pairs that agree up to order, sign and scale, and a control
     trained with u shuffled of which fewer than half the pairs do. Without the control it is not given, because seeds
-    may agree on axes that u did not choose. One latent has no axes to choose.
+    may agree on axes that u did not choose. With a single latent there are no axes to choose.
 
     Args:
         linear: Spread of the linear R^2 between seeds.

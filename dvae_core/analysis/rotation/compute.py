@@ -96,7 +96,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
             curves.values.setdefault("mcc", []).append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
     if plain:
-        # The full family contains every diagonal q, so its fit starts no lower than any of them.
+        # The full family contains every diagonal q, so its fit starts at least as high as each of them.
         start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
         best = posteriors.best_full(vae, start, x, fitting)
         # The estimate of log p(x) rests on the best q there is, so that no bound drawn beside it lies above it.
@@ -169,7 +169,7 @@ def _rotation_notes(config: Config, rows: int) -> list[str]:
     else:
         notes.append(
             f"The diagonal and the full q are fitted to each example: a closed-form start and {posteriors.STEPS} "
-            "steps, the encoder plays no part."
+            "steps, the encoder is not used."
         )
     return notes
 

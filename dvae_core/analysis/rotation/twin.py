@@ -1,4 +1,4 @@
-"""The rotated twin of one member, as a run of its own."""
+"""The rotated twin of one member, as a separate run."""
 
 import torch
 
@@ -18,7 +18,7 @@ from dvae_core.training.record import HeldOut, write_latents
 def twin(
     run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, degrees: float = 45.0, title: str = ""
 ) -> Computation:
-    """Save the rotated twin of one member as a finished run of its own in the store, scored like any other.
+    """Save the rotated twin of one member as a separate, finished run in the store, scored like any other.
 
     Raises:
         RunError: If the run's prior is conditional: the twin would then be a different model of the data.

@@ -18,7 +18,7 @@ class Numbers:
         mcc_within_u: The same of residuals within each label; None if u is numeric or determines a factor.
         mcc_encoder_only: MCC of the encoder's own mean; for posteriors that are not refined the same as mcc_pearson.
         mcc_wrong_u: MCC of posterior means computed with the u of another row, drawn at random among those with another
-            label: what it loses is u's share in the codes. None if the posterior does not see u.
+            label: the loss is u's share in the codes. None if the posterior does not see u.
         elbo: Nats per example, as are recon and kl.
         active_latents: Number of latents that carry anything.
     """

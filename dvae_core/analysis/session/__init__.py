@@ -1,1 +1,1 @@
-"""A new session against the prior of a run: do its latents come out in the same order, and what does sharing cost?"""
+"""A new session trained against the prior of a run: are its latents in the same order, and what does sharing cost?"""

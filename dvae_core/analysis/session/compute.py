@@ -25,10 +25,10 @@ FEWEST_CELLS = 3
 
 
 def session(run: Run) -> Computation:
-    """Ask whether a new session's latents come out in the order of the run whose prior it shares, and at what price.
+    """Test whether a new session's latents are in the order of the run whose prior it shares, and what that costs.
 
     Writes analysis/session.json; `record.Session` documents it. A population with a prior of its own is trained on the
-    session for comparison; what it gave is kept in analysis/own_prior.npz.
+    session for comparison; its results are kept in analysis/own_prior.npz.
 
     Yields:
         The fraction done.

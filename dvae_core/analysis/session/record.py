@@ -13,7 +13,7 @@ from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import same_u
 
 ALIKE = 0.8  # mean likeness from which latents count as the same (.98 where p(z|u) is shared, .4 where it is not)
-CHEAP, DEAR = 0.1, 0.3  # nats a row: below the first sharing costs next to nothing, above the second too much
+CHEAP, DEAR = 0.1, 0.3  # nats per row: below the first, sharing costs almost nothing; above the second, too much
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Session(TreeRecord):
         own_elbo: Bound with a prior of its own.
         price: own_elbo - elbo, of the same rows.
         price_error: Its standard error over stretches of rows that do not depend on one another.
-        statement: What may be said of it, in full sentences.
+        statement: The conclusions that the numbers allow, in full sentences.
     """
 
     other: str

@@ -19,7 +19,7 @@ from dvae_core.data import unpack
 from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import align, arrays, cars3d, idx, kilosort, mat, merge, norb, tracking, trials
 from dvae_core.data.readers.choose import with_axes
-from dvae_core.data.readers.common import GIB, Ask
+from dvae_core.data.readers.common import GIB, ReadOptions
 from dvae_core.data.readers.model import Labels, Part, Question, ReadingRecord, Recording, Undecided, Variable
 
 __all__ = [
@@ -124,16 +124,16 @@ def read(
     if rows is not None and rows < 1:
         raise DataError(f"At least one row must be read; got rows={rows}.")
     parts = axes.split(",") if isinstance(axes, str) else axes
-    ask = Ask(
+    options = ReadOptions(
         _names(x), _names(u), _names(z), budget_bytes, rate_hz, x_shape or None, rows, bin_s, smooth_s, min_speed, time,
         rows_are, _names(parts), _names(circular), _names(quality), _names(area), depth_from, depth_to, min_rate_hz,
         _names(units), no_picture=x_shape == (),
     )  # fmt: skip
-    with _opened(Path(path), ask) as recording:
+    with _opened(Path(path), options) as recording:
         if u_from is None:
-            return align.dataset(trials.offered(recording), ask)
-        with _opened(Path(u_from), ask) as other:
-            return align.dataset(trials.offered(merge.merged(recording, other)), ask)
+            return align.dataset(trials.offered(recording), options)
+        with _opened(Path(u_from), options) as other:
+            return align.dataset(trials.offered(merge.merged(recording, other)), options)
 
 
 def inspect(path: str | Path) -> list[Variable]:
@@ -141,7 +141,7 @@ def inspect(path: str | Path) -> list[Variable]:
 
     Each entry has the names of its axes and its clock, as far as the file states them.
     """
-    with _opened(Path(path), Ask()) as recording:
+    with _opened(Path(path), ReadOptions()) as recording:
         return with_axes(trials.offered(recording))
 
 
@@ -153,7 +153,7 @@ def stored(path: str | Path, *, budget_bytes: int = 2 * GIB) -> dict[str, np.nda
     module, found = _reader(Path(path))
     if module is arrays:
         return arrays.stored(found, budget_bytes)
-    with module.recording(found, Ask(budget_bytes=budget_bytes)) as recording:
+    with module.recording(found, ReadOptions(budget_bytes=budget_bytes)) as recording:
         names = [v.name for v in recording.variables if v.readable and v.kind != "events"]
         values = recording.load({name: Part() for name in names})
     return {
@@ -163,12 +163,12 @@ def stored(path: str | Path, *, budget_bytes: int = 2 * GIB) -> dict[str, np.nda
 
 
 @contextmanager
-def _opened(path: Path, ask: Ask) -> Iterator[Recording]:
+def _opened(path: Path, options: ReadOptions) -> Iterator[Recording]:
     """Open a file, a folder, or a zip of recordings; a file in such a zip is `session.zip/spikes.mat`."""
     zipped = next((p for p in (path, *path.parents) if p.suffix.lower() == ".zip" and p.is_file()), None)
     if zipped is None or not _holds_recordings(zipped):
         module, found = _reader(path)
-        with module.recording(found, ask) as recording:
+        with module.recording(found, options) as recording:
             yield recording
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
@@ -183,7 +183,7 @@ def _opened(path: Path, ask: Ask) -> Iterator[Recording]:
                 f"{zipped.name} holds several recordings ({', '.join(f.name for f in files[:6])}); name one as "
                 f"{zipped.name}/{files[0].name}, and another for u with --u-from."
             ) from error
-        with module.recording(found, ask) as recording:
+        with module.recording(found, options) as recording:
             yield recording
 
 

@@ -30,7 +30,7 @@ from dvae_core.data.readers.choose import (
     table_of,
     with_axes,
 )
-from dvae_core.data.readers.common import Ask, check_budget, pick_rows, rows_note
+from dvae_core.data.readers.common import ReadOptions, check_budget, pick_rows, rows_note
 from dvae_core.data.readers.finish import finish, numbering
 from dvae_core.data.readers.model import (
     PHASE,
@@ -46,7 +46,7 @@ from dvae_core.data.readers.model import (
 from dvae_core.data.readers.stack import as_rows, joined, per_trial, standing
 
 
-def dataset(recording: Recording, ask: Ask) -> Dataset:
+def dataset(recording: Recording, options: ReadOptions) -> Dataset:
     """Return the requested Dataset, with a record of how it was read.
 
     Raises:
@@ -55,25 +55,25 @@ def dataset(recording: Recording, ask: Ask) -> Dataset:
     """
     record = ReadingRecord(variables=with_axes(recording))
     try:
-        return _dataset(recording, ask, record)
+        return _dataset(recording, options, record)
     except Undecided as error:
         record.questions.append(error.question)
         error.record = record
         raise
 
 
-def _dataset(recording: Recording, ask: Ask, record: ReadingRecord) -> Dataset:
-    choice = choose(recording, ask, record)
+def _dataset(recording: Recording, options: ReadOptions, record: ReadingRecord) -> Dataset:
+    choice = choose(recording, options, record)
     by_name = {v.name: v for v in recording.variables}
-    events = [ask.bin_s is not None or by_name[name].kind == "events" for name in choice.x]
+    events = [options.bin_s is not None or by_name[name].kind == "events" for name in choice.x]
     for name in (*choice.u, *choice.z):
         if by_name[name].kind == "events":
             raise DataError(f"{name} of {recording.path.name} is event times, which can be x only; choose another.")
     if any(events):
         if not all(events):
             raise DataError(f"x of {recording.path.name} mixes event times with other variables; choose one kind.")
-        return binned(recording, ask, choice, record)
-    return _rows(recording, ask, choice, record)
+        return binned(recording, options, choice, record)
+    return _rows(recording, options, choice, record)
 
 
 class _Plan(NamedTuple):
@@ -90,49 +90,49 @@ class _Plan(NamedTuple):
     kept: np.ndarray | None  # the rows to load, if not all
 
 
-def _rows(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord) -> Dataset:
+def _rows(recording: Recording, options: ReadOptions, choice: Choice, record: ReadingRecord) -> Dataset:
     """Return a Dataset whose rows are rows (or trials' bins) of stored arrays."""
-    speed = speed_of(recording, ask)
-    plan = _plan(recording, ask, choice, tuple(dict.fromkeys((*choice.u, *choice.z, *speed))), record)
+    speed = speed_of(recording, options)
+    plan = _plan(recording, options, choice, tuple(dict.fromkeys((*choice.u, *choice.z, *speed))), record)
     wanted = _wanted(recording, choice, plan)
-    _check_size(recording.path, {v.name: v for v in recording.variables}, wanted, ask)
+    _check_size(recording.path, {v.name: v for v in recording.variables}, wanted, options)
     arrays = recording.load(wanted)
     sides = (side for table in plan.tables.values() for side in (table.start, table.stop))
     seconds(recording, arrays, (plan.x_clock, *plan.clocks.values(), *sides), record)
-    rows = _rows_of_x(recording, ask, choice, plan, arrays, record)
-    rate = ask.rate_hz or _rate(recording, plan.lead, rows.times, ask, record, plan.x_clock)
+    rows = _rows_of_x(recording, options, choice, plan, arrays, record)
+    rate = options.rate_hz or _rate(recording, plan.lead, rows.times, options, record, plan.x_clock)
     out = Along(rows, untyped=recording.untyped)
     if rows.times is not None:
         _leave_gaps_out(recording, out, rows.times, record)
-    _add_behaviour(recording, ask, choice, plan, arrays, out, record)
+    _add_behaviour(recording, options, choice, plan, arrays, out, record)
     if speed:
-        out.moving(recording, ask, speed[0], record)
-    if ask.rows is not None and plan.kept is None:
-        out.first(ask.rows, record)
-    return finish(recording, ask, choice, out, record, layout=plan.layout, rate=rate)
+        out.moving(recording, options, speed[0], record)
+    if options.rows is not None and plan.kept is None:
+        out.first(options.rows, record)
+    return finish(recording, options, choice, out, record, layout=plan.layout, rate=rate)
 
 
 def _plan(
-    recording: Recording, ask: Ask, choice: Choice, behaviour: tuple[str, ...], record: ReadingRecord
+    recording: Recording, options: ReadOptions, choice: Choice, behaviour: tuple[str, ...], record: ReadingRecord
 ) -> _Plan:  # fmt: skip
     by_name = {v.name: v for v in recording.variables}
     lead = by_name[choice.x[0]]
-    x_clock = _clock_of_x(recording, lead.name, ask)
+    x_clock = _clock_of_x(recording, lead.name, options)
     stored = tuple(b for b in behaviour if by_name[b].role != PHASE)
-    layout = orient(recording, lead, ask, _evidence(recording, by_name, stored, lead, x_clock))
+    layout = orient(recording, lead, options, _evidence(recording, by_name, stored, lead, x_clock))
     if layout.turned:
         record.notes.append(f"{lead.name} turned so that rows are examples")
     n = lead.shape[layout.rows] * (lead.shape[layout.axes.index("time")] if layout.is_trials else 1)
     if recording.layout == "table":
-        _check_table(recording, ask, choice, n)
+        _check_table(recording, options, choice, n)
     direct = tuple(b for b in stored if _fits(recording, by_name[b], n) and not _other_clock(recording, b, x_clock))
     whole = layout.is_trials or len(direct) < len(behaviour) or (x_clock is not None and recording.seconds)
     rest = [b for b in stored if b not in direct]
     return _Plan(
         lead, layout, n, x_clock, behaviour, direct,
-        {b: clock_of(recording, b, ask) for b in rest if not layout.is_trials and not in_table(recording, b)},
+        {b: clock_of(recording, b, options) for b in rest if not layout.is_trials and not in_table(recording, b)},
         {b: table for b in behaviour if b not in direct and (table := table_of(recording, b))},
-        None if whole else pick_rows(n, ask.rows, at_random="height" in layout.axes),
+        None if whole else pick_rows(n, options.rows, at_random="height" in layout.axes),
     )  # fmt: skip
 
 
@@ -155,7 +155,12 @@ def _wanted(recording: Recording, choice: Choice, plan: _Plan) -> dict[str, Part
 
 
 def _rows_of_x(
-    recording: Recording, ask: Ask, choice: Choice, plan: _Plan, arrays: dict[str, Any], record: ReadingRecord
+    recording: Recording,
+    options: ReadOptions,
+    choice: Choice,
+    plan: _Plan,
+    arrays: dict[str, Any],
+    record: ReadingRecord,
 ) -> Rows:
     """Return x with rows first, the time of each row if x has a clock, and its trial if rows are bins of trials."""
     stored, n, kept = arrays[plan.lead.name], plan.n, plan.kept
@@ -163,7 +168,7 @@ def _rows_of_x(
     if isinstance(stored, Ragged):
         x, trial, trials = joined(stored)
     else:
-        x, trial, trials = as_rows(recording, ask, choice, arrays, plan.layout, plan.lead)
+        x, trial, trials = as_rows(recording, options, choice, arrays, plan.layout, plan.lead)
     if kept is not None or not (plan.layout.is_trials or recording.layout == "table"):
         record.notes += rows_note(n, kept, at_random=pictures)
     loaded = trials if plan.layout.is_trials else len(x)
@@ -192,7 +197,7 @@ def _leave_gaps_out(recording: Recording, out: Along, times: np.ndarray, record:
 
 
 def _add_behaviour(
-    recording: Recording, ask: Ask, choice: Choice, plan: _Plan, arrays: dict[str, Any], out: Along,
+    recording: Recording, options: ReadOptions, choice: Choice, plan: _Plan, arrays: dict[str, Any], out: Along,
     record: ReadingRecord,
 ) -> None:  # fmt: skip
     """Align every variable beside x with its rows: by position, by trial, by interval or by clock."""
@@ -212,40 +217,40 @@ def _add_behaviour(
         elif rows.times is not None and (clock := plan.clocks.get(name)):
             check_clocks(recording, plan.lead.name, rows.times, name, arrays[clock])
             own = (recording.path, name, values, arrays[clock], by_name[name])
-            out.by_clock(*own, rows.times, ask, choice, record)
+            out.by_clock(*own, rows.times, options, choice, record)
         else:
             raise _other_rows(recording, plan.lead, by_name[name], len(rows.x), rows.trials, bool(plan.x_clock))
 
 
-def _check_table(recording: Recording, ask: Ask, choice: Choice, n: int) -> None:
+def _check_table(recording: Recording, options: ReadOptions, choice: Choice, n: int) -> None:
     """Ask which axis is rows if a table is wider than long and nothing in it describes its rows."""
     described = (
         choice.u
         or choice.z
-        or ask.x
-        or ask.x_shape
+        or options.x
+        or options.x_shape
         or any(v.role in ("clock", "trial", "session") for v in recording.variables)
     )
     width = sum(v.shape[1] if len(v.shape) > 1 else 1 for v in map(recording.variable, choice.x))
-    if ask.rows_are == "auto" and width > n and not described:
+    if options.rows_are == "auto" and width > n and not described:
         why = f"the table is {n:,} x {width:,}, and nothing says whether rows or columns are the examples"
         question = Question("rows", ("rows", "columns"), "--rows-are rows or --rows-are columns", why)
         raise Undecided(recording.path, question)
-    if ask.rows_are == "columns" and (choice.u or choice.z):
+    if options.rows_are == "columns" and (choice.u or choice.z):
         raise DataError(
             f"u of {recording.path.name} has an entry for each of its rows, so its columns cannot be the examples; "
             "leave u out, or --rows-are columns."
         )
 
 
-def _clock_of_x(recording: Recording, name: str, ask: Ask) -> str | None:
-    """Return the variable with the times of x's rows; `ask.time` names that of u, and that of x if it is as long."""
+def _clock_of_x(recording: Recording, name: str, options: ReadOptions) -> str | None:
+    """Return the variable with the times of x's rows; `time` in the options names that of u, and of x if as long."""
     found = clock_of(recording, name)
-    if ask.time:
-        asked = resolved(recording, ask.time)
-        if found is None and not in_table(recording, asked):
-            length = prod(recording.variable(asked).shape)
-            found = asked if length in recording.variable(name).shape else None
+    if options.time:
+        clock = resolved(recording, options.time)
+        if found is None and not in_table(recording, clock):
+            length = prod(recording.variable(clock).shape)
+            found = clock if length in recording.variable(name).shape else None
     if found and not any(v.name == found and v.readable for v in recording.variables):
         return None
     return found
@@ -281,14 +286,14 @@ def _other_clock(recording: Recording, name: str, x_clock: str | None) -> bool:
     return bool(own and x_clock and own != x_clock and recording.layout != "table")
 
 
-def _check_size(path: Path, by_name: Mapping[str, Variable], wanted: Mapping[str, Part], ask: Ask) -> None:
+def _check_size(path: Path, by_name: Mapping[str, Variable], wanted: Mapping[str, Part], options: ReadOptions) -> None:
     size = 0
     for name, part in wanted.items():
         shape = by_name[name].shape
         length = shape[part.axis] if shape else 1
         row = _item_bytes(by_name[name]) * prod(shape) // max(1, length)
         size += row * (length if part.kept is None else len(part.kept))
-    check_budget(path, size, ask.budget_bytes)
+    check_budget(path, size, options.budget_bytes)
 
 
 def _item_bytes(variable: Variable) -> int:
@@ -315,7 +320,12 @@ def _other_rows(recording: Recording, lead: Variable, other: Variable, n: int, t
 
 
 def _rate(
-    recording: Recording, lead: Variable, times: np.ndarray | None, ask: Ask, record: ReadingRecord, clock: str | None
+    recording: Recording,
+    lead: Variable,
+    times: np.ndarray | None,
+    options: ReadOptions,
+    record: ReadingRecord,
+    clock: str | None,
 ) -> float | None:
     """Return the rate of x: stated, or from even times in seconds. Even times in another unit only add a note."""
     if lead.rate_hz or recording.rate_hz:
@@ -326,7 +336,7 @@ def _rate(
     step = float(np.median(steps)) if len(steps) else 0.0
     if not (step > 0 and np.ptp(steps) < 0.01 * step):
         return None
-    if recording.seconds or ask.time or (clock and recording.variable(clock).in_seconds):
+    if recording.seconds or options.time or (clock and recording.variable(clock).in_seconds):
         return float(f"{1 / step:.6g}")
     record.notes.append(f"{clock} goes up by {step:.4g}: a rate of {1 / step:.6g} Hz, if that is seconds (--rate)")
     return None

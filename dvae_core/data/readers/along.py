@@ -9,7 +9,7 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import spikes
 from dvae_core.data.readers.choose import Choice
-from dvae_core.data.readers.common import ANGLES, WHOLE_LABELS, Ask, is_whole, pick_rows, rows_note
+from dvae_core.data.readers.common import ANGLES, WHOLE_LABELS, ReadOptions, is_whole, pick_rows, rows_note
 from dvae_core.data.readers.model import PHASE, Intervals, Labels, ReadingRecord, Recording, Variable
 from dvae_core.data.readers.stack import standing
 
@@ -85,8 +85,8 @@ class Along:
         self.values[name] = phase[:, None]
 
     def by_clock(
-        self, path: Path, name: str, values: Any, clock: Any, variable: Variable, times: np.ndarray, ask: Ask,
-        choice: Choice, record: ReadingRecord,
+        self, path: Path, name: str, values: Any, clock: Any, variable: Variable, times: np.ndarray,
+        options: ReadOptions, choice: Choice, record: ReadingRecord,
     ) -> None:  # fmt: skip
         """Align behaviour that has its own clock with the times of x."""
         own, samples = samples_of(path, name, values, clock, choice.columns)
@@ -99,7 +99,7 @@ class Along:
         for part in np.split(steps, breaks):
             middle = (part[1:] + part[:-1]) / 2
             edges.append(np.r_[part[0] - step / 2, middle, part[-1] + step / 2])
-        found, known = _at(own, samples, edges, variable, ask, record, name, self)
+        found, known = _at(own, samples, edges, variable, options, record, name, self)
         back = np.flatnonzero(finite)[order]
         full = np.zeros(len(times), bool)
         full[back] = known
@@ -115,17 +115,17 @@ class Along:
         record.notes.append(f"{name} was aligned with the clock of x")
 
     def in_bins(
-        self, name: str, clock: np.ndarray, values: Any, variable: Variable, ask: Ask, edges: list[np.ndarray],
-        record: ReadingRecord,
+        self, name: str, clock: np.ndarray, values: Any, variable: Variable, options: ReadOptions,
+        edges: list[np.ndarray], record: ReadingRecord,
     ) -> None:  # fmt: skip
         """Align behaviour with the bins of event times."""
-        found, known = _at(clock, values, edges, variable, ask, record, name, self)
+        found, known = _at(clock, values, edges, variable, options, record, name, self)
         self.values[name] = found
         self.keep(known, "bins", "where behaviour was not sampled", record)
 
-    def moving(self, recording: Recording, ask: Ask, speed: str, record: ReadingRecord) -> None:
+    def moving(self, recording: Recording, options: ReadOptions, speed: str, record: ReadingRecord) -> None:
         """Keep the rows where the animal moves."""
-        least = ask.min_speed or 0.0
+        least = options.min_speed or 0.0
         values = np.asarray(self.values[speed]).ravel()
         moving = values >= least
         if not (moving & self.known).any():
@@ -217,10 +217,10 @@ def _unsorted(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndar
     return which
 
 
-def period_of(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingRecord) -> float:
+def period_of(variable: Variable, options: ReadOptions, values: np.ndarray, record: ReadingRecord) -> float:
     """Return the full circle of an angle, or 0 if it is none: from its unit, its kind, or the user's choice."""
     ends = {variable.name, variable.name.split("/")[-1], variable.name.split(".")[-1]}
-    if not (variable.period or ends & {*ask.circular}):
+    if not (variable.period or ends & {*options.circular}):
         looks = ANGLES.search(variable.name) and values.dtype.kind in "iuf" and np.nanmax(np.abs(values)) <= 360
         if looks and len(np.unique(values)) > WHOLE_LABELS:
             record.notes.append(f"{variable.name} is read as a plain number; if it is an angle, say --circular")
@@ -236,14 +236,14 @@ def period_of(variable: Variable, ask: Ask, values: np.ndarray, record: ReadingR
 
 
 def _at(
-    clock: np.ndarray, values: Any, edges: list[np.ndarray], variable: Variable, ask: Ask, record: ReadingRecord,
-    name: str, out: Along,
+    clock: np.ndarray, values: Any, edges: list[np.ndarray], variable: Variable, options: ReadOptions,
+    record: ReadingRecord, name: str, out: Along,
 ) -> tuple[Any, np.ndarray]:  # fmt: skip
     """Return samples at the bins of all stretches, and a mask of the bins where they are known."""
     if isinstance(values, Labels):
         parts = [spikes.at_bins(clock, values.codes[:, None], e, nearest=True) for e in edges]
         return Labels(np.concatenate([v[:, 0] for v, _ in parts]), values.names), np.concatenate([k for _, k in parts])
-    period = period_of(variable, ask, values, record)
+    period = period_of(variable, options, values, record)
     labels = values.dtype.kind in "biuUS" or (
         out.untyped and is_whole(values) and len(np.unique(values)) <= WHOLE_LABELS
     )

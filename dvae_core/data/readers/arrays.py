@@ -13,7 +13,7 @@ import numpy as np
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids
 from dvae_core.data.readers.choose import X_NAMES, Z_NAMES
-from dvae_core.data.readers.common import Ask, check_budget, read_rows, reading
+from dvae_core.data.readers.common import ReadOptions, check_budget, read_rows, reading
 from dvae_core.data.readers.model import Part, Recording, Variable, describe, unreadable
 from dvae_core.parsing import PARSING
 
@@ -62,7 +62,7 @@ class _Header(NamedTuple):
         return self.size // n * len(kept) if part else self.size  # type: ignore[arg-type]
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the arrays of a .npz (by convention x, u, and z or s), or a .npy (x alone)."""
     headers = _headers(path)
     variables = [_variable(name, header) for name, header in headers.items() if not _is_extra(name, header)]
@@ -79,7 +79,7 @@ def recording(path: Path, ask: Ask) -> Recording:
         wanted = {name: headers[name] for name in parts if name in headers}
         kept_of = {name: None if part.axis else part.kept for name, part in parts.items()}
         size = sum(header.size_of(header.shape[0], kept_of[name]) for name, header in wanted.items())
-        check_budget(path, size, ask.budget_bytes)
+        check_budget(path, size, options.budget_bytes)
         with reading(path, TypeError):
             for name, part in parts.items():
                 if name == "factors" and grid is not None:
@@ -92,7 +92,7 @@ def recording(path: Path, ask: Ask) -> Recording:
 
     def known(x: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]) -> dict[str, Any]:
         extras = {name: header for name, header in headers.items() if _is_extra(name, header)}
-        check_budget(path, sum(header.size for header in extras.values()), ask.budget_bytes)
+        check_budget(path, sum(header.size for header in extras.values()), options.budget_bytes)
         with reading(path, TypeError):
             return _known({key: _load(path, key, header) for key, header in extras.items()}, x, u, z)
 

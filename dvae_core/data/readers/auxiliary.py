@@ -10,12 +10,17 @@ from dvae_core.data.dataset import DataError, encode_labels
 from dvae_core.data.readers import grids
 from dvae_core.data.readers.along import Along, period_of
 from dvae_core.data.readers.choose import Choice
-from dvae_core.data.readers.common import ANGLES, MAX_LABELS, WHOLE_LABELS, Ask, is_whole
+from dvae_core.data.readers.common import ANGLES, MAX_LABELS, WHOLE_LABELS, ReadOptions, is_whole
 from dvae_core.data.readers.model import Labels, ReadingRecord, Recording, labels_of
 
 
 def auxiliary_of(
-    recording: Recording, ask: Ask, choice: Choice, out: Along, record: ReadingRecord, known_labels: tuple[str, ...]
+    recording: Recording,
+    options: ReadOptions,
+    choice: Choice,
+    out: Along,
+    record: ReadingRecord,
+    known_labels: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return u as codes and labels, or as numbers; one-hot columns, or one of whole numbers or text, are labels."""
     path, names = recording.path, choice.u
@@ -26,7 +31,9 @@ def auxiliary_of(
         if isinstance(values, Labels):
             return {"u_names": (name,), **_few(path, name, values)}
         titles = columns_of(recording, name, values.shape[1], choice.columns)
-        period = out.periods.get(name) or (period_of(recording.variable(name), ask, values, record),) * values.shape[1]
+        period = (
+            out.periods.get(name) or (period_of(recording.variable(name), options, values, record),) * values.shape[1]
+        )
         if any(period):
             return {"u": values, "u_names": titles, "u_period": period}
         found, labels, notes = labels_or_numbers(path, name, values, known_labels, untyped=recording.untyped)
@@ -48,7 +55,9 @@ def auxiliary_of(
             continue
         columns.append(values)
         titles += columns_of(recording, name, values.shape[1], choice.columns)
-        period = out.periods.get(name) or (period_of(recording.variable(name), ask, values, record),) * values.shape[1]
+        period = (
+            out.periods.get(name) or (period_of(recording.variable(name), options, values, record),) * values.shape[1]
+        )
         periods += period
         record.notes += _category_note(name, values)
     stacked = np.hstack(columns)

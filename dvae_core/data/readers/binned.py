@@ -11,7 +11,7 @@ from dvae_core.data.dataset import DataError, Dataset
 from dvae_core.data.readers import spikes, units
 from dvae_core.data.readers.along import Along, Rows, check_clocks, samples_of, seconds
 from dvae_core.data.readers.choose import Choice, clock_of, speed_of, table_of
-from dvae_core.data.readers.common import Ask, check_budget
+from dvae_core.data.readers.common import ReadOptions, check_budget
 from dvae_core.data.readers.finish import finish
 from dvae_core.data.readers.model import PHASE, Intervals, Part, ReadingRecord, Recording
 
@@ -53,20 +53,20 @@ class _Bins:
         return sum(len(c) for c in self.counts)
 
 
-def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord) -> Dataset:
+def binned(recording: Recording, options: ReadOptions, choice: Choice, record: ReadingRecord) -> Dataset:
     """Return event times as counts (or rates) in bins, with behaviour in the same bins."""
-    path, width = recording.path, ask.bin_s if ask.bin_s is not None else BIN_S
+    path, width = recording.path, options.bin_s if options.bin_s is not None else BIN_S
     by_name = {v.name: v for v in recording.variables}
     if not width > 0:
         raise DataError(f"A bin must be wider than 0 s; got {width:g}.")
-    behaviour = _behaviour(recording, ask, choice)
+    behaviour = _behaviour(recording, options, choice)
     names_of = (*choice.x, *behaviour.names, *behaviour.times)
     wanted = {name: Part(events=name in choice.x) for name in names_of if by_name[name].role != PHASE}
     size = sum(8 * prod(by_name[name].shape) for name in wanted)
-    check_budget(path, size, ask.budget_bytes)
+    check_budget(path, size, options.budget_bytes)
     arrays = recording.load(wanted)
     seconds(recording, arrays, behaviour.times, record)
-    times, names = _chosen_units(recording, ask, choice, arrays, record)
+    times, names = _chosen_units(recording, options, choice, arrays, record)
     samples = {
         name: samples_of(path, name, arrays[name], arrays[clock], choice.columns)
         for name, clock in behaviour.clocks.items()
@@ -77,10 +77,10 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
     number = sum(b - a for a, b in stretches) / width
     if np.isfinite(number) and number <= spikes.MAX_BINS:  # otherwise refused below with its own message
         needed = int(size + number * (10 * len(times) + 64 * (1 + len(behaviour.names))))
-        check_budget(path, needed, ask.budget_bytes)
-    bins = _active(recording, ask, record, _count(path, times, names, stretches, width, inside))
+        check_budget(path, needed, options.budget_bytes)
+    bins = _active(recording, options, record, _count(path, times, names, stretches, width, inside))
     _note_events(bins, record)
-    x, unit = _rates(bins, ask.smooth_s)
+    x, unit = _rates(bins, options.smooth_s)
     edges = bins.edges
     centres = np.concatenate([(e[1:] + e[:-1]) / 2 for e in edges])
     meta = {"bins": f"{width:g} s, {unit}, {edges[0][0]:,.6g} to {edges[-1][-1]:,.6g} s"}
@@ -90,26 +90,26 @@ def binned(recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord
             out.by_interval(name, arrays, behaviour.tables[name], centres, record)
         else:
             clock, values = samples[name]
-            out.in_bins(name, clock, values, by_name[name], ask, edges, record)
+            out.in_bins(name, clock, values, by_name[name], options, edges, record)
     if not out.known.all():
         meta["bins"] += f", {out.known.sum():,} of {len(out.known):,} kept"
     if behaviour.speed:
-        out.moving(recording, ask, behaviour.speed[0], record)
-    if ask.rows is not None:
-        out.first(ask.rows, record)
-    return finish(recording, ask, choice, out, record, rate=1 / width, x_names=bins.names, meta=meta)
+        out.moving(recording, options, behaviour.speed[0], record)
+    if options.rows is not None:
+        out.first(options.rows, record)
+    return finish(recording, options, choice, out, record, rate=1 / width, x_names=bins.names, meta=meta)
 
 
-def _behaviour(recording: Recording, ask: Ask, choice: Choice) -> _Behaviour:
+def _behaviour(recording: Recording, options: ReadOptions, choice: Choice) -> _Behaviour:
     """Return what is read beside the events, with the clock of everything that is not in a table of intervals."""
-    speed = speed_of(recording, ask)
+    speed = speed_of(recording, options)
     names = tuple(dict.fromkeys((*choice.u, *choice.z, *speed)))
     tables = {name: table for name in names if (table := table_of(recording, name))}
     clocks: dict[str, str] = {}
     for name in names:
         if name in tables:
             continue
-        clock = clock_of(recording, name, ask)
+        clock = clock_of(recording, name, options)
         if clock is None:
             raise DataError(
                 f"{name} of {recording.path.name} has no times to bin it by; name them (time=NAME, --time NAME)."
@@ -119,13 +119,13 @@ def _behaviour(recording: Recording, ask: Ask, choice: Choice) -> _Behaviour:
 
 
 def _chosen_units(
-    recording: Recording, ask: Ask, choice: Choice, arrays: dict[str, Any], record: ReadingRecord
+    recording: Recording, options: ReadOptions, choice: Choice, arrays: dict[str, Any], record: ReadingRecord
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Return the times and the names of the units that have events and are kept by quality, area, depth and name."""
     times, names, at, silent = _units(recording, arrays, choice.x)
     listed = len(names) + silent
     record.units = units.described(recording, names, choice.x, at, listed)
-    known = units.chosen(recording, ask, record, names, choice.x, at, listed)
+    known = units.chosen(recording, options, record, names, choice.x, at, listed)
     times, names = [t for t, keep in zip(times, known, strict=True) if keep], tuple(np.array(names)[known].tolist())
     if not sum(map(len, times)):
         raise DataError(f"{', '.join(choice.x)} of {recording.path.name} holds no event times; choose other variables.")
@@ -173,10 +173,10 @@ def _count(
     return _Bins(width, edges, [spikes.bin_spikes(times, e) for e in edges], names, times, inside)
 
 
-def _active(recording: Recording, ask: Ask, record: ReadingRecord, bins: _Bins) -> _Bins:
-    """Return the bins with the units that fire often enough, if that was asked."""
+def _active(recording: Recording, options: ReadOptions, record: ReadingRecord, bins: _Bins) -> _Bins:
+    """Return the bins with the units that fire often enough, if that was requested."""
     total = np.sum([c.sum(0, dtype=float) for c in bins.counts], axis=0)
-    often = units.active(recording, ask, record, total / (bins.size * bins.width_s), len(bins.names))
+    often = units.active(recording, options, record, total / (bins.size * bins.width_s), len(bins.names))
     if often is None:
         return bins
     names = tuple(np.array(bins.names)[often].tolist())

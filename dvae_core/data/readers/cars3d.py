@@ -17,7 +17,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, mat_format
-from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.common import ReadOptions, reading
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 FACTORS = ("object_type", "azimuth", "elevation")
@@ -46,12 +46,12 @@ def is_tar(start: bytes) -> bool:
     return start[257:262] == b"ustar"
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return pictures and factors of a folder of cars, or of the published tar."""
     with reading(path):
         names, shape = _look(path)
     high, wide, colours, *views = shape
-    side = ask.x_shape or ((SIDE, SIDE, 3) if not (high % SIDE or wide % SIDE) else (high, wide, 3))
+    side = options.x_shape or ((SIDE, SIDE, 3) if not (high % SIDE or wide % SIDE) else (high, wide, 3))
     if colours != 3 or len(side) != 3 or high % side[0] or wide % side[1]:
         raise DataError(
             f"The pictures of {path.name} are {high} x {wide} in colour; give a size that divides this, not {side}."

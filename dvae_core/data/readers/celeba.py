@@ -12,7 +12,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
-from dvae_core.data.readers.common import Ask, kept_open, licence_beside, reading
+from dvae_core.data.readers.common import ReadOptions, kept_open, licence_beside, reading
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 CROP, SHAPE = 148, (64, 64, 3)
@@ -45,10 +45,10 @@ def files(path: Path) -> tuple[Path, Path] | None:
     return (found / FOLDER if (found / FOLDER).is_dir() else found), names
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return pictures and their attributes for u or z, by single names; `attributes` stands for all 40."""
     with kept_open(images.Pictures.of(_files(path)[0])) as pictures:
-        return _recording(path, pictures, ask)
+        return _recording(path, pictures, options)
 
 
 def _files(path: Path) -> tuple[Path, Path]:
@@ -58,7 +58,7 @@ def _files(path: Path) -> tuple[Path, Path]:
     return found
 
 
-def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
+def _recording(path: Path, pictures: images.Pictures, options: ReadOptions) -> Recording:
     table = _files(path)[1]
     names, rows, values = _table(table)
     there = {name.rsplit("/", 1)[-1]: name for name in pictures.names}
@@ -66,7 +66,7 @@ def _recording(path: Path, pictures: images.Pictures, ask: Ask) -> Recording:
     if not known.any():
         raise DataError(f"{table.name} names none of the {len(there):,} pictures; check that they belong together.")
     rows, values = [row for row in rows if row in there], values[known]
-    shape = ask.x_shape or SHAPE
+    shape = options.x_shape or SHAPE
     variables = [
         Variable("pictures", (len(rows), *shape), "uint8", "matrix", f"middle {CROP} pixels of 178 x 218", PICTURE),
         Variable("attributes", values.shape, "uint8", "matrix", f"all {len(names)} at once"),

@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import ReadOptions
 from dvae_core.data.readers.model import (
     PHASE,
     UNIT_OF_TIME,
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
     columns: dict[str, int]
 
 
-def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
+def choose(recording: Recording, options: ReadOptions, record: ReadingRecord) -> Choice:
     """Return the requested variables, completed by the format's conventions and the usual names.
 
     Raises:
@@ -66,7 +66,7 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
             found.append(base)
         return tuple(found)
 
-    x, u, z = named(ask.x), named(ask.u), named(ask.z)
+    x, u, z = named(options.x), named(options.u), named(options.z)
     taken = {*x}
 
     def usual(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def choose(recording: Recording, ask: Ask, record: ReadingRecord) -> Choice:
         z = named(recording.z)
     if not z and (z := usual(Z_NAMES)) and z[0] not in u:
         notes.append(f"the true factors are {z[0]}, by name")
-    elif z and z[0] in u and not ask.z:
+    elif z and z[0] in u and not options.z:
         z = ()
     taken |= {*z}  # the labels of 3dshapes are its factors
     chosen_by_name = () if x or format_x else usual(X_NAMES)
@@ -147,15 +147,15 @@ def in_table(recording: Recording, name: str) -> bool:
     return any(name in (*t.columns, t.start, t.stop, t.phase) for t in recording.intervals if not t.own_rows)
 
 
-def clock_of(recording: Recording, name: str, ask: Ask | None = None) -> str | None:
+def clock_of(recording: Recording, name: str, options: ReadOptions | None = None) -> str | None:
     """Return the variable with the times of `name`: as requested, as the format says, or by name and length.
 
     Candidates by name are, in this order: NAME_t, NAME_time and the like; then t, time and timestamps in the same
     group; then those of the whole file. One axis of `name` must be as long as the clock.
     """
     shapes = {v.name: v.shape for v in recording.variables if v.readable and v.kind != "events"}
-    if ask is not None and ask.time:
-        return resolved(recording, ask.time)
+    if options is not None and options.time:
+        return resolved(recording, options.time)
     if name in recording.clocks:
         return recording.clocks[name]
     if recording.layout == "table":
@@ -185,7 +185,7 @@ def _events(recording: Recording) -> tuple[str, ...]:
 def _found(
     recording: Recording, events: tuple[str, ...], u: tuple[str, ...], z: tuple[str, ...]
 ) -> tuple[tuple[str, ...], str]:
-    """Return the only variable that could be x and the reason, or ask."""
+    """Return the only variable that could be x and the reason, or options."""
     path = recording.path
     rest = [
         v for v in recording.variables
@@ -242,13 +242,15 @@ class Layout(NamedTuple):
         return "trial" in self.axes
 
 
-def orient(recording: Recording, variable: Variable, ask: Ask, evidence: Sequence[tuple[str, int]]) -> Layout:
+def orient(
+    recording: Recording, variable: Variable, options: ReadOptions, evidence: Sequence[tuple[str, int]]
+) -> Layout:
     """Name the axes of x from the request, the format's knowledge, and the lengths of other variables.
 
     Args:
         recording: For the format's conventions.
         variable: x.
-        ask: `axes` and `rows_are` take precedence over everything else; `x_shape` says which axes are pixels.
+        options: `axes` and `rows_are` take precedence over everything else; `x_shape` says which axes are pixels.
         evidence: The variables that describe the rows (u, factors, clocks) by name, with their lengths.
 
     Raises:
@@ -256,19 +258,19 @@ def orient(recording: Recording, variable: Variable, ask: Ask, evidence: Sequenc
     """
     shape, name = variable.shape, variable.name
     lengths = {n for _, n in evidence}
-    if ask.axes:
-        return _as_asked(recording, variable, ask.axes)
+    if options.axes:
+        return _as_requested(recording, variable, options.axes)
     if len(shape) == 1 or recording.layout == "table":
         return Layout(("row",) + ("unit",) * (len(shape) - 1))
     if len(shape) > 2:
-        return _many_axes(recording, variable, ask, lengths)
+        return _many_axes(recording, variable, options, lengths)
     long, wide = map(int, shape)
-    if ask.rows_are != "auto":
-        at = int(ask.rows_are == "columns")
+    if options.rows_are != "auto":
+        at = int(options.rows_are == "columns")
     elif name in recording.axes:
         at = recording.axes[name]
-    elif ask.x_shape and prod(ask.x_shape) in shape and long != wide:
-        at = 1 - shape.index(prod(ask.x_shape))
+    elif options.x_shape and prod(options.x_shape) in shape and long != wide:
+        at = 1 - shape.index(prod(options.x_shape))
     elif long == 1 and recording.layout == "F":
         at = 1
     elif lengths & {*shape}:
@@ -290,7 +292,7 @@ def _square(count: int) -> int | None:
     return side if side >= 8 and side * side == count else None
 
 
-def _as_asked(recording: Recording, variable: Variable, axes: tuple[str, ...]) -> Layout:
+def _as_requested(recording: Recording, variable: Variable, axes: tuple[str, ...]) -> Layout:
     shape = " x ".join(map(str, variable.shape))
     wrong = [a for a in axes if a not in AXES]
     kinds = {*axes}
@@ -308,14 +310,14 @@ def _as_asked(recording: Recording, variable: Variable, axes: tuple[str, ...]) -
     return Layout(axes, turned=axes[0] not in ("row", "trial"))
 
 
-def _many_axes(recording: Recording, variable: Variable, ask: Ask, lengths: set[int]) -> Layout:
+def _many_axes(recording: Recording, variable: Variable, options: ReadOptions, lengths: set[int]) -> Layout:
     """Name the axes of an array of rank 3 or more: pictures or trials, if names, u, shape and type agree."""
     shape, name = variable.shape, variable.name
     if name in recording.axes or "height" in variable.axes:
         return Layout(variable.axes or _picture_axes(len(shape), 0, shape))
     known_trial = variable.axes.index("trial") if "trial" in variable.axes else None
     if known_trial is None and not (_NEURAL.search(name) and not _PICTURES.search(name)):
-        pictures = _pictures(recording, variable, ask, lengths)
+        pictures = _pictures(recording, variable, options, lengths)
         if pictures is not None:
             return pictures
     if len(shape) != 3:
@@ -342,7 +344,7 @@ def _many_axes(recording: Recording, variable: Variable, ask: Ask, lengths: set[
     raise Undecided(recording.path, Question("axes", tuple(map(",".join, named)), "--axes NAME,NAME,NAME", why))
 
 
-def _pictures(recording: Recording, variable: Variable, ask: Ask, lengths: set[int]) -> Layout | None:
+def _pictures(recording: Recording, variable: Variable, options: ReadOptions, lengths: set[int]) -> Layout | None:
     """Return the layout of pictures if shape, type and name allow no other reading; None otherwise."""
     shape, n = variable.shape, len(variable.shape)
     by_name = bool(_PICTURES.search(variable.name)) and variable.name not in ("x", "X")
@@ -351,8 +353,8 @@ def _pictures(recording: Recording, variable: Variable, ask: Ask, lengths: set[i
         return None
     channel = (channels[0] if len(channels) == 1 else n - 1) if n == 4 else None
     rest = [i for i in range(n) if i != channel]
-    if ask.x_shape:
-        pairs = [r for r in rest if tuple(shape[i] for i in rest if i != r) == tuple(ask.x_shape[:2])]
+    if options.x_shape:
+        pairs = [r for r in rest if tuple(shape[i] for i in rest if i != r) == tuple(options.x_shape[:2])]
         if len(pairs) == 1:
             return Layout(_picture_axes(n, pairs[0], shape, channel), turned=pairs[0] != 0)
     fits = [r for r in rest if shape[r] in lengths]
@@ -424,9 +426,9 @@ def table_of(recording: Recording, name: str) -> Intervals | None:
     )
 
 
-def speed_of(recording: Recording, ask: Ask) -> tuple[str, ...]:
+def speed_of(recording: Recording, options: ReadOptions) -> tuple[str, ...]:
     """Return the variable with the animal's speed, if running periods were asked for."""
-    if ask.min_speed is None:
+    if options.min_speed is None:
         return ()
     if not recording.speed:
         raise DataError(

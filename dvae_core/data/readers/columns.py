@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import ReadOptions
 from dvae_core.data.readers.model import UNIT_OF_TIME, Intervals, Labels, Recording, Variable
 
 MAX_COLUMNS = 20_000
@@ -30,20 +30,21 @@ _STOP = re.compile(r"(?i)stop|stops|stop_?time|t_?stop|end|end_?time|t_?end|offs
 
 
 def of_columns(
-    path: Path, ask: Ask, variables: list[Variable], load: Any, notes: Sequence[str] = (), default_u: str = "",
-    strays: Mapping[str, str] | None = None, columns: Mapping[str, tuple[str, ...]] | None = None, **more: Any,
+    path: Path, options: ReadOptions, variables: list[Variable], load: Any, notes: Sequence[str] = (),
+    default_u: str = "", strays: Mapping[str, str] | None = None,
+    columns: Mapping[str, tuple[str, ...]] | None = None, **more: Any,
 ) -> Recording:  # fmt: skip
     """Return the recording of a table: columns for x, u and z are chosen by the rule of `recording`."""
     usable = [v for v in variables if v.readable]
     names = [v.name for v in usable]
-    chosen = {*ask.x, *ask.u, *ask.z}
-    one_u = [n for n in names if _U_ONE.fullmatch(n) and n not in ask.x]
-    many_u = [n for n in names if _U_MANY.fullmatch(n) and n not in ask.x]
+    chosen = {*options.x, *options.u, *options.z}
+    one_u = [n for n in names if _U_ONE.fullmatch(n) and n not in options.x]
+    many_u = [n for n in names if _U_MANY.fullmatch(n) and n not in options.x]
     numbers = [v.name for v in usable if v.dtype != "str"]
-    u = (default_u,) if default_u and default_u not in ask.x else tuple(one_u[:1] or many_u)
-    many_z = tuple(n for n in names if _Z.fullmatch(n) and n in numbers and n not in (*u, *ask.x, *ask.u))
+    u = (default_u,) if default_u and default_u not in options.x else tuple(one_u[:1] or many_u)
+    many_z = tuple(n for n in names if _Z.fullmatch(n) and n in numbers and n not in (*u, *options.x, *options.u))
     z = many_z if not many_u or not {*many_z} <= {*u} else ()
-    named = {*(ask.u or u), *(ask.z or z), *u, *one_u, *many_u, *many_z}
+    named = {*(options.u or u), *(options.z or z), *u, *one_u, *many_u, *many_z}
     x = tuple(v.name for v in usable if v.dtype != "str" and not v.role and v.name not in named)
     flags = {v.name for v in usable if v.dtype == "bool"}  # true and false are labels, unless there is nothing else
     x = tuple(name for name in x if name not in flags) or x

@@ -25,7 +25,7 @@ ANGLES = re.compile(r"(?i)angle|heading|head_?dir|azimuth|orientation|phase|thet
 
 
 @dataclass(frozen=True)
-class Ask:
+class ReadOptions:
     """The options passed to `readers.read`, which documents each of them."""
 
     x: tuple[str, ...] = ()

@@ -14,27 +14,28 @@ from dvae_core.data.readers.along import Along
 from dvae_core.data.readers.auxiliary import auxiliary_of, factors_of
 from dvae_core.data.readers.choose import Choice, Layout
 from dvae_core.data.readers.columns import role_of
-from dvae_core.data.readers.common import Ask, is_whole, licence_beside
+from dvae_core.data.readers.common import ReadOptions, is_whole, licence_beside
 from dvae_core.data.readers.model import Labels, Part, Question, ReadingRecord, Recording, Undecided
 
 FILL_VALUES = (-99, -999, -9999, -99999, 999, 9999, 99999)  # that programs write for a missing value
 
 
 def finish(
-    recording: Recording, ask: Ask, choice: Choice, out: Along, record: ReadingRecord, *, rate: float | None,
-    layout: Layout | None = None, x_names: tuple[str, ...] = (), meta: Mapping[str, str] | None = None,
+    recording: Recording, options: ReadOptions, choice: Choice, out: Along, record: ReadingRecord, *,
+    rate: float | None, layout: Layout | None = None, x_names: tuple[str, ...] = (),
+    meta: Mapping[str, str] | None = None,
 ) -> Dataset:  # fmt: skip
     """Build the Dataset from the aligned parts: flatten pictures, encode labels, complete the record."""
     path, known = recording.path, out.known
     everything = bool(known.all())
     x = out.rows.x if everything else out.rows.x[known]
     more: dict[str, Any] = recording.known(choice.x, choice.u, choice.z) if recording.known else {}
-    shape = ask.x_shape or more.pop("x_shape", None)
+    shape = options.x_shape or more.pop("x_shape", None)
     if x.ndim > 2:
         shape, x = x.shape[1:], x.reshape(len(x), -1)
     elif recording.layout == "F" and is_whole(x):
         x = x.astype(np.int64)
-    if recording.layout == "table" and shape is None and not ask.no_picture:
+    if recording.layout == "table" and shape is None and not options.no_picture:
         _ask_for_pixels(recording, x)
     scale = more.pop("x_scale", None) or (recording.scale() if recording.scale else None)
     if scale is None:
@@ -42,11 +43,11 @@ def finish(
     names = x_names or more.pop("x_names", ()) or _titles(recording, choice.x, choice.columns, x.shape[1], shape)
     if not x_names and shape is None and recording.layout != "table":
         record.units = units.described(recording, names, choice.x, np.arange(len(names)), len(names))
-    if not x_names and (units.asked(ask) or recording.quality):
-        x, names = _some_units(recording, ask, choice, record, x, tuple(names), shape, ask.rate_hz or rate)
+    if not x_names and (units.chooses_units(options) or recording.quality):
+        x, names = _some_units(recording, options, choice, record, x, tuple(names), shape, options.rate_hz or rate)
     given: dict[str, Any] = {"x_names": names, "x_shape": shape, "x_scale": scale}
     if choice.u:
-        given |= auxiliary_of(recording, ask, choice, out, record, more.pop("u_labels", ()))
+        given |= auxiliary_of(recording, options, choice, out, record, more.pop("u_labels", ()))
     if choice.z:
         given |= factors_of(recording, choice, out, record)
     given |= {k: v for k, v in more.items() if k not in ("x_names", "licence") and not (k == "rate_hz" and rate)}
@@ -64,7 +65,7 @@ def finish(
     licences = ({"licence": licence} if licence else {}) | licence_beside(path)
     meta = {"source": path.name, **licences, **recording.meta, **(meta or {}), **given.pop("meta", {})}
     meta |= {"notes": "; ".join(dict.fromkeys(record.notes))} if record.notes else {}
-    given.setdefault("rate_hz", ask.rate_hz or rate)
+    given.setdefault("rate_hz", options.rate_hz or rate)
     reading = _reading(record, choice, given, x, rate)
     try:
         return Dataset(name=given.pop("name", path.stem), x=x, meta=meta, **given, reading=reading)
@@ -160,15 +161,15 @@ def _gaps(path: Path, given: Mapping[str, Any]) -> str:
 
 
 def _some_units(
-    recording: Recording, ask: Ask, choice: Choice, record: ReadingRecord, x: np.ndarray, names: tuple[str, ...],
-    shape: Any, rate: float | None,
+    recording: Recording, options: ReadOptions, choice: Choice, record: ReadingRecord, x: np.ndarray,
+    names: tuple[str, ...], shape: Any, rate: float | None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:  # fmt: skip
     """Return x and its names with only the units that the user wants."""
     if shape is not None:
         raise DataError(f"{recording.path.name} is pictures, whose pixels are no units; leave the choice of units out.")
-    keep = units.chosen(recording, ask, record, names, choice.x, np.arange(len(names)), len(names))
+    keep = units.chosen(recording, options, record, names, choice.x, np.arange(len(names)), len(names))
     counts = x.dtype.kind in "iu" and x.min(initial=0) >= 0 and rate
-    often = units.active(recording, ask, record, x.mean(0) * rate if counts else None, len(names))
+    often = units.active(recording, options, record, x.mean(0) * rate if counts else None, len(names))
     keep = keep if often is None else keep & often
     if not keep.any():
         raise DataError(f"No unit of {recording.path.name} fits every choice; choose others.")

@@ -21,7 +21,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import grids, hdf5_child
-from dvae_core.data.readers.common import Ask, check_budget, kept_open, unique
+from dvae_core.data.readers.common import ReadOptions, check_budget, kept_open, unique
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, describe, unreadable
 
 PATIENCE_S = 30.0  # for one answer, or one part of an array; honest files need a fraction of a second
@@ -157,19 +157,19 @@ def check_claim(path: Path, name: str, item: Mapping[str, Any]) -> None:
         )
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the arrays of a file by path (group/name). By convention: x, u and z, and AnnData's and 10x's matrix.
 
     Data that other tools store in several pieces becomes one variable: sparse matrices (CSR, CSC), pandas data frames,
     categories, packed numbers (scale_factor, add_offset, _FillValue) and the columns of tables.
     """
     with kept_open(File(path).__enter__()) as file:
-        return _recording(file, ask)
+        return _recording(file, options)
 
 
-def _recording(file: File, ask: Ask) -> Recording:
+def _recording(file: File, options: ReadOptions) -> Recording:
     found = file.tree()
-    made = _Made(file, found, ask)
+    made = _Made(file, found, options)
     made.compound()
     for name, item in found.items():
         if item.get("group") and name not in made.used:
@@ -195,8 +195,8 @@ def _recording(file: File, ask: Ask) -> Recording:
 class _Made:
     """The variables of a file as they are assembled, and how each is loaded."""
 
-    def __init__(self, file: File, found: Mapping[str, dict[str, Any]], ask: Ask) -> None:
-        self.file, self.found, self.ask = file, found, ask
+    def __init__(self, file: File, found: Mapping[str, dict[str, Any]], options: ReadOptions) -> None:
+        self.file, self.found, self.options = file, found, options
         self.variables: list[Variable] = []
         self.loaders: dict[str, Callable[[Part], Any]] = {}
         self.groups: dict[str, str] = {}
@@ -354,7 +354,7 @@ class _Made:
 
         rows = shape[0] if part.kept is None or part.axis else len(part.kept)
         stored = sum(prod(inside[k]["shape"]) * 8 for k in ("data", "indices", "indptr"))
-        check_budget(self.file.path, stored + 8 * rows * shape[1], self.ask.budget_bytes)
+        check_budget(self.file.path, stored + 8 * rows * shape[1], self.options.budget_bytes)
         data, indices, ends = (
             load_one(self.file, f"{name}/{k}", inside[k], Part()) for k in ("data", "indices", "indptr")
         )

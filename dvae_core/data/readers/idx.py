@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.common import Ask, read_rows, reading
+from dvae_core.data.readers.common import ReadOptions, read_rows, reading
 from dvae_core.data.readers.model import PICTURE, Part, Recording, describe
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -49,7 +49,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if is_idx(f) and "labels" not in f.name)
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return pictures, with u = the labels in the file beside them (images -> labels, idx3 -> idx1)."""
     files = {"pictures": path}
     beside = labels_of(path)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dvae_core.data.dataset import UNREADABLE, DataError
 from dvae_core.data.readers.arrays import count_members, member_list
-from dvae_core.data.readers.common import Ask, kept_open, reading, reason
+from dvae_core.data.readers.common import ReadOptions, kept_open, reading, reason
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
@@ -225,7 +225,7 @@ class Scale:
         return f"{kind} pictures, all divided by {top:g}, the largest value of the set"
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return a folder, a zip or the frames of a GIF or TIFF as pictures; subfolders are the labels u.
 
     Unless `x_shape` is given, the first picture decides the size and whether there is colour: a size of up to 128
@@ -233,16 +233,16 @@ def recording(path: Path, ask: Ask) -> Recording:
     match. One scale holds for all.
     """
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
-        return _frames(path, ask)
+        return _frames(path, options)
     with kept_open(Pictures.of(path)) as pictures:
-        return _recording(pictures, ask)
+        return _recording(pictures, options)
 
 
-def _recording(pictures: Pictures, ask: Ask) -> Recording:
+def _recording(pictures: Pictures, options: ReadOptions) -> Recording:
     names = pictures.names
     if not names:
         raise DataError(f"{pictures.path.name} has no pictures; it needs {', '.join(SUFFIXES)}.")
-    shape, kind, came = _shape_of(pictures, ask)
+    shape, kind, came = _shape_of(pictures, options)
     folders = [name.rsplit("/", 2)[-2] if "/" in name else "" for name in names]
     variables = [
         Variable("pictures", (len(names), *shape), kind, "matrix", f"the first is {came}", PICTURE[: 1 + len(shape)])
@@ -271,20 +271,20 @@ def _recording(pictures: Pictures, ask: Ask) -> Recording:
     )  # fmt: skip
 
 
-def _shape_of(pictures: Pictures, ask: Ask) -> tuple[tuple[int, ...], str, str]:
+def _shape_of(pictures: Pictures, options: ReadOptions) -> tuple[tuple[int, ...], str, str]:
     for name in pictures.names[:100]:
         try:
             with open_picture(pictures.content(name)) as picture:
-                return _size(picture, ask), depth(picture), f"{picture.width} x {picture.height} {picture.mode}"
+                return _size(picture, options), depth(picture), f"{picture.width} x {picture.height} {picture.mode}"
         except BAD:
             continue
     stack(pictures, pictures.names[:100], (1, 1))  # reports what is wrong with the first of them
     raise DataError(f"{pictures.path.name} has no picture that can be read; copy it again.")
 
 
-def _size(picture: Image.Image, ask: Ask) -> tuple[int, ...]:
-    if ask.x_shape:
-        return ask.x_shape
+def _size(picture: Image.Image, options: ReadOptions) -> tuple[int, ...]:
+    if options.x_shape:
+        return options.x_shape
     small = max(picture.size) <= KEEP_UP_TO
     sides = (picture.height, picture.width) if small else (SIDE, SIDE)
     if picture.getexif().get(0x0112, 1) >= 5:  # stored lying on its side
@@ -292,15 +292,15 @@ def _size(picture: Image.Image, ask: Ask) -> tuple[int, ...]:
     return sides if picture.mode in ("1", "L", "LA", "I", "F") or picture.mode.startswith("I;16") else (*sides, 3)
 
 
-def _frames(path: Path, ask: Ask) -> Recording:
+def _frames(path: Path, options: ReadOptions) -> Recording:
     """Return the frames of a GIF (or of a TIFF with several pages) as rows."""
     try:
         with open_picture(_file_bytes(path), MAX_FRAME) as picture:
-            n, shape, kind = getattr(picture, "n_frames", 1), _size(picture, ask), depth(picture)
+            n, shape, kind = getattr(picture, "n_frames", 1), _size(picture, options), depth(picture)
             grey = picture.mode == "P" and _is_grey(picture)
     except BAD as error:
         raise _damaged(path, error) from error
-    shape = shape[:2] if grey and not ask.x_shape else shape
+    shape = shape[:2] if grey and not options.x_shape else shape
     if n < 2:
         raise DataError(f"{path.name} is one picture, which is one row; give a folder or a zip of pictures.")
     facts, scale = {"pictures": f"{n:,} frames"}, Scale()

@@ -13,7 +13,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.arrays import header_of
-from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.common import ReadOptions, check_budget, reading
 from dvae_core.data.readers.model import Part, Recording, Variable, labels_of
 
 PLACES = ("", "sorter_output", "kilosort", "kilosort2", "kilosort3", "kilosort4", "phy")
@@ -37,7 +37,7 @@ def _clusters_file(folder: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the spikes of every cluster as event times in seconds, with quality, depth and area of each.
 
     The quality is what was decided by hand (`group`), otherwise what Kilosort decided (`KSLabel`). By default only
@@ -55,7 +55,7 @@ def recording(path: Path, ask: Ask) -> Recording:
             f"spike_times.npy of {path.name} has {n:,} spikes and {clusters_file.name} has "
             f"{max(clusters_header.shape, default=0):,}; copy the folder again."
         )
-    check_budget(path, 4 * (times_header.size + clusters_header.size), ask.budget_bytes)
+    check_budget(path, 4 * (times_header.size + clusters_header.size), options.budget_bytes)
     with reading(folder / "spike_times.npy"):
         samples = np.load(folder / "spike_times.npy", allow_pickle=False).ravel()
     with reading(clusters_file):

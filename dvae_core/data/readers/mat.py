@@ -15,7 +15,7 @@ import numpy as np
 
 from dvae_core.data.readers import matlab_objects, stringer
 from dvae_core.data.readers.columns import of_columns, role_of
-from dvae_core.data.readers.common import Ask, reading
+from dvae_core.data.readers.common import ReadOptions, reading
 from dvae_core.data.readers.mat_format import BLOCK, PLAIN, Entry, entries_of, too_many
 from dvae_core.data.readers.model import Labels, Part, Ragged, Recording, Variable, describe, labels_of, unreadable
 
@@ -48,23 +48,23 @@ class _Group:
             self.seen += 1
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """List the content of a file: numeric arrays, struct fields by dotted names, cells of vectors as event times.
 
     MATLAB's own classes (tables, strings, datetimes) are listed with advice on what to save instead.
     """
     with reading(path), open(path, "rb") as file:
         variables, groups, texts = collect(entries_of(path, file))
-    found = made(path, ask, variables, partial(_load, path), groups)
+    found = made(path, options, variables, partial(_load, path), groups)
     return stringer.known(found, lambda wanted: _load_texts(path, wanted & texts))
 
 
 def made(
-    path: Path, ask: Ask, variables: list[Variable], load: Callable[[Mapping[str, Part]], Any],
+    path: Path, options: ReadOptions, variables: list[Variable], load: Callable[[Mapping[str, Part]], Any],
     groups: Mapping[str, str], **more: Any,
 ) -> Recording:  # fmt: skip
     """Return the recording of a MATLAB file of any version; a lone table is read as a table."""
-    columns = matlab_objects.converted(path, variables, ask.budget_bytes)
+    columns = matlab_objects.converted(path, variables, options.budget_bytes)
     objects = {column.of for column in columns}
     others = [v for v in variables if v.name not in objects]
     several = any(v.readable and prod(v.shape) > 1 for v in others)
@@ -77,7 +77,7 @@ def made(
 
     if alone:
         table = [replace(v, role=v.role or role_of(v.name, None, whole=False)) for v, _ in found.values()]
-        return of_columns(path, ask, [*others, *table], load_all, strays={}, untyped=True, **more)
+        return of_columns(path, options, [*others, *table], load_all, strays={}, untyped=True, **more)
     variables = [*others, *(variable for variable, _ in found.values())]
     groups = {**groups, **{c.of: "a MATLAB table" for c in columns if c.name}}
     sampled = (("unit", "time"), ("time", "unit"))

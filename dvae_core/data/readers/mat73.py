@@ -10,18 +10,18 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, mat, stringer
-from dvae_core.data.readers.common import Ask, kept_open
+from dvae_core.data.readers.common import ReadOptions, kept_open
 from dvae_core.data.readers.mat_format import PLAIN, Entry, dense
 from dvae_core.data.readers.model import Part, Recording
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """List the content of a file, in the same form as for older MATLAB files."""
     with kept_open(hdf5.File(path).__enter__()) as file:
-        return _recording(file, ask)
+        return _recording(file, options)
 
 
-def _recording(file: hdf5.File, ask: Ask) -> Recording:
+def _recording(file: hdf5.File, options: ReadOptions) -> Recording:
     entries = list(_entries(file))
     variables, groups, single = mat.collect(entries)
     texts = {e.name: e for e in entries if e.name in single}
@@ -29,7 +29,7 @@ def _recording(file: hdf5.File, ask: Ask) -> Recording:
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         return mat.combine(entries, parts)
 
-    found = mat.made(file.path, ask, variables, load, groups, close=file.close)
+    found = mat.made(file.path, options, variables, load, groups, close=file.close)
     return stringer.known(found, lambda wanted: {name: texts[name].load() for name in wanted if name in texts})
 
 

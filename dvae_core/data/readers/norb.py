@@ -13,7 +13,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import idx
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import ReadOptions
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, describe, rows_of
 
 FACTORS = ("category", "instance", "elevation", "azimuth", "lighting")
@@ -33,7 +33,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if _PICTURES.match(f.name) and f.is_file())
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the pictures of the first camera, with the factors from the files beside them."""
     files = pictures_in(path) if path.is_dir() else [path]
     heads = {file: _head(file) for file in files}

@@ -12,7 +12,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import hdf5, spikes
-from dvae_core.data.readers.common import Ask, kept_open
+from dvae_core.data.readers.common import ReadOptions, kept_open
 from dvae_core.data.readers.model import (
     FULL_CIRCLE,
     Intervals,
@@ -31,7 +31,7 @@ ELECTRODES = "general/extracellular_ephys/electrodes/location"
 INVALID = "intervals/invalid_times"
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return units (as event times), every series with its clock, and the columns of trials and epochs.
 
     By default x is the spikes in bins, or the only RoiResponseSeries, and u is the first position or other spatial
@@ -40,14 +40,14 @@ def recording(path: Path, ask: Ask) -> Recording:
     offset). Bins outside obs_intervals or inside invalid_times are left out.
     """
     with kept_open(hdf5.File(path).__enter__()) as file:
-        return _Nwb(file, ask).recording()
+        return _Nwb(file, options).recording()
 
 
 class _Nwb:
     """The tree of a file, translated to variables."""
 
-    def __init__(self, file: hdf5.File, ask: Ask) -> None:
-        self.file, self.ask, self.tree = file, ask, file.tree()
+    def __init__(self, file: hdf5.File, options: ReadOptions) -> None:
+        self.file, self.options, self.tree = file, options, file.tree()
         self.variables: list[Variable] = []
         self.clocks: dict[str, str] = {}
         self.rates: dict[str, float] = {}

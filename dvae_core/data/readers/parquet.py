@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.columns import LOOK, MAX_COLUMNS, labels_in, of_columns, role_of
-from dvae_core.data.readers.common import Ask, check_budget, reading, rows_note
+from dvae_core.data.readers.common import ReadOptions, check_budget, reading, rows_note
 from dvae_core.data.readers.model import Part, Recording, Variable, unreadable
 from dvae_core.data.readers.text_layout import GAPS, NUMBER
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the columns of a Parquet file; only those that are wanted are read."""
     rows, schema, index = _schema(path)
-    part = None if ask.rows is None or ask.rows >= rows else ask.rows
+    part = None if options.rows is None or options.rows >= rows else options.rows
     variables, columns = [], {}
     for column in schema:
         variable, width = _parquet_variable(column, rows, index)
@@ -31,7 +31,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
         wanted = list(parts)
         widths = sum(len(columns.get(n, "1")) for n in wanted)
-        check_budget(path, 8 * (part or rows) * widths, ask.budget_bytes)
+        check_budget(path, 8 * (part or rows) * widths, options.budget_bytes)
         table = _read_parquet(path, wanted, [n for n in texts if n in wanted], part)
         out = {name: _parquet_values(path, name, table.column(name)) for name in wanted}
         return {n: v if parts[n].kept is None else v[parts[n].kept] for n, v in out.items()}
@@ -56,7 +56,7 @@ def recording(path: Path, ask: Ask) -> Recording:
             why = "holds numbers as text; save it as numbers (pandas: frame[name].astype(float))"
             variables[i] = unreadable(v.name, why, v.shape, "column")
     strays = dict.fromkeys(fractions, "text")
-    return of_columns(path, ask, variables, load, notes, strays=strays, columns=columns)
+    return of_columns(path, options, variables, load, notes, strays=strays, columns=columns)
 
 
 def _fractions(path: Path, texts: list[str], rows: int) -> set[str]:

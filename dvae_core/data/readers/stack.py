@@ -6,12 +6,12 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.choose import Choice, Layout, axis_of
-from dvae_core.data.readers.common import Ask
+from dvae_core.data.readers.common import ReadOptions
 from dvae_core.data.readers.model import Labels, Question, Ragged, Recording, Undecided, Variable
 
 
 def as_rows(
-    recording: Recording, ask: Ask, choice: Choice, arrays: dict[str, Any], layout: Layout, lead: Variable
+    recording: Recording, options: ReadOptions, choice: Choice, arrays: dict[str, Any], layout: Layout, lead: Variable
 ) -> tuple[np.ndarray, np.ndarray | None, int]:
     """Return x with rows first; for bins of trials also the trial of each row and the number of trials."""
     if len(lead.shape) > 2:
@@ -22,10 +22,10 @@ def as_rows(
             values = values[..., 0] if values.ndim == 4 and values.shape[-1] == 1 else values
             if not layout.sure and not _are_pictures(values):
                 sides = " x ".join(f"{side:,}" for side in lead.shape)
-                asked = tuple(map(",".join, (("row", "height", "width"), ("trial", "time", "unit"))))
+                choices = tuple(map(",".join, (("row", "height", "width"), ("trial", "time", "unit"))))
                 raise Undecided(
                     recording.path,
-                    Question("axes", asked, "--axes NAME,NAME,NAME", f"{lead.name} is {sides} and could be pictures, "
+                    Question("axes", choices, "--axes NAME,NAME,NAME", f"{lead.name} is {sides} and could be pictures, "
                              "but its values are not those of pictures"),
                 )  # fmt: skip
             return values, None, 0
@@ -47,7 +47,7 @@ def as_rows(
         if part.ndim != 2:
             raise DataError(f"{name} of {recording.path.name} has shape {part.shape}; give rows (examples) by columns.")
         parts.append(part[:, : choice.columns.get(name)])
-    if recording.layout == "table" and ask.rows_are == "columns":
+    if recording.layout == "table" and options.rows_are == "columns":
         return np.hstack(parts).T, None, 0
     if len({len(part) for part in parts}) > 1:
         counts = ", ".join(f"{name} {len(part):,}" for name, part in zip(choice.x, parts, strict=True))

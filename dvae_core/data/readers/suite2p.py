@@ -13,7 +13,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers.arrays import header_of
-from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.common import ReadOptions, check_budget, reading
 from dvae_core.data.readers.model import Part, Recording, Variable, labels_of
 
 TRACES = {"spks": "deconvolved", "F": "fluorescence", "Fneu": "neuropil"}
@@ -51,7 +51,7 @@ def _is_plane(folder: Path) -> bool:
     return (folder / "iscell.npy").is_file() and any((folder / f"{name}.npy").is_file() for name in TRACES)
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the traces of all planes side by side: rows are frames, columns the regions marked as cells.
 
     By default x is spks. NAME of all has every region. With several planes, columns are called plane/region, and
@@ -82,7 +82,9 @@ def recording(path: Path, ask: Ask) -> Recording:
         variables.append(Variable("plane", (cells,), "str", "label", "of each cell", ("unit",), role="unit"))
 
     def load(parts: Mapping[str, Part]) -> dict[str, Any]:
-        check_budget(path, 4 * frames * sum(regions if n.endswith("all") else cells for n in parts), ask.budget_bytes)
+        check_budget(
+            path, 4 * frames * sum(regions if n.endswith("all") else cells for n in parts), options.budget_bytes
+        )
         arrays: dict[str, Any] = {}
         for name, part in parts.items():
             if name == "plane":

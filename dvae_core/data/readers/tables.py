@@ -18,7 +18,15 @@ import pandas as pd
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import parquet
 from dvae_core.data.readers.columns import CLOCK, LOOK, MAX_COLUMNS, labels_in, of_columns, role_of
-from dvae_core.data.readers.common import ANGLES, MAX_LABELS, WHOLE_LABELS, Ask, check_budget, reading, rows_note
+from dvae_core.data.readers.common import (
+    ANGLES,
+    MAX_LABELS,
+    WHOLE_LABELS,
+    ReadOptions,
+    check_budget,
+    reading,
+    rows_note,
+)
 from dvae_core.data.readers.model import FULL_CIRCLE, Labels, Part, Recording, Variable, unreadable
 from dvae_core.data.readers.text_layout import COMMA, GAPS, NUMBER, Layout, layout_of
 
@@ -27,26 +35,26 @@ FEW = 20  # different whole numbers: these may be labels
 UNSURE = 0.6  # DeepLabCut's own default cutoff
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the columns of a table.
 
     By default, a column called u, label or segment (or u1, u2, ...) is u, z1.. or s1.. are the true factors, and the
     other columns of numbers are x. In an ARFF file whose last attribute is nominal, that attribute is u. Columns that
     number or time the rows (id, frame, trial, time, or any that rises evenly) are not data and are listed as such.
     """
-    return parquet.recording(path, ask) if path.suffix.lower() == ".parquet" else _text(path, ask)
+    return parquet.recording(path, options) if path.suffix.lower() == ".parquet" else _text(path, options)
 
 
-def _text(path: Path, ask: Ask) -> Recording:
+def _text(path: Path, options: ReadOptions) -> Recording:
     layout = layout_of(path)
     if len(layout.fields) > MAX_COLUMNS:
         raise DataError(
             f"{path.name} has {len(layout.fields):,} columns where {MAX_COLUMNS:,} can be read; save it as .npz."
         )
     rows = _count_rows(path, layout)
-    part = None if ask.rows is None or ask.rows >= rows else ask.rows
+    part = None if options.rows is None or options.rows >= rows else options.rows
     size = 2 * path.stat().st_size * (part or rows) // max(1, rows) + 8 * (part or rows) * len(layout.fields)
-    check_budget(path, size, ask.budget_bytes)
+    check_budget(path, size, options.budget_bytes)
     frame = _read_text(path, layout, part)
     total = rows if part is not None else len(frame)
     variables, values, strays, notes = [], {}, {}, list(layout.notes)
@@ -69,14 +77,14 @@ def _text(path: Path, ask: Ask) -> Recording:
         for name, part in parts.items():
             found = values[name]
             if isinstance(found, pd.Series):  # whole numbers or texts: labels if they are u
-                as_u = ((ask.u or made.u) == (name,) and name not in ask.circular) or name not in numbers
+                as_u = ((options.u or made.u) == (name,) and name not in options.circular) or name not in numbers
                 found = labels_in(found, name in layout.nominal) if as_u else _whole(found)
                 if isinstance(found, Labels) and name in numbers and not _may_be_labels(name, found):
                     found = _whole(values[name])
             arrays[name] = found if part.kept is None else found[part.kept]
         return arrays
 
-    made = of_columns(path, ask, variables, load, notes, layout.default_u, strays, untyped=True)
+    made = of_columns(path, options, variables, load, notes, layout.default_u, strays, untyped=True)
     few = [
         n for n in made.x if isinstance(values[n], pd.Series) and values[n].nunique() <= min(FEW, len(values[n]) / 3)
     ]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import images
-from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.common import ReadOptions, check_budget, reading
 from dvae_core.data.readers.model import PICTURE, Part, Recording, Variable, rows_of
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it logs faults that become a DataError here
@@ -45,7 +45,7 @@ class _Stack(NamedTuple):
         return prod(count for _, count in self.axes)
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the pages of a TIFF as pictures, one a row; axes of pages beside time are variables to choose as u.
 
     A page of up to 128 pixels a side keeps its size; larger pages become 64 x 64, unless a size is requested.
@@ -54,7 +54,7 @@ def recording(path: Path, ask: Ask) -> Recording:
     if stack.n < 2:
         raise DataError(f"{path.name} is one picture, which is one row; give a folder or a zip of pictures.")
     small = max(stack.page[:2]) <= images.KEEP_UP_TO
-    shape = ask.x_shape or (stack.page if small else (images.SIDE, images.SIDE, *stack.page[2:]))
+    shape = options.x_shape or (stack.page if small else (images.SIDE, images.SIDE, *stack.page[2:]))
     kind = stack.dtype if stack.dtype in PLAIN else "float32"
     variables = [Variable("frames", (stack.n, *shape), kind, "matrix", _words(stack), PICTURE[: 1 + len(shape)])]
     numbers = _numbers(stack)
@@ -68,7 +68,7 @@ def recording(path: Path, ask: Ask) -> Recording:
                                   if n in parts}  # fmt: skip
         if "frames" in parts:
             rows = rows_of(parts, stack.n)
-            check_budget(path, len(rows) * prod(shape) * np.dtype(kind).itemsize, ask.budget_bytes)
+            check_budget(path, len(rows) * prod(shape) * np.dtype(kind).itemsize, options.budget_bytes)
             out = np.empty((len(rows), *shape), kind)
             with reading(path, *_ERRORS):
                 for i, page in enumerate(_pages(path, stack, rows)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dvae_core.data.dataset import DataError
 from dvae_core.data.readers import mat
-from dvae_core.data.readers.common import Ask, check_budget, reading
+from dvae_core.data.readers.common import ReadOptions, check_budget, reading
 from dvae_core.data.readers.merge import merged
 from dvae_core.data.readers.model import Recording, Variable
 
@@ -26,15 +26,15 @@ def files(folder: Path) -> tuple[Path, Path] | None:
     return (found[0][0], found[1][0]) if [len(f) for f in found] == [1, 1] else None
 
 
-def recording(path: Path, ask: Ask) -> Recording:
+def recording(path: Path, options: ReadOptions) -> Recording:
     """Return a tracker file (x is the position), or its folder (x is spike counts in bins, u the position)."""
     if not path.is_dir():
-        check_budget(path, 10 * path.stat().st_size, ask.budget_bytes)
+        check_budget(path, 10 * path.stat().st_size, options.budget_bytes)
         return _tracker(path)
     pair = files(path)
     if pair is None:
         raise DataError(f"{path.name} does not hold one .mat and one {SUFFIX} file; give one data file.")
-    spikes, tracker = mat.recording(pair[0], ask), _tracker(pair[1])
+    spikes, tracker = mat.recording(pair[0], options), _tracker(pair[1])
     events = tuple(v.name for v in spikes.variables if v.kind == "events")[:1]
     source = f"{pair[0].name} and {pair[1].name} of {path.name}"
     both = merged(spikes, tracker, path=path, x=events, u=("position",))

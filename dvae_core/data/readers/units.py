@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.common import Ask, check_names
+from dvae_core.data.readers.common import ReadOptions, check_names
 from dvae_core.data.readers.model import Labels, Part, ReadingRecord, Recording, Variable
 
 EVERY = "all"  # as the only quality: use units of every quality
@@ -20,24 +20,25 @@ _PROPERTIES = {
 }
 
 
-def asked(ask: Ask) -> bool:
+def chooses_units(options: ReadOptions) -> bool:
     """Whether the user chooses among the units."""
-    return bool(ask.quality or ask.area or ask.units or ask.min_rate_hz is not None) or _depth_asked(ask)
+    has_rate = options.min_rate_hz is not None
+    return bool(options.quality or options.area or options.units) or has_rate or _chooses_depth(options)
 
 
-def _depth_asked(ask: Ask) -> bool:
-    return ask.depth_from is not None or ask.depth_to is not None
+def _chooses_depth(options: ReadOptions) -> bool:
+    return options.depth_from is not None or options.depth_to is not None
 
 
 def chosen(
-    recording: Recording, ask: Ask, record: ReadingRecord, names: Sequence[str], x: Sequence[str], at: np.ndarray,
-    total: int,
+    recording: Recording, options: ReadOptions, record: ReadingRecord, names: Sequence[str], x: Sequence[str],
+    at: np.ndarray, total: int,
 ) -> np.ndarray:  # fmt: skip
     """Return a mask of the units to use by all that is known before their activity is counted.
 
     Args:
         recording: Its variables called quality, area and depth (or similar), with an entry a unit, describe the units.
-        ask: The user's choice.
+        options: The user's choice.
         record: Counts the units that are left out, each with the reason.
         names: Names of the units.
         x: The variables that x consists of.
@@ -48,45 +49,45 @@ def chosen(
         DataError: If the file does not say what is needed, or if nothing would be left.
     """
     keep = np.ones(len(names), bool)
-    quality = ask.quality or recording.quality
+    quality = options.quality or recording.quality
     if quality and quality != (EVERY,):
         values = _texts(recording, "quality", x, at, total)
         _check_known(recording, "quality", quality, values)
         keep = _kept(recording, record, keep, np.isin(values, quality), "of quality", values)
-    if ask.area:
+    if options.area:
         values = _texts(recording, "area", x, at, total)
-        _check_known(recording, "area", ask.area, values)
-        keep = _kept(recording, record, keep, np.isin(values, ask.area), "in area", values)
-    if _depth_asked(ask):
+        _check_known(recording, "area", options.area, values)
+        keep = _kept(recording, record, keep, np.isin(values, options.area), "in area", values)
+    if _chooses_depth(options):
         depth = _property(recording, "depth", x, at, total)
         if isinstance(depth, Labels) or depth.dtype.kind not in "iuf":
             raise DataError(f"The depths of the units of {recording.path.name} are no numbers; choose by area or name.")
-        low = -np.inf if ask.depth_from is None else ask.depth_from
-        high = np.inf if ask.depth_to is None else ask.depth_to
+        low = -np.inf if options.depth_from is None else options.depth_from
+        high = np.inf if options.depth_to is None else options.depth_to
         inside = (depth >= low) & (depth <= high)
         keep = _kept(recording, record, keep, inside, f"outside depths {low:g} to {high:g}")
-    if ask.units:
-        keep = _kept(recording, record, keep, _named(recording, ask.units, names), "by name")
+    if options.units:
+        keep = _kept(recording, record, keep, _named(recording, options.units, names), "by name")
     return keep
 
 
 def active(
-    recording: Recording, ask: Ask, record: ReadingRecord, rates_hz: np.ndarray | None, total: int
+    recording: Recording, options: ReadOptions, record: ReadingRecord, rates_hz: np.ndarray | None, total: int
 ) -> np.ndarray | None:
-    """Return a mask of the units that fire at least as often as asked; None if that was not asked.
+    """Return a mask of the units that fire at least as often as requested; None if that was not requested.
 
     Raises:
         DataError: If x is not counted events over a known time, or if nothing would be left.
     """
-    if ask.min_rate_hz is None:
+    if options.min_rate_hz is None:
         return None
     if rates_hz is None:
         raise DataError(
             f"x of {recording.path.name} is not counts with a known sampling rate, so its units have no firing rate; "
             "leave the least rate out, or state the rate (--rate)."
         )
-    keep = rates_hz >= ask.min_rate_hz
-    return _kept(recording, record, np.ones(total, bool), keep, f"below {ask.min_rate_hz:g} Hz")
+    keep = rates_hz >= options.min_rate_hz
+    return _kept(recording, record, np.ones(total, bool), keep, f"below {options.min_rate_hz:g} Hz")
 
 
 def _kept(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dvae_core import figures, runs
 from dvae_core.analysis.common import best_member, good_members
-from dvae_core.analysis.latents import examples, held_out, hues, latent_table, prior_samples, slider_range
+from dvae_core.analysis.latents import examples, factor_colours, held_out, latent_table, prior_samples, slider_range
 from dvae_core.analysis.recovery.record import recovery
 from dvae_core.analysis.rotation.record import Rotation, file_name
 from dvae_core.analysis.score.record import Scores
@@ -158,7 +158,7 @@ def followed_factors(run: Run, member: int) -> dict[int, str]:
 def seeds() -> None:
     """The same held-out rows in the latents of every seed, one value of u in full strength."""
     run = shipped("talk-vae")
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     latents = held_out(run)
     bright = None if hue is None else (hue == hue.max()).nonzero()[0].tolist()
     figure = figures.seed_panels(
@@ -266,7 +266,7 @@ def _carried() -> tuple[Any, Any, Any, list[float]]:
 def _world() -> tuple[Any, Any, Any, tuple[str, ...]]:
     # every other held-out row: 500 points per panel are clearer from the back row and draw in half the time
     run = shipped("talk-ivae")
-    found, (hue, names) = recovery(run, best_member(run)), hues(run)
+    found, (hue, names) = recovery(run, best_member(run)), factor_colours(run)
     assert found is not None, "the talk's data have known factors"
     rows = held_out(run)["x_rows"][::2]
     return found.z_true[rows], held_out(run)["x"][::2], None if hue is None else hue[rows], names

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dvae_core import figures
 from dvae_core.analysis.common import best_member, good_members
-from dvae_core.analysis.latents import held_out, hues
+from dvae_core.analysis.latents import factor_colours, held_out
 from dvae_core.analysis.natural import natural_parameters
 from dvae_core.analysis.tables import many_seeds, member_table
 from dvae_core.axes import evenly
@@ -108,7 +108,7 @@ def _accuracies(z: Any, labels: Any) -> tuple[Any, Any]:
 
 def accuracies(run: Run) -> tuple[Any, Any]:
     """Return the accuracy of predicting u at every angle: of a linear decoder and of a decision tree."""
-    hue, _ = hues(run)
+    hue, _ = factor_colours(run)
     assert hue is not None, "the talk's data have labels"
     return _accuracies(held_out(run)["mu_z"][best_member(run)], hue)
 
@@ -116,7 +116,7 @@ def accuracies(run: Run) -> tuple[Any, Any]:
 def downstream() -> None:
     """Turn the latents of a VAE, and decode u from them in two ways."""
     run = shipped("talk-vae")
-    hue, names = hues(run)
+    hue, names = factor_colours(run)
     mu = held_out(run)["mu_z"][best_member(run)]
     drawn = evenly(len(mu), DRAWN)
     linear, tree = accuracies(run)
