@@ -41,6 +41,7 @@ from dvae_core.data.readers import (  # noqa: F401  all are imported before fork
 )
 
 # fmt: on
+from tests.harness.good_files import good_files, zipped
 
 BATCH = 250
 BUDGET = 2**26
@@ -49,119 +50,6 @@ PATIENCE_S = 10
 
 class Late(BaseException):
     """An input took too long."""
-
-
-# --- good files -------------------------------------------------------------------------------------------------------
-
-
-def seeds(folder):
-    """Return good files by reader: {reader: [{name: bytes}]}; several names make a folder."""
-    import h5py
-    import matio
-    import pandas as pd
-    import tifffile
-    from PIL import Image
-    from scipy.io import savemat
-
-    from tests.unit import test_grid_readers as made_grids
-    from tests.unit import test_hdf5
-
-    rng = np.random.default_rng(0)
-    x, u = rng.standard_normal((40, 3)).astype(np.float32), np.arange(40) % 4
-    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "u": u, "who": ["p", "q"] * 20})
-
-    def made(write):
-        buffer = io.BytesIO()
-        write(buffer)
-        return buffer.getvalue()
-
-    cell = np.empty((1, 3), dtype=object)
-    cell[0, 0], cell[0, 1], cell[0, 2] = np.arange(5.0), np.arange(9.0), {"time": np.arange(4.0)}
-    nested = {"x": x, "t": np.arange(40.0), "beh": {"run": x[:, 0], "name": "mouse"}, "spikes": cell}
-    test_hdf5.matlab73(folder / "a.mat")
-    with h5py.File(folder / "a.h5", "w") as file:
-        file.create_dataset("g/x", data=x, chunks=(10, 3), compression="gzip", shuffle=True)
-        file["u"], file["who"] = u, ["p", "q"] * 20
-        file["soft"] = h5py.SoftLink("/g/x")
-    with h5py.File(folder / "a.nwb", "w") as file:
-        file["units/spike_times"], file["units/spike_times_index"] = np.arange(20.0), np.array([9, 20])
-        clock = np.arange(0, 20, 0.1)
-        test_hdf5.series(file, "processing/b/p", "SpatialSeries", clock[:, None], timestamps=clock, unit="m")
-    grey = rng.integers(0, 256, (12, 10), dtype=np.uint8)
-    pictures = {
-        f"{kind}/{i}.{kind}": made(
-            lambda f, k=kind: Image.fromarray(grey).save(f, {"jpg": "JPEG", "tif": "TIFF"}.get(k, k))
-        )
-        for kind in ("png", "jpg", "bmp", "gif", "tif")
-        for i in range(2)
-    }
-    frames = [Image.fromarray(np.roll(grey, i)) for i in range(5)]
-    faces = {
-        f"img_align_celeba/{i:06d}.jpg": made(lambda f: Image.fromarray(grey).save(f, "JPEG")) for i in range(1, 4)
-    }
-    listed = "3\nBald Bangs\n" + "".join(f"{i:06d}.jpg {(-1) ** i} 1\n" for i in range(1, 4))
-    tracker = b"<Start settings>\nclockrate: 30000\nFields: <time uint32><xloc uint16><yloc uint16>\n<End settings>\n"
-    rows = np.zeros(90, np.dtype([("t", "<u4"), ("x", "<u2"), ("y", "<u2")]))
-    rows["t"], rows["x"], rows["y"] = np.arange(90) * 500, np.arange(90), 7
-    idx = b"\0\0\x08\x03" + np.array([9, 4, 4], ">u4").tobytes() + rng.integers(0, 256, 144, np.uint8).tobytes()
-    norb, cars = folder / "norb", {f"cars/{name}": content for name, content in made_grids.cars(16)[0].items()}
-    made_grids.norb(norb)
-    norb_files = {file.name: file.read_bytes() for file in sorted(norb.iterdir())}
-    for version, name in (("v7", "o.mat"), ("v7.3", "o73.mat")):
-        matio.save_to_mat(
-            folder / name, {"beh": table, "x": x, "who": np.array(["p", "q"], "T")[None]}, version=version
-        )
-    pages = rng.integers(0, 4096, (6, 8, 9)).astype(np.uint16)
-    stacks = [
-        made(lambda f: tifffile.imwrite(f, pages, imagej=True, metadata={"axes": "TYX", "finterval": 0.1})),
-        made(lambda f: tifffile.imwrite(f, pages, ome=True, metadata={"axes": "TYX"})),
-        made(lambda f: tifffile.imwrite(f, pages, compression="zlib", photometric="minisblack")),
-        made(lambda f: frames[0].save(f, "TIFF", save_all=True, append_images=frames[1:], compression="tiff_lzw")),
-    ]
-    phy = {"spike_times.npy": made(lambda f: np.save(f, np.arange(0, 900, 3, dtype=np.uint64)[:, None])),
-           "spike_clusters.npy": made(lambda f: np.save(f, (np.arange(300) % 4).astype(np.int32))),
-           "params.py": b"dat_path = 'raw.dat'\nsample_rate = 300.\n",
-           "cluster_group.tsv": b"cluster_id\tgroup\n0\tgood\n1\tnoise\n2\tgood\n"}  # fmt: skip
-    for kind in ("tar", "tar.gz"):
-        made_grids.tarred(folder / f"a.{kind}", cars)
-    return {
-        "npz": [{"a.npz": made(lambda f: np.savez(f, x=x, u=u, s=x[:, :2]))}],
-        "npy": [{"a.npy": made(lambda f: np.save(f, x))}],
-        "csv": [{"a.csv": table.to_csv(index=False).encode()}, {"a.tsv": table.to_csv(index=False, sep="\t").encode()}],
-        "arff": [{"a.arff": b"@relation r\n@attribute a real\n@attribute 'b c' integer\n@attribute u {p,q}\n@data\n"
-                  + b"1.5,2,p\n2.5,3,q\n" * 9}],
-        "parquet": [{"a.parquet": made(lambda f: table.to_parquet(f))}],
-        "mat": [{"a.mat": made(lambda f, c=c: savemat(f, nested, do_compression=c))} for c in (False, True)],
-        "mat 7.3": [{"a.mat": (folder / "a.mat").read_bytes()}],
-        "hdf5": [{"a.h5": (folder / "a.h5").read_bytes()}],
-        "nwb": [{"a.nwb": (folder / "a.nwb").read_bytes()}],
-        "idx": [{"a-images-idx3-ubyte.gz": gzip.compress(idx)}, {"a-images-idx3-ubyte": idx}],
-        "image zip": [{"a.zip": zipped(pictures)}],
-        "image folder": [pictures],
-        "gif": [{"a.gif": made(lambda f: frames[0].save(f, "GIF", save_all=True, append_images=frames[1:]))}],
-        "celeba": [{"img_align_celeba.zip": zipped(faces), "list_attr_celeba.txt": listed.encode()}],
-        "tracking": [{"a.mat": made(lambda f: savemat(f, {"spikes": cell})), "b.videoPositionTracking": tracker
-                      + rows.tobytes()}],
-        "suite2p": [{"F.npy": made(lambda f: np.save(f, x.T)), "spks.npy": made(lambda f: np.save(f, x.T)),
-                     "iscell.npy": made(lambda f: np.save(f, np.ones((3, 2))))}],
-        "planes": [{f"suite2p/plane{k}/{name}.npy": made(lambda f, v=values: np.save(f, v)) for k in range(2)
-                    for name, values in (("F", x.T), ("iscell", np.ones((3, 2))))}],
-        "kilosort": [phy],
-        "tiff": [{"a.tif": content} for content in stacks],
-        "mat objects": [{"a.mat": (folder / name).read_bytes()} for name in ("o.mat", "o73.mat")],
-        "smallnorb": [norb_files, {f"{name}.gz": gzip.compress(content) for name, content in norb_files.items()}],
-        "cars3d": [cars, {"a.tar": (folder / "a.tar").read_bytes()},
-                   {"a.tar.gz": (folder / "a.tar.gz").read_bytes()}],
-    }  # fmt: skip
-
-
-def zipped(members):
-    """Return a zip of these members."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -383,7 +271,7 @@ def fuzz(inputs, chosen=(), start=0):
     print(f"{'reader':14s} " + "".join(f"{word:>14s}" for word in head))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        everything = seeds(folder)
+        everything = good_files(folder)
         unknown = {*chosen} - {*everything}
         assert not unknown, f"no reader is called {unknown}; there are {', '.join(everything)}"
         for reader, files in everything.items():
