@@ -70,19 +70,25 @@ def agreement_map(
         wall = {"type": "line", "line": {"width": 3, "color": COLOURS["bad"]}}
         fig.add_shape(x0=edge, x1=edge, y0=-0.5, y1=P - 0.5, **wall)
         fig.add_shape(y0=edge, y1=edge, x0=-0.5, x1=P - 0.5, **wall)
-    i, j = np.triu_indices(P, 1)
+    called = ", ".join(f"{'AB'[r]} = {name}" for r, name in enumerate(runs)) if two else ""
+    rotation = "" if turned is None else f"a random rotation: {turned:.2f}"
+    called = join(measure if is_written else "", called, rotation, "numbers are seeds" if brief != list(names) else "")
+    return finish(
+        fig, title or f"MCC: {_means_of_pairs(mcc, of)}", called, height=height or int(np.clip(210 + 30 * P, 380, 500))
+    )
+
+
+def _means_of_pairs(mcc: np.ndarray, of: np.ndarray) -> str:
+    """State the mean and the range over the pairs within each run, and over those between two."""
+    i, j = np.triu_indices(len(mcc), 1)
+    two = len(np.unique(of)) > 1
     found = []
     for one, other in ((0, 0), (1, 1), (0, 1)):
         values = mcc[i, j][((of[i] == one) & (of[j] == other)) | ((of[i] == other) & (of[j] == one))]
         if len(values):
             who = f"{'AB'[one]} with {'AB'[other]}" if two else "seeds agree"
             found.append(f"{who} {values.mean():.2f} ({values.min():.2f} to {values.max():.2f})")
-    called = ", ".join(f"{'AB'[r]} = {name}" for r, name in enumerate(runs)) if two else ""
-    rotation = "" if turned is None else f"a random rotation: {turned:.2f}"
-    called = join(measure if is_written else "", called, rotation, "numbers are seeds" if brief != list(names) else "")
-    return finish(
-        fig, title or f"MCC: {'; '.join(found)}", called, height=height or int(np.clip(210 + 30 * P, 380, 500))
-    )
+    return "; ".join(found)
 
 
 def ladder_chart(

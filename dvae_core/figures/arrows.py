@@ -48,24 +48,8 @@ def seed_arrows(
     fig = make_subplots(lines, columns, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=0.14)
     for k, axes in enumerate(populations.values()):
         here: dict[str, Any] = {"row": k // columns + 1, "col": k % columns + 1}
-        for end in ((1.0, 0.0), (0.0, 1.0)):
-            ends = [-REACH * end[0], REACH * end[0]], [-REACH * end[1], REACH * end[1]]
-            fig.add_scatter(
-                x=ends[0], y=ends[1], mode="lines", line={"color": COLOURS["factor"], "width": 5}, opacity=0.35,
-                hoverinfo="skip", showlegend=False, **here,
-            )  # fmt: skip
-        for i, (role, dash) in enumerate(LOOKS):
-            tips = axes[:, i][np.isfinite(axes[:, i]).all(1)]
-            gaps = np.stack([np.zeros_like(tips), tips, np.full_like(tips, np.nan)], 1).reshape(-1, 2)
-            look = {"color": COLOURS[role], "width": 2.5, "dash": dash}
-            shared: dict[str, Any] = {"legendgroup": role, "hoverinfo": "skip", "showlegend": False} | here
-            fig.add_scatter(x=gaps[:, 0], y=gaps[:, 1], mode="lines", line=look, **shared)
-            turn = np.rad2deg(np.arctan2(tips[:, 0], tips[:, 1]))  # of an arrow head that points up
-            head = {"symbol": "arrow", "size": 13, "angle": turn, "color": COLOURS[role]}
-            shared |= {"showlegend": k == 0, "hoverinfo": "x+y"}
-            fig.add_scatter(
-                x=tips[:, 0], y=tips[:, 1], mode="markers", marker=head, name=f"latent for {names[i]}", **shared
-            )
+        _draw_factor_axes(fig, here)
+        _draw_latents(fig, axes, names, here)
         fig.update_xaxes(
             range=[-REACH, REACH], title=f"factor {names[0]}", showticklabels=False, showgrid=False, constrain="domain",
             showline=True, mirror=True, linecolor=FAINT, **here,
@@ -89,6 +73,33 @@ def seed_arrows(
     if "<br>" in gap:
         fig.update_layout(margin_t=127)  # a line more than with titles of one
     return fig
+
+
+def _draw_factor_axes(fig: go.Figure, here: dict[str, Any]) -> None:
+    """Draw the axes of the two factors through the middle of a panel."""
+    for end in ((1.0, 0.0), (0.0, 1.0)):
+        ends = [-REACH * end[0], REACH * end[0]], [-REACH * end[1], REACH * end[1]]
+        fig.add_scatter(
+            x=ends[0], y=ends[1], mode="lines", line={"color": COLOURS["factor"], "width": 5}, opacity=0.35,
+            hoverinfo="skip", showlegend=False, **here,
+        )  # fmt: skip
+
+
+def _draw_latents(fig: go.Figure, axes: Float[np.ndarray, "p 2 2"], names: Sequence[str], here: dict[str, Any]) -> None:
+    """Draw an arrow from the middle of a panel for every latent; the first panel names them in the legend."""
+    is_first = here["row"] == here["col"] == 1
+    for i, (role, dash) in enumerate(LOOKS):
+        tips = axes[:, i][np.isfinite(axes[:, i]).all(1)]
+        gaps = np.stack([np.zeros_like(tips), tips, np.full_like(tips, np.nan)], 1).reshape(-1, 2)
+        look = {"color": COLOURS[role], "width": 2.5, "dash": dash}
+        shared: dict[str, Any] = {"legendgroup": role, "hoverinfo": "skip", "showlegend": False} | here
+        fig.add_scatter(x=gaps[:, 0], y=gaps[:, 1], mode="lines", line=look, **shared)
+        turn = np.rad2deg(np.arctan2(tips[:, 0], tips[:, 1]))  # of an arrow head that points up
+        head = {"symbol": "arrow", "size": 13, "angle": turn, "color": COLOURS[role]}
+        shared |= {"showlegend": is_first, "hoverinfo": "x+y"}
+        fig.add_scatter(
+            x=tips[:, 0], y=tips[:, 1], mode="markers", marker=head, name=f"latent for {names[i]}", **shared
+        )
 
 
 def turns(axes: Float[np.ndarray, "p 2 2"]) -> str:

@@ -47,31 +47,7 @@ def comparison(
     for y, run in enumerate(reversed(runs)):
         colour = HUES[(len(runs) - 1 - y) % len(HUES)]
         for column, panel in enumerate(panels, 1):
-            value, ends, dots, control = _numbers(run, panel)
-            if value is None:
-                continue
-            at: dict[str, Any] = {"row": 1, "col": column}
-            if ends is not None:
-                fig.add_scatter(
-                    x=list(ends), y=[y, y], mode="lines", line={"color": colour, "width": 6}, opacity=0.4,
-                    showlegend=False, hoverinfo="skip", name=f"{run['name']}, range", **at,
-                )  # fmt: skip
-            if dots:
-                fig.add_scatter(
-                    x=dots, y=[y + 0.08 * (k % 3 - 1) for k in range(len(dots))], mode="markers", showlegend=False,
-                    marker={"size": 6, "color": colour, "opacity": 0.7, "line": OUTLINE}, name=f"{run['name']}, seeds",
-                    hovertemplate=f"{run['name']}, a seed: %{{x:.3f}}<extra></extra>", **at,
-                )  # fmt: skip
-            fig.add_scatter(
-                x=[value], y=[y], mode="markers", showlegend=False, name=str(run["name"]),
-                marker={"symbol": "diamond", "size": 10, "color": colour, "line": OUTLINE},
-                hovertemplate=f"{run['name']}: %{{x:.3f}}<extra></extra>", **at,
-            )  # fmt: skip
-            if control is not None:
-                fig.add_scatter(
-                    x=[control], y=[y], mode="markers", marker=CONTROL, name="shuffled-u control", showlegend=False,
-                    hovertemplate="shuffled control: %{x:.3f}<extra></extra>", **at,
-                )  # fmt: skip
+            _draw_run(fig, run, panel, y, colour, column)
     for column, panel in enumerate(panels, 1):
         if panel.startswith("MCC"):
             best = max(lines, key=lambda name: lines[name]) if lines and "true" in panel else "random rotation"
@@ -90,6 +66,35 @@ def comparison(
     fig.update_yaxes(tickvals=list(range(len(runs))), ticktext=names[::-1], row=1, col=1)
     note = "diamond: mean; dots: seeds; bar: range over pairs, or 95 % interval over rows; grey: shuffled-u control"
     return finish(fig, title or "The same rows, the same rules", note, height=height or 170 + 44 * len(runs))
+
+
+def _draw_run(fig: go.Figure, run: Mapping[str, Any], panel: str, y: int, colour: str, column: int) -> None:
+    """Draw a run's value in one panel, with its range, seeds and control where it has them."""
+    value, ends, dots, control = _numbers(run, panel)
+    if value is None:
+        return
+    at: dict[str, Any] = {"row": 1, "col": column}
+    if ends is not None:
+        fig.add_scatter(
+            x=list(ends), y=[y, y], mode="lines", line={"color": colour, "width": 6}, opacity=0.4,
+            showlegend=False, hoverinfo="skip", name=f"{run['name']}, range", **at,
+        )  # fmt: skip
+    if dots:
+        fig.add_scatter(
+            x=dots, y=[y + 0.08 * (k % 3 - 1) for k in range(len(dots))], mode="markers", showlegend=False,
+            marker={"size": 6, "color": colour, "opacity": 0.7, "line": OUTLINE}, name=f"{run['name']}, seeds",
+            hovertemplate=f"{run['name']}, a seed: %{{x:.3f}}<extra></extra>", **at,
+        )  # fmt: skip
+    fig.add_scatter(
+        x=[value], y=[y], mode="markers", showlegend=False, name=str(run["name"]),
+        marker={"symbol": "diamond", "size": 10, "color": colour, "line": OUTLINE},
+        hovertemplate=f"{run['name']}: %{{x:.3f}}<extra></extra>", **at,
+    )  # fmt: skip
+    if control is not None:
+        fig.add_scatter(
+            x=[control], y=[y], mode="markers", marker=CONTROL, name="shuffled-u control", showlegend=False,
+            hovertemplate="shuffled control: %{x:.3f}<extra></extra>", **at,
+        )  # fmt: skip
 
 
 def _numbers(run: Mapping[str, Any], panel: str) -> tuple[float | None, tuple[float, float] | None, list, float | None]:

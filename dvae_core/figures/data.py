@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int, Real, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Real, Shaped, UInt8
 from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
@@ -148,19 +148,7 @@ def recording(
     for k in range(traces):
         values = u[:limit] if u.ndim == 1 else u[:limit, k]  # type: ignore[union-attr, index]
         name = filled(u_names, max(traces, len(u_names)), "u")[k]
-        fig.add_scatter(
-            x=time, y=values, mode="lines", line={"color": COLOURS["factor"], "width": 1.5,
-            "shape": "hv" if u_labels else "linear"}, showlegend=False, row=2 + k, col=1,
-            hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
-        # above its panel: beside the axis, long names would overlap
-        fig.add_annotation(
-            text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="bottom", showarrow=False,
-            row=2 + k, col=1,
-        )  # fmt: skip
-        fig.update_yaxes(nticks=3, row=2 + k, col=1)
-        if u_labels and len(u_labels) <= 6:
-            fig.update_yaxes(tickvals=list(range(len(u_labels))), ticktext=list(u_labels), row=2 + k, col=1)
+        _draw_behaviour(fig, time, values, name, u_labels, row=2 + k)
     fig.update_xaxes(showgrid=False)
     fig.update_xaxes(title="time (s)" if rate_hz else "row", row=1 + traces, col=1)
     found = _over_time(d, len(part), rate_hz)
@@ -168,6 +156,25 @@ def recording(
     part_note = f"the first {len(part):,} of {n:,} rows" if len(part) < n else ""
     part_note = join(part_note, f"{len(chosen)} of {d:,} columns, evenly spaced" if len(chosen) < d else "")
     return finish(fig, found, join(part_note, f"bright: high for that column ({unit})"), height=height)
+
+
+def _draw_behaviour(
+    fig: go.Figure, time: np.ndarray, values: np.ndarray, name: str, labels: Sequence[str], *, row: int
+) -> None:
+    """Draw one column of u over time in a panel of its own."""
+    fig.add_scatter(
+        x=time, y=values, mode="lines", line={"color": COLOURS["factor"], "width": 1.5,
+        "shape": "hv" if labels else "linear"}, showlegend=False, row=row, col=1,
+        hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
+    )  # fmt: skip
+    # above its panel: beside the axis, long names would overlap
+    fig.add_annotation(
+        text=name, x=0, y=1, xref="x domain", yref="y domain", xanchor="left", yanchor="bottom", showarrow=False,
+        row=row, col=1,
+    )  # fmt: skip
+    fig.update_yaxes(nticks=3, row=row, col=1)
+    if labels and len(labels) <= 6:
+        fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=list(labels), row=row, col=1)
 
 
 def latents_over_time(
@@ -283,22 +290,29 @@ def split_over_time(
             fig.update_yaxes(showticklabels=len(labels) <= 6, row=2, col=1)
             fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=list(labels), row=2, col=1)
     last = len(shares)
+    _draw_parts(fig, stretches, seconds, row=last)
+    fig.update_xaxes(showgrid=False, range=[0, int(rows[-1]) * seconds])
+    fig.update_xaxes(title="time (s)" if rate_hz else "row", row=last, col=1)
+    return finish(fig, title, join(note, "bright: high for that column"), height=height)
+
+
+def _draw_parts(
+    fig: go.Figure, stretches: Mapping[str, Sequence[tuple[int, int]]], seconds: float, *, row: int
+) -> None:
+    """Draw the stretches of each part of a split as bars in its lane; a row of the data takes `seconds`."""
     for part, (colour, hatch) in PARTS.items():
         spans = stretches.get(part, ())
         if not spans:
             continue
         fig.add_bar(
             x=[(stop - start) * seconds for start, stop in spans], base=[start * seconds for start, _ in spans],
-            y=[part] * len(spans), orientation="h", showlegend=False, row=last, col=1, customdata=spans,
+            y=[part] * len(spans), orientation="h", showlegend=False, row=row, col=1, customdata=spans,
             marker={"color": colour, "line": {"width": 0},
                     "pattern": {"shape": hatch, "fillmode": "overlay", "fgcolor": "white", "size": 5}},
             hovertemplate=f"{part}: rows %{{customdata[0]:,}} to %{{customdata[1]:,}}<extra></extra>",
         )  # fmt: skip
-    fig.update_yaxes(categoryorder="array", categoryarray=list(PARTS)[::-1], showgrid=False, row=last, col=1)
-    fig.update_xaxes(showgrid=False, range=[0, int(rows[-1]) * seconds])
-    fig.update_xaxes(title="time (s)" if rate_hz else "row", row=last, col=1)
+    fig.update_yaxes(categoryorder="array", categoryarray=list(PARTS)[::-1], showgrid=False, row=row, col=1)
     fig.update_layout(barmode="overlay")  # each lane as wide as its place
-    return finish(fig, title, join(note, "bright: high for that column"), height=height)
 
 
 def _over_time(columns: int, rows: int, rate_hz: float | None) -> str:
@@ -337,24 +351,10 @@ def tuning_curves(
     n, d = x.shape
     if n < 2 or d < 1:
         return sentence("No rows to average.")
-    if labels:
-        code, centres, count = along.astype(int), np.arange(len(labels)), len(labels)
-    elif period:
-        count, centres = bins, (np.arange(bins) + 0.5) * period / bins
-        code = np.floor(np.asarray(along, float) % period * bins / period).astype(int) % bins
-    else:
-        low, high = np.quantile(along, [0.01, 0.99])
-        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-        code, centres, count = np.digitize(along, edges[1:-1]), (edges[1:] + edges[:-1]) / 2, bins
-    rows = np.bincount(code, minlength=count)
-    sums, squares = np.zeros((count, d)), np.zeros((count, d))
-    np.add.at(sums, code, x.astype(float))
-    np.add.at(squares, code, np.square(x.astype(float)))
-    used = rows >= 5  # fewer rows have no meaningful standard error
+    code, centres = _binned(along, len(labels), bins, period)
+    used, mean, error = _bin_means(x, code, len(centres))
     if used.sum() < 2:
         return sentence(f"{name} takes too few values for a curve.")
-    mean = sums[used] / rows[used, None]
-    error = np.sqrt((squares[used] / rows[used, None] - mean**2).clip(0) / rows[used, None])
     strength = mean.std(0) / np.maximum(x.std(0), 1e-12)
     shown = np.arange(d) if d <= limit else np.argsort(-strength, kind="stable")[:limit]
     across = min(len(shown), 4)
@@ -385,6 +385,33 @@ def tuning_curves(
         fig.update_xaxes(tickvals=centres[ticks], ticktext=[labels[i] for i in ticks])
     found = f"What {name} does to {'each column' if d <= limit else f'the {len(shown)} columns it moves most'}"
     return finish(fig, found, f"mean {unit} with twice its standard error", height=110 + 150 * down, panels=True)
+
+
+def _binned(
+    along: np.ndarray, labels: int, bins: int, period: float | int
+) -> tuple[Int[np.ndarray, " n"], Real[np.ndarray, " bins"]]:
+    """Return the bin of each row and the bins' centres; labels are bins already, if there are any."""
+    if labels:
+        return along.astype(int), np.arange(labels)
+    if period:
+        code = np.floor(np.asarray(along, float) % period * bins / period).astype(int) % bins
+        return code, (np.arange(bins) + 0.5) * period / bins
+    low, high = np.quantile(along, [0.01, 0.99])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    return np.digitize(along, edges[1:-1]), (edges[1:] + edges[:-1]) / 2
+
+
+def _bin_means(
+    x: np.ndarray, code: np.ndarray, count: int
+) -> tuple[Bool[np.ndarray, " bins"], Float[np.ndarray, "used d_x"], Float[np.ndarray, "used d_x"]]:
+    """Return which bins have enough rows, and the mean and standard error of every column in those."""
+    rows = np.bincount(code, minlength=count)
+    sums, squares = np.zeros((count, x.shape[1])), np.zeros((count, x.shape[1]))
+    np.add.at(sums, code, x.astype(float))
+    np.add.at(squares, code, np.square(x.astype(float)))
+    used = rows >= 5  # fewer rows have no meaningful standard error
+    mean = sums[used] / rows[used, None]
+    return used, mean, np.sqrt((squares[used] / rows[used, None] - mean**2).clip(0) / rows[used, None])
 
 
 def variance_spectrum(share: Real[np.ndarray, " k"], *, limit: int = 30, height: int = 300) -> go.Figure:

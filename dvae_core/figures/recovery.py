@@ -92,21 +92,9 @@ def recovery_scatter(
                 fig.add_trace(trace, **here)
             curve = curves[column] if on_diagonal and column < len(curves) else None
             if curve is not None:
-                corners = evenly(len(curve[0]), 300)
-                fig.add_scatter(
-                    x=np.asarray(curve[1])[corners], y=np.asarray(curve[0])[corners], mode="lines", hoverinfo="skip",
-                    line={"color": COLOURS["bad"], "width": 2}, name="monotone fit", showlegend=column == 0, **here,
-                )  # fmt: skip
-            printed = number(float(matrix[column, k] * sign))
-            fig.add_annotation(
-                text=f"<b>r = {printed}</b>" if on_diagonal else printed, showarrow=False, x=0.03, y=0.98,
-                xref="x domain", yref="y domain", xanchor="left", yanchor="top", **here,
-            )  # fmt: skip
-        frame: dict[str, Any] = {"showline": True, "mirror": True, "linewidth": 1, "linecolor": FAINT}
-        if on_diagonal:
-            frame |= {"linewidth": 3, "linecolor": COLOURS["factor"]}
-        fig.update_xaxes(**frame, **here)
-        fig.update_yaxes(**frame, **here)
+                _draw_fit(fig, curve, here)
+            _print_correlation(fig, float(matrix[column, k] * sign), here)
+        _frame(fig, here)
     _label(fig, z_true, z_hat, matching, signs, names, shown)
     taken = [abs(float(matrix[i, k])) if k >= 0 else 0.0 for i, k in enumerate(matching)]
     each = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, taken, strict=True))
@@ -116,6 +104,33 @@ def recovery_scatter(
     more = f"the first {shown} of {d} factors" if shown < d else ""
     note = join(f"{method} correlations", more, thinned(n, rows))
     return finish(name_hues(fig, hue), title or found, note, height=height or 110 + 190 * shown, line=FULL_LINE)
+
+
+def _draw_fit(fig: go.Figure, curve: Sequence[Any], here: dict[str, Any]) -> None:
+    """Draw a fitted curve (latent, factor) in a panel; the first panel names it in the legend."""
+    corners = evenly(len(curve[0]), 300)
+    fig.add_scatter(
+        x=np.asarray(curve[1])[corners], y=np.asarray(curve[0])[corners], mode="lines", hoverinfo="skip",
+        line={"color": COLOURS["bad"], "width": 2}, name="monotone fit", showlegend=here["col"] == 1, **here,
+    )  # fmt: skip
+
+
+def _print_correlation(fig: go.Figure, r: float, here: dict[str, Any]) -> None:
+    """Print a correlation in the corner of its panel, in bold on the diagonal."""
+    printed = f"<b>r = {number(r)}</b>" if here["row"] == here["col"] else number(r)
+    fig.add_annotation(
+        text=printed, showarrow=False, x=0.03, y=0.98, xref="x domain", yref="y domain", xanchor="left", yanchor="top",
+        **here,
+    )  # fmt: skip
+
+
+def _frame(fig: go.Figure, here: dict[str, Any]) -> None:
+    """Frame a panel, boldly on the diagonal."""
+    frame: dict[str, Any] = {"showline": True, "mirror": True, "linewidth": 1, "linecolor": FAINT}
+    if here["row"] == here["col"]:
+        frame |= {"linewidth": 3, "linecolor": COLOURS["factor"]}
+    fig.update_xaxes(**frame, **here)
+    fig.update_yaxes(**frame, **here)
 
 
 def _label(
@@ -217,55 +232,72 @@ def mcc_lines(
     fig = go.Figure()
     for y, (name, value) in enumerate([*lines_within.items(), *lines.items()]):
         is_lower = name in lines_within
-        y += 0 if is_lower else len(within)
-        dashed = {"color": COLOURS["reference"], "dash": "dash", "width": 1}
         top = len(lower if is_lower else rows) - 0.5
-        fig.add_shape(type="line", x0=value, x1=value, y0=y, y1=top, line=dashed)
-        fig.add_scatter(
-            x=[value], y=[y], mode="markers+text", text=[f" {value:.2f}"], textposition="middle right",
-            marker={"symbol": "diamond", "size": 9, "color": COLOURS["reference"]}, showlegend=False, cliponaxis=False,
-            hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
-        )  # fmt: skip
+        _draw_reference(fig, name, value, y if is_lower else y + len(within), top)
     for name, values in seeds.items():
         y = rows.index(name, len(lines_within) if name in within else len(lower) + len(lines))
-        if not values:
+        if values:
+            _draw_seeds(fig, name, values, y)
+        else:
             fig.add_annotation(x=left + 0.01, y=y, text="no finite score", showarrow=False, xanchor="left")
-            continue
-        role, symbol = MODELS["iVAE" in name]
-        spread = 0.12 * (np.arange(len(values)) % 5 - 2) if len(values) > 1 else np.zeros(1)  # apart, not at random
-        fig.add_scatter(
-            x=values, y=y + spread, mode="markers",
-            marker={"size": 8, "symbol": symbol, "color": COLOURS[role], "line": OUTLINE, "opacity": 0.8},
-            showlegend=False, cliponaxis=False, hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
-        )  # fmt: skip
-        mean, std = np.mean(values), np.std(values)
-        fig.add_scatter(
-            x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS[role], "width": 4},
-            showlegend=False, hovertemplate=f"{name}: mean %{{x:.3f}}<extra></extra>",
-        )  # fmt: skip
-        text = f"{mean:.2f} ± {std:.2f}"
-        fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
     lost = {name: len(scores[name]) - len(values) for name, values in seeds.items()}
     labels = [wrapped(f"{name} ({lost[name]} failed)" if lost.get(name) else name, LINE) for name in rows]
     fig.update_xaxes(title=f"{measure} (1 = factors found)", range=[left, 1.01])
     fig.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=labels, range=[-0.6, len(rows) - 0.4], showgrid=False, title=""
     )
-    found = f"No finite {measure} yet"
-    means = {name: float(np.mean(seeds[name])) for name in compared or within if seeds[name]}
-    if means:
-        best = max(means, key=means.__getitem__)
-        floor = max(lines, key=lines.__getitem__) if lines and compared else None
-        if floor is None:
-            found = f"{best} reaches {measure} {means[best]:.2f}"
-        elif means[best] <= lines[floor]:
-            found = f"{best} ({means[best]:.2f}) does not beat {floor} ({lines[floor]:.2f})"
-        else:
-            verb = "beats" if min(seeds[best]) > lines[floor] else "tops"
-            found = f"{best} ({means[best]:.2f}) {verb} every reference"
+    found = _best_against_references(
+        {name: seeds[name] for name in compared or within}, lines if compared else {}, measure
+    )
     note = "dot: a seed, bar: mean ± std, diamond: needs no model"
     note = join(note, f"no reference is computed {WITHIN_U}" if lines and within and not lines_within else "")
     return finish(fig, title or found, note, height=height or 110 + 34 * len(rows), right=120)
+
+
+def _draw_reference(fig: go.Figure, name: str, value: float, y: int, top: float) -> None:
+    """Draw a reference as a diamond in its row, with a dashed line from there up to `top`."""
+    dashed = {"color": COLOURS["reference"], "dash": "dash", "width": 1}
+    fig.add_shape(type="line", x0=value, x1=value, y0=y, y1=top, line=dashed)
+    fig.add_scatter(
+        x=[value], y=[y], mode="markers+text", text=[f" {value:.2f}"], textposition="middle right",
+        marker={"symbol": "diamond", "size": 9, "color": COLOURS["reference"]}, showlegend=False, cliponaxis=False,
+        hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _draw_seeds(fig: go.Figure, name: str, values: Sequence[float], y: int) -> None:
+    """Draw the scores of a model's seeds in its row as dots, with a bar at their mean, and print mean and std."""
+    role, symbol = MODELS["iVAE" in name]
+    spread = 0.12 * (np.arange(len(values)) % 5 - 2) if len(values) > 1 else np.zeros(1)  # apart, not at random
+    fig.add_scatter(
+        x=values, y=y + spread, mode="markers",
+        marker={"size": 8, "symbol": symbol, "color": COLOURS[role], "line": OUTLINE, "opacity": 0.8},
+        showlegend=False, cliponaxis=False, hovertemplate=f"{name}: %{{x:.3f}}<extra></extra>",
+    )  # fmt: skip
+    mean, std = np.mean(values), np.std(values)
+    fig.add_scatter(
+        x=[mean, mean], y=[y - 0.35, y + 0.35], mode="lines", line={"color": COLOURS[role], "width": 4},
+        showlegend=False, hovertemplate=f"{name}: mean %{{x:.3f}}<extra></extra>",
+    )  # fmt: skip
+    text = f"{mean:.2f} ± {std:.2f}"
+    fig.add_annotation(x=1.02, xref="paper", y=y, text=text, showarrow=False, xanchor="left")
+
+
+def _best_against_references(
+    seeds: Mapping[str, Sequence[float]], references: Mapping[str, float], measure: str
+) -> str:
+    """State how the model of the best mean compares with the best reference; it "beats" it if every seed does."""
+    means = {name: float(np.mean(values)) for name, values in seeds.items() if values}
+    if not means:
+        return f"No finite {measure} yet"
+    best = max(means, key=means.__getitem__)
+    if not references:
+        return f"{best} reaches {measure} {means[best]:.2f}"
+    floor = max(references, key=references.__getitem__)
+    if means[best] <= references[floor]:
+        return f"{best} ({means[best]:.2f}) does not beat {floor} ({references[floor]:.2f})"
+    verb = "beats" if min(seeds[best]) > references[floor] else "tops"
+    return f"{best} ({means[best]:.2f}) {verb} every reference"
 
 
 def bound_against_score(
