@@ -21,6 +21,7 @@ def training_curves(
     *,
     metric: str = "elbo",
     failed: Sequence[int] = (),
+    stuck: Sequence[int] = (),
     steps: int | None = None,
     highlight: int | None = None,
     train_name: str = "train",
@@ -34,13 +35,14 @@ def training_curves(
             where members differ in it.
         metric: Column to draw: "elbo", "recon", "kl", "kl_1", ...
         failed: Members to mark with a cross and name; members with values that are not finite are marked too.
+        stuck: Members to mark with an open circle and name. Neither they nor failed ones enter the title's mean.
         steps: End of the step axis; None for the last step so far. Give it while a run is at work.
         highlight: A member to draw thick; None for the best held-out one if the metric is "elbo".
         train_name: Name of the dotted curves in the legend.
         title: Replaces the title that states the finding.
         height: In pixels.
     """
-    members = _members(history, metric, failed)
+    members = _members(history, metric, failed, stuck)
     if not members:
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
     good = [m for m in members if m.is_good]
@@ -49,18 +51,17 @@ def training_curves(
     fig = make_subplots(1, 1)
     note = join("held-out, nats per example", _draw_members(fig, members, metric, highlight, steps, col=1))
     _draw_legend(fig, members, highlight, train_name)
-    lost, values = [m.name for m in members if not m.is_good], [m.last for m in good]
-    failures = f"; {' and '.join(lost) if len(lost) <= 2 else f'{len(lost)} members'} failed" if lost else ""
+    values, left_out = [m.last for m in good], _left_out(members)
     what = _word(metric)[0].upper() + _word(metric)[1:]
     if not good:
         found = f"{_word(metric)}: no member has a finite value"
     elif len(good) == 1:
-        found = f"{what} {number(values[0])}{failures}"
+        found = f"{what} {number(values[0])}{left_out}"
     elif _settings_differ(good):
-        found = f"{what} {number(min(values))} to {number(max(values))} over {len(good)} members{failures}"
+        found = f"{what} {number(min(values))} to {number(max(values))} over {len(good)} members{left_out}"
     else:
         mean, std = number(float(np.mean(values))), number(float(np.std(values)))
-        found = f"{what} {mean} ± {std} over {len(good)} seeds{failures}"
+        found = f"{what} {mean} ± {std} over {len(good)} seeds{left_out}"
     return finish(fig, title or found, note, height=height)
 
 
@@ -68,6 +69,7 @@ def training_split(
     history: Table,
     *,
     failed: Sequence[int] = (),
+    stuck: Sequence[int] = (),
     steps: int | None = None,
     highlight: int | None = None,
     train_name: str = "train",
@@ -85,7 +87,7 @@ def training_split(
         title: Replaces the title that states the finding.
         height: In pixels.
     """
-    parts = [_members(history, metric, failed) for metric in ("recon", "kl")]
+    parts = [_members(history, metric, failed, stuck) for metric in ("recon", "kl")]
     if not all(parts):
         return sentence("Nothing is logged yet: the curves begin after the first steps.", height=height)
     fig = make_subplots(1, 2, shared_xaxes=True, horizontal_spacing=0.16)
@@ -177,6 +179,7 @@ class _Member(NamedTuple):
     held_out: tuple[np.ndarray, np.ndarray]
     train: tuple[np.ndarray, np.ndarray]
     failed: bool
+    stuck: bool
 
     @property
     def last(self) -> float:
@@ -185,11 +188,11 @@ class _Member(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether the member has a number to report."""
-        return not self.failed and len(self.held_out[1]) > 0
+        """Whether the member has a number that counts in a mean."""
+        return not self.failed and not self.stuck and len(self.held_out[1]) > 0
 
 
-def _members(history: Table, metric: str, failed: Sequence[int]) -> list[_Member]:
+def _members(history: Table, metric: str, failed: Sequence[int], stuck: Sequence[int]) -> list[_Member]:
     if not len(history) or metric not in history:
         return []
     member, seed, step, value = (np.asarray(history[name], float) for name in ("member", "seed", "step", metric))
@@ -213,9 +216,22 @@ def _members(history: Table, metric: str, failed: Sequence[int]) -> list[_Member
                 held_out=(step[test], value[test]),
                 train=(step[train], value[train]),
                 failed=bool(not finite[mine].all() or int(m) in failed),
+                stuck=int(m) in stuck,
             )
         )
     return found
+
+
+def _left_out(members: Sequence[_Member]) -> str:
+    """Name the members that are in no mean: "; seed 1 failed; seed 4 is stuck", or count them if they are many."""
+    parts = []
+    stuck = [m.name for m in members if m.stuck and not m.failed]
+    failed = [m.name for m in members if not m.is_good and m.name not in stuck]
+    for names, one, several in ((failed, "failed", "failed"), (stuck, "is stuck", "are stuck")):
+        if names:
+            who = " and ".join(names) if len(names) <= 2 else f"{len(names)} members"
+            parts.append(f"; {who} {one if len(names) == 1 else several}")
+    return "".join(parts)
 
 
 def _settings_differ(members: Sequence[_Member]) -> bool:
@@ -246,13 +262,14 @@ def _draw_members(
                 line={"color": colour, "width": 3 if thick else 1.2, "dash": dash}, row=1, col=col,
                 hovertemplate=f"{m.name}, {split}<br>step %{{x}}: %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
-        if m.failed and len(m.held_out[0]):
+        if (m.failed or m.stuck) and len(m.held_out[0]):
             at = float(m.held_out[0][-1])
+            symbol, what = ("x", "failed") if m.failed else ("circle-open", "stuck")
             fig.add_scatter(
                 x=[at], y=[m.last], mode="markers+text", showlegend=False, cliponaxis=False, row=1, col=col,
-                marker={"symbol": "x", "size": 11, "color": COLOURS["bad"]}, text=[f" {m.name} failed "],
+                marker={"symbol": symbol, "size": 11, "color": COLOURS["bad"]}, text=[f" {m.name} {what} "],
                 textposition="top left" if at > 0.6 * end else "top right",
-                hovertemplate=f"{m.name} failed after step {at:.0f}<extra></extra>",
+                hovertemplate=f"{m.name} {f'failed after step {at:.0f}' if m.failed else 'is stuck'}<extra></extra>",
             )  # fmt: skip
     curves = [curve for m in members for curve in (m.held_out, m.train)]
     step, value = (np.concatenate([curve[k] for curve in curves]) for k in (0, 1))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dvae_core import figures, runs
-from dvae_core.analysis.common import best_member, progress
+from dvae_core.analysis.common import best_member, progress, stuck_members
 from dvae_core.analysis.latents import factor_colours
 from dvae_core.config import Config
 from dvae_core.runs import Run, RunError, Status
@@ -238,7 +238,7 @@ def _curves(run: Run, status: Status) -> None:
         if status.is_active:  # an empty figure: the browser loads plotly while the worker loads torch
             ui.plot(figures.training_curves(history, height=340), key="live.elbo")
         return
-    more: dict = {"failed": status.failed_members, "steps": status.steps or None}
+    more: dict = {"failed": status.failed_members, "stuck": list(stuck_members(run)), "steps": status.steps or None}
     if run.config.model.posterior == "gauss-newton":
         more["train_name"] = "train (fewer refinement steps than held-out)"
     member = None if latents is None else best_member(run)

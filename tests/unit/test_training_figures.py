@@ -44,6 +44,20 @@ def test_failed_members_are_crossed_and_named_not_dropped() -> None:
     assert len([t for t in named.data if t.marker.symbol == "x"]) == 3
 
 
+def test_stuck_members_are_marked_and_named_and_in_no_mean() -> None:
+    rows = history(4)
+    rows.loc[rows["member"] == 3, ["elbo", "recon", "kl"]] -= 9.0
+    fig = figures.training_curves(rows, stuck=(3,))
+    assert finding(fig) == finding(figures.training_curves(history(3))) + "; seed 43 is stuck"
+    (circle,) = [t for t in fig.data if t.marker.symbol == "circle-open"]
+    assert circle.text[0].strip() == "seed 43 stuck"
+    assert len(lines_of(fig)) == 8  # shown like the others
+    split = figures.training_split(rows, stuck=(3,))
+    assert finding(split) == finding(figures.training_split(history(3)))
+    both = figures.training_curves(history(4, broken=1), stuck=(1, 3))
+    assert finding(both).endswith("over 2 seeds; seed 41 failed; seed 43 is stuck")
+
+
 def test_members_with_other_betas_have_other_colours() -> None:
     fig = figures.training_curves(history(3, betas=(0.5, 1, 4)))
     assert len({c.line.color for c in lines_of(fig)}) == 3
