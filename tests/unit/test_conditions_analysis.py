@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,19 @@ def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
     list(kinds.train_all(other, run.path))
     assert keys.isdisjoint(r["key"] for r in kinds_of_u(run.path))  # other settings are trained anew
     assert len(json.loads(before)) == len(kinds_of_u(run.path))
+
+
+def test_a_failed_seed_is_not_the_median_of_its_population(tmp_path, monkeypatch):
+    config = kinds.configs(members=2, steps=1)["both-2-1-w0"]
+    members = [SimpleNamespace(member=m, mcc_pearson=0.5, mcc_within_u=None, elbo=0.0) for m in (0, 1)]
+    monkeypatch.setattr(kinds, "train", lambda run: [])
+    monkeypatch.setattr(kinds, "score", lambda run: SimpleNamespace(members=members, floors={"u_only": 0.1}))
+    monkeypatch.setattr(kinds, "good_members", lambda run: [1])
+    judged = []
+    monkeypatch.setattr(kinds, "_directions", lambda run, m: judged.append(m) or (m, 2.0))
+    list(kinds.train_all({"one": config}, runs.unlisted_run(tmp_path / "study").path))
+    (row,) = json.loads((tmp_path / "study" / "analysis" / "study.json").read_text()).values()
+    assert (judged, row["rank"], row["mcc"][0]) == ([1], 1, None)
 
 
 def test_the_whole_study_is_as_many_populations_as_the_page_counts_on_five_worlds_each():

@@ -68,8 +68,8 @@ def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
     """Train and score every Config that analysis/study.json in `folder` does not hold yet, adding one record each.
 
     A record has: name, key (of the Config), mcc, mcc_within_u, elbo [p] (None for failed and stuck members) and u_only.
-    For the median member it has the rank (directions of the learned lambda above chance) and the condition of L (None
-    unless light 4 is green). For sources it has world (the data seed), segments, strength and modulate ("none" for a
+    For the median of the good members it has the rank (directions of the learned lambda above chance) and the condition
+    of L (None unless light 4 is green). For sources it has world (the data seed), segments, strength and modulate ("none" for a
     plain VAE).
 
     Yields:
@@ -104,8 +104,8 @@ def _record(run: runs.Run) -> dict[str, Any]:
     if isinstance(config.data, SourcesData):
         found |= {"world": config.data.seed, "segments": config.data.segments, "strength": config.data.strength}
         found["modulate"] = config.data.modulate if config.is_conditional else "none"
-    if config.is_conditional:
-        directions = sorted((_directions(run, m) for m in range(config.members)), key=lambda d: (-d[0], d[1]))
+    if config.is_conditional and good:
+        directions = sorted((_directions(run, m) for m in good), key=lambda d: (-d[0], d[1]))
         rank, condition = directions[len(directions) // 2]
         found |= {"condition": None if np.isinf(condition) else condition, "rank": rank}
     return found
