@@ -9,6 +9,7 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.conditions import record as kinds_of_u
 from dvae_core.analysis.dimensions import sentence_of
 from dvae_core.cli.common import perform, stop_on_signals
 from dvae_core.cli.options import add_reading, add_settings, data_of, numbers, whole_numbers
@@ -16,7 +17,7 @@ from dvae_core.config import Config, ConfigError, FileData, TrainConfig, data_to
 from dvae_core.data.worlds import WORLDS
 from dvae_core.work import jobs
 from dvae_core.work import study as studies
-from dvae_core.work.populations import Population, by_latents, populations
+from dvae_core.work.populations import BETAS, MODELS, SEEDS, Population, by_latents, populations
 
 SWEEP_OPTIONS = ("epochs", "batch", "lr", "device")
 
@@ -27,10 +28,12 @@ def add_commands(commands: Any) -> None:
     sweep.set_defaults(command=_sweep)
     sweep.add_argument("--out", metavar="DIR", required=True, help="the study's folder; without --data: resume it")
     sweep.add_argument("--data", nargs="+", help=f"files, or built-in data with settings: {', '.join(WORLDS)}")
-    models_help = "vae, ivae, each with settings if wanted: vae,posterior=diagonal (default: vae ivae)"
-    sweep.add_argument("--models", nargs="+", default=["vae", "ivae"], metavar="MODEL", help=models_help)
-    sweep.add_argument("--betas", type=numbers, default=(1, 2, 4, 8), metavar="1,2,4", help="default: 1,2,4,8")
-    sweep.add_argument("--seeds", type=int, default=5, help="seeds of every model and beta (default: 5)")
+    models_help = f"vae, ivae, each with settings if wanted: vae,posterior=diagonal (default: {' '.join(MODELS)})"
+    sweep.add_argument("--models", nargs="+", default=[*MODELS], metavar="MODEL", help=models_help)
+    usual = ",".join(map(str, BETAS))
+    sweep.add_argument("--betas", type=numbers, default=BETAS, metavar="1,2,4", help=f"default: {usual}")
+    seeds_help = "seeds of every model and beta (default: %(default)s)"
+    sweep.add_argument("--seeds", type=int, default=SEEDS, help=seeds_help)
     sweep.add_argument(
         "--for", dest="goal", choices=get_args(recipes.Goal),
         help="how many latents has a recording? train it for this goal with each of --latents 1-8, in place of "
@@ -51,8 +54,10 @@ def add_commands(commands: Any) -> None:
     kinds = commands.add_parser("study", help="what must u be like? train small populations on world after world")
     kinds.set_defaults(command=_kinds_of_u)
     kinds.add_argument("--out", metavar="DIR", required=True, help="the study's folder; an unfinished study is resumed")
-    kinds.add_argument("--worlds", type=int, default=5, help="how many, for the error bars (default: 5)")
-    kinds.add_argument("--seed", type=int, default=0, help="data seed of the first world (default: 0)")
+    kinds.add_argument(
+        "--worlds", type=int, default=kinds_of_u.WORLDS, help="how many, for the error bars (default: %(default)s)"
+    )
+    kinds.add_argument("--seed", type=int, default=0, help="data seed of the first world (default: %(default)s)")
 
 
 def _sweep(options: argparse.Namespace) -> int:

@@ -71,9 +71,11 @@ def add_commands(commands: Any) -> None:
         help="another session of the same u: train its encoder and decoder against the prior p(z|u) of this run, so "
         "that its latents come out in the same order; `analyse DIR session` says whether they do",
     )  # fmt: skip
-    train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: 4)")
-    train.add_argument("--members", type=int, help="seeds trained together (default: 4, or 6 with --for)")
-    train.add_argument("--seed", type=int, default=0, help="seed of the first member; the others follow (default: 0)")
+    train.add_argument("--beta", type=float, default=recipes.BETA, help="for beta-vae (default: %(default)g)")
+    usual = f"{recipes.MEMBERS}, or {recipes.MEMBERS_OF_GOAL} with --for"
+    train.add_argument("--members", type=int, help=f"seeds trained together (default: {usual})")
+    seed_help = "seed of the first member; the others follow (default: %(default)s)"
+    train.add_argument("--seed", type=int, default=0, help=seed_help)
     train.add_argument(
         "--likelihood", metavar="NAME",
         help=f"p(x|z): {', '.join(recipes.LIKELIHOODS)}, or a class of your own as package.module:Name (default: by "

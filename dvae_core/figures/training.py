@@ -81,6 +81,7 @@ def training_split(
     Args:
         history: As `training_curves`; columns recon and kl.
         failed: Members to mark with a cross and name.
+        stuck: Members to mark with an open circle.
         steps: End of the step axes.
         highlight: A member to draw thick.
         train_name: Name of the dotted curves in the legend.

@@ -11,6 +11,7 @@ from dvae_core.config import Config, ConfigError, Data, FileData, data_from_text
 from dvae_core.data.dataset import Dataset
 from dvae_core.data.load import dataset_of
 
+MODELS, BETAS, SEEDS = ("vae", "ivae"), (1, 2, 4, 8), 5  # of a study, unless it names others
 MEMBERS = 16  # of one population: more are hardly faster on a CPU, and a cluster needs several to distribute
 
 
@@ -31,9 +32,9 @@ class Population:
 
 def populations(
     data: Sequence[str | Data],
-    models: Sequence[str] = ("vae", "ivae"),
-    betas: Sequence[float | int] = (1, 2, 4, 8),
-    seeds: int = 5,
+    models: Sequence[str] = MODELS,
+    betas: Sequence[float | int] = BETAS,
+    seeds: int = SEEDS,
     *,
     dataset_of: Callable[[Data], Dataset] = dataset_of,
     **settings: Any,

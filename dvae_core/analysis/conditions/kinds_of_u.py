@@ -29,10 +29,9 @@ SEGMENTS = (1, 2, 3, 5, 10, 40)
 STRENGTHS = (0.1, 0.3, 1.0)
 STRENGTH_SEGMENTS = 10
 MODES = ("none", "mean", "variance", "both")
-WORLDS = 5
 
 
-def configs(*, members: int = 2, steps: int = 400, worlds: int = WORLDS, seed: int = 0) -> dict[str, Config]:
+def configs(*, members: int = 2, steps: int = 400, worlds: int = record.WORLDS, seed: int = 0) -> dict[str, Config]:
     """Return the Configs by name, "both-10-1-w3" for mode, segments, strength and data seed.
 
     Each has 2 factors, 2-D x and 2,000 rows. 400 refined steps of a small network reach an MCC of 0.9 where u is
@@ -69,8 +68,8 @@ def train_all(configs: Mapping[str, Config], folder: Path) -> Iterator[float]:
 
     A record has: name, key (of the Config), mcc, mcc_within_u, elbo [p] (None for failed and stuck members) and u_only.
     For the median of the good members it has the rank (directions of the learned lambda above chance) and the condition
-    of L (None unless light 4 is green). For sources it has world (the data seed), segments, strength and modulate ("none" for a
-    plain VAE).
+    of L (None unless light 4 is green). For sources it has world (the data seed), segments, strength and modulate
+    ("none" for a plain VAE).
 
     Yields:
         The fraction done. A STOP file in the folder ends the training after the current population.
@@ -126,7 +125,7 @@ def _directions(run: runs.Run, m: int) -> tuple[int, float]:
     return rank, learned.condition if lights[3].state == "met" else float("inf")
 
 
-def kinds_of_u(run: runs.Run, *, worlds: int = WORLDS, seed: int = 0) -> Computation:
+def kinds_of_u(run: runs.Run, *, worlds: int = record.WORLDS, seed: int = 0) -> Computation:
     """Train small populations on worlds that differ in u; write analysis/study.json.
 
     See `configs` and `train_all`; existing records are not trained again.

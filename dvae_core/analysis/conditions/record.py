@@ -14,6 +14,8 @@ from dvae_core.identify import conditions as theorem
 from dvae_core.identify.effect import Effect
 from dvae_core.runs import examples_folder
 
+WORLDS = 5  # on which every kind of u is tried
+
 
 def file_name(member: int) -> str:
     """Return the name of one member's record."""
