@@ -5,6 +5,7 @@ import dataclasses
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from dvae_core import recipes, runs
+from dvae_core.analysis.common import best_member
 from dvae_core.analysis.tables import member_table
+from dvae_core.cli.common import perform
 from dvae_core.runs import Run
 from dvae_core.runs.run import LATENT_ROWS
 from dvae_core.work import study as studies
@@ -34,7 +37,6 @@ def add_commands(commands: Any) -> None:
 
 def many_seeds(folder: Path, seeds: int = SEEDS) -> None:
     """Train the talk's VAE from many seeds, and keep only bound and score of each, in many_seeds.json."""
-    from dvae_core.analysis.score.compute import score
     from dvae_core.training.train import train
 
     config = recipes.recipe("talk-vae")
@@ -43,7 +45,7 @@ def many_seeds(folder: Path, seeds: int = SEEDS) -> None:
         run = runs.create(Path(place) / "run", dataclasses.replace(config, train=many), title="many seeds")
         for _ in train(run):
             pass
-        score(run)
+        perform(run, "score", {})
         table = member_table(run)[["seed", "elbo", "elbo_error", "mcc_pearson", "failed", "stuck"]]
     text = str(table.round(5).to_json(orient="records", indent=1))
     (folder / "many_seeds.json").write_text(text + "\n", encoding="utf-8")
@@ -84,18 +86,24 @@ def keep_study(folder: Path, made: studies.Study) -> None:
     (folder / "study.json").write_text(text + "\n", encoding="utf-8")
 
 
+def _analyses(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what pages show of a shipped run: the names of the analyses and their settings."""
+    shown = {"member_index": best_member(run)}  # the member that pages open with
+    if run.about["x_shape"] and run.about["z_names"]:
+        yield "disentanglement", shown
+    yield "rotation", shown
+    if run.config.model.latents == 2 and not run.config.model.student:
+        yield "posterior", shown
+    if run.config.is_conditional:
+        yield "conditions", shown
+    if run.config.model.student:
+        yield "recording", {"control": "yes"}
+    if run.about["u_names"]:
+        yield "downstream", {}
+
+
 def _examples(options: argparse.Namespace) -> int:
     """Retrain every shipped run as the app would, and keep only the files that readers need."""
-    from dvae_core.analysis.agreement.compute import agreement
-    from dvae_core.analysis.common import best_member
-    from dvae_core.analysis.conditions.compute import conditions
-    from dvae_core.analysis.disentanglement.compute import disentanglement
-    from dvae_core.analysis.downstream.compute import downstream
-    from dvae_core.analysis.linear_ica.compute import linear_ica
-    from dvae_core.analysis.posterior.compute import posterior
-    from dvae_core.analysis.recording.compute import recording
-    from dvae_core.analysis.rotation.compute import rotation
-    from dvae_core.analysis.score.compute import score
     from dvae_core.training.train import train
 
     folder = Path(options.out) if options.out else runs.examples_folder()
@@ -110,35 +118,17 @@ def _examples(options: argparse.Namespace) -> int:
             pass
         if name in HALVED:
             halve(run)
-        mean = score(run).mean
-        if run.about["x_shape"] and run.about["z_names"]:
-            for _ in disentanglement(run, member_index=best_member(run)):
-                pass
-        shown = best_member(run)  # the member that pages open with
-        for _ in rotation(run, member_index=shown):
-            pass
-        if run.config.model.latents == 2 and not run.config.model.student:
-            for _ in posterior(run, member_index=shown):
-                pass
-        if run.config.is_conditional:
-            for _ in conditions(run, member_index=shown):
-                pass
-        if run.config.model.student:
-            for _ in recording(run, control="yes"):
-                pass
+        mean = perform(run, "score", {})["mean"]
+        for analysis, settings in _analyses(run):
+            perform(run, analysis, settings)
         run.set_status(pid=None, host="")
-        mcc = "" if mean.mcc_pearson is None else f", MCC {mean.mcc_pearson:.3f}"
-        print(f"{name}: ELBO {mean.elbo:.2f}{mcc}, {time.time() - began:.0f} s")
-        if run.about["u_names"]:
-            for _ in downstream(run):
-                pass
+        mcc = "" if mean["mcc_pearson"] is None else f", MCC {mean['mcc_pearson']:.3f}"
+        print(f"{name}: ELBO {mean['elbo']:.2f}{mcc}, {time.time() - began:.0f} s")
     if "talk-vae" in (options.name or recipes.SHIPPED):
         many_seeds(folder)
     if options.name and not {"talk-ivae", "talk-vae"} & set(options.name):
         return 0
     talk = Run(folder / "talk-ivae")
-    for _ in agreement(talk, other="talk-vae"):
-        pass
-    for _ in linear_ica(talk):
-        pass
+    perform(talk, "agreement", {"other": "talk-vae"})
+    perform(talk, "linear_ica", {})
     return 0
