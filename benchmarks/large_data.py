@@ -2,7 +2,7 @@
 
     python benchmarks/large_data.py [FOLDER]
 
-Writes big.npy and big.h5 into FOLDER (a temporary one by default) and runs each part in a process of its own: what the
+Writes big.npy and big.h5 into FOLDER (a temporary one by default) and runs each part in a separate process: what the
 page does before it shows something (list the variables, read 500 rows), and what the worker does (`examine`). Printed
 are the CPU seconds of the process and of those it starts (an HDF5 file is opened in one of its own), which other work
 on the machine does not change, and the peak memory besides the file as a multiple of 1.5 GB: below 1 is the aim.

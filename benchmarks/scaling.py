@@ -1,7 +1,7 @@
 """How cost grows as n, d, p and batch double; and whether data of dSprites' size trains at full speed in little memory.
 
 CPU seconds of one thread, measured in alternation. The pictures (737,280 x 64 x 64, black and white, drawn here) are
-held once at a byte and once at a bit a pixel, each in a process of its own whose peak memory is printed; their step is
+held once at a byte and once at a bit a pixel, each in a separate process whose peak memory is printed; their step is
 compared with that of 2,000 such pictures.
 
     python benchmarks/scaling.py

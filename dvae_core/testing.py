@@ -21,7 +21,7 @@ ERRORS = 6.0  # standard errors that a Monte Carlo mean may be off: one good pri
 
 
 def check_prior(make: Callable[[int, int, int], Any], *, d_z: int = 2, d_u: int = 0) -> None:
-    """Check that a prior is a normalised density, that its parts agree, and that members do not touch each other.
+    """Check that a prior is a normalised density, that its parts agree, and that members do not affect each other.
 
     Args:
         make: The class, called as `make(p, d_z, d_u)`.

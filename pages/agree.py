@@ -35,7 +35,7 @@ def toolbar() -> tuple[Run, Run | None]:
 
 
 def first_shown(run: Run, same: list[str]) -> str:
-    """Return what the page opens with: a comparison that is computed already, if there is one."""
+    """Return the comparison that the page opens with: one that is already computed, if there is one."""
     known = [other for other in (*same, "") if Agreement.load(run, file_name(other)) is not None]
     return (known[0] or "none") if known else next(iter(same), "none")
 

@@ -36,7 +36,7 @@ READING = (
 
 
 def dials_in_link() -> tuple[float, ...]:
-    """Return the angle and the sliders of the link; the start where it has none, or numbers that cannot be."""
+    """Return the angle and slider values in the link; the defaults if it has none, or impossible numbers."""
     start = (30.0, 0.95, 0.6, 1.0, 1.0, 5.0, 0.0, 1.0)
     text = ui.links.value("dials")
     try:
@@ -51,7 +51,7 @@ def dials_in_link() -> tuple[float, ...]:
 @st.fragment
 def lab() -> None:
     """The dial, the curves and the sliders of every idea."""
-    moves = not ui.links.value("dials")  # a link shows what it says
+    moves = not ui.links.value("dials")  # a link is shown with the values that it holds
     angle, a1, a2, strength, separation, components, kind, part = dials_in_link()
     ideas = [
         bend_views.normal(),

@@ -111,7 +111,7 @@ def collapse(run: Run, found: Conditions, member: int) -> None:
 
 
 def without_model(run: Run, member: int, found: Conditions | None) -> None:
-    """What can be checked of imported latents: how far u explains them, and up to what their seeds agree."""
+    """Show what can be checked for imported latents: how far u explains them, and up to which map seeds agree."""
     st.info(
         f"{run.title} holds latents computed elsewhere: the four conditions need a decoder and a prior. What needs no "
         "model is below.", icon=":material/info:",

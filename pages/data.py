@@ -14,7 +14,7 @@ FILE = "Recordings, tables or pictures of your own, or from a short catalogue. R
 
 
 def dials(world: World, now: Data) -> Data:
-    """Show a generator's dials, starting at what the link says."""
+    """Show a generator's dials, starting at the values in the link."""
     data = now if now.kind == world.name else world.settings()
     data = controls.edit(data, world.dials, prefix=f"data.{world.name}")
     if note := world.note(data):
@@ -26,7 +26,7 @@ def dials(world: World, now: Data) -> Data:
 
 
 def train_button(data: Data, dataset: Dataset) -> None:
-    """Offer the model that suits this data, one click away."""
+    """Offer a button that trains the model that suits this data."""
     model, reason = data_preview.advice(data, dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(

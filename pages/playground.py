@@ -12,7 +12,7 @@ SCREEN = """<style>
 
 
 def remember(text: str) -> None:
-    """Callback: keep what is set in the link."""
+    """Callback: keep the playground's settings in the link."""
     ui.remember("play", text or None)
 
 
@@ -22,7 +22,7 @@ st.html(SCREEN)
 
 @st.fragment
 def screen() -> None:
-    """Mount the playground; what is set goes into the link."""
+    """Mount the playground; its settings go into the link."""
     playground(links.value("play"), remember, key="playground")
 
 

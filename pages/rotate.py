@@ -112,7 +112,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
 
 
 def save(run: Run, member: int, plane: tuple[int, int]) -> None:
-    """Offer the twin as a run of its own."""
+    """Offer to save the twin as a separate run."""
     if not rotate_views.is_plain(run) or "before" in st.query_params:
         return
     angle = ui.number("angle", 0.0, 0.0, 90.0)

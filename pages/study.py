@@ -35,8 +35,8 @@ def ask_dimensions() -> None:
     goals = {goal: words for goal, words in train_form.GOALS.items() if goal}
     goal = st.selectbox("Trained for", list(goals), format_func=goals.__getitem__, key="study.goal", **keep)
     left, right = st.columns(2)
-    most = int(left.number_input("Up to so many latents", 2, 8, 4, key="study.most", **keep))
-    seeds = int(right.number_input("Seeds", 2, 16, 4, key="study.each", help="Of every number of latents", **keep))
+    most = int(left.number_input("Largest number of latents", 2, 8, 4, key="study.most", **keep))
+    seeds = int(right.number_input("Seeds", 2, 16, 4, key="study.each", help="For each number of latents", **keep))
     try:
         data, split = controls.data_from_text(text)
         own = {} if split == "auto" else {"split": split}

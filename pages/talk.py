@@ -32,7 +32,7 @@ def open_slide(index: int) -> None:
 
 
 def forward(at: int) -> None:
-    """Callback: show the answer of a slide that still asks; otherwise open the next slide."""
+    """Callback: show the answer if a slide still shows its question; otherwise open the next slide."""
     slide = SLIDES[at]
     if slide.asks and not answer_to(slide):
         give_answer(slide, JUST_SHOW)
@@ -175,7 +175,7 @@ def caption(slide: Slide) -> str:
 
 @st.fragment
 def played(link: str, name: str) -> None:
-    """Show the playground; what is set in it stays out of the talk's link."""
+    """Show the playground; its settings stay out of the talk's link."""
     playground(link, lambda text: None, key=f"talk.playground.{name}")
 
 
@@ -211,7 +211,7 @@ def starts(slide: Slide, key: str, play: str) -> None:
     if st.button("Train it live", icon=":material/play_arrow:"):
         run = run_panel.begin(recipes.recipe(slide.live), f"{recipes.TITLES[slide.live]}, trained live")
         ui.remember("run", None)  # the talk's own pictures stay with the shipped runs
-        if run is not None:  # otherwise the reason stands on the page
+        if run is not None:  # otherwise the page shows the reason
             st.session_state[key] = run.id
             st.rerun()
 

@@ -74,7 +74,7 @@ def form() -> None:
 
 
 def notes(config: Config, dataset: Dataset) -> None:
-    """Say what the chosen likelihood and beta mean on this data."""
+    """Explain what the chosen likelihood and beta mean for this data."""
     likelihood, beta = config.model.likelihood, max(config.train.betas)
     if likelihood.kind == "bernoulli" and not is_binary(dataset):
         st.caption(

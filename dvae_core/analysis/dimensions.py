@@ -103,14 +103,14 @@ def sentence_of(found: Sequence[Dimension]) -> str:
             f"No number of latents is stable: with {few.latents}, a linear map between the worst pair of seeds "
             f"explains {few.least_r2:.2f} of the held-out variance, and {STABLE} are needed."
         )
-    said = (
+    finding = (
         f"{best.latents} latent{'s' if best.latents > 1 else ''}: every two seeds find the same space (worst pair R² "
         f"{best.least_r2:.2f})"
     )
     more = next((d for d in ordered if d.latents > best.latents), None)
     if more is None:
-        return f"{said}. Nothing beyond was tried."
+        return f"{finding}. Nothing beyond was tried."
     if not more.is_stable:
-        return f"{said}; with {more.latents} the worst pair falls to {more.least_r2:.2f}."
+        return f"{finding}; with {more.latents} the worst pair falls to {more.least_r2:.2f}."
     change = more.bound - best.bound
-    return f"{said}; {more.latents} change the held-out bound by {change:+.2f} nats, no more than twice its error."
+    return f"{finding}; {more.latents} change the held-out bound by {change:+.2f} nats, no more than twice its error."

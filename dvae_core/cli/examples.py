@@ -80,7 +80,7 @@ def study(folder: Path) -> None:
 
 
 def keep_study(folder: Path, made: studies.Study) -> None:
-    """Write a study's table without what only its runs have use for."""
+    """Write a study's table without the columns that only its runs need."""
     table = made.table().drop(columns=["state", "run", "member", "problem"])
     text = str(table.round(4).to_json(orient="records")).replace("},{", "},\n{")
     (folder / "study.json").write_text(text + "\n", encoding="utf-8")

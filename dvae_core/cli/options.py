@@ -1,4 +1,4 @@
-"""Options that are drawn from the fields of the settings, and the data that the options name.
+"""Options built from the fields of the settings, and the data source that the options name.
 
 The name of an option is the name of its field, and so are its choices, type and help.
 """

@@ -113,6 +113,6 @@ def _agree(options: argparse.Namespace) -> int:
         "linear_r2": found.linear_r2,
     }  # fmt: skip
     print(json.dumps(files.plain(answer), indent=1) if options.json else found)
-    if options.json:  # seeds that repeat u agree too: what the numbers do not say is said beside them
+    if options.json:  # seeds that repeat u agree too: the notes say what the numbers do not show
         print(*(f"note: {note}" for note in found.notes), sep="\n", file=sys.stderr)
     return 0

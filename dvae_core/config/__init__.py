@@ -110,7 +110,7 @@ class TrainConfig:
         "adam",
         "Optimiser",
         "muon: the nets' matrices move along their orthogonalised momentum, all else by Adam; with gauss-newton it "
-        "halves what is left of the error",
+        "halves the remaining error",
         late=True,
     )
     objective: Literal["elbo", "beta-tc", "released-ivae"] = setting(

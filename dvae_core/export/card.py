@@ -1,4 +1,4 @@
-"""A methods paragraph and a model card, written from a run's own files: every number is the one that pages show."""
+"""A methods paragraph and a model card, written from a run's own files: every number is the one that the pages show."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -167,7 +167,7 @@ def _data_text(config: Config) -> str:
 
 def _claim(config: Config, truth: str) -> str:
     if config.is_given:
-        return f"What theory says of {config.given.method} is not known here; only the agreement above was measured."
+        return f"What theory says about {config.given.method} is not known here; only the agreement above was measured."
     if config.prior.kind in OTHER_PRIORS:
         return f"{OTHER_PRIORS[config.prior.kind]} None of this compares with the {truth}."
     if not config.is_conditional:

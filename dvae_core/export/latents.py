@@ -1,4 +1,4 @@
-"""The latents of a run that was trained here, on all rows, in the format in which latents from elsewhere come in."""
+"""The latents of a run that was trained here, on all rows, in the format in which external latents are imported."""
 
 import dataclasses
 import json

@@ -404,19 +404,19 @@ def warnings_before(u: Shaped[np.ndarray, "n ..."] | None, latents: int, k: int)
         return []
     is_labels = u.ndim == 1 and u.dtype.kind in "iub"
     counts = np.unique(u, axis=0, return_counts=True)[1]
-    needed, said = latents * k + 1, []
+    needed, warnings = latents * k + 1, []
     if len(counts) < needed:
         most = (len(counts) - 1) // k
         can = f"at most {most} latent{'s' * (most != 1)}" if most else "no latent"
         fewer = f"Choose {most} latent{'s' * (most != 1)}, or data" if most else "Choose data"
-        said.append(
+        warnings.append(
             f"With {len(counts)} condition{'s' * (len(counts) != 1)} {can} can be identified; {latents} "
             f"latent{'s' * (latents != 1)} need {needed}. {fewer} with more conditions."
         )
     if is_labels and counts.min() < FEW_POINTS:
         few = int((counts < FEW_POINTS).sum())
-        said.append(
+        warnings.append(
             f"{few} of {len(counts)} values of u have fewer than {FEW_POINTS} points (the rarest {counts.min()}); the "
             "prior can memorise their points. Merge rare values."
         )
-    return said
+    return warnings

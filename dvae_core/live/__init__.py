@@ -1,6 +1,6 @@
-"""What moves under the finger: ES modules that decode in the browser, and the Python that writes their data.
+"""Interactive figures: ES modules that decode in the browser, and the Python that writes their data.
 
-The JavaScript knows no host. Each component exports `mount({ element, data, onChange })`, which returns
+The JavaScript does not depend on its host. Each component exports `mount({ element, data, onChange })`, which returns
 `{ update, close }`; `explorer`, `rotor`, `sheet` and `linked` write `data`, and `modules.bundle` makes one script of a
 component and a host's adapter. The decoder itself travels through the component `store`, as `decoder.pack` writes it.
 `playground` needs neither data nor decoder: `playground/` draws its worlds and trains its models in the browser.

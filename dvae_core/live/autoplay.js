@@ -1,4 +1,4 @@
-// What can be dragged sweeps slowly until someone touches it: something moves before a word is read.
+// Moves a control slowly until the user touches it, so that something moves at once.
 
 import { element } from "./elements.js";
 
@@ -60,7 +60,7 @@ export class Autoplay {
     this.hint.hidden = this.state !== "running";
   }
 
-  /** For good. Python hears of what the screen shows, unless it has moved the sliders itself. */
+  /** End for good, and report to Python what the screen shows, unless Python moved the sliders itself. */
   end(reports = true) {
     const ran = this.state === "running";
     this.state = "over";

@@ -40,7 +40,7 @@ export class Bend extends View {
   update(data) {
     this.data = data;
     this.theme = themeOf(this.root);
-    // where the dials stand is no part of the shape: the host sends their values back while a finger moves them
+    // the dials' values are not part of the shape: the host sends them back while they are being dragged
     const shape = JSON.stringify({ ...data, dials: 0, rev: 0, autoplay: false }, (key, value) => (key === "value" ? 0 : value));
     if (this.rev > 0 && data.rev > this.rev) this.autoplay.end(false);
     const isPushed = this.isPushed(data.rev);
@@ -53,7 +53,7 @@ export class Bend extends View {
     this.autoplay.follow(data.autoplay);
   }
 
-  // --- what stands on the page
+  // --- the content of the page
 
   build() {
     this.input = element("input", { type: "range", min: 0, max: LIMIT, step: 0.5, "aria-label": "Angle of the axes" });
@@ -72,10 +72,10 @@ export class Bend extends View {
       return [left + width / 2, top + height / 2];
     });
     this.rows = this.data.ideas.map((idea) => this.row(idea));
-    this.said = element("p", { class: "verdict", "aria-live": "polite" });
+    this.verdict = element("p", { class: "verdict", "aria-live": "polite" });
     const dial = element("div", { class: "turner" }, this.axesPlane.canvas, element("label", {}, this.input, this.readout));
     dial.append(this.autoplay.hint);
-    const list = element("div", { class: "ideas" }, ...this.rows.map(({ node }) => node), this.said);
+    const list = element("div", { class: "ideas" }, ...this.rows.map(({ node }) => node), this.verdict);
     this.body.replaceChildren(element("div", { class: "columns" }, dial, element("figure", {}, this.plane.canvas), list));
     this.body.dataset.sliders = String(this.data.ideas.some(({ sliders }) => sliders.length));
   }
@@ -135,7 +135,7 @@ export class Bend extends View {
 
   // --- moving
 
-  /** Take over all dials: the angle, then the values of the sliders. @param {number[]} dials */
+  /** Set all dials: the angle, then the values of the sliders. @param {number[]} dials */
   place([angle, ...values]) {
     this.angle = Math.max(0, Math.min(LIMIT, angle));
     let k = 0;
@@ -156,10 +156,10 @@ export class Bend extends View {
     this.reportValue("dials", [this.angle, ...this.rows.flatMap(({ values }) => values)].map(rounded));
   }
 
-  /** What is written: lights, numbers and sentences. */
+  /** Write the lights, numbers and sentences. */
   show() {
-    const { input, readout, said, angle } = this;
-    if (!input || !readout || !said) return;
+    const { input, readout, verdict: sentence, angle } = this;
+    if (!input || !readout || !sentence) return;
     input.value = String(angle);
     fill(input, 0, LIMIT, angle);
     input.setAttribute("aria-valuetext", `${short(angle)} degrees`);
@@ -173,7 +173,7 @@ export class Bend extends View {
       row.says.hidden = !row.says.textContent;
       for (const [i, slider] of row.idea.sliders.entries()) this.showSlider(row, slider, i);
     }
-    said.textContent = verdict(this.rows);
+    sentence.textContent = verdict(this.rows);
     const words = this.rows.map(({ idea, nats }) => `${idea.name} ${nats.textContent}`).join("; ");
     this.plane?.canvas.setAttribute("aria-label", `Nats of log p lost against the angle. At ${short(angle)} degrees: ${words}`);
     this.axesPlane?.canvas.setAttribute("aria-label", `The axes of the factors, and the latents' axes turned by ${short(angle)} degrees`);

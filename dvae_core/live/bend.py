@@ -1,4 +1,4 @@
-"""The bend under the finger: turn the axes, and every idea's curve says how many nats of log p that costs."""
+"""The bend as an interactive figure: turn the axes, and each idea's curve shows how many nats of log p that costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -95,7 +95,7 @@ export function at({ angles, nats, error }, degrees) {
 }
 
 /**
- * Whether a curve tells the axes: three standard errors are taken off before it counts.
+ * Whether a curve determines the axes: three standard errors are taken off before it counts.
  * @param {Curve} curve
  * @returns {"flat" | "faint" | "bent"}
  */

@@ -1,6 +1,6 @@
-// Arithmetic of the decoders that run in the browser: it knows no page, and node runs it as well.
+// Arithmetic of the decoders that run in the browser. It does not depend on a page, so node runs it as well.
 //
-// What an op means is written down in dvae_core/export/plan.py, which builds the plan.
+// The ops are documented in dvae_core/export/plan.py, which builds the plan.
 
 /** @import { Model, Op, Plan, Tensors, Vector, Writable } from "./types.d.ts" */
 
@@ -11,8 +11,8 @@
  * @param {Uint8Array} bytes
  */
 export function parseSafetensors(bytes) {
-  // The bytes may be a view into a larger buffer, at an offset that is no multiple of 4, which Float32Array needs. A copy
-  // puts that right; where the header is not padded, a second copy of the numbers does.
+  // The bytes may be a view into a larger buffer, at an offset that is no multiple of 4, which Float32Array needs. A
+  // copy fixes that; if the header is not padded, a second copy of the numbers does.
   const file = bytes.slice();
   if (file.length < 8) throw new Error("The decoder is cut short: fewer than 8 bytes came.");
   const headerBytes = Number(new DataView(file.buffer).getBigUint64(0, true));

@@ -258,7 +258,7 @@ export function heatScale(plan, samples, middle) {
 }
 
 /**
- * What x is drawn as.
+ * How x is drawn.
  * @param {About} plan
  * @returns {Kind}
  */

@@ -1,5 +1,5 @@
-// Latents under the finger, and E[x|z] decoded at every input event. The explorer is the frame: it holds z, what is drawn
-// and what the host hears of. How z is moved, and what is decoded from it, is up to its mode (modes/*.js).
+// Interactive latents, with E[x|z] decoded at every input event. The explorer is the frame: it holds z, what is drawn
+// and what is reported to the host. Its mode (modes/*.js) decides how z is moved and what is decoded from it.
 
 import { Autoplay } from "./autoplay.js";
 import { decodeInto } from "./decode.js";
@@ -61,7 +61,7 @@ export class Explorer extends View {
     this.sentSide = JSON.stringify(this.side);
     this.member = data.member;
     this.moved = data.latents[0].index; // the latent that was moved last
-    this.hasReported = false; // that nothing can be drawn
+    this.hasReported = false; // whether it has reported that nothing can be drawn
     this.isFresh = true; // another decoder, member or example: the scales are found anew
     this.shape = "";
     this.example = "";
@@ -113,7 +113,7 @@ export class Explorer extends View {
       this.member = data.member;
       this.isFresh = true;
     }
-    // Whatever changes what stands on the page builds it anew; another member or z does not.
+    // Whatever changes the content of the page builds it anew; another member or z does not.
     const { z, rev, z0, member, reference, autoplay, side, loss, ...rest } = data;
     const shape = JSON.stringify([rest, reference === null, loss === null]);
     if (this.shape !== shape) {
@@ -146,7 +146,7 @@ export class Explorer extends View {
     this.onChange("failed", { plan: this.planId, sentence });
   }
 
-  // --- what stands on the page
+  // --- the content of the page
 
   build() {
     const { data } = this;
@@ -177,7 +177,7 @@ export class Explorer extends View {
     if (focused) this.focusRole(focused);
   }
 
-  /** What has the keyboard's focus, if a build replaces it: the pad, the map or a raster. */
+  /** The element with the keyboard's focus, if a build replaces it: the pad, the map or a raster. */
   focusedRole() {
     const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
     return root.activeElement?.getAttribute("aria-roledescription");
@@ -206,7 +206,7 @@ export class Explorer extends View {
     this.send();
   }
 
-  /** Another film, of the same mode, in place of the one that stands there. */
+  /** Replace the film by another one of the same mode. */
   replaceFilm() {
     const content = this.mode.film();
     if (!this.film || !content) return;
@@ -270,7 +270,7 @@ export class Explorer extends View {
   }
 
   /**
-   * All latents at once, and the host hears of it.
+   * Set all latents at once, and report it to the host.
    * @param {Vector} z
    */
   jump(z) {

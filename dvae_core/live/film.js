@@ -158,7 +158,7 @@ export class Film {
     else view.later(0, () => run(WHOLE_BUDGET)); // Safari
   }
 
-  /** Small planes are drawn at once, cells for as long as the budget lasts: true when some are left. */
+  /** Draw small planes at once, and cells as long as the budget lasts; true if some are left. */
   draw(budget = BUDGET_MS) {
     for (const row of this.rows) if (row.plane) this.drawPlane(row, row.plane);
     if (!this.cells.length) return false;

@@ -1,4 +1,4 @@
-"""What the explorer can do with a run: its modes by name, the members they compare, and the points of its map."""
+"""The modes of the explorer for a run, the members that they compare, and the points of its map."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -22,7 +22,7 @@ MODES = {
 
 
 def modes_of(run: Run) -> list[str]:
-    """Return what this run can show: a pad needs two latents, a twin also p(z) = N(0, I)."""
+    """Return the modes that this run has: a pad needs two latents, a twin also p(z) = N(0, I)."""
     config = run.config
     two = config.model.latents > 1
     missing = {

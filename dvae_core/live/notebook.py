@@ -77,7 +77,7 @@ class Playground(LiveWidget):
     """Eight seeds that learn in the browser.
 
     Attributes:
-        link: What is set, as the address of the app's page holds it; assign it to set something else.
+        link: The settings, as the address of the app's page holds them; assign it to change them.
     """
 
     link = traitlets.Unicode("").tag(sync=True)
@@ -152,7 +152,7 @@ def playground(link: str = "") -> Playground:
     """Return one screen on which eight seeds of a small VAE learn, while the world, u and the bound are changed.
 
     Args:
-        link: What it opens with, as the address of the app's page holds it; "" for the first experiment.
+        link: The settings it opens with, as the address of the app's page holds them; "" for the first experiment.
     """
     return Playground("playground", {"link": link, "rev": 1}, link=link)
 

@@ -1,4 +1,4 @@
-// A single HTML file as host: decoders and data stand in the file itself, and nothing is asked of a server.
+// A single HTML file as host: decoders and data are in the file itself, and no server is needed.
 
 import { element } from "./elements.js";
 import { isolated } from "./isolated.js";
@@ -12,7 +12,7 @@ const keepLink = (/** @type {string} */ _name, /** @type {any} */ report) => his
 const NEAR = "600px"; // a part is mounted when it comes this near to the screen
 
 /**
- * Bring the page to life.
+ * Mount the components of the page.
  * @param {Record<string, Mount<any>>} mounts - of the components that are on it
  */
 export function start(mounts) {
@@ -30,7 +30,7 @@ export function start(mounts) {
    */
   function mounted(place, part) {
     let data = { ...part.data, ...part.variants[0]?.data };
-    const isLinked = "link" in data; // what is set is kept in the address, as on the app's page
+    const isLinked = "link" in data; // settings are kept in the address, as on the app's page
     if (isLinked && location.hash) data.link = location.hash.slice(1);
     if (part.variants.length > 1) place.append(chooser(place.id, part, choose));
     const host = element("div");

@@ -61,7 +61,7 @@ export class Playground extends View {
     });
     this.playing = buttonOf("Play", () => this.play(!this.isWanted), "play");
     this.saving = buttonOf("Save", () => this.save());
-    this.saving.title = "A file of these seeds: python -m dvae_core import-run FILE makes a run of it";
+    this.saving.title = "A file of these seeds: python -m dvae_core import-run FILE turns it into a run";
     this.progress = element("output", { class: "progress" });
     const buttons = [
       this.playing,
@@ -163,7 +163,7 @@ export class Playground extends View {
     this.lay();
   }
 
-  // --- what is set
+  // --- settings
 
   /** One dial or switch. @param {Name} name @param {any} value */
   change(name, value) {
@@ -180,7 +180,7 @@ export class Playground extends View {
     const isPriorSame = state.prior === this.state.prior;
     if (JSON.stringify(state) === JSON.stringify(this.state)) return; // the preset that runs: its schedule goes on
     this.state = state;
-    this.tell();
+    this.updateLink();
     this.show();
     if (isSameWorld && isPriorSame) {
       this.pool.post({ type: "set", settings: trainingOf(state) });
@@ -191,8 +191,8 @@ export class Playground extends View {
     this.isStarting = this.later(REDRAW_AFTER_MS, () => this.begin());
   }
 
-  /** The state goes into the link. */
-  tell() {
+  /** Put the state into the link. */
+  updateLink() {
     const link = encode(this.state);
     if (link === this.link) return;
     this.link = link;
@@ -290,7 +290,7 @@ export class Playground extends View {
     this.problem.hidden = !sentence;
   }
 
-  /** What is set, and what the frame says of it. */
+  /** Show the settings, and the results in the last frame. */
   show() {
     const { state, controls } = this;
     for (const [name, control] of Object.entries(controls)) control.show(/** @type {any} */ (state)[name]);

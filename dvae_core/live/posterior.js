@@ -1,4 +1,4 @@
-// What z given x looks like: point at an x, and see its exact posterior beside the Gaussians that stand in for it.
+// The distribution of z given x: point at an x to see its exact posterior beside the Gaussians that approximate it.
 
 import { Autoplay } from "./autoplay.js";
 import { element, legendEntry, pictureCanvas } from "./elements.js";

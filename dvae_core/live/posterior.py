@@ -1,4 +1,4 @@
-"""Posteriors of two latents under the finger: the exact one, and the Gaussians that stand in for it."""
+"""Interactive posteriors of two latents: the exact one, and the Gaussians that approximate it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

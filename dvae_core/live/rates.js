@@ -1,5 +1,5 @@
-// Many units at once, the way neurons are looked at: a raster of E[x|z] (units by places of what was moved last), beside it
-// the units at z itself and at the example, and under it the tuning curves of chosen units.
+// Many units at once, shown as neurons usually are: a raster of E[x|z] (units by places of what was moved last), beside
+// it the units at z itself and at the example, and under it the tuning curves of chosen units.
 
 import { fit, Heat } from "./draw.js";
 import { element, legendEntry, pictureCanvas } from "./elements.js";

@@ -90,7 +90,7 @@ export class Rotor extends View {
     return !this.data.twin || this.model !== null;
   }
 
-  // --- what stands on the page
+  // --- the content of the page
 
   build() {
     const { data } = this;

@@ -1,4 +1,4 @@
-// What all views have in common: a decoder that may come later, one redraw per display frame, sizes, reports to the host,
+// The base of all views: a decoder that may arrive later, one redraw per display frame, sizes, reports to the host,
 // and a sentence where nothing can be drawn.
 
 import { element } from "./elements.js";
@@ -16,7 +16,7 @@ page.dvaeDecoders ??= { offered: new Map(), waiting: new Map() };
 const DECODERS = page.dvaeDecoders;
 
 /**
- * A store has this decoder, or the sentence that says why not.
+ * Offer a decoder that a store has, or the sentence that says why it has none.
  * @param {string} id
  * @param {Offer} offer
  */
@@ -31,7 +31,7 @@ export function offerDecoder(id, offer) {
 }
 
 /**
- * The store has gone. Views that already have the decoder keep it.
+ * Withdraw the decoder of a store that was removed. Views that already have it keep it.
  * @param {string} id
  */
 export function withdrawDecoder(id) {
@@ -95,7 +95,7 @@ export class View {
     this.timers = new Set();
     this.sending = 0;
     this.stopWaiting = () => {};
-    /** What ends with the view. @type {{ close: () => void }[]} */
+    /** Parts that are closed with the view. @type {{ close: () => void }[]} */
     this.parts = [];
     this.width = 0;
     this.resizes = new ResizeObserver(([{ contentRect }]) => {

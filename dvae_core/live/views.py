@@ -1,4 +1,4 @@
-"""What a component shows of a run, outside the app: the data of an explorer, a dial and linked panels."""
+"""The data that components show about a run outside the app: for an explorer, a dial and linked panels."""
 
 from typing import Any
 

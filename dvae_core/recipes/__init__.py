@@ -284,7 +284,7 @@ def faces_beta_vae() -> Config:
 
     Expect one latent for each factor after 6,000 steps (4 minutes of a core): correlations .96 (smile), .95 (age), .94
     (saturation), .93 (skin), .89 (gaze) and .86 (hair) on held-out faces. That took a drawing in which smile and gaze
-    move more pixels, and beta in a narrow range, chosen with the factors in hand from three trainings of this one
+    move more pixels, and beta in a narrow range, chosen with knowledge of the factors from three trainings of this one
     seed: with 75 hair and gaze share two latents, with 100 gaze and saturation do. No other seed was tried.
     """
     data = FacesData()

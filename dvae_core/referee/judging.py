@@ -19,7 +19,7 @@ from dvae_core.runs.given import from_latents
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What an estimator's latents are worth, on the held-out rows.
+    """The quality of an estimator's latents on the held-out rows.
 
     Attributes:
         method: The estimator's name.
@@ -110,7 +110,7 @@ def judge(estimator: Any, x: Any, u: Any = None, *, z: Any = None, seeds: int = 
 def _fits(
     estimator: Any, x: np.ndarray, y: np.ndarray | None, held_out: np.ndarray, seeds: int
 ) -> tuple[np.ndarray, str]:
-    """Return the latents of all rows from each fit on the rows that are not held out, and in what the fits differ."""
+    """Return the latents of all rows from each fit on the rows that are not held out, and how the fits differ."""
     from sklearn.base import clone
 
     train = np.flatnonzero(~held_out)

@@ -28,6 +28,6 @@ def import_run(data: bytes, store: Path) -> Run:
         except subprocess.TimeoutExpired:
             raise RunError(f"The import took more than {PATIENCE_S} s and was ended; try again.") from None
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["it ended without a message."]
-        raise RunError(said[0].removeprefix("dvae_core: "))
+        message = done.stderr.strip().splitlines()[-1:] or ["it ended without a message."]
+        raise RunError(message[0].removeprefix("dvae_core: "))
     return Run(path)

@@ -102,7 +102,7 @@ def show(run: Run, other: Run | None, found: Agreement) -> None:
 
 
 TRY = {
-    "axes": "Each latent may be followed by itself. That it is a factor of the world, agreement cannot show.",
+    "axes": "Each latent may be studied on its own. Agreement cannot show that it is a factor of the world.",
     "space": "Interpret the space, not its axes: decode from all latents together, and align runs before comparing "
     "their latents.",
     "nothing": "Interpret nothing yet. Try fewer latents, more epochs or more data, and look at the members' bounds.",
@@ -121,19 +121,17 @@ def report(run: Run) -> None:
 
 
 def _to_try(run: Run, kind: str) -> str:
-    """Return what may give axes that come back, for seeds that share only a space."""
+    """Return what may give reproducible axes, for seeds that share only a space."""
     if kind != "space":
         return ""
     if not run.about.get("u_names"):
-        return (
-            "For axes that come back, the model needs an auxiliary variable u: choose one on Data, and train an iVAE."
-        )
+        return "For reproducible axes, the model needs an auxiliary variable u: choose one on Data, and train an iVAE."
     if not run.config.is_conditional:
-        return "For axes that come back, train an iVAE: this data has a u."
+        return "For reproducible axes, train an iVAE: this data has a u."
     prior = run.config.prior
     if isinstance(prior, GaussianPrior) and prior.modulate != "variance":
-        return "For axes that come back, let u change only the variances of the prior, or take fewer latents."
-    return "For axes that come back, take fewer latents, or a u with more values."
+        return "For reproducible axes, let u change only the variances of the prior, or take fewer latents."
+    return "For reproducible axes, take fewer latents, or a u with more values."
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -165,17 +163,17 @@ def _over_time(run: Run) -> None:
 
 def caution() -> None:
     """Show seeds that agree and are wrong, computed on the page in closed form."""
-    st.subheader("Agreeing is not being right", anchor=False, divider="gray")
+    st.subheader("Agreement is not correctness", anchor=False, divider="gray")
     st.markdown(
         "Here 8 seeds of a VAE with a *diagonal* q climb their ELBO on x = W z + noise. Every rotation of z explains x "
-        "equally well. The bound still has favourites, the axes of its own posterior, and the true axes lie elsewhere."
+        "equally well. The bound still prefers some axes, those of its own posterior, and the true axes lie elsewhere."
     )
-    truth = st.slider("True axes, degrees from the bound's favourite", 0, 90, 35, 5, key="agree.truth")
+    truth = st.slider("True axes, degrees from those that the bound prefers", 0, 90, 35, 5, key="agree.truth")
     found = linear_gaussian.diagonal_seeds((0.3, 0.02), truth)
     right = float(found.with_truth.mean())
     title = f"Seeds agree (MCC {found.pairs.min():.2f}) on axes that are not the true ones (MCC {right:.2f})"
     if truth % 90 == 0:
-        title = f"By luck the bound's favourite axes are the true ones (MCC {right:.2f})"
+        title = f"By chance the axes that the bound prefers are the true ones (MCC {right:.2f})"
     ui.plot(
         figures.wrong_axes(
             found.angle, found.elbo, found.starts, found.ends, found.at_starts, found.at_ends, truth, title=title

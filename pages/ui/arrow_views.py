@@ -62,10 +62,10 @@ def live(run: Run, *, height: int) -> None:
 
 
 def section() -> None:
-    """Draw the shipped populations: what a bend of 0 and a bend of .06 nats did to eight seeds."""
+    """Draw the shipped populations: eight seeds with a bend of 0 nats, and eight with a bend of .06."""
     shown = {run.id: run for run in ui.usable_runs() if run.is_shipped}
     names = {"talk-vae": "VAE: no u, N(0, I)", "talk-ivae": "iVAE: u seen"}
     populations = {name: axes_of(shown[key]) for key, name in names.items() if key in shown}
     if any(populations.values()):
-        st.markdown("**What eight seeds did with it.** Flat curve on the left, bent curve on the right.")
+        st.markdown("**What eight seeds found.** Flat curve on the left, bent curve on the right.")
         arrows(populations, "bend.arrows", title="Where the latents of every seed point")

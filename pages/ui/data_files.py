@@ -190,13 +190,13 @@ def _parts(file: FileData) -> FileData | None:
     beside = _variables(file.u_from, Path(file.u_from).stat().st_mtime) if file.u_from else []
     names = [v.name for v in variables if v.role != "unit"]  # what describes units cannot describe rows
     key = f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
-    with st.expander("What is what", icon=":material/category:", expanded=True):
+    with st.expander("Roles of the variables", icon=":material/category:", expanded=True):
         words = st.empty()
         x = _pick("x: the data", names, file.x, f"{key}.x")
         behaviour = list(dict.fromkeys([*(v.name for v in beside if v.readable), *names]))
         u = _pick("u: the auxiliary variable", behaviour, file.u, f"{key}.u")
         z = _pick("True factors, if known", behaviour, file.z, f"{key}.z")
-        chosen = "The rest is found" if x or u or z else "Nothing chosen: found"
+        chosen = "The rest is found" if x or u or z else "Nothing is chosen: all is found"
         words.caption(f"{chosen} by name, or by the format. {_listing(variables)}")
     file = dataclasses.replace(file, x=x, u=u, z=z)
     file = _clock(file, variables, key)

@@ -32,7 +32,7 @@ def first_rows(data: FileData) -> FileData:
 
 
 def _run_of(data: FileData) -> Run:
-    """Return the folder in which the worker keeps what it found, one for each version of the file and its settings."""
+    """Return the folder in which the worker keeps its findings, one for each version of the file and its settings."""
     when = Path(data.path).stat().st_mtime_ns
     name = hashlib.sha256(f"{controls.data_to_text(data)} {when}".encode()).hexdigest()[:12]
     return Run(controls.data_folder() / "looks" / name)

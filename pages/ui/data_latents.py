@@ -17,7 +17,7 @@ from pages.ui import page as ui
 
 TYPES = ["npz", "npy", "csv", "parquet", "h5", "hdf5", "h5ad"]
 WORDS = (
-    "CEBRA, LFADS, scVI, PCA, a VAE of your own: bring its latents, and Recover, Agree and Conditions judge them by "
+    "CEBRA, LFADS, scVI, PCA, a VAE of your own: upload its latents, and Recover, Agree and Conditions judge them by "
     "the same rules. One file with `mu_z` [seed, row, latent], or one file for each seed. It may also hold `u`, `z` "
     "(true factors), `x`, `held_out`, and `row`, `time` or `name` for each row."
 )

@@ -48,7 +48,7 @@ def talk_button() -> None:
 
 @st.cache_data(show_spinner=False)
 def _talk() -> bytes:
-    # In a process of its own: it draws every slide once, which a server that is serving must not do in between.
+    # In a separate process: it draws every slide once, which must not hold up a server.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "talk.html"
         command = [sys.executable, "-m", "dvae_core", "handout", "talk", "--out", str(file)]

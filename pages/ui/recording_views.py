@@ -1,4 +1,4 @@
-"""The report on a recording's run: one verdict, the numbers behind it side by side, and what may be said of them."""
+"""The report on a recording's run: one verdict, the numbers behind it side by side, and the conclusions they allow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,7 +106,7 @@ def agreement_table(found: Recording) -> str:
 
 
 def counts_line(found: Recording) -> str:
-    """Return what a negative binomial gains over Poisson, or how to find out."""
+    """Return the gain of a negative binomial over Poisson, or how to compute it."""
     of = found.negative_binomial
     if of is None:
         return ""

@@ -278,8 +278,8 @@ def guess(
         height: Of the figure, in pixels.
         title: Replaces the title.
         stacked: Puts the two below each other.
-        key: Where the session keeps the answer: one of VOTES, or any other text for a room that only wanted to see.
-            The talk gives it, and its answers carry the digits that are pressed for them.
+        key: Where the session keeps the answer: one of VOTES, or any other text for an audience that only wanted to see
+            the answer. The talk gives it, and its answers carry the digits that are pressed for them.
         plot: Shows the figure, given a key.
     """
     if not is_plain(run):

@@ -133,7 +133,7 @@ def test_agree_gives_a_verdict_for_each_model_and_across(shipped, visit):
     assert "Seeds of iVAE agree up to order, sign and scale" in said
     assert "Seeds of VAE agree only up to a rotation" in said
     assert "iVAE and VAE do not agree" in said
-    assert "Agreeing is not being right" in [s.value for s in at.subheader]
+    assert "Agreement is not correctness" in [s.value for s in at.subheader]
     at.toggle[0].set_value(True).run()
     assert not at.exception
 

@@ -275,7 +275,9 @@ def test_time_bends_the_curve_and_neither_of_its_controls_does():
 def test_the_clock_tells_the_axes_only_where_its_seeds_lie_above_those_with_rows_shuffled():
     populations = bend_views.trained()["clock"]["populations"]
     own, shuffled = (its["mcc"] for its in populations.values())
-    assert without_u.clock_numbers().startswith("The clock tells the axes. u is the number of the stretch, 40 of 200")
+    assert without_u.clock_numbers().startswith(
+        "The clock determines the axes. u is the number of the stretch, 40 of 200"
+    )
     assert "does not tell" in without_u.clock_words(shuffled, own, bins=40, rows=200)
     assert "does not tell" in without_u.clock_words(shuffled, shuffled, bins=40, rows=200)
     off = [np.rad2deg(np.arccos(np.array(its["axes"])[:, [0, 1], [0, 1]])) for its in populations.values()]

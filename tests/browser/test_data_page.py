@@ -46,7 +46,7 @@ def test_a_folder_opens_with_the_shapes_its_readme_states(url, visitor, stated):
     path = page.get_by_role("textbox", name="File or folder")
     path.fill(stated.where)
     path.press("Enter")
-    page.get_by_text("What is what").wait_for()
+    page.get_by_text("Roles of the variables").wait_for()
     visitor.settle()
     if "rows_are" in stated.how:
         page.get_by_test_id("stButtonGroup").get_by_text(stated.how["rows_are"], exact=True).click()

@@ -67,7 +67,7 @@ def make(folder):
 
 
 def opened(path, how):
-    """Read a path in a process of its own; return shapes, CPU seconds, peak MB, rate and licence, or the error."""
+    """Read a path in a separate process; return shapes, CPU seconds, peak MB, rate and licence, or the error."""
     code = READ.format(path=str(path), how=json.dumps(how))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
                           env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})  # fmt: skip

@@ -1,7 +1,7 @@
 // What the playground says: it follows the numbers, and where nothing that the model sees can tell the axes, it says so.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { advice, nothingTells, revealed, verdict } from "../../dvae_core/live/playground/sentences.js";
+import { advice, revealed, verdict, whyUndetermined } from "../../dvae_core/live/playground/sentences.js";
 import { DEFAULT, PRESETS } from "../../dvae_core/live/playground/settings.js";
 
 const frame = (rung, more = {}) => ({
@@ -28,7 +28,7 @@ const CONTROLS = [
 
 test("a control says that nothing can be concluded, whatever the seeds do", () => {
   for (const state of CONTROLS) {
-    assert.notEqual(nothingTells(state), "");
+    assert.notEqual(whyUndetermined(state), "");
     for (const rung of [null, "affine", "orthogonal", "permutation"]) {
       const { kind, text } = verdict(state, frame(rung));
       assert.match(text, /[Nn]othing can be concluded/);
@@ -52,7 +52,7 @@ test("with something that tells the axes, seeds that agree are said to agree, an
     of({ prior: "time", kind: "time" }),
   ];
   for (const state of cases) {
-    assert.equal(nothingTells(state), "");
+    assert.equal(whyUndetermined(state), "");
     const { kind, text } = verdict(state, frame("permutation"));
     assert.equal(kind, "agree");
     assert.match(text, /agree up to order, sign and scale/);
@@ -100,7 +100,7 @@ test("the truth is shown with the guess, the spread, the line, and without the s
 
 test("three of the five presets have something that tells the axes or the bound, two are controls of u", () => {
   assert.deepEqual(
-    PRESETS.map(({ state }) => nothingTells(state) !== ""),
+    PRESETS.map(({ state }) => whyUndetermined(state) !== ""),
     [true, true, false, true, false],
   );
 });

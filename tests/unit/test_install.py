@@ -83,7 +83,7 @@ def wheel(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.mark.slow  # builds the wheel in an environment of its own
+@pytest.mark.slow  # builds the wheel in a separate environment
 @pytest.mark.timeout(600)
 def test_the_wheel_holds_the_app_and_installs_beside_a_torch_without_changing_it(wheel, tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())

@@ -1,4 +1,4 @@
-"""Work in a process of its own: started, stopped, resumed, queued, lost; never twice, and never left behind."""
+"""Work in a separate process: started, stopped, resumed, queued, lost; never twice, and never left behind."""
 
 import dataclasses
 import os

@@ -1,6 +1,6 @@
 """MATLAB's own objects in a .mat file (tables, strings, categoricals, datetimes, durations) as plain columns.
 
-The package mat-io converts them in a process of its own (`matlab_objects_child.py`). Without the package, or if it
+The package mat-io converts them in a separate process (`matlab_objects_child.py`). Without the package, or if it
 fails on an object, that object stays in the list of variables as unreadable, with advice on what to save instead.
 """
 

@@ -166,7 +166,7 @@ class Handout:
         )
 
     def write(self, path: Path) -> int:
-        """Write the file, whole or not at all, and return its size in bytes."""
+        """Write the file atomically, and return its size in bytes."""
         data = self.html().encode()
         files.write_atomically(path, data)
         return len(data)

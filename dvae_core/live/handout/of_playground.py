@@ -2,14 +2,14 @@
 
 from dvae_core.live.handout.document import Handout, Live, Section
 
-LEAD = "Do eight seeds of one small model find the same latents? The address holds what is set: copy it to share."
+LEAD = "Do eight seeds of one small model find the same latents? The address holds the settings: copy it to share them."
 
 
 def playground_handout(link: str = "") -> Handout:
     """Return the playground in one file.
 
     Args:
-        link: What it opens with, as the page's address holds it; "" for the first experiment.
+        link: The settings it opens with, as the page's address holds them; "" for the first experiment.
     """
     notes = ["trains in the browser, without a network"]
     live = Live("playground", {"link": link, "rev": 1})

@@ -201,12 +201,12 @@ def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:
     words = "Turn the dial: the latents change, the density N(0, I) does not, and **neither does the data**."
     if run.config.is_conditional:
         words = (
-            "Turn the dial: with the generator turned along, the data stay. The prior p(z|u) does not: here u can tell "
-            "the angles apart."
+            "Turn the dial: with the generator turned as well, the data stay. The prior p(z|u) does not: here u can "
+            "tell the angles apart."
         )
     elif run.config.prior.kind != "standard":
         words = (
-            "Turn the dial: with the generator turned along, the data stay. This run's prior is not N(0, I), and may "
+            "Turn the dial: with the generator turned as well, the data stay. This run's prior is not N(0, I), and may "
             "distinguish the angles."
         )
     return [

@@ -1,5 +1,5 @@
-// What every way of moving the latents has: the explorer asks its mode for the controls, the screens and the film, and tells
-// it when z or side has changed. The defaults are those of moving one latent at a time.
+// The base of all modes: the explorer gets the controls, the screens and the film from its mode, and calls it when z or
+// side has changed. The defaults are those of moving one latent at a time.
 
 import { MOST_NAMED } from "../draw.js";
 import { captioned, element, legendEntry } from "../elements.js";

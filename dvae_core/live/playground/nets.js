@@ -118,7 +118,7 @@ export class Pass {
     }
     through.fill(0, 0, all * hidden);
     addProduct(through, 0, hidden, grad, 0, outputs, 1, W, weights[2], 1, outputs, all, used, hidden);
-    this.unbend(t2, this.middle, rows);
+    this.bendBackward(t2, this.middle, rows);
 
     addRows(G, biases[1], through, hidden, rows, hidden);
     addProduct(G, weights[1], hidden, first, 0, 1, hidden, through, 0, hidden, 1, hidden, all, hidden);
@@ -140,7 +140,7 @@ export class Pass {
    * @param {Float64Array} middle
    * @param {number} rows
    */
-  unbend(t, middle, rows) {
+  bendBackward(t, middle, rows) {
     const { through } = this;
     const { inputs, hidden } = this.net;
     for (let r = 0; r < rows; r++) {

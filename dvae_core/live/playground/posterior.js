@@ -181,8 +181,8 @@ export class GaussNewton extends Sample {
       const stage = stages[k];
       stage.begin(rows);
       if (k === stages.length - 1) this.intoPrecision(stage, rows, entropy);
-      else stage.unmove(gradM, encoder.x, rows, w, this.priorMean, this.priorPrecision, this.gradPriorMean, this.gradPriorPrecision);
-      gradW += stage.uncurve(W, G, rows, w, gradM, this.gradPriorPrecision);
+      else stage.moveBackward(gradM, encoder.x, rows, w, this.priorMean, this.priorPrecision, this.gradPriorMean, this.gradPriorPrecision);
+      gradW += stage.curveBackward(W, G, rows, w, gradM, this.gradPriorPrecision);
     }
     if (W[this.noiseAt] === boundedLogStd(W[this.noiseAt])) G[this.noiseAt] -= 2 * w * gradW;
     for (let r = 0; r < rows; r++) {
@@ -343,7 +343,7 @@ class Stage {
    * @param {Float64Array} gradMu
    * @param {Float64Array} gradP
    */
-  unmove(gradM, target, rows, w, mu, P, gradMu, gradP) {
+  moveBackward(gradM, target, rows, w, mu, P, gradMu, gradP) {
     const { d, pass, L, v, y } = this;
     const { outputs } = pass.net;
     const { out, grad } = pass;
@@ -386,7 +386,7 @@ class Stage {
    * @param {Float64Array} gradM
    * @param {Float64Array} gradP
    */
-  uncurve(W, G, rows, w, gradM, gradP) {
+  curveBackward(W, G, rows, w, gradM, gradP) {
     const { d, pass, gradH } = this;
     const { outputs } = pass.net;
     const { out, grad } = pass;

@@ -1,4 +1,4 @@
-// A trained population as a safetensors file: `python -m dvae_core import-run` makes a run of the app of it.
+// A trained population as a safetensors file, which `python -m dvae_core import-run` turns into a run of the app.
 
 /** @import { Population } from "./population.js" */
 /** @import { Shown } from "./pool.js" */

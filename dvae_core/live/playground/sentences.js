@@ -1,4 +1,5 @@
-// What can be concluded, in sentences that follow the numbers: how far the seeds agree, and whether anything could have made them.
+// Conclusions, in sentences that depend on the numbers: how far the seeds agree, and whether anything could have made
+// them.
 
 import { number } from "../numbers.js";
 import { MEMBERS } from "./settings.js";
@@ -14,10 +15,10 @@ const EARLY = 0.25; // of the steps: before, the seeds have not had the time to 
 export const isEarly = ({ step, steps }) => step < EARLY * steps;
 
 /**
- * Why nothing that the model sees can tell the axes, or "" where something could.
+ * Why nothing that the model sees can determine the axes, or "" if something could.
  * @param {PlaygroundState} state
  */
-export function nothingTells({ prior, kind, segments, moves, strength, clouds }) {
+export function whyUndetermined({ prior, kind, segments, moves, strength, clouds }) {
   if (prior === "normal") return "the model sees x alone";
   if (prior === "u") {
     if (kind === "time") return "this world has no u";
@@ -72,7 +73,7 @@ export function verdict(state, frame) {
   if (frame.failed.filter((step) => step < 0).length < 2)
     return { kind: "disagree", text: "All seeds but one have failed: there is nothing to compare. Reset, or change what is set." };
   const { rung } = frame.agreement;
-  const why = nothingTells(state);
+  const why = whyUndetermined(state);
   const so = broken && ` ${broken}`;
   if (rung === "permutation") return { kind: "agree", text: `${agreed(state, why, UP_TO[rung])}${so}` };
   const because = (why && ` ${capital(why)}, so nothing can be concluded about the axes.`) + so;

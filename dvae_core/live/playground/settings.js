@@ -1,4 +1,5 @@
-// What the playground's dials and switches set, in one table; its text in a link; and the five presets of the talk.
+// The settings of the playground's dials and switches, in one table; their text in a link; and the five presets of the
+// talk.
 
 import { GRID, MOST_SEGMENTS } from "./world.js";
 

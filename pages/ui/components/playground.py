@@ -15,8 +15,8 @@ def playground(link: str, on_link: Callable[[str], None], *, key: str) -> None:
     Mount it in an `st.fragment`. A link that the browser has not reported itself is shown anew.
 
     Args:
-        link: What is set, as the page's address holds it; "" for the first experiment.
-        on_link: Called with the new text when something is set.
+        link: The settings, as the page's address holds them; "" for the first experiment.
+        on_link: Called with the new text when a setting changes.
         key: Unique on the page.
 
     Example:

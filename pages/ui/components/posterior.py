@@ -1,4 +1,4 @@
-"""Posteriors under the finger, on a page."""
+"""Interactive posteriors on a page."""
 
 from dvae_core.live.posterior import PosteriorState
 from pages.ui.components.live_component import register

@@ -234,7 +234,7 @@ def _findings(name: str) -> str:
 
 
 def loss() -> str:
-    """Say what the bars are."""
+    """Explain the bars."""
     return "Reconstruction: Σ (x − x̂)² / 2σ² at the mean of q. KL: from q(z|x), moved to the sliders, to N(0, I)."
 
 
@@ -302,13 +302,13 @@ def close() -> str:
 
 
 def place_cells() -> str:
-    """State what may be said of the shipped recording's latents, each number with its reference."""
+    """State what may be concluded about the shipped recording's latents, each number with its reference."""
     found = Recording.load(shipped("track-ivae"), "recording")
     return "" if found is None else may_be_said(found)
 
 
 def may_be_said(found: Recording) -> str:
-    """State what a report allows to say, in the order in which a room asks.
+    """State the conclusions that a report allows, in the order in which an audience asks.
 
     Args:
         found: The report on a recording.

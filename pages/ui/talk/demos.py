@@ -32,7 +32,7 @@ from pages.ui.components.steps import steps
 from pages.ui.components.store import ship
 from pages.ui.talk import screen
 
-TRUE_AXES = 35  # degrees, on the slide of the exact model: the bound's favourite axes are not the true ones
+TRUE_AXES = 35  # degrees, on the slide of the exact model: the axes that the bound prefers are not the true ones
 SIDE_BY_SIDE = 48  # rem; in less, the explorer puts the picture below the sliders
 BROKEN = {  # what the playground's dials are set to, as its link holds it (live/playground/settings.js)
     "f folded": "folds~1_prior~u",

@@ -30,7 +30,7 @@ def talk_handout() -> Handout:
         RunError: If a shipped run is missing or damaged.
     """
     bare = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
-    bare.setLevel(logging.ERROR)  # it warns of every call outside a server, which is what is wanted here
+    bare.setLevel(logging.ERROR)  # it warns about every call outside a server, which is intended here
     sections = [_section(slide) for slide in SLIDES]
     live = [part for section in sections for part in section.parts if isinstance(part, Live)]
     needed = {part.data.get("plan") for part in live}

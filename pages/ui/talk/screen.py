@@ -1,4 +1,4 @@
-"""How large things are on the screen that the talk is given on."""
+"""Sizes on the screen on which the talk is given."""
 
 import math
 
@@ -27,7 +27,7 @@ def type_size() -> float:
 
 
 def keep_room(title: str, text: str, *, share: float = 1.0) -> None:
-    """Note what stands above and below the slide's picture, which gets the height that is left.
+    """Record the text above and below the slide's picture, which gets the remaining height.
 
     Args:
         title: The title.

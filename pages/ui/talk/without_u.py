@@ -1,4 +1,4 @@
-"""Chapter 4 of the talk: pictures and captions of what tells the axes without u, each with its negative control."""
+"""Chapter 4 of the talk: pictures and captions of what determines the axes without u, each with its control."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,14 +95,14 @@ def clock() -> None:
 
 
 def clock_numbers() -> str:
-    """State what the number of the stretch is worth, and what is left of it if rows are shuffled."""
+    """State what the number of the stretch is worth, and what remains if rows are shuffled."""
     found = bend_views.trained()["clock"]
     return clock_words(*(its["mcc"] for its in found["populations"].values()), bins=found["bins"],
                        rows=found["rows_a_bin"])  # fmt: skip
 
 
 def clock_words(own: Sequence[float], shuffled: Sequence[float], *, bins: int, rows: int) -> str:
-    """State whether the clock tells the axes: only if the seeds with it lie above those with rows shuffled.
+    """State whether the clock determines the axes: only if all seeds with it lie above those with rows shuffled.
 
     Args:
         own: MCC of each seed with the number of the stretch as u.
@@ -110,7 +110,9 @@ def clock_words(own: Sequence[float], shuffled: Sequence[float], *, bins: int, r
         bins: How many stretches there are.
         rows: Rows of a stretch.
     """
-    verdict = "The clock tells the axes." if min(own) > max(shuffled) else "Here the clock does not tell the axes."
+    verdict = (
+        "The clock determines the axes." if min(own) > max(shuffled) else "Here the clock does not determine the axes."
+    )
     return (
         f"{verdict} u is the number of the stretch, {bins} of {rows} rows, and nothing else is recorded. "
         f"{len(own)} seeds: MCC {spread(own)}; rows shuffled {spread(shuffled)}; a random rotation "
@@ -119,7 +121,7 @@ def clock_words(own: Sequence[float], shuffled: Sequence[float], *, bins: int, r
 
 
 def time() -> None:
-    """Slide the second factor's memory to see what a turn costs; beside it, the seeds that were trained ahead."""
+    """Slide the second factor's memory to see what a turn costs; beside it, the seeds that were trained in advance."""
     left, right = (st.container(), st.container()) if screen.is_phone() else st.columns(SIDES, gap="medium")
     with left.container(key="talk-time"):
         memories()
@@ -199,7 +201,7 @@ def hidden_curves() -> dict[str, tuple[list[float], list[float]]]:
 
 
 def hidden_numbers() -> str:
-    """State the bend at 45 degrees of each curve, and what became of the seeds that were trained."""
+    """State the bend at 45 degrees of each curve, and the scores of the seeds that were trained."""
     at = bend_views.shipped()["hidden"]["angles"].index(45.0)
     curves = hidden_curves()
     each = "; ".join(f"{name} {_nats(nats[at], 0.0)}" for name, (nats, _) in curves.items())
@@ -253,7 +255,7 @@ def closing_words() -> str:
     worst = min(float(mcc.split(" ")[0]) for _, _, mcc in bent if mcc != "–")
     best = max(float(mcc.split(" ")[0]) for _, _, mcc in flat if mcc != "–")
     if worst <= best:
-        return "Here the bend does not tell what was found from what was not."
+        return "Here the bend does not separate what was found from what was not."
     return (
         "**No assumption, no axes; and an assumption helps by as many nats as it bends the curve.** The bend is "
         "necessary, not sufficient: a search may still not find it."

@@ -1,4 +1,4 @@
-"""Pictures of the talk worked out on the spot: linear ICA, p(x) as an integral, downstream tasks, lambda(u)."""
+"""Pictures of the talk that are computed on the spot: linear ICA, p(x) as an integral, downstream tasks, lambda(u)."""
 
 from typing import Any
 

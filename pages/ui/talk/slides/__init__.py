@@ -1,6 +1,6 @@
 """The slides of the talk, a module for each chapter.
 
-`demos.py` draws the pictures of shipped runs and `worked.py` those that are worked out on the spot, `captions.py`
+`demos.py` draws the pictures of shipped runs and `worked.py` those that are computed on the spot, `captions.py`
 writes the sentences that depend on numbers, and `pages/talk.py` shows one slide at a time.
 """
 
