@@ -27,7 +27,7 @@ def existing_run(name: str) -> Run:
         except RunError:
             message = f"There is no folder {name!r} here, and no run of the app and no shipped run has that id."
             raise RunError(f"{message} Name the run's folder.") from None
-    run.config  # noqa: B018  raises a sentence if this is no run
+    run.config  # noqa: B018  raises a RunError if this is not a run
     return run
 
 

@@ -93,7 +93,7 @@ def add_commands(commands: Any) -> None:
         "--shuffle-time",
         dest="shuffle",
         action="store_true",
-        help="the control of --prior time: pairs of rows that are no neighbours",
+        help="the control of --prior time: pairs of rows that are not neighbours",
     )
     add_settings(train, GaussianPrior, ("modulate", "turn_at"))
     add_settings(train, LearnedPrior, ("k",))

@@ -33,9 +33,11 @@ class Remote:
 
     def __post_init__(self) -> None:
         if not self.digest.startswith(("sha256:", "md5:")):
-            raise ValueError(f"{self.name} needs a digest (sha256:... or md5:...), so that what comes can be checked.")
+            raise ValueError(
+                f"{self.name} needs a digest (sha256:... or md5:...), so that the download can be checked."
+            )
         if Path(self.name).name != self.name or self.name.startswith("."):
-            raise ValueError(f"{self.name!r} is no plain file name.")
+            raise ValueError(f"{self.name!r} is not a plain file name.")
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,9 @@ def _fetch_one(remote: Remote, at: Path, bar: "_Bar") -> None:
         code = "an error" if error.response is None else error.response.status_code
         raise DataError(f"The server answered {code} for {remote.name}; it may have moved.") from error
     except requests.exceptions.RequestException as error:
-        raise DataError(f"{remote.name} could not be fetched: no answer from its server, or the line broke.") from error
+        raise DataError(
+            f"{remote.name} could not be fetched: its server did not answer, or the connection broke."
+        ) from error
     except OSError as error:
         raise DataError(f"{remote.name} could not be written: {error.strerror or error}.") from error
     except ValueError as error:  # pooch raises it for a wrong digest

@@ -246,7 +246,7 @@ class Dataset:
 
     @cached_property
     def order(self) -> Order:
-        """What the order of the rows says: how many rows x remembers, and whether neighbours resemble each other."""
+        """The information in the rows' order: how many rows x remembers, and whether neighbours resemble each other."""
         return order_of(self.x, self.u if self.has_labels else None)
 
     @cached_property
@@ -343,7 +343,7 @@ def _centred(values: Any, what: str, names: tuple[str, ...]) -> tuple[Any, np.nd
         name = names[j] if j < len(names) else f"{what}{j + 1}"
         raise DataError(
             f"Column {name} of {what} changes by {span[j]:.3g} at values of {most[j]:.3g}, which even 64-bit numbers "
-            "hardly hold; save it less its offset."
+            "hardly hold; save it without its offset."
         )
     if not lost.any():
         return values, None

@@ -1,4 +1,4 @@
-"""Latents that another program computed: arrays, tables and files in, one checked record out.
+"""Latents that another program computed: reads arrays, tables and files into one checked record.
 
 Rows are matched by their names, times or row numbers, never by position alone. The rows of one array, of one file, and
 of the arrays passed to one call are the exception: there, the caller or the file states that row i is row i.
@@ -206,7 +206,7 @@ def read_latents(
     Args:
         paths: The files.
         key: Name of the array, or prefix of the columns, with the latents.
-        u: Names of what is u, instead of `u`.
+        u: Names of the auxiliary variables, instead of `u`.
         z: Names of the true factors, instead of `z`.
         same_rows: Declares that row i is the same row in every file, where files have no keys.
 

@@ -1,4 +1,4 @@
-"""How a data set is best divided into a training and a held-out part, and a record of what was done, for every reader.
+"""Chooses how a data set is divided into a training and a held-out part, and records what was done.
 
 `planned` decides for new runs. The split itself is `data.split.split`, which repeats what a run's config says.
 """

@@ -14,7 +14,7 @@ from dvae_core.settings import Name, setting, settings
 
 @settings
 class FileData:
-    """A file of the user's own; names pick the variables or columns for x, u and the true factors z."""
+    """A file of the user; names pick the variables or columns for x, u and the true factors z."""
 
     kind: Literal["file"] = "file"
     path: str = setting("", "File")
@@ -23,12 +23,12 @@ class FileData:
     z: tuple[Name, ...] = setting((), "Columns of true factors")
     rate_hz: float | None = setting(None, "Sampling rate", "Hz; rows are then in time order", min=1e-9)
     rows: int | None = setting(
-        None, "Rows", "At most so many: the first; of pictures, drawn at random", min=1, late=True
+        None, "Rows", "At most this many: the first ones; of pictures, a random draw", min=1, late=True
     )
     bin_s: float | None = setting(None, "Bin width", "s; event times (spikes) are counted in bins", min=1e-9, late=True)
     smooth_s: float | None = setting(None, "Smoothing", "s; rates by a Gaussian instead of counts", min=1e-9, late=True)
     min_speed: float | None = setting(
-        None, "Least speed", "Running periods only, in the recording's unit", min=0, late=True
+        None, "Minimum speed", "Running periods only, in the recording's unit", min=0, late=True
     )
     time: str | None = setting(None, "Times of u", "Variable with the times of behaviour, if not t or time", late=True)
     rows_are: Literal["auto", "rows", "columns"] = setting(
@@ -40,25 +40,25 @@ class FileData:
     picture: str | None = setting(
         None, "Pictures of", "28x28 where columns are pixels; none where they are not", late=True
     )
-    circular: tuple[Name, ...] = setting((), "Angles", "Those u whose numbers go round a circle", late=True)
+    circular: tuple[Name, ...] = setting((), "Angles", "The columns of u that are angles", late=True)
     u_from: str | None = setting(None, "File of u", "Another file, with its own clock", late=True)
     quality: tuple[Name, ...] = setting(
         (),
         "Unit quality",
-        "Units to use, such as good or mua; all for every one. By default the format's own",
+        "Units to use, such as good or mua; all for every quality. By default those of the format",
         late=True,
     )
     area: tuple[Name, ...] = setting((), "Areas", "Units to use, by brain area or imaging plane", late=True)
-    depth_from: float | None = setting(None, "Least depth", "Of the units to use, in the file's unit", late=True)
-    depth_to: float | None = setting(None, "Greatest depth", "Of the units to use, in the file's unit", late=True)
-    min_rate_hz: float | None = setting(None, "Least firing rate", "Hz; of the units to use", min=0, late=True)
+    depth_from: float | None = setting(None, "Minimum depth", "Of the units to use, in the file's unit", late=True)
+    depth_to: float | None = setting(None, "Maximum depth", "Of the units to use, in the file's unit", late=True)
+    min_rate_hz: float | None = setting(None, "Minimum firing rate", "Hz; of the units to use", min=0, late=True)
     units: tuple[Name, ...] = setting(
         (), "Units", "By name, or by number: #3 is the third, #1-50 the first fifty", late=True
     )
     pca: int | None = setting(
         None,
         "Principal components",
-        "Train on so many components of x instead of its columns, fitted on the training rows",
+        "Train on this many components of x instead of its columns, fitted on the training rows",
         min=1,
         late=True,
     )
@@ -66,7 +66,7 @@ class FileData:
         "refuse", "Missing values", "NaN and infinite: refuse the file, or drop rows or columns with them", late=True
     )
     clip: float | None = setting(
-        None, "Clip outliers", "At so many robust standard deviations from the median", min=1, late=True
+        None, "Clip outliers", "At this many robust standard deviations from the median", min=1, late=True
     )
     constant: Literal["keep", "drop"] = setting("keep", "Constant columns", late=True)
     duplicates: Literal["keep", "drop"] = setting("keep", "Repeated rows", late=True)
@@ -79,7 +79,7 @@ def dataset_of(data: Data) -> Dataset:
     """Draw or read the data that settings describe.
 
     Raises:
-        DataError: If a file cannot be read as asked.
+        DataError: If a file cannot be read as requested.
     """
     if isinstance(data, FileData):
         return read_file(data)
@@ -91,7 +91,7 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
 
     Raises:
         MissingValues: If values are missing and the config does not say which to drop.
-        DataError: If it cannot be read as asked.
+        DataError: If it cannot be read as requested.
     """
     try:
         dataset = read(
@@ -109,7 +109,7 @@ def read_file(data: FileData, path: Path | None = None) -> Dataset:
 def reduced(data: Data, dataset: Dataset, method: held_out.Method = "auto") -> tuple[Dataset, held_out.Plan]:
     """Return the data as models see it, and its best split: its principal components if the settings ask for them.
 
-    The axes are fitted on the training rows. The gap of blocks is as long as what is trained on remembers.
+    The axes are fitted on the training rows. The gap of blocks is as long as the memory of what is trained on.
 
     Args:
         data: The settings.
@@ -117,7 +117,7 @@ def reduced(data: Data, dataset: Dataset, method: held_out.Method = "auto") -> t
         method: How to split it.
 
     Raises:
-        DataError: If there are not so many components.
+        DataError: If there are fewer components.
     """
     drawn = not isinstance(data, FileData)
     plan = held_out.planned(dataset, method, drawn=drawn)
@@ -128,7 +128,7 @@ def reduced(data: Data, dataset: Dataset, method: held_out.Method = "auto") -> t
 
 
 def examine(data: FileData, method: held_out.Method = "auto") -> tuple[dict[str, Any], str]:
-    """Return the record of reading a file, with its facts as `meta`, and what was asked or refused ("" for nothing).
+    """Return the record of reading a file, with its facts as `meta`, and the question or refusal ("" for none).
 
     Raises:
         DataError: If not even its variables can be listed.

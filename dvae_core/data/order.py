@@ -1,4 +1,4 @@
-"""What the order of the rows says: whether neighbours resemble each other, and how many rows the data remembers.
+"""Information in the order of the rows: whether neighbours resemble each other, and how long the data remembers.
 
 Both are measured on the ten largest principal components of x, which hold what its columns share. Noise of single
 columns, such as a neuron's spiking, would hide a slow common signal. Labels are allowed for: each label's mean is
@@ -24,7 +24,7 @@ FAR = 10.0  # robust standard deviations at which values are clipped: one artefa
 
 @dataclass(frozen=True)
 class Order:
-    """What the order of some rows says.
+    """The information in the order of some rows.
 
     Attributes:
         memory: Autocorrelation time of x in rows, the largest over its components; about 1 if rows are independent.

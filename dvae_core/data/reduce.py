@@ -22,7 +22,7 @@ def fitted(dataset: Dataset, how: str, gap: int, count: int) -> PrincipalAxes:
         count: Number of axes.
 
     Raises:
-        DataError: If it is pictures, or has not so many components.
+        DataError: If it is pictures, or has fewer components.
     """
     if dataset.x_shape is not None:
         raise DataError(f"{dataset.name} is pictures, which are trained on as they are; leave --pca out.")

@@ -125,7 +125,7 @@ def _in_blocks(dataset: Dataset, fraction: float, gap: int) -> Split:
 
 
 def _stretches(n: int, blocks: int, fraction: float) -> Bool[np.ndarray, " n"]:
-    """Return which rows are held out if every so many of `blocks` stretches are; of a single one, its end."""
+    """Return which rows are held out if every k-th of `blocks` stretches is; of a single one, its end."""
     if blocks == 1:
         return np.arange(n) >= n - _share(n, fraction)
     chosen = _share(blocks, fraction)

@@ -10,7 +10,7 @@ from dvae_core.axes import Features, evenly
 ROWS, COLUMNS = 1000, 200  # evenly spaced, so that data of any size takes a fraction of a second
 SHIFTS = 20  # random shifts; the threshold is the largest value of 20, about the 95 % quantile
 FIT_NUMBERS = 2**24  # of x, to fit principal axes; larger data is thinned evenly
-FAR = 10.0  # robust standard deviations at which values are clipped: one artefact is no structure
+FAR = 10.0  # robust standard deviations at which values are clipped: one artefact is not structure
 
 
 def components_above_chance(x: np.ndarray, seed: int = 0) -> int:

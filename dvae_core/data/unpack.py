@@ -22,7 +22,7 @@ def holds_recordings(path: Path, suffixes: tuple[str, ...]) -> bool:
     """Whether a zip holds data files with one of these suffixes and no pictures, so that it has to be unpacked.
 
     Raises:
-        DataError: If it is no zip or is damaged.
+        DataError: If it is not a zip or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -29,7 +29,7 @@ def characteristic(noise: Noise, width: float | int, t: Float[np.ndarray, " t"])
     Args:
         noise: "gaussian" and "uniform" of standard deviation `width`; "gap" with the density
             (1 - cos(v / width)) width / (pi v^2), whose characteristic function is 0 from 1 / width on.
-        width: 0 is no noise.
+        width: 0 means no noise.
         t: Frequencies.
     """
     if noise == "gaussian":

@@ -11,7 +11,7 @@
  * @param {Uint8Array} bytes
  */
 export function parseSafetensors(bytes) {
-  // The bytes may be a view into a larger buffer, at an offset that is no multiple of 4, which Float32Array needs. A
+  // The bytes may be a view into a larger buffer, at an offset that is not a multiple of 4, which Float32Array needs. A
   // copy fixes that; if the header is not padded, a second copy of the numbers does.
   const file = bytes.slice();
   if (file.length < 8) throw new Error("The decoder is cut short: fewer than 8 bytes came.");

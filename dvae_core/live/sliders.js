@@ -63,7 +63,7 @@ export class LatentSlider {
   }
 }
 
-/** A slider from 0 up, for what is no latent. */
+/** A slider from 0 up, for anything that is not a latent. */
 export class SideSlider {
   /**
    * @param {Explorer} view

@@ -165,7 +165,7 @@ def as_trained(data: Data, dataset: Dataset, split: Split) -> Dataset:
     """Return the data as models will see it: its principal components if the settings ask for them.
 
     Raises:
-        DataError: If there are not so many components.
+        DataError: If there are fewer components.
     """
     if not isinstance(data, FileData) or data.pca is None:
         return dataset

@@ -217,7 +217,7 @@ def _units_chosen(file: FileData) -> bool:
 
 
 def _clock(file: FileData, variables: Sequence[readers.Variable], key: str) -> FileData:
-    """Offer columns of times, which are no data, as the clock of the rows; on if the name states seconds."""
+    """Offer columns of times, which are not data, as the clock of the rows; on if the name states seconds."""
     clocks = [v.name for v in variables if v.role == "clock"]
     if not clocks or file.rate_hz or (file.time and file.time not in clocks):
         return file

@@ -170,7 +170,7 @@ def _try(what: Callable[[Run], None], run: Run) -> None:
 
 
 def _stop(run: Run, requested: str) -> None:
-    """Ask a computation to end; that it then has no result is no error."""
+    """Ask a computation to end; it is not an error that it then has no result."""
     st.session_state[requested] = None
     _try(jobs.stop_analysis, run)
 

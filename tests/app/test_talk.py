@@ -272,14 +272,14 @@ def test_time_bends_the_curve_and_neither_of_its_controls_does():
     assert np.mean(controls[1]) < 0.97
 
 
-def test_the_clock_tells_the_axes_only_where_its_seeds_lie_above_those_with_rows_shuffled():
+def test_the_clock_determines_the_axes_only_where_its_seeds_lie_above_those_with_rows_shuffled():
     populations = bend_views.trained()["clock"]["populations"]
     own, shuffled = (its["mcc"] for its in populations.values())
     assert without_u.clock_numbers().startswith(
         "The clock determines the axes. u is the number of the stretch, 40 of 200"
     )
-    assert "does not tell" in without_u.clock_words(shuffled, own, bins=40, rows=200)
-    assert "does not tell" in without_u.clock_words(shuffled, shuffled, bins=40, rows=200)
+    assert "does not determine" in without_u.clock_words(shuffled, own, bins=40, rows=200)
+    assert "does not determine" in without_u.clock_words(shuffled, shuffled, bins=40, rows=200)
     off = [np.rad2deg(np.arccos(np.array(its["axes"])[:, [0, 1], [0, 1]])) for its in populations.values()]
     assert off[0].max() < 5 < off[1].max()
 

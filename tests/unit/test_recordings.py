@@ -236,7 +236,7 @@ def test_arff_headers(tmp_path):
     assert [v.name for v in readers.inspect(path)] == ["first one", "b", "c"]
     bad = {
         "has 1 missing values": text + "1.5,?,no\n2.5,3,yes\n",
-        r"line 2 is no @ATTRIBUTE": "@relation r\nnonsense\n@data\n1\n",
+        r"line 2 is not an @ATTRIBUTE": "@relation r\nnonsense\n@data\n1\n",
         r"it has no @DATA": "@relation r\n@attribute a real\n",
         "a header but no rows": text,
         "two of one name": "@attribute a real\n@attribute a real\n@data\n1,2\n",
@@ -291,7 +291,7 @@ def test_a_path_outside_the_root(tmp_path):
     for bad in ("../secret.npz", "inner/../../secret.npz", tmp_path / "secret.npz", "link.npz", "/etc/passwd"):
         with pytest.raises(DataError, match="is outside the data folder"):
             readers.within(root, bad)
-    with pytest.raises(DataError, match="That is no path"):
+    with pytest.raises(DataError, match="That is not a path"):
         readers.within(root, "a\0b")
 
 

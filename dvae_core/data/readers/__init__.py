@@ -192,7 +192,7 @@ def _holds_recordings(path: Path) -> bool:
         few = arrays.count_members(path) <= arrays.MAX_MEMBERS  # checked before zipfile lists them all
         return few and unpack.holds_recordings(path, (*SUFFIXES, *COMPANIONS))
     except (DataError, OSError, zipfile.BadZipFile):
-        return False  # the reader of pictures says what is wrong with it
+        return False  # the reader of pictures reports what is wrong with it
 
 
 def within(root: str | Path, path: str | Path) -> Path:
@@ -205,7 +205,7 @@ def within(root: str | Path, path: str | Path) -> Path:
     try:
         found = (root / path).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # a loop of links, or a zero byte
-        raise DataError("That is no path; give a file or folder in the data folder.") from error
+        raise DataError("That is not a path; give a file or folder in the data folder.") from error
     if not found.is_relative_to(root):
         raise DataError(f"{Path(path).name or 'That path'} is outside the data folder; copy it there, or drop it here.")
     return found

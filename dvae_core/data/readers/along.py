@@ -1,4 +1,4 @@
-"""What describes the rows of x, aligned with them by position, by clock or by interval."""
+"""Variables that describe the rows of x, aligned with them by position, by clock or by interval."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -223,10 +223,10 @@ def period_of(variable: Variable, options: ReadOptions, values: np.ndarray, reco
     if not (variable.period or ends & {*options.circular}):
         looks = ANGLES.search(variable.name) and values.dtype.kind in "iuf" and np.nanmax(np.abs(values)) <= 360
         if looks and len(np.unique(values)) > WHOLE_LABELS:
-            record.notes.append(f"{variable.name} is read as a plain number; if it is an angle, say --circular")
+            record.notes.append(f"{variable.name} is read as a plain number; if it is an angle, use --circular")
         return 0.0
     if values.dtype.kind not in "iuf":
-        raise DataError(f"{variable.name} is no number, so it is no angle; choose another for --circular.")
+        raise DataError(f"{variable.name} is not a number, so it is not an angle; choose another for --circular.")
     period = 1.0 if variable.role == PHASE else variable.period
     if not period or not np.isfinite(period):  # known to be an angle; its values tell the unit
         period = 360.0 if np.nanmax(np.abs(values)) > 2 * np.pi + 1e-3 else 2 * np.pi

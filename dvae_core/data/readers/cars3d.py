@@ -152,7 +152,7 @@ def _cars(path: Path, wanted: set[str] | None) -> Iterator[tuple[str, BufferedIO
                         inside = tar.extractfile(member)
                         yield name, BytesIO(inside.read() if inside else b"")
         except tarfile.TarError as error:
-            raise ValueError(str(error) or "it is no tar") from error
+            raise ValueError(str(error) or "it is not a tar") from error
 
 
 class _Limited(BufferedIOBase):

@@ -427,7 +427,7 @@ def table_of(recording: Recording, name: str) -> Intervals | None:
 
 
 def speed_of(recording: Recording, options: ReadOptions) -> tuple[str, ...]:
-    """Return the variable with the animal's speed, if running periods were asked for."""
+    """Return the variable with the animal's speed, if running periods were requested."""
     if options.min_speed is None:
         return ()
     if not recording.speed:

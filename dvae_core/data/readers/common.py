@@ -81,7 +81,7 @@ def reason(error: Exception) -> str:
     """Return the message of a library's exception as part of a sentence."""
     text = (str(error) or type(error).__name__).splitlines()[0]
     if text.startswith("cannot identify image file"):  # Pillow appends a memory address
-        text = "it is none that can be read"
+        text = "its format cannot be read"
     return text.replace(". ", ": ").rstrip(".")[:160]
 
 

@@ -166,7 +166,9 @@ def _some_units(
 ) -> tuple[np.ndarray, tuple[str, ...]]:  # fmt: skip
     """Return x and its names with only the units that the user wants."""
     if shape is not None:
-        raise DataError(f"{recording.path.name} is pictures, whose pixels are no units; leave the choice of units out.")
+        raise DataError(
+            f"{recording.path.name} is pictures, whose pixels are not units; leave the choice of units out."
+        )
     keep = units.chosen(recording, options, record, names, choice.x, np.arange(len(names)), len(names))
     counts = x.dtype.kind in "iu" and x.min(initial=0) >= 0 and rate
     often = units.active(recording, options, record, x.mean(0) * rate if counts else None, len(names))

@@ -394,7 +394,7 @@ class _Made:
             return
         rows = good[0][2]["shape"][0]
         hidden = [at for at, *_ in blocks if at not in {g[0] for g in good}]
-        self.notes += [f"{len(hidden)} blocks of {name} are no numbers and were left out"] if hidden else []
+        self.notes += [f"{len(hidden)} blocks of {name} are not numbers and were left out"] if hidden else []
         for (at, _, values), first in zip(
             good, np.cumsum([0, *(v["shape"][1] for *_, v in good)]).tolist(), strict=False
         ):

@@ -40,8 +40,8 @@ def _clusters_file(folder: Path) -> Path | None:
 def recording(path: Path, options: ReadOptions) -> Recording:
     """Return the spikes of every cluster as event times in seconds, with quality, depth and area of each.
 
-    The quality is what was decided by hand (`group`), otherwise what Kilosort decided (`KSLabel`). By default only
-    units of quality "good" are used.
+    The quality is the one that was set by hand (`group`), otherwise the one that Kilosort set (`KSLabel`). By default
+    only units of quality "good" are used.
     """
     folder = folder_of(path)
     clusters_file = None if folder is None else _clusters_file(folder)
@@ -109,7 +109,7 @@ def _facts(folder: Path, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Return quality, area and depth of each cluster, as far as the cluster tables state them."""
     rows: dict[str, dict[str, str]] = {}
     files = sorted((*folder.glob("cluster_*.tsv"), *folder.glob("cluster_group*.csv")))
-    for file in sorted(files, key=lambda f: f.stem != "cluster_info"):  # the files of single columns have the last word
+    for file in sorted(files, key=lambda f: f.stem != "cluster_info"):  # the files of single columns take precedence
         if file.is_symlink() or file.stat().st_size > MAX_TABLE:
             continue
         with reading(file, csv.Error), open(file, encoding="utf-8-sig", newline="") as text:

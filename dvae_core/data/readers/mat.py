@@ -143,7 +143,7 @@ def _variable(name: str, group: _Group, lengths: set[int]) -> Variable | str:
                 name, (len(full), *sizes), kind, axes=("unit", "time"), note="a cell of vectors, one a unit"
             )
         if not group.rises:
-            why = "is vectors of different lengths whose values do not rise, so they are no times; pad or join them"
+            why = "is vectors of different lengths whose values do not rise, so they are not times; pad or join them"
             return unreadable(name, why, (len(entries),), "cell")
         total = sum(prod(shape) for shape in full)
         return Variable(name, (len(entries),), kind, "events", f"{total:,} event times of {len(full)} units", ("unit",))

@@ -106,7 +106,7 @@ def plain(values: np.ndarray) -> tuple[str, np.ndarray | None]:
 
 
 def single(value: Any) -> str | None:
-    """Return one text, "" for a missing one, None for what is no text."""
+    """Return one text, "" for a missing one, None for anything else."""
     if isinstance(value, np.ndarray) and value.size <= 1 and value.dtype.kind in "UTO":  # a cell with one text in it
         value = value.ravel()[0] if value.size else ""
     if isinstance(value, str):

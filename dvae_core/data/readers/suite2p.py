@@ -1,6 +1,6 @@
 """Folders of Suite2p: F.npy, Fneu.npy and spks.npy (regions x frames) of every plane; iscell.npy marks the cells.
 
-ops.npy and stat.npy are pickles and stay closed. ops.npy knows the frame rate, so the user states it.
+ops.npy and stat.npy are pickles and stay closed. The frame rate is in ops.npy, so the user has to state it.
 """
 
 import re
@@ -67,14 +67,14 @@ def recording(path: Path, options: ReadOptions) -> Recording:
     frames = min(plane.frames for plane in planes)
     cells, regions = sum(int(p.cells.sum()) for p in planes), sum(len(p.cells) for p in planes)
     if not cells:
-        raise DataError(f"iscell.npy of {path.name} calls no region a cell; choose 'F of all'.")
+        raise DataError(f"iscell.npy of {path.name} marks no region as a cell; choose 'F of all'.")
     where = f" of {len(planes)} planes" if len(planes) > 1 else ""
     variables = []
     for name in names:
         note = f"{TRACES[name]}, {cells:,} cells{where} by frames"
         variables.append(Variable(name, (cells, frames), "float32", "matrix", note, ("unit", "time")))
-        variables.append(Variable(f"{name} of all", (regions, frames), "float32", "matrix", "also what is no cell",
-                                  ("unit", "time")))  # fmt: skip
+        note = "also regions that are not cells"
+        variables.append(Variable(f"{name} of all", (regions, frames), "float32", "matrix", note, ("unit", "time")))
     columns: dict[str, tuple[str, ...]] = {}
     if len(planes) > 1:
         for v in variables:

@@ -172,7 +172,7 @@ def numbers_of(texts: np.ndarray, decimal: str = ".") -> tuple[np.ndarray | None
         if not mixed:
             return None, "", strays  # dots and commas in one column: their meaning is not clear
     if strays:
-        # a dot before letters is no decimal point: 000001.jpg is the name of a file
+        # a dot before letters is not a decimal point: 000001.jpg is the name of a file
         ends = Counter(re.sub(r"^[\s+-]*[\d.,\s'eE+-]*\d([.,](?![a-zA-Z]))?\s*", "", t) for t in plain)
         (end, count), *_ = ends.most_common(1)
         if end and end[0] != "." and count == len(plain) and re.fullmatch(r"[%‰°µμΩ\w/^²³·*().\s-]{1,12}", end):

@@ -48,7 +48,7 @@ class Layout:
         units: Units of the columns, if a line of them follows the names.
         extra: Columns without a name: "row names" at the start, or an empty one if every line ends in a separator.
         nominal: Columns that the file declares to be labels.
-        confidence: Columns that state how sure a tracker is; they are no data.
+        confidence: Columns that state how sure a tracker is; they are not data.
         notes: Facts about the layout that may surprise.
     """
 
@@ -310,7 +310,7 @@ def _arff_layout(path: Path) -> Layout:
                 continue
             match = _ATTRIBUTE.match(word)
             if match is None or len(fields) > MAX_COLUMNS:
-                raise ValueError(f"line {lines} is no @ATTRIBUTE")
+                raise ValueError(f"line {lines} is not an @ATTRIBUTE")
             fields.append(next(name for name in match.groups()[:3] if name is not None))
             kind = match[4].strip()
             nominal += [fields[-1]] if kind.startswith("{") else []

@@ -37,7 +37,7 @@ def chosen(
     """Return a mask of the units to use by all that is known before their activity is counted.
 
     Args:
-        recording: Its variables called quality, area and depth (or similar), with an entry a unit, describe the units.
+        recording: Its variables called quality, area and depth (or similar), with one entry per unit, describe them.
         options: The user's choice.
         record: Counts the units that are left out, each with the reason.
         names: Names of the units.
@@ -61,7 +61,9 @@ def chosen(
     if _chooses_depth(options):
         depth = _property(recording, "depth", x, at, total)
         if isinstance(depth, Labels) or depth.dtype.kind not in "iuf":
-            raise DataError(f"The depths of the units of {recording.path.name} are no numbers; choose by area or name.")
+            raise DataError(
+                f"The depths of the units of {recording.path.name} are not numbers; choose by area or name."
+            )
         low = -np.inf if options.depth_from is None else options.depth_from
         high = np.inf if options.depth_to is None else options.depth_to
         inside = (depth >= low) & (depth <= high)
@@ -84,7 +86,7 @@ def active(
     if rates_hz is None:
         raise DataError(
             f"x of {recording.path.name} is not counts with a known sampling rate, so its units have no firing rate; "
-            "leave the least rate out, or state the rate (--rate)."
+            "leave the minimum rate out, or state the rate (--rate)."
         )
     keep = rates_hz >= options.min_rate_hz
     return _kept(recording, record, np.ones(total, bool), keep, f"below {options.min_rate_hz:g} Hz")

@@ -1,8 +1,8 @@
-"""Data with known factors that have memories of their own: stationary AR(1) series, mixed by a known injective f.
+"""Data with known factors that each have their own memory: stationary AR(1) series, mixed by a known injective f.
 
     z_t,i = a_i z_t-1,i + sqrt(1 - a_i^2) e_t,i        x = f(2 z)
 
-Every factor keeps its standard deviation, and nothing but its memory a_i tells one Gaussian factor from another. f is
+Every factor keeps its standard deviation, and Gaussian factors differ in nothing but their memory a_i. f is
 the mixing of `sources` with the same seed.
 """
 

@@ -106,7 +106,7 @@ def sources(
         noise: Distribution of the factors given u; "sech" is the hyperbolic secant (excess kurtosis 2, Laplace 3),
             "student" has 5 degrees of freedom (6), "bimodal" two humps (-1.6).
         modulate: The moments that u changes. "mean" leaves every scale 1, "variance" every mean 0.
-        strength: Strength of the modulation: means and log scales are multiplied by it; 0 is no modulation.
+        strength: Strength of the modulation: means and log scales are multiplied by it; 0 means no modulation.
         scale_range: Bounds of the uniform draw of standard deviations, one per segment and factor.
         mean_range: Bounds of the uniform draw of means.
         layers: Matrices of the mixing, with an activation after each but the last; 1 is linear.

@@ -10,7 +10,7 @@ from dvae_core.data.dataset import Dataset
 
 @dataclass(frozen=True)
 class World:
-    """A built-in data set: its settings, the function that draws it, and what a page shows of it.
+    """A built-in data set: its settings, the function that draws it, and what a page shows about it.
 
     Attributes:
         name: Its name in links and on the command line: the `kind` of its settings.
