@@ -11,7 +11,7 @@ st.set_page_config("Disentanglement Lab", ICON, layout="wide")
 
 
 def entry(p: Page) -> st.Page:
-    """The page at the root reserves a path where it does not answer: not "start", which is a page of its own below."""
+    """The page at the root reserves a path where it does not answer: not "start", which is a separate page below."""
     path = "home" if p.name == "start" else p.name
     return st.Page(p.file, title=p.title, icon=p.icon, url_path=path, default=p.name == "start", help=p.about)
 

@@ -86,8 +86,8 @@ def main() -> None:
                 near = from_torch(shipped[title], made, 0, folder)
             else:
                 command = [sys.executable, "-m", "dvae_core", "handout", title, "--out", str(path)]
-                said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-                near = said.partition("; ")[2].strip()
+                output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+                near = output.partition("; ")[2].strip()
             size, most = path.stat().st_size / 1e6, MOST_MB.get(title, 1.5)
             mark = "" if size <= most else " MISSED"
             print(f"{title:16s} {size:.2f} MB of {most:g}{mark}; {opened(browser, path)}; {near}", flush=True)

@@ -4,8 +4,8 @@
 
 First part: place cells whose slow gain (a true factor) remembers hundreds of bins. Printed is the correlation of the
 gain of held-out rows with that of the nearest training row in time: what a model could know by copying a neighbour.
-Second part: share of data sets whose neighbours are said to resemble each other, for independent rows of several kinds
-(false alarms) and for series of weak memory (power).
+Second part: share of data sets whose neighbours are judged to resemble each other, for independent rows of several
+kinds (false alarms) and for series of weak memory (power).
 """
 
 import sys
@@ -62,7 +62,7 @@ def main() -> None:
     print(f"Gain of held-out rows against the nearest training row, {WORLDS} worlds of place cells:")
     for name, found in values.items():
         print(f"  {name:22s} r = {np.mean(found):5.2f} +- {np.std(found):.2f}")
-    print(f"Neighbours said to resemble each other, of {DRAWS} data sets of {ROWS} rows:")
+    print(f"Neighbours judged to resemble each other, of {DRAWS} data sets of {ROWS} rows:")
     for kind in ("normal", "counts", "heavy tails", "sorted by label", "lag-1 0.3", "lag-1 0.6"):
         rng = np.random.default_rng(0)
         print(f"  {kind:22s} {np.mean([drawn(kind, rng).order.resembles for _ in range(DRAWS)]):.3f}", flush=True)

@@ -1,7 +1,7 @@
 """How much faster is one population of p members than p single models, written in plain torch and trained in sequence?
 
-The other side: plain torch.nn modules with the same layers, activations and loss, a shuffling DataLoader, Adam as it
-comes. Same data, batch and epochs, one thread; CPU seconds including initialisation, measured in alternation. Small
+The other side: plain torch.nn modules with the same layers, activations and loss, a shuffling DataLoader, Adam with its
+defaults. Same data, batch and epochs, one thread; CPU seconds including initialisation, measured in alternation. Small
 nets (64 units, batch 64) are bound by dispatch, so a population is nearly free; convolutional nets are bound by
 arithmetic, so a population must at least not cost extra.
 

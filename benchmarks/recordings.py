@@ -6,7 +6,7 @@ data's memory beside them. A recording that is not there is skipped.
 
     python benchmarks/recordings.py [--data FOLDER] [--store FOLDER] [--only NAME] [--goal axes] [--seeds 6]
     python benchmarks/recordings.py --cebra cebra-env/bin/python    # as recordings_cebra.py describes
-    python benchmarks/recordings.py --worlds 40                     # u moves nothing: how often "same axes" is said
+    python benchmarks/recordings.py --worlds 40   # u moves nothing: how often the verdict is "same axes"
     python benchmarks/recordings.py --counts                        # a negative binomial against Poisson
     python benchmarks/recordings.py --factors                       # synthetic neurons: MCC to the truth
 
@@ -178,8 +178,8 @@ def cebra(
         np.savez(given, x=x.astype(np.float32), u=u, train=parts.train)
         script = Path(__file__).with_name("recordings_cebra.py")
         settings = {"--iterations": options.iterations, "--seeds": options.cebra_seeds, "--rate": rate}
-        said = [str(word) for pair in settings.items() for word in pair]
-        subprocess.run([options.cebra, str(script), str(given), str(out), *said], check=True)
+        arguments = [str(word) for pair in settings.items() for word in pair]
+        subprocess.run([options.cebra, str(script), str(given), str(out), *arguments], check=True)
     with np.load(out) as found:
         z, seconds = found["z"].astype(float), float(found["seconds"].mean())
     return scored(dataset, parts, z, config.model.window), seconds
@@ -227,8 +227,8 @@ def worlds(count: int, store: Path) -> None:
             assert latents is not None
             found.append(agreement_of(latents["mu_z"].astype(float), latents["kl_latent"] >= 0.01))
         pairs, control = (f["same_pairs"] for f in found)
-        said = verdict_of(found[0]["linear_r2"], pairs, control, latents=2)
-        verdicts[said] = verdicts.get(said, 0) + 1
+        verdict = verdict_of(found[0]["linear_r2"], pairs, control, latents=2)
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
     print(f"u moves nothing, {count} worlds: " + ", ".join(f"{k}: {v}" for k, v in sorted(verdicts.items())))
     print(f"  same axes in {verdicts.get(SAME_AXES, 0) / count:.0%} (bar: at most 5 %)")
 
@@ -273,9 +273,9 @@ def factors(store: Path, seeds: int) -> None:
             for rule in RULES:
                 turned = [found.axes(e, rule).of(at) for e, at in zip(found.e_train, found.e_test, strict=True)]
                 scores[rule] = [mcc(z[rows], own).value for own in turned]
-            said = " ".join(f"{np.mean(scores[r]):.3f} ({np.min(scores[r]):.3f})" for r in RULES)
+            text = " ".join(f"{np.mean(scores[r]):.3f} ({np.min(scores[r]):.3f})" for r in RULES)
             pairs = agreement_of(found.e_near, found.alive)["own_axes_mcc"]["mean"]
-            print(f"{f'{kind}, {goal}':44s} {said} {pairs:.3f}", flush=True)
+            print(f"{f'{kind}, {goal}':44s} {text} {pairs:.3f}", flush=True)
 
 
 def _walks(rng: np.random.Generator, times: tuple[int, ...]) -> np.ndarray:

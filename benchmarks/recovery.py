@@ -5,7 +5,7 @@ measured (mean +- standard deviation over members that are not stuck) and CPU se
 
     python benchmarks/recovery.py                    # every part; 25 minutes of CPU on one core
     python benchmarks/recovery.py five talk          # some
-    python benchmarks/recovery.py five --members 2   # quicker, and dearer a member
+    python benchmarks/recovery.py five --members 2   # quicker, but more CPU per member
 """
 
 import argparse

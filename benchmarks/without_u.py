@@ -159,7 +159,7 @@ MIXTURE: list[tuple[str, str, dict[str, Any], Any]] = [
 
 
 def of_mixture(worlds: int, only: str) -> None:
-    """Print what a mixture finds after u has been forgotten: on the talk's world, with more rows, and further apart."""
+    """Print what a mixture finds if u is not observed: on the talk's world, with more rows, and further apart."""
     for what, bar, world, prior in MIXTURE:
         if only not in what:
             continue

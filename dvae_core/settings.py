@@ -35,8 +35,8 @@ def setting(
     """
     strict = None if isinstance(default, str | tuple) else True  # lists become tuples, and text needs no conversion
     rules = {"strict": strict, "ge": min, "le": max}
-    words = {"title": title, "description": description, "late": late}
-    return field(default=default, metadata=words | {name: rule for name, rule in rules.items() if rule is not None})
+    texts = {"title": title, "description": description, "late": late}
+    return field(default=default, metadata=texts | {name: rule for name, rule in rules.items() if rule is not None})
 
 
 def one_of(default: Any) -> Any:

@@ -44,6 +44,6 @@ def widgets_page(path: Path, *widgets) -> str:
 def _is_json(value) -> bool:
     try:
         json.dumps(value)
-    except TypeError:  # such as a layout, which is a widget of its own
+    except TypeError:  # such as a layout, which is itself a widget
         return False
     return True

@@ -1,4 +1,4 @@
-"""Every page and the line at its top, for the tests that go round them all."""
+"""Every page and the line at its top, for the tests that visit all of them."""
 
 HEADLINES = {
     "start": "What can a latent-variable model know?",

@@ -45,14 +45,14 @@ def _print_record(record: dict[str, Any], name: str) -> None:
     for v in record["variables"]:
         sides = zip(v["shape"], v["axes"], strict=False)
         axes = " x ".join(f"{side:,}" if axis == "unknown" else f"{side:,} {axis}" for side, axis in sides)
-        words = [
+        facts = [
             v["unit"],
             f"{v['rate']:g} Hz" if v["rate"] else "",
             f"times: {v['clock']}" if v["clock"] else "",
             v["note"],
         ]
-        words = [f"NOT READ: it {v['reason']}"] if v["reason"] else [word for word in words if word]
-        print(f"{v['name']:32s} {axes or 'one value':>24s}  {v['dtype']:8s} {v['kind']:7s} {', '.join(words)}".rstrip())
+        facts = [f"NOT READ: it {v['reason']}"] if v["reason"] else [word for word in facts if word]
+        print(f"{v['name']:32s} {axes or 'one value':>24s}  {v['dtype']:8s} {v['kind']:7s} {', '.join(facts)}".rstrip())
     if record["rows"] is not None:
         rate = "unknown" if record["rate"] is None else f"{record['rate']:g} Hz"
         print(f"\n{name}: {record['rows']:,} rows\n  rate  {rate}")

@@ -33,8 +33,8 @@ def add_settings(parser: argparse.ArgumentParser, of: type, names: Iterable[str]
         hint, about = hints[name], fields[name].metadata
         kinds = [kind for kind in get_args(hint) if kind is not type(None)] or [hint]
         default = "by the data" if name in rules.HAVE_RULES else fields[name].default
-        words = ": ".join(filter(None, (about["title"], about["description"])))
-        how: dict[str, Any] = {"help": words if default in (None, (), "") else f"{words} (default: {default})"}
+        help_text = ": ".join(filter(None, (about["title"], about["description"])))
+        how: dict[str, Any] = {"help": help_text if default in (None, (), "") else f"{help_text} (default: {default})"}
         if get_origin(hint) is Literal:
             how["choices"] = get_args(hint)
         elif get_origin(hint) is tuple:

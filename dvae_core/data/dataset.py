@@ -235,9 +235,9 @@ class Dataset:
         """
         if self.reduced_by is not None:
             return self.reduced_by.fingerprint
-        words = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
-        words += [list(self.u_period)] if any(self.u_period) else []
-        digest = hashlib.sha256(json.dumps(words).encode())
+        facts = [self.x_names, self.u_names, self.z_names, self.u_labels, self.x_shape, self.x_scale, self.rate_hz]
+        facts += [list(self.u_period)] if any(self.u_period) else []
+        digest = hashlib.sha256(json.dumps(facts).encode())
         more = [a for a in (self.trial, self.session, self.x_offset, self.u_offset) if a is not None]
         for array in (self.x, self.u, self.z, *more):
             digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())

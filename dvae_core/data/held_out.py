@@ -139,23 +139,23 @@ def _words(dataset: Dataset, parts: Split, order: Order | None, stretches: int |
     if parts.how in ("trials", "sessions"):
         return f"Whole {parts.how} are held out: {held} of {n} rows."
     if parts.how == "random":
-        words = f"{held} of {n} rows are held out, drawn at random."
+        text = f"{held} of {n} rows are held out, drawn at random."
         if order is None or not order.resembles:
-            return words
+            return text
         return (
-            f"{words} But neighbouring rows resemble each other (x remembers about {lasting(order.memory)}), so "
+            f"{text} But neighbouring rows resemble each other (x remembers about {lasting(order.memory)}), so "
             "held-out rows have near-copies among the training rows and scores are too good; split in blocks."
         )
     assert order is not None
     some = "1 stretch is" if stretches == 1 else f"{stretches} stretches are"
-    words = f"{some} held out: {held} of {n} rows. x remembers about {lasting(order.memory)}"
+    text = f"{some} held out: {held} of {n} rows. x remembers about {lasting(order.memory)}"
     if dataset.rate_hz is None and order.resembles:
-        words += ": no sampling rate is stated, but neighbouring rows resemble each other more than chance allows"
+        text += ": no sampling rate is stated, but neighbouring rows resemble each other more than chance allows"
     if not parts.gap_rows:
-        return f"{words}. No gap is left beside them, so rows at their edges have near-copies in training."
-    words += (
+        return f"{text}. No gap is left beside them, so rows at their edges have near-copies in training."
+    text += (
         f", so {lasting(parts.gap_rows)} on either side of each stretch are in neither part, {len(parts.gap):,} in all."
     )
     if parts.gap_rows < order.gap:
-        words += " The data is too short for a gap as long as its memory, so scores may be too good."
-    return words
+        text += " The data is too short for a gap as long as its memory, so scores may be too good."
+    return text

@@ -44,9 +44,9 @@ def latents_of(run: Run) -> dict[str, np.ndarray]:
     if run.kind == "latents":
         given = given_of(run)
         rest = {"encoder": given.encoder, "row": given.index, "u": given.u, "z": given.z, "x": given.x}
-        words = {key: run.about.get(key) for key in ("u_labels", "u_names", "z_names", "x_names")}
+        texts = {key: run.about.get(key) for key in ("u_labels", "u_names", "z_names", "x_names")}
         own |= {key: value for key, value in rest.items() if value is not None}
-        own |= {key: np.array(value, dtype=str) for key, value in words.items() if value}
+        own |= {key: np.array(value, dtype=str) for key, value in texts.items() if value}
         return own | {"mu_z": given.mu_z, "held_out": given.held_out, "train": given.train,
                       "x_scale": np.array(run.about.get("x_scale") or 1.0)}  # fmt: skip
     dataset = data_of(run)

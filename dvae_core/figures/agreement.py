@@ -170,7 +170,7 @@ def stability(
     """
     known = np.isfinite(strength).any(0) if len(strength) else np.zeros(len(names), bool)
     if not known.any():
-        return sentence("There is no other member to come back in.", height=height)
+        return sentence("There is no other member to compare with.", height=height)
     mean = np.nanmean(strength[:, known], 0)
     order = np.flatnonzero(known)[np.argsort(-mean, kind="stable")]
     fig = go.Figure()
@@ -185,9 +185,9 @@ def stability(
             x=[x - 0.25, x + 0.25], y=[values.mean()] * 2, mode="lines", showlegend=False, hoverinfo="skip",
             line={"width": 4, "color": COLOURS["latent"]},
         )  # fmt: skip
-    for line, words in ((turned, "a random rotation"), (independent, "independent latents")):
+    for line, label in ((turned, "a random rotation"), (independent, "independent latents")):
         if line is not None:
-            fig.add_hline(y=line, line=DASHED, annotation_text=f"{words} {line:.2f}", annotation_position="top left")
+            fig.add_hline(y=line, line=DASHED, annotation_text=f"{label} {line:.2f}", annotation_position="top left")
     fig.update_xaxes(tickvals=list(range(len(order))), ticktext=[names[k] for k in order], showgrid=False)
     fig.update_xaxes(range=[-0.6, len(order) - 0.4])
     fig.update_yaxes(title="|correlation| with its match", range=[0, 1.04])

@@ -23,8 +23,8 @@ def cells(
 ) -> go.Figure:
     """Draw rows of examples beside each other, as a sheet on a page shows them.
 
-    Data in the plane are points; pictures are tiled, colours as grey; everything else is a table of shades, one line an
-    example.
+    Data in the plane are points; pictures are tiled, colours as grey; everything else is a table of shades, one
+    line per example.
 
     Args:
         rows: Name and x [k, d_x] of every row.

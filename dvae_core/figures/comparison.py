@@ -58,10 +58,10 @@ def comparison(
                 x=value, y=len(runs) - 0.45, yanchor="bottom", text=best, showarrow=False, row=1, col=column
             )
             fig.update_xaxes(range=[0, 1.03], row=1, col=column)
-        words = (
+        legend = (
             panel.replace(" between ", "<br>between ").replace(" of ", "<br>of ").replace(" the true", "<br>the true")
         )
-        fig.update_xaxes(title=words, row=1, col=column)
+        fig.update_xaxes(title=legend, row=1, col=column)
     fig.update_yaxes(range=[-0.6, len(runs) - 0.1], showgrid=False)
     fig.update_yaxes(tickvals=list(range(len(runs))), ticktext=names[::-1], row=1, col=1)
     note = "diamond: mean; dots: seeds; bar: range over pairs, or 95 % interval over rows; grey: shuffled-u control"

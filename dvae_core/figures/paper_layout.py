@@ -38,9 +38,9 @@ def arrange(drawing: Drawing) -> None:
         colours = drawing.canvas.colorbar(image, ax=ax, fraction=0.05, pad=0.03, aspect=30)
         colours.outline.set_linewidth(0.4)
         colours.ax.tick_params(labelsize=SMALL, length=2)
-        words = bar.title.text if bar is not None and bar.title is not None else None
-        if words:
-            colours.set_label(plain(words), fontsize=SMALL)
+        bar_title = bar.title.text if bar is not None and bar.title is not None else None
+        if bar_title:
+            colours.set_label(plain(bar_title), fontsize=SMALL)
         drawing.domains[colours.ax] = drawing.domains[ax]
     _fit(drawing, left=0.02, right=0.98, low=bottom + 0.02, high=top - 0.02)
 

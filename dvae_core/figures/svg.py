@@ -51,10 +51,10 @@ def chart(figure: go.Figure) -> str:
     named = [trace for trace in traces if trace.name and trace.showlegend is not False]
     legend = "".join(f"<span>{_sample(trace)}{_plain(trace.name)}</span>" for trace in named) if len(named) > 1 else ""
     title, subtitle = layout.title.text, layout.title.subtitle.text
-    words = f"<b>{_plain(title)}</b>" if title else ""
-    words += f"<span>{_plain(subtitle)}</span>" if subtitle else ""
+    caption = f"<b>{_plain(title)}</b>" if title else ""
+    caption += f"<span>{_plain(subtitle)}</span>" if subtitle else ""
     many = ' data-panels="many"' if len(panels) > 4 else ""
-    return f'<figure class="chart"{many}>{pictures}<figcaption>{words}{legend}</figcaption></figure>'
+    return f'<figure class="chart"{many}>{pictures}<figcaption>{caption}{legend}</figcaption></figure>'
 
 
 def _axis(figure: go.Figure, way: str, trace: Any) -> Any:

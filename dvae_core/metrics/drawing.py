@@ -1,4 +1,4 @@
-"""What the scores of the literature share: the rows they use, the fits they make, and the `Score` they return."""
+"""Shared by the scores of the literature: the rows they use, the fits they make, and the `Score` they return."""
 
 import warnings
 from collections.abc import Iterator

@@ -416,8 +416,8 @@ def _submit(study: Study, population: Population, executor: Executor, full: bool
 def title_of(population: Population) -> str:
     """Return the name of a population among all runs: "beta-VAE, posterior full, on neurons, n neurons 30"."""
     settings = population.model.split(",")[1:]
-    words = [population.config.model_name, *settings, f"on {population.data}"]
-    return ", ".join(words).replace(",", ", ").replace(",  ", ", ").replace("=", " ").replace("_", " ")
+    pieces = [population.config.model_name, *settings, f"on {population.data}"]
+    return ", ".join(pieces).replace(",", ", ").replace(",  ", ", ").replace("=", " ").replace("_", " ")
 
 
 def _note(study: Study, population: Population, name: str, error: BaseException) -> None:

@@ -22,36 +22,36 @@ def field(of: Any, name: str, *, key: str, label: str | None = None, **more: Any
     """Show the widget for one field of a settings dataclass, starting at its value, and return the choice."""
     spec = next(f for f in dataclasses.fields(of) if f.name == name)
     hint, value = get_type_hints(type(of))[name], getattr(of, name)
-    words = {"label": label or spec.metadata["title"], "help": spec.metadata["description"] or None, "key": key}
+    texts = {"label": label or spec.metadata["title"], "help": spec.metadata["description"] or None, "key": key}
     if get_origin(hint) is Literal:
         options = list(get_args(hint))
         start = {} if key in st.session_state else {"index": options.index(value)}
-        return st.selectbox(options=options, persist_state="session", **start, **words, **more)
+        return st.selectbox(options=options, persist_state="session", **start, **texts, **more)
     if get_origin(hint) is tuple and get_args(hint)[0] is float:
         start = {} if key in st.session_state else {"value": ", ".join(f"{number:g}" for number in value)}
-        text = st.text_input(persist_state="session", **start, **words, **more)
+        text = st.text_input(persist_state="session", **start, **texts, **more)
         try:
             return tuple(float(part) for part in (text or "").split(",") if part.strip())
         except ValueError:
-            raise ConfigError(f"{words['label']} must be numbers separated by commas; got {text!r}.") from None
+            raise ConfigError(f"{texts['label']} must be numbers separated by commas; got {text!r}.") from None
     if get_origin(hint) is tuple:  # of names: those that are offered, or any other
         offered = list(dict.fromkeys((*more.pop("options", ()), *value)))
         start = {} if key in st.session_state else {"default": list(value)}
         placeholder = None if value else "auto"
         return tuple(
             st.multiselect(options=offered, accept_new_options=True, persist_state="session", placeholder=placeholder,
-                           **start, **words, **more)
+                           **start, **texts, **more)
         )  # fmt: skip
     start = {} if key in st.session_state else {"value": value}
     if hint is bool:
-        return st.toggle(persist_state="session", **start, **words, **more)
+        return st.toggle(persist_state="session", **start, **texts, **more)
     number: type = float if hint is float or (get_args(hint) and float in get_args(hint)) else int
     rules = {"min_value": "ge", "max_value": "le"}
     bounds = {name: number(spec.metadata[rule]) for name, rule in rules.items() if rule in spec.metadata}
     style = {"step": 1} if number is int else {"step": _step(value), "format": "%g"}
     if value is None:
         more = {"placeholder": "auto", **more}
-    return st.number_input(persist_state="session", **start, **bounds, **style, **words, **more)
+    return st.number_input(persist_state="session", **start, **bounds, **style, **texts, **more)
 
 
 def _step(value: float | None) -> float:

@@ -191,13 +191,13 @@ def _parts(file: FileData) -> FileData | None:
     names = [v.name for v in variables if v.role != "unit"]  # what describes units cannot describe rows
     key = f"file.{hashlib.sha256(file.path.encode()).hexdigest()[:8]}"
     with st.expander("Roles of the variables", icon=":material/category:", expanded=True):
-        words = st.empty()
+        summary = st.empty()
         x = _pick("x: the data", names, file.x, f"{key}.x")
         behaviour = list(dict.fromkeys([*(v.name for v in beside if v.readable), *names]))
         u = _pick("u: the auxiliary variable", behaviour, file.u, f"{key}.u")
         z = _pick("True factors, if known", behaviour, file.z, f"{key}.z")
         chosen = "The rest is found" if x or u or z else "Nothing is chosen: all is found"
-        words.caption(f"{chosen} by name, or by the format. {_listing(variables)}")
+        summary.caption(f"{chosen} by name, or by the format. {_listing(variables)}")
     file = dataclasses.replace(file, x=x, u=u, z=z)
     file = _clock(file, variables, key)
     with st.expander("How it is read", icon=":material/tune:"):
@@ -340,10 +340,10 @@ def _cures(file: FileData, key: str, found: care.Findings) -> FileData:
         return file
     chosen = {}
     with st.container(border=True):
-        for name, words, cure in complaints:
+        for name, fault, cure in complaints:
             on = getattr(file, name) not in (None, "keep")
             start: dict = {} if f"{key}.{name}" in st.session_state else {"value": on}
-            st.caption(f":material/healing: {words}")
+            st.caption(f":material/healing: {fault}")
             chosen[name] = st.toggle(cure, key=f"{key}.{name}", persist_state="session", **start)
     return dataclasses.replace(
         file, clip=(file.clip or 10.0) if chosen.get("clip") else None,

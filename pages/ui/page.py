@@ -362,17 +362,19 @@ def plot(figure: Any, *, key: str | None = None, alt: str = "", heading: bool = 
         alt: Alternative text; "" takes the title.
         heading: Write the title above the figure, where its lines break with the window; print keeps it in the figure.
     """
-    words = alt or " ".join(text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text)
-    words = words.replace("<br>", " ")
+    alternative = alt or " ".join(
+        text for text in (figure.layout.title.text, figure.layout.title.subtitle.text) if text
+    )
+    alternative = alternative.replace("<br>", " ")
     if (st.get_option("theme.baseFontSize") or 0) >= BACK_ROW:  # None without the app's settings
         for trace in figure.data:
             line = getattr(trace, "line", None)
             if line is not None and line.width:
                 line.width *= 1.6
-    st.session_state.setdefault("figures", {})[key or words] = figure
+    st.session_state.setdefault("figures", {})[key or alternative] = figure
     if heading:
         figure = _titled_above(figure)
-    st.plotly_chart(figure, key=key, config=CAMERA, alt=words or "Figure without a title")
+    st.plotly_chart(figure, key=key, config=CAMERA, alt=alternative or "Figure without a title")
 
 
 def _titled_above(figure: Any) -> Any:

@@ -35,8 +35,8 @@ def test_the_notebook_runs_and_the_ivae_beats_the_vae():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=110, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = dict(re.findall(r"^(raw x|VAE MCC|iVAE MCC): ([\d.]+)$", done.stdout, re.M))
-    assert float(said["iVAE MCC"]) > max(float(said["VAE MCC"]), float(said["raw x"])) + 0.1
+    output = dict(re.findall(r"^(raw x|VAE MCC|iVAE MCC): ([\d.]+)$", done.stdout, re.M))
+    assert float(output["iVAE MCC"]) > max(float(output["VAE MCC"]), float(output["raw x"])) + 0.1
 
 
 @pytest.mark.slow

@@ -58,8 +58,8 @@ def test_code_that_is_not_allowed_is_not_even_imported(peaked, capsys):
     (peaked / "peaked.py").write_text("raise SystemExit('imported')", encoding="utf-8")
     options = ["--data", "memories,n=200", "--model", "vae", "--prior", "peaked:Peaked", "--out", str(peaked / "run")]
     assert main(["train", *options]) == 2
-    said = capsys.readouterr().err
-    assert "if you trust it, set DVAE_PLUGINS=peaked:Peaked" in said
+    output = capsys.readouterr().err
+    assert "if you trust it, set DVAE_PLUGINS=peaked:Peaked" in output
     assert "peaked" not in sys.modules
 
 
@@ -72,7 +72,7 @@ def test_a_zip_brings_no_code_even_where_its_path_is_allowed(peaked, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         ("- math.log(2)\n\n    def kl", "\n\n    def kl", "integrates to"),
         ("return -torch.sign(z)", "return torch.sign(z)", "not the gradient"),
@@ -82,11 +82,11 @@ def test_a_zip_brings_no_code_even_where_its_path_is_allowed(peaked, monkeypatch
         ("torch.zeros(p, d_z)", "torch.zeros(d_z)", "leading member axis"),
     ],
 )
-def test_the_check_finds_what_is_wrong(old, new, words):
+def test_the_check_finds_what_is_wrong(old, new, message):
     assert MODULE.count(old) == 1
     space: dict = {}
     exec(MODULE.replace(old, new), space)
-    with pytest.raises(AssertionError, match=words):
+    with pytest.raises(AssertionError, match=message):
         check_prior(space["Peaked"], d_z=2)
 
 

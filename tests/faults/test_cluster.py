@@ -77,6 +77,6 @@ def test_the_job_script_asks_for_one_worker_a_job_and_a_gpu_where_wanted(name, t
     assert "GPU=1" in script
 
 
-def test_no_scheduler_is_a_sentence():
+def test_a_missing_scheduler_gives_one_sentence():
     with pytest.raises(runs.RunError, match="No Dask scheduler answers"):
         jobs.dask_executor("tcp://127.0.0.1:9", timeout=1)

@@ -209,7 +209,7 @@ def test_darmois_holds_out_rows_in_truth():
 def test_bad_inputs_are_sentences():
     z = sample(["uniform"] * 2, 50)
     R = rotation_matrix(2, 30)
-    for call, words in (
+    for call, message in (
         (lambda: carry(z[:, :1], np.eye(1), ["uniform"]), "at least two latents"),
         (lambda: carry(z, R + 0.1, ["uniform"] * 2), r"not orthogonal: \|\|M\^T M - I\|\|"),
         (lambda: carry(z, np.eye(3), ["uniform"] * 2), "R must be 2 x 2"),
@@ -227,7 +227,7 @@ def test_bad_inputs_are_sentences():
         (lambda: darmois(np.ones((200, 2))), "two varying columns"),
         (lambda: darmois(z), "at least 100 rows; got 50"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=message):
             call()
 
 

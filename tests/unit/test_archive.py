@@ -1,4 +1,4 @@
-"""A run as a zip: out and in again unchanged; a hostile zip leaves no trace and is refused in a sentence."""
+"""A run as a zip: exported and imported again unchanged; a hostile zip leaves no trace and is refused in a sentence."""
 
 import dataclasses
 import io
@@ -49,7 +49,7 @@ def rezipped(data: bytes, add: dict[str, bytes] | None = None, drop: tuple[str, 
     return buffer.getvalue()
 
 
-def test_out_and_in_again(run, store):
+def test_an_exported_run_can_be_imported_again(run, store):
     data = archive.pack(run)
     names = {name.removeprefix("mine/") for name in zipfile.ZipFile(io.BytesIO(data)).namelist()}
     assert names == {
@@ -88,7 +88,7 @@ def link_member(name: str, target: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("add", "words"),
+    ("add", "message"),
     [
         ({"mine/../../evil.json": b"{}"}, "not a file of a run"),
         ({"../config.json": b"{}"}, "not a file of a run"),
@@ -106,10 +106,10 @@ def link_member(name: str, target: str) -> bytes:
         ({"mine/analysis/big.json": bytes(3_000_000)}, "more than 2 MiB"),
     ],
 )
-def test_a_hostile_zip_is_refused_and_leaves_no_trace(run, store, tmp_path, add, words):
+def test_a_hostile_zip_is_refused_and_leaves_no_trace(run, store, tmp_path, add, message):
     before = sorted(tmp_path.rglob("*"))
     data = rezipped(archive.pack(run), add)
-    with pytest.raises(RunError, match=words):
+    with pytest.raises(RunError, match=message):
         archive.unpack(data, store, max_bytes=2**21)
     assert sorted(tmp_path.rglob("*")) == before
 

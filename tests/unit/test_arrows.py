@@ -66,7 +66,7 @@ def test_a_member_without_arrows_is_left_out_and_an_empty_population_says_so():
     assert figures.seed_arrows({}).layout.annotations[0].text.startswith("No population")
 
 
-def test_what_a_hidden_u_would_need_is_only_said_where_a_mixture_found_the_factors():
+def test_what_a_hidden_u_would_need_is_stated_only_where_a_mixture_found_the_factors():
     rows = [
         {"model": model, "rows": rows, "separation": separation, "mcc": mcc, "low": mcc - 0.02, "high": mcc + 0.03}
         for model, rows, separation, mcc in (

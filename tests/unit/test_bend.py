@@ -123,15 +123,15 @@ def test_the_table_that_the_curves_are_known_by():
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (lambda: bend.pairs((1.0, 0.5)), "between -1 and 1"),
         (lambda: bend.sources("laplace", strength=2), "between 0 and 1"),
         (lambda: bend.segments(*bend.world(45), strength=-1), "0 or more"),
     ],
 )
-def test_what_cannot_be_is_refused(call, words):
-    with pytest.raises(ValueError, match=words):
+def test_impossible_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 

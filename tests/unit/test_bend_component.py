@@ -19,7 +19,7 @@ def test_dials_are_the_angle_and_then_every_slider():
 
 
 @pytest.mark.parametrize(
-    ("idea", "words"),
+    ("idea", "message"),
     [
         (lambda: Idea(**GRID, nats=[0, 1]), "nats must be 1 times 3 finite numbers"),
         (lambda: Idea(**GRID, nats=[0, float("nan"), 0]), "finite numbers"),
@@ -31,6 +31,6 @@ def test_dials_are_the_angle_and_then_every_slider():
         (lambda: Idea(kind="segments", name="u", says="", role="factor", mean=[[0, 0]], std=[[1, 1]]), "needs 1"),
     ],
 )
-def test_an_idea_that_is_not_complete_is_refused(idea, words):
-    with pytest.raises(ValueError, match=words):
+def test_an_idea_that_is_not_complete_is_refused(idea, message):
+    with pytest.raises(ValueError, match=message):
         BendState(ideas=[idea()]).data()

@@ -1,4 +1,4 @@
-"""Fetching on request, against a server of our own: progress, cancel, cache, and everything that may come instead."""
+"""Fetching on request, against a local server: progress, cancel, cache, and every wrong answer of a server."""
 
 import gzip
 import hashlib
@@ -85,7 +85,7 @@ def test_several_files_make_a_folder(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "words"),
+    ("page", "expected"),
     [
         ("other", "digest differs"),
         ("page", "a web page instead of page.csv"),
@@ -94,8 +94,8 @@ def test_several_files_make_a_folder(server, tmp_path):
         ("endless", "larger than listed"),
     ],
 )
-def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, page, words):
-    with pytest.raises(DataError, match=words):
+def test_what_is_not_the_file_is_refused_and_not_kept(server, tmp_path, page, expected):
+    with pytest.raises(DataError, match=expected):
         catalogue.fetch(listed(server, page), tmp_path)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
     assert not catalogue.is_fetched(listed(server, page), tmp_path)
@@ -107,7 +107,7 @@ def test_a_damaged_cache_is_fetched_again(server, tmp_path):
     assert catalogue.fetch(listed(server, "good"), tmp_path).read_bytes() == GOOD
 
 
-def test_no_server_is_said_in_words(tmp_path):
+def test_a_missing_server_gives_a_clear_message(tmp_path):
     with pytest.raises(DataError, match="no answer from its server"):
         catalogue.fetch(listed("http://127.0.0.1:9", "good"), tmp_path)
 

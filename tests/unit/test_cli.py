@@ -1,4 +1,4 @@
-"""The command line, as people and scripts meet it: real processes, real files, exit codes."""
+"""The command line, as people and scripts use it: real processes, real files, exit codes."""
 
 import json
 import os
@@ -71,9 +71,9 @@ def test_scores_are_those_of_the_latents_on_disk(trained, capsys):
 
 def test_score_for_people(trained, capsys):
     assert main(["score", str(trained.path)]) == 0
-    said = capsys.readouterr().out
-    assert "mcc_pearson" in said
-    assert "floor fastica" in said
+    output = capsys.readouterr().out
+    assert "mcc_pearson" in output
+    assert "floor fastica" in output
 
 
 def test_without_true_factors_the_mcc_fields_are_null(tmp_path, capsys):
@@ -188,7 +188,7 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["train", "--out", "x"], "--data FILE, --recipe NAME or --resume DIR"),
         (["train", "--data", "nope.npz", "--out", "x"], "nope.npz"),
@@ -215,13 +215,13 @@ def test_a_vaes_log_likelihood_does_not_notice_and_its_twin_is_a_run(npz, tmp_pa
         (["train", "--resume", "RUN"], "is finished"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_exit_code_2(arguments, words, npz, trained, tmp_path, monkeypatch, capsys):
+def test_an_error_is_one_sentence_and_exit_code_2(arguments, message, npz, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     named = [{"NPZ": str(npz), "RUN": str(trained.path)}.get(a, a) for a in arguments]
     assert main(named) == 2
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dvae_core: ")]
-    assert len(said) == 1
-    assert words in said[0]
+    output = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dvae_core: ")]
+    assert len(output) == 1
+    assert message in output[0]
 
 
 def test_a_run_is_named_by_its_folder_or_by_its_id(trained, tmp_path, monkeypatch, capsys):
@@ -277,9 +277,9 @@ def test_ctrl_c_and_kill_leave_a_run_that_resumes(npz, tmp_path, how):
     run = runs.Run(out)
     until(lambda: out.exists() and run.status().step > 0)
     os.kill(worker.pid, how)
-    _, said = worker.communicate(timeout=100)
+    _, output = worker.communicate(timeout=100)
     assert worker.returncode == 0
-    assert f"--resume {out}" in said
+    assert f"--resume {out}" in output
     stopped = run.status()
     assert stopped.state == "stopped"
 

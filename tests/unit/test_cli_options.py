@@ -57,8 +57,8 @@ def test_there_are_documented_commands():
 
 @pytest.mark.parametrize("command", [*OLD, *COMMANDS])
 def test_a_command_is_understood(command):
-    words = shlex.split(command.replace("\\\n", " "))
-    assert parser().parse_args(words).command
+    message = shlex.split(command.replace("\\\n", " "))
+    assert parser().parse_args(message).command
 
 
 def test_options_mean_the_settings_they_are_named_after():
@@ -69,7 +69,7 @@ def test_options_mean_the_settings_they_are_named_after():
     assert (given.k, given.lr, given.optimiser, given.device) == (3, (1e-3, 1e-2), "muon", "cpu")
 
 
-def test_help_shows_the_words_and_choices_of_the_settings(capsys):
+def test_help_shows_the_texts_and_choices_of_the_settings(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
@@ -81,7 +81,7 @@ def test_help_shows_the_words_and_choices_of_the_settings(capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (["--batch", "0"], "batch must be between 1 and 1000000; got 0"),
         (["--epochs", "0"], "epochs must be between 1 and 100000; got 0"),
@@ -92,13 +92,13 @@ def test_help_shows_the_words_and_choices_of_the_settings(capsys):
         (["--rows", "0"], "rows must be at least 1; got 0"),
     ],
 )
-def test_zero_is_an_error_not_the_default(options, words, tmp_path, capsys):
+def test_zero_is_an_error_not_the_default(options, message, tmp_path, capsys):
     save(sources(segments=3, per_segment=20), tmp_path / "data.npz")
     arguments = ["train", "--data", str(tmp_path / "data.npz"), "--out", str(tmp_path / "run"), *options]
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -102,7 +102,7 @@ def test_twins_are_far_in_z_and_close_in_x():
     assert twins(z[:1], z[:1]) == (0, 0, np.inf, None)
 
 
-def test_codes_that_repeat_u_are_told_from_codes_that_do_not():
+def test_codes_that_repeat_u_are_distinguished_from_codes_that_do_not():
     rng, u = RNG(0), np.repeat(np.arange(5), 400)
     copy, mixed, free = u.astype(float), u + rng.standard_normal(2000), rng.standard_normal(2000)
     share = explained_by_u(np.column_stack([copy, mixed, free, np.ones(2000)]), u)
@@ -128,7 +128,7 @@ def test_true_lambda_is_the_worlds(modulate, k):
     assert true_lambda(SourcesData(modulate=modulate, segments=9, strength=0.0), np.arange(9))[0].std(0).max() < 1e-12
 
 
-def test_what_is_no_family_is_said_in_words():
+def test_a_distribution_that_is_not_an_exponential_family_is_named():
     u = np.arange(5)
     assert true_lambda(SourcesData(noise="laplace", modulate="variance"), u)[0].shape == (5, 2, 1)
     assert "centre that moves" in true_lambda(SourcesData(noise="laplace"), u)[1]
@@ -202,7 +202,7 @@ def test_no_light_on_u_is_green_before_the_seeds_agree(seeds, number):
     assert (light.state, light.number) == ("unsure", number)
 
 
-def test_a_prior_that_leaves_alone_what_u_moves_is_no_family_of_the_data():
+def test_a_prior_that_fixes_a_moment_that_u_moves_does_not_fit_the_data():
     found = effect(MEANS, prior="variance")
     assert found.is_outside
     light = variability_light(20, False, theorem_matrix(10 * RNG(0).standard_normal((20, 2, 1))), found, SAME)
@@ -242,7 +242,7 @@ def changed(k: int, state: str, number: str = "", why: str = "") -> list[Light]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("prior", "monotonic", "words"),
+    ("prior", "monotonic", "message"),
     [
         (Config().prior, None, "Nothing is promised"),
         (GaussianPrior(), None, "theorem 2 would say: each latent is one factor, up to order, sign, scale and offset."),
@@ -253,16 +253,16 @@ def changed(k: int, state: str, number: str = "", why: str = "") -> list[Light]:
         (LearnedPrior(k=3), None, "up to order and a map of its own"),
     ],
 )
-def test_what_follows_is_conditional_and_says_first_how_large_the_effect_is(prior, monotonic, words):
+def test_what_follows_is_conditional_and_says_first_how_large_the_effect_is(prior, monotonic, message):
     config = dataclasses.replace(Config(), prior=prior)
     flags = None if monotonic is None else np.array(monotonic)
     found = effect(BOTH)
-    said = what_follows(config, MET, flags, found)
-    assert words in said
+    text = what_follows(config, MET, flags, found)
+    assert message in text
     if not config.is_conditional:
         return
-    assert said.startswith(f"u changes log p(z|u) by {found.gain:.3f} ± {found.gain_error:.3f} nats")
-    assert "If the data came from a model of this family" in said
+    assert text.startswith(f"u changes log p(z|u) by {found.gain:.3f} ± {found.gain_error:.3f} nats")
+    assert "If the data came from a model of this family" in text
     for k in range(4):
         for state in ("broken", "unsure"):
             other = what_follows(config, changed(k, state), flags, found)
@@ -277,8 +277,8 @@ def test_kinks_and_moving_means_leave_theorem_1_alone():
     assert "theorem 1 alone" in what_follows(config, kinked, None, effect(BOTH))
     smooth = dataclasses.replace(Config(), prior=GaussianPrior())
     found = effect(MEANS)
-    said = what_follows(smooth, [*MET[:3], green(found, 20)], None, found)
-    assert "theorem 1 alone would apply, with T = z" in said
+    text = what_follows(smooth, [*MET[:3], green(found, 20)], None, found)
+    assert "theorem 1 alone would apply, with T = z" in text
 
 
 def test_warnings_before_training():

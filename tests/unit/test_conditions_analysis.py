@@ -1,4 +1,4 @@
-"""The analysis "conditions" on real runs, and the study's seam: Configs in, one record each out, resumable."""
+"""The analysis "conditions" on real runs, and the training of small populations: a record for each Config, resumed."""
 
 import dataclasses
 import json
@@ -75,9 +75,9 @@ def test_no_light_is_green_and_no_theorem_named_where_u_does_nothing(tmp_path):
         lights, learned = found.lights(config, is_continuous=False)
         assert learned.rank == 4  # a learned lambda always spans all directions: noise does
         assert lights[3].state == "broken", lights[3]
-        said = what_follows(config, lights, found.monotonic, found.effect)
-        assert "promise nothing" in said
-        assert f"{found.effect.gain:.3f}" in said
+        text = what_follows(config, lights, found.monotonic, found.effect)
+        assert "promise nothing" in text
+        assert f"{found.effect.gain:.3f}" in text
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_jacobian_of_a_rotated_twin_is_taken_at_the_points_of_its_original(t
 
 
 @pytest.mark.slow
-def test_the_study_records_each_world_once_and_stops_when_asked(tmp_path):
+def test_the_study_records_each_world_once_and_stops_on_request(tmp_path):
     few = kinds.configs(members=2, steps=20)
     small = {name: few[name] for name in ("none-1-1-w0", "both-2-1-w0")}  # two values of u: fewer directions than n k
     run = runs.unlisted_run(tmp_path / "study")

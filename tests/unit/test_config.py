@@ -1,4 +1,4 @@
-"""Settings: wrong values never travel, JSON goes both ways, the key changes with what affects results."""
+"""Settings: wrong values are refused, JSON goes both ways, the key changes with what affects results."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ def test_the_key_changes_with_results_not_with_the_device():
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (lambda: ModelConfig(latents=0), "latents must be between 1 and 256; got 0"),
         (lambda: GaussianLikelihood(std=float("nan")), "std must be between"),
@@ -69,13 +69,13 @@ def test_the_key_changes_with_results_not_with_the_device():
         ),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_is_made(make, words):
-    with pytest.raises(ConfigError, match=words):
+def test_a_wrong_value_is_refused_where_it_is_made(make, message):
+    with pytest.raises(ConfigError, match=message):
         make()
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"modle": {}}, "config has no setting 'modle'; did you mean 'model'"),
         ({"model": {"latent": 2}}, "config.model has no setting 'latent'; did you mean 'latents'"),
@@ -102,8 +102,8 @@ def test_a_wrong_value_is_refused_where_it_is_made(make, words):
         ({"data": {"kind": "file", "rate_hz": "fast"}}, "config.data.rate_hz must be float; got 'fast'"),
     ],
 )
-def test_unreadable_json_says_where_and_what(change, words):
-    with pytest.raises(ConfigError, match=words):
+def test_unreadable_json_says_where_and_what(change, message):
+    with pytest.raises(ConfigError, match=message):
         Config.from_json(json.dumps(change))
 
 

@@ -1,4 +1,4 @@
-"""What u alone scores, and what is left within u."""
+"""The score of u alone, and the scores within u."""
 
 import inspect
 

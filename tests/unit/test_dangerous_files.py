@@ -230,7 +230,7 @@ DANGERS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", DANGERS)
-def test_danger(tmp_path, monkeypatch, case):
+def test_a_dangerous_file_is_refused_in_one_sentence(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
     make, arguments, message = DANGERS[case]
     path = make(tmp_path)

@@ -190,7 +190,7 @@ def test_a_label_of_one_row_is_named():
         split(make(u=u, u_labels=("often", "rare")))
 
 
-def test_a_label_lost_between_blocks_says_how_to_go_on():
+def test_a_label_lost_between_blocks_gives_advice():
     u = np.zeros(60, dtype=int)
     u[:3] = 1
     with pytest.raises(DataError, match="split at random, or merge or drop these labels"):

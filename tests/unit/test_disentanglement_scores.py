@@ -135,7 +135,7 @@ def test_infomec_is_what_its_formula_says(monkeypatch):
     assert info.compactness.value == pytest.approx(((3 / 4 + 2 / 3) / 2 - 1 / 2) * 2)
 
 
-def test_a_narrow_latent_is_inactive_for_infomec_and_said():
+def test_a_narrow_latent_is_inactive_for_infomec_and_noted():
     v = factors(300)[:, :2]
     info = d.infomec(v, np.column_stack([v[:, 0], 0.01 * v[:, 1]]))
     assert "1 latents vary too little" in info.modularity.notes[0]
@@ -165,7 +165,7 @@ def test_dci_is_what_its_formula_says(monkeypatch):
     assert [parts[0].value, parts[1].value, parts[2].value] == pytest.approx([0.2781, 0.2781, 0.75], abs=1e-4)
 
 
-def test_numbers_are_cut_into_bins_and_said():
+def test_numbers_are_cut_into_bins_and_noted():
     rng = np.random.default_rng(0)
     v = rng.random((2000, 2))
     found = d.mig(v, 2 * v + 1)
@@ -193,7 +193,7 @@ def test_all_together_with_more_latents_than_factors_and_few_rows():
     assert "150 rows instead of 1,500" in found["dci_completeness"].notes[0]
 
 
-def test_what_cannot_be_scored_is_said():
+def test_data_that_cannot_be_scored_gives_a_clear_message():
     v = factors()
     with pytest.raises(ValueError, match="is constant"):
         d.mig(np.zeros((50, 1)), v[:50])

@@ -89,7 +89,7 @@ def test_inverse_transform_is_the_decoder(data):
         model.inverse_transform(np.zeros((4, 3)))
 
 
-def test_the_run_is_kept_where_asked(data, tmp_path):
+def test_the_run_is_kept_where_requested(data, tmp_path):
     model = VaeEstimator(latents=2, members=2, epochs=1, folder=tmp_path / "kept").fit(data.x)
     run = runs.Run(tmp_path / "kept")
     assert run.status().state == "finished"
@@ -109,7 +109,7 @@ def test_u_may_be_labels_or_numbers(u):
 
 
 @pytest.mark.slow
-def test_mistakes_are_said_in_one_sentence(data):
+def test_mistakes_give_one_sentence(data):
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         VaeEstimator("ivae", members=1, epochs=1).fit(data.x)
     fitted = VaeEstimator("ivae", members=1, epochs=1, posterior="gauss-newton").fit(data.x, data.u)

@@ -325,7 +325,7 @@ def test_picture_sheet_holds_every_pixel(shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(figures.picture_sheet(images / 255.0, columns=3, gap=2), sheet)
 
 
-def test_picture_sheet_of_nothing_and_of_what_is_no_picture() -> None:
+def test_picture_sheet_of_nothing_and_of_arrays_that_are_not_pictures() -> None:
     assert figures.picture_sheet(np.zeros((0, 8, 8), np.uint8)).dtype == np.uint8
     with pytest.raises(ValueError, match=r"\[k, H, W\].*got shape \(2, 8, 8, 4\)"):
         figures.picture_sheet(np.zeros((2, 8, 8, 4), np.uint8))

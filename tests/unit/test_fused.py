@@ -78,7 +78,7 @@ def check(vae: Vae) -> None:
             assert means is None
         for (name, w), theirs in zip(vae.named_parameters(), wanted, strict=True):
             torch.testing.assert_close(
-                w.grad, theirs, rtol=1e-10, atol=1e-10, msg=lambda said, name=name: f"{name}: {said}"
+                w.grad, theirs, rtol=1e-10, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}"
             )
 
 

@@ -1,4 +1,4 @@
-"""SmallNORB and Cars3D in the layouts they are published in, made here small; and what hostile files of them get."""
+"""SmallNORB and Cars3D in the layouts they are published in, made here small; hostile files are refused."""
 
 import gzip
 import io
@@ -210,7 +210,7 @@ HOSTILE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile(tmp_path, case):
+def test_a_hostile_file_is_refused_in_one_sentence(tmp_path, case):
     make, arguments, message = HOSTILE[case]
     path = make(tmp_path)
     with pytest.raises(DataError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""The hand-out: one HTML file with the run's own numbers, its provenance, no data unless asked for, and only text."""
+"""The hand-out: one HTML file with the run's own numbers, its provenance, no data unless requested, and only text."""
 
 import base64
 import json
@@ -116,7 +116,7 @@ def test_it_carries_its_provenance_and_its_scores_with_reference_lines():
 
 
 @pytest.mark.slow
-def test_rows_of_the_data_are_in_the_file_only_if_asked_for(copied):
+def test_rows_of_the_data_are_in_the_file_only_if_requested(copied):
     without, asked = run_handout(copied), run_handout(copied, with_examples=True)
     assert "No row of the data is in this file." in without.html()
     components = [part["component"] for part in content_of(without.html())["parts"]]

@@ -1,4 +1,4 @@
-"""HDF5, MATLAB 7.3 and NWB: what is read equals what h5py reads, and nothing hostile gets further than a sentence."""
+"""HDF5, MATLAB 7.3 and NWB: what is read equals what h5py reads, and every hostile file is refused in one sentence."""
 
 import os
 
@@ -238,7 +238,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile(tmp_path, case):
+def test_a_hostile_file_is_refused_in_one_sentence(tmp_path, case):
     make, arguments, message, *name = HOSTILE[case]
     path = tmp_path / (name[0] if name else "a.h5")
     make(path)

@@ -184,7 +184,7 @@ def test_the_gap_is_in_the_record_in_inspect_and_in_about(tmp_path, capsys):
     assert 0 < ALARM <= 0.05
 
 
-def test_all_rows_are_taken_home_in_order_with_their_part_and_the_verdicts(tmp_path):
+def test_all_rows_are_exported_in_order_with_their_part_and_the_verdicts(tmp_path):
     path = tmp_path / "recording.npz"
     data = Dataset("recording", series(600, 4, 5), rate_hz=20.0)
     save(data, path)

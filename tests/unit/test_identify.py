@@ -1,4 +1,4 @@
-"""The rotated twin is a model of its own that nothing observable tells from the original."""
+"""The rotated twin is a different model that nothing observable distinguishes from the original."""
 
 import subprocess
 import sys
@@ -149,12 +149,12 @@ def test_a_reflection_has_a_twin_too():
     np.testing.assert_allclose(twin.encoder(x).mu[..., 1], -vae.encoder(x).mu[..., 1])
 
 
-def test_a_pasted_matrix_is_read_or_refused_in_words():
+def test_a_pasted_matrix_is_read_or_refused_with_a_message():
     np.testing.assert_allclose(from_text("0.6 -0.8\n0.8 0.6"), [[0.6, -0.8], [0.8, 0.6]], atol=1e-15)
     np.testing.assert_allclose(from_text("[[0, 1], [1, 0]]".replace("], [", "; ")), [[0, 1], [1, 0]])
     rounded = from_text("0.86603 -0.5; 0.5 0.86603", d=2)  # five digits: defect 1e-5
     assert orthogonality_defect(rounded) < 1e-14
-    for text, words in (
+    for text, message in (
         ("1 0.5\n0 1", r"not orthogonal: \|\|M\^T M - I\|\| = 0.75"),  # M^T M - I = [[0, .5], [.5, .25]]
         ("1 0 0\n0 1 0", "M must be square; got 2 x 3"),
         ("1 0\n0", "rows of equal length"),
@@ -162,13 +162,13 @@ def test_a_pasted_matrix_is_read_or_refused_in_words():
         ("a b\nc d", "plain numbers"),
         ("nan 0\n0 1", "not orthogonal"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=message):
             from_text(text)
     with pytest.raises(ValueError, match="3 x 3 for a model with 3 latents; got 2 x 2"):
         from_text("1 0\n0 1", d=3)
 
 
-def test_what_is_no_matrix_at_all():
+def test_impossible_matrices_are_refused():
     with pytest.raises(ValueError, match=r"axis among 0..1; got 2"):
         reflection(2, 2)
     with pytest.raises(ValueError, match="at least 1 dimension; got 0"):

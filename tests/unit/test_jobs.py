@@ -60,7 +60,7 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
     jobs.start(run)
     until(lambda: run.status().state == "finished")
     until(lambda: Scores.of(run) is not None)
-    with ThreadPoolExecutor(1) as here:  # the same seam, in this process
+    with ThreadPoolExecutor(1) as here:  # the same interface, in this process
         here.submit(jobs.perform, str(whole.path), "train", {}).result()
     for name, weight in whole.weights().items():
         np.testing.assert_array_equal(run.weights()[name], weight, err_msg=name)
@@ -72,7 +72,7 @@ def test_a_run_is_queued_trained_stopped_resumed_and_scored(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_a_lost_run_that_goes_on(place, tmp_path):
+def test_a_killed_worker_leaves_a_lost_run_that_resumes(place, tmp_path):
     run = runs.create(tmp_path / "run", small_config((0,), model="vae", epochs=300))
     jobs.start(run)
     until(lambda: run.status().step > 0)
@@ -86,7 +86,7 @@ def test_a_killed_worker_leaves_a_lost_run_that_goes_on(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_the_runs_message_and_in_its_log(place, tmp_path):
+def test_an_error_is_the_runs_message_and_in_its_log(place, tmp_path):
     broken = dataclasses.replace(
         small_config((0,), model="vae"), train=TrainConfig(seeds=(0,), betas=(1.0,), device="mps")
     )
@@ -101,7 +101,7 @@ def test_what_is_wrong_is_the_runs_message_and_in_its_log(place, tmp_path):
     assert not jobs.is_analysing(run)
 
 
-def test_only_words_travel_to_a_worker(place):
+def test_only_text_and_numbers_are_sent_to_a_worker(place):
     with pytest.raises(TypeError, match="can only perform"):
         place.submit(print, "x")
 
@@ -129,7 +129,7 @@ def test_a_worker_ended_between_training_and_scoring_leaves_no_run_without_score
 
 
 @pytest.mark.slow
-def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, monkeypatch):
+def test_runs_left_without_scores_by_an_ended_server_are_scored(place, tmp_path, monkeypatch):
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     run, other = (runs.create(tmp_path / name, small_config((0,), model="vae")) for name in ("run", "other"))
     for each in (run, other):
@@ -140,7 +140,7 @@ def test_what_an_ended_server_left_without_scores_is_scored(place, tmp_path, mon
     assert Scores.of(other) is None  # the process that trained it, this one, may be about to
 
 
-def test_what_an_ended_server_left_in_the_queue_goes_on_in_order(place, tmp_path, monkeypatch):
+def test_jobs_left_queued_by_an_ended_server_resume_in_order(place, tmp_path, monkeypatch):
     pid = a_pid_that_ended()
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path))
     for at, name in ((2.0, "second"), (1.0, "first"), (3.0, "third")):

@@ -76,7 +76,7 @@ def test_units_are_chosen_by_quality_area_depth_rate_and_name(tmp_path, asked, u
     assert left == 4 - len(units)
 
 
-def test_without_cluster_tables_every_unit_is_used_and_that_is_said(tmp_path):
+def test_without_cluster_tables_every_unit_is_used_and_that_is_noted(tmp_path):
     sorted_spikes(tmp_path / "ks" / "sorter_output", groups=False)
     data = readers.read(tmp_path / "ks")
     assert data.d_x == 4

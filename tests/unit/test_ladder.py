@@ -103,7 +103,7 @@ def test_other_numbers_of_latents_and_constant_ones():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "words"),
+    ("a", "b", "message"),
     [
         (np.zeros((9, 1)), np.zeros((8, 1)), "same rows; got 9 and 8"),
         (np.eye(5), np.eye(5), "at least 14 rows; got 5"),
@@ -111,8 +111,8 @@ def test_other_numbers_of_latents_and_constant_ones():
         (np.full((50, 1), np.nan), np.ones((50, 1)), "not finite"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(a, b, words):
-    with pytest.raises(ValueError, match=words):
+def test_latents_that_cannot_be_compared_are_refused_with_a_message(a, b, message):
+    with pytest.raises(ValueError, match=message):
         plain_ladder(a, b)
 
 

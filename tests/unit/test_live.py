@@ -1,4 +1,4 @@
-"""What is sent to the browser: one script per component, one palette, and data that are checked before they travel."""
+"""What is sent to the browser: one script per component, one palette, and data that are checked before sending."""
 
 import json
 import subprocess
@@ -141,7 +141,7 @@ def test_the_data_of_an_explorer_are_plain_json():
         ({"cloud": Cloud(z=[[np.inf, 0, 0]])}, "cloud must be finite"),
     ],
 )
-def test_what_does_not_fit_an_explorer_is_said_in_a_sentence(more, message):
+def test_arguments_that_do_not_fit_an_explorer_give_one_sentence(more, message):
     with pytest.raises(ValueError, match=message):
         state(**more).data(PLAN)
 
@@ -171,7 +171,7 @@ def test_a_latent_of_unknown_kl_counts_as_dead_unless_its_member_has_no_kl_of_la
         ({"points": np.zeros((4, 3)), "x_points": np.zeros((3, 2))}, "x_points must have the 4 rows of points"),
     ],
 )
-def test_what_does_not_fit_a_rotor_is_said_in_a_sentence(more, message):
+def test_arguments_that_do_not_fit_a_rotor_give_one_sentence(more, message):
     with pytest.raises(ValueError, match=message):
         RotorState(**more).data(PLAN)
 

@@ -165,7 +165,7 @@ def test_few_rows_are_noted(z: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("z_true", "z_hat", "words"),
+    ("z_true", "z_hat", "message"),
     [
         (np.zeros((5, 2)), np.zeros((4, 2)), r"same rows; got 5 and 4"),
         (np.eye(2), np.eye(2), r"at least 3 rows; got 2"),
@@ -182,8 +182,10 @@ def test_few_rows_are_noted(z: np.ndarray) -> None:
         (np.eye(4), np.eye(4) * 1j, r"real numbers; got complex128"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_in_words(z_true: np.ndarray, z_hat: np.ndarray, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_latents_that_cannot_be_scored_are_refused_with_a_message(
+    z_true: np.ndarray, z_hat: np.ndarray, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         plain_mcc(z_true, z_hat)
 
 
@@ -343,7 +345,7 @@ def test_the_autocorrelation_time_of_a_series_of_known_memory(columns: int) -> N
 
 
 @pytest.mark.slow
-def test_a_slow_factor_is_no_proof_that_u_moves_it() -> None:
+def test_a_slow_factor_is_not_proof_that_u_moves_it() -> None:
     passed = {1: 0, 20: 0}
     for seed in range(20):
         rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_contract(case):
+def test_every_model_keeps_the_contract(case):
     vae, x, u, eps = build(**case)
     bound = vae.elbo(x, u, eps)
     assert bound.elbo.shape == (2, N)
@@ -237,7 +237,7 @@ def test_u_as_numbers_is_standardised_inside():
 
 
 @pytest.mark.parametrize(
-    ("config", "sizes", "words"),
+    ("config", "sizes", "message"),
     [
         (Config(prior=GaussianPrior()), Sizes(5), "iVAE needs an auxiliary variable u"),
         (Config(model=ModelConfig(encoder="xu")), Sizes(5), "encoder q\\(z\\|x,u\\) needs u"),
@@ -246,8 +246,8 @@ def test_u_as_numbers_is_standardised_inside():
         (Config(model=ModelConfig(latents=3, rotation=((1.0, 0.0), (0.0, 1.0)))), Sizes(5), "rotation must be 3 x 3"),
     ],
 )
-def test_what_does_not_fit_is_said_in_words(config, sizes, words):
-    with pytest.raises(ValueError, match=words):
+def test_a_config_that_does_not_fit_gives_a_clear_message(config, sizes, message):
+    with pytest.raises(ValueError, match=message):
         Vae(config, sizes)
 
 
@@ -264,16 +264,16 @@ def test_more_importance_samples_never_lower_the_bound_on_average():
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "x", "words"),
+    ("likelihood", "x", "message"),
     [
         (PoissonLikelihood(), [[-1.0, 2.0]], "needs counts, and the smallest x is -1"),
         (NegativeBinomialLikelihood(), [[-1.0, 2.0]], "needs counts, and the smallest x is -1"),
         (BernoulliLikelihood(), [[0.0, 16.0]], "between 0 and 1, and x lies in 0 to 16"),
     ],
 )
-def test_x_that_the_likelihood_does_not_describe_is_refused(likelihood, x, words):
+def test_x_that_the_likelihood_does_not_describe_is_refused(likelihood, x, message):
     config = Config(model=ModelConfig(likelihood=likelihood, preprocess="standardise"))
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         initialise(Vae(config, Sizes(2)), torch.tensor(x).expand(10, -1))
 
 

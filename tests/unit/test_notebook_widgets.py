@@ -29,7 +29,7 @@ def test_the_script_of_a_widget_imports_nothing(node_path, tmp_path):
     assert found.stdout.strip() == "function"
 
 
-def test_rotate_and_recover_show_what_was_asked_for():
+def test_rotate_and_recover_show_the_requested_view():
     dial = live.rotate("digits-beta-vae", plane=(3, 1), angle=30.0)
     assert (dial.angle, dial._data["plane"]) == (30.0, [3, 1])
     planes = live.recover("talk-ivae", beside="talk-vae")._data["panels"]

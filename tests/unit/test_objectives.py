@@ -131,7 +131,7 @@ def test_the_encoder_is_taught_without_moving_anything_else():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"samples": 5, "betas": (2.0,)}, "set every beta to 1 and the objective to elbo"),
         ({"samples": 5, "objective": "beta-tc"}, "importance-weighted bound has no other weights"),
@@ -139,8 +139,8 @@ def test_the_encoder_is_taught_without_moving_anything_else():
         ({"samples": 0}, "samples must be between 1 and 1000; got 0"),
     ],
 )
-def test_objectives_that_do_not_exist_are_refused(settings, words):
-    with pytest.raises(ConfigError, match=words):
+def test_objectives_that_do_not_exist_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
         TrainConfig(**{"seeds": (0,), "betas": (1.0,), **settings})
 
 

@@ -1,4 +1,4 @@
-"""Figures for print have the width asked for and carry their fonts; the card repeats the page's numbers."""
+"""Figures for print have the requested width and embed their fonts; the card repeats the page's numbers."""
 
 import csv
 import io

@@ -40,7 +40,7 @@ def zipped(path, **members):
 # --- folders, zips, frames --------------------------------------------------------------------------------------------
 
 
-def test_grey_and_coloured_frames_are_told_apart(tmp_path):
+def test_grey_and_coloured_frames_are_distinguished(tmp_path):
     grey = [Image.fromarray(picture(6, 6)) for _ in range(3)]
     red = [Image.merge("RGB", (frame, Image.new("L", (6, 6)), frame)).quantize(16) for frame in grey]
     for name, frames, shape in (("grey", grey, (6, 6)), ("red", red, (6, 6, 3))):
@@ -344,7 +344,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile(tmp_path, case):
+def test_a_hostile_file_is_refused_in_one_sentence(tmp_path, case):
     name, make, arguments, message = HOSTILE[case]
     make(tmp_path / name)
     with pytest.raises(DataError, match=message) as caught:

@@ -64,7 +64,7 @@ def test_sprites_of_any_side(side):
     assert white == pytest.approx((0.3 * side) ** 2, rel=0.1)  # whole pixels
 
 
-def test_what_cannot_be_drawn_is_said():
+def test_pictures_that_cannot_be_drawn_are_refused_with_a_message():
     with pytest.raises(ValueError, match="Shapes are 0"):
         draw_sprites(rows(3, 2))
     with pytest.raises(ValueError, match="side must be at least 8"):

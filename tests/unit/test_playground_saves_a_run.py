@@ -53,7 +53,7 @@ def saved_by(node_path, path, **what):
 )
 def test_a_saved_population_becomes_a_run_with_the_same_latents(posterior, prior, dx, node_path, tmp_path, capsys):
     file = tmp_path / "saved.safetensors"
-    said = saved_by(node_path, file, posterior=posterior, prior=prior, dx=dx)
+    output = saved_by(node_path, file, posterior=posterior, prior=prior, dx=dx)
     assert cli.main(["import-run", str(file), "--out", str(tmp_path / "store" / "mine"), "--title", "Mine"]) == 0
     run = runs.Run(tmp_path / "store" / "mine")
     run.check()
@@ -70,10 +70,10 @@ def test_a_saved_population_becomes_a_run_with_the_same_latents(posterior, prior
         guess = vae.amortised(x).numpy()
     # float32 sums in another order, through two layers
     at = np.searchsorted(load_file(file)["held_out"], latents["index"])  # pairs of rows may leave a row out
-    np.testing.assert_allclose(guess, np.array(said["latents"])[:, at], atol=1e-4)
+    np.testing.assert_allclose(guess, np.array(output["latents"])[:, at], atol=1e-4)
     # the engine's bound is of one sample of z a row, this one is of eight
     error = 5 * np.sqrt((latents["elbo_rows"].var(1) + 2) / len(latents["index"]))
-    assert (np.abs(latents["elbo"] - said["bound"]) < error).all()
+    assert (np.abs(latents["elbo"] - output["bound"]) < error).all()
     assert score(run).mean.mcc_pearson > 0.4
     assert "Imported 3 seeds" in capsys.readouterr().out
 
@@ -119,10 +119,10 @@ def test_a_bad_file_is_refused_in_a_sentence_and_leaves_nothing(spoil, message, 
     file.write_bytes(good.read_bytes())
     spoil(file)
     assert cli.main(["import-run", str(file), "--out", str(tmp_path / "store" / "mine")]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.count("\n") == 1
+    assert "Traceback" not in output
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 

@@ -23,7 +23,7 @@ LONGER = {"The diagonal bound picks axes": {"steps": 800}}  # its axes come late
 CONTROLS = ["segments~1_prior~u", "kind~time_prior~shuffled", "kind~time_strength~0_prior~time"]
 
 
-def said(node_path, **what):
+def sentence(node_path, **what):
     answer = subprocess.run(
         [node_path, str(SCRIPT)], input=json.dumps({"steps": STEPS, "members": MEMBERS, **what}),
         capture_output=True, text=True, check=False,
@@ -35,19 +35,19 @@ def said(node_path, **what):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_reaches_its_sentence(name, node_path):
-    assert re.match(PRESETS[name], said(node_path, preset=name, **LONGER.get(name, {}))["text"])
+    assert re.match(PRESETS[name], sentence(node_path, preset=name, **LONGER.get(name, {}))["text"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("link", CONTROLS)
 def test_a_negative_control_says_that_nothing_can_be_concluded(link, node_path):
-    assert re.match(r"The seeds disagree.*nothing can be concluded", said(node_path, link=link)["text"])
+    assert re.match(r"The seeds disagree.*nothing can be concluded", sentence(node_path, link=link)["text"])
 
 
 @pytest.mark.slow
 def test_a_broken_condition_is_named_and_lowers_the_score(node_path):
     whole, folded, alike = (
-        said(node_path, link=link, members=2)
+        sentence(node_path, link=link, members=2)
         for link in ("prior~u", demos.BROKEN["f folded"], demos.BROKEN["variances alike"])
     )
     assert "Condition" not in whole["text"]

@@ -49,7 +49,7 @@ def test_the_command_line_names_the_family(tmp_path, options, prior):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (["--model", "vae", "--prior", "laplace"], "about an iVAE's p(z|u)"),
         (["--prior", "laplace", "--modulate", "mean"], "leave it out with --prior laplace"),
@@ -59,8 +59,8 @@ def test_the_command_line_names_the_family(tmp_path, options, prior):
         (["--prior", "learned", "--k", "9"], "LearnedPrior.k must be between 1 and 4; got 9"),
     ],
 )
-def test_options_of_another_family_are_refused(tmp_path, capsys, options, words):
+def test_options_of_another_family_are_refused(tmp_path, capsys, options, message):
     given = ["--data", "sources,segments=2,per_segment=20", *options]
     assert main(["train", *given, "--out", str(tmp_path / "run")]) == 2
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

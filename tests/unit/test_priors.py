@@ -57,7 +57,7 @@ def fine(step: float) -> torch.Tensor:
 @kinds
 @each
 @torch.no_grad()
-def test_densities_integrate_to_one_and_have_the_moments_said(name, labels):
+def test_densities_integrate_to_one_and_have_the_stated_moments(name, labels):
     module, u = family(name, labels=labels)
     z = fine(0.004)
     given = module(u)

@@ -147,7 +147,7 @@ def test_a_pickle_beside_the_data_is_left_closed(tmp_path):
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_default_columns_are_told(tmp_path):
+def test_the_default_columns_are_noted(tmp_path):
     path = csv(tmp_path / "t.csv", "when,a,b,label\nmon,1.5,2,go\ntue,2.5,3,stop\n")
     data = readers.read(path)
     assert (data.x_names, data.u_names, data.u_labels) == (("a", "b"), ("label",), ("go", "stop"))
@@ -169,7 +169,7 @@ def test_separators_byte_order_mark_and_no_header(tmp_path):
     assert readers.inspect(tmp_path / "b.csv")[0].shape == (3,)
 
 
-def test_an_index_that_pandas_wrote_is_no_data(tmp_path):
+def test_an_index_that_pandas_wrote_is_not_data(tmp_path):
     TABLE.to_csv(tmp_path / "t.csv")
     TABLE[TABLE.u > 0].to_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):

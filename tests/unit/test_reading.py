@@ -61,7 +61,7 @@ def stored(tmp_path, container, **content):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_the_largest_variable_is_no_reason(tmp_path, container):
+def test_size_is_not_a_reason_to_choose_a_variable(tmp_path, container):
     path = stored(tmp_path, container, rates=X, mask=np.ones((40, 300)))
     with pytest.raises(readers.Undecided, match=r"which variable is x is not clear \(.*mask.*--x NAME") as caught:
         readers.read(path)
@@ -70,7 +70,7 @@ def test_the_largest_variable_is_no_reason(tmp_path, container):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_the_only_matrix_is_x_and_that_is_said(tmp_path, container):
+def test_the_only_matrix_is_x_and_that_is_noted(tmp_path, container):
     data = readers.read(stored(tmp_path, container, rates=X, speed=X[:, 0] * 2))
     np.testing.assert_allclose(data.x, X)
     assert "x is rates, the only matrix in it" in data.meta["notes"]
@@ -182,7 +182,7 @@ def test_pieces_of_different_lengths_say_which_axis_is_time(tmp_path):
     assert data.u.tolist() == [0] * 4 + [1] * 6 + [0] * 5
 
 
-def test_vectors_of_equal_length_that_do_not_rise_are_no_event_times(tmp_path):
+def test_vectors_of_equal_length_that_do_not_rise_are_not_event_times(tmp_path):
     cell = np.empty((1, 4), object)
     traces = RNG.standard_normal((4, 50))
     for i in range(4):
@@ -236,7 +236,7 @@ def test_decimal_commas_and_units_are_numbers(tmp_path):
     assert "w: the unit 'cm' was removed" in data.meta["notes"]
 
 
-def test_names_of_files_are_no_numbers_with_a_unit(tmp_path):
+def test_names_of_files_are_not_numbers_with_a_unit(tmp_path):
     lines = [f"{name:06d}.jpg,{name % 7},{name * 0.5}" for name in (12, 3, 10, 77, 5, 6)]
     (tmp_path / "a.csv").write_text("image,a,b\n" + "\n".join(lines) + "\n")
     data = readers.read(tmp_path / "a.csv", u="image")
@@ -253,7 +253,7 @@ def test_a_first_line_of_whole_numbers_names_columns_of_fractions(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["id", "time", "frame", "trial", "cell_nr"])
-def test_what_numbers_the_rows_is_no_data(tmp_path, name):
+def test_columns_that_number_the_rows_are_not_data(tmp_path, name):
     frame = pd.DataFrame(X, columns=list("abcde"))
     frame.insert(0, name, np.arange(N) * 2 + 1)
     frame.to_csv(tmp_path / "a.csv", index=False)
@@ -337,7 +337,7 @@ def test_links_keep_file_names_with_commas_and_numbers():
         assert data_from_text(data_to_text(data))[0] == data
 
 
-def test_a_number_above_numbers_is_a_row_and_no_name(tmp_path):
+def test_a_number_above_numbers_is_a_row_and_not_a_name(tmp_path):
     (tmp_path / "a.txt").write_text("".join(f"{i:06d}.jpg {i % 3}\n" for i in range(1, 25)))
     data = readers.read(tmp_path / "a.txt", u="x1")
     assert (data.n, data.x_names) == (24, ("x2",))

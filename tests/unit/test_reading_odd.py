@@ -1,4 +1,4 @@
-"""Ordinary odd files that were once read wrongly without a word: clocks in other units, marks of numbers, names."""
+"""Ordinary odd files that were once silently read wrongly: clocks in other units, marks of numbers, names."""
 
 import h5py
 import numpy as np
@@ -68,7 +68,7 @@ def test_the_unit_of_a_clock_in_an_attribute(tmp_path):
     assert readers.read(tmp_path / "a.h5").rate_hz == pytest.approx(30)
 
 
-def test_a_clock_that_goes_back_is_said(tmp_path):
+def test_a_clock_that_goes_back_is_noted(tmp_path):
     np.savez(tmp_path / "a.npz", rates=X, t=np.r_[T[30:], T[:30]])
     assert "t goes back at 1 of 60 rows, first at row 31" in readers.read(tmp_path / "a.npz").meta["notes"]
 
@@ -86,7 +86,7 @@ def test_a_reaction_time_is_data(tmp_path):
     assert "reaction_time" in readers.read(table(tmp_path / "a.csv", {"reaction_time": X[:, 2]})).x_names
 
 
-def test_a_trial_without_an_end_holds_nothing_and_overlaps_are_said(tmp_path):
+def test_a_trial_without_an_end_holds_nothing_and_overlaps_are_noted(tmp_path):
     trials = {"start": np.array([1.0, 11, 31]), "stop": np.array([9.0, np.nan, 41]), "side": np.array([0.0, 1, 2])}
     savemat(tmp_path / "a.mat", {"spiketimes": np.sort(RNG.uniform(0, 50, 400)), "trials": trials})
     data = readers.read(tmp_path / "a.mat", x="spiketimes", u="trials.side", bin_s=0.5)
@@ -108,7 +108,7 @@ def test_dots_for_thousands_beside_decimal_commas(tmp_path):
     assert "dots were read as thousands separators" in data.meta["notes"]
 
 
-def test_quoted_decimal_commas_are_no_thousands(tmp_path):
+def test_quoted_decimal_commas_are_not_thousands(tmp_path):
     written = [f'"{v:.3f}"'.replace(".", ",") for v in X[:, 0]]  # some begin with 0: no thousands
     data = readers.read(text(tmp_path / "a.csv", "a,b", written, [f"{v:.3f}" for v in X[:, 1]]))
     np.testing.assert_allclose(data.x[:, 0], X[:, 0].round(3), atol=1e-6)
@@ -160,7 +160,7 @@ def test_whole_degrees_are_an_angle(tmp_path, container):
     np.testing.assert_array_equal(data.u[:, 0], degrees)
 
 
-def test_a_heading_in_whole_degrees_is_no_label(tmp_path):
+def test_a_heading_in_whole_degrees_is_not_a_label(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.repeat(X, 2, 0), heading=np.arange(2 * N) * 3)
     data = readers.read(tmp_path / "a.npz", u="heading")
     assert not data.u_labels
@@ -219,7 +219,7 @@ def test_repeated_genes_and_kinds_of_features(tmp_path):
     assert "3 of Gene Expression, 1 of Antibody Capture" in data.meta["notes"]
 
 
-def test_the_planes_of_a_stack_are_no_true_factors(tmp_path):
+def test_the_planes_of_a_stack_are_not_true_factors(tmp_path):
     pages = RNG.integers(0, 200, (5, 3, 8, 9), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pages, imagej=True, metadata={"axes": "TZYX"})
     assert readers.read(tmp_path / "a.tif").z is None
@@ -227,7 +227,7 @@ def test_the_planes_of_a_stack_are_no_true_factors(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("name", ["unit", "neuron_id", "cellNr"])
-def test_a_line_for_each_event_of_a_unit_is_no_data(tmp_path, name, suffix):
+def test_a_line_for_each_event_of_a_unit_is_not_data(tmp_path, name, suffix):
     frame = pd.DataFrame({"time": np.sort(RNG.uniform(0, 9, N)), name: RNG.integers(0, 5, N), "value": X[:, 0]})
     path = tmp_path / f"a.{suffix}"
     frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
@@ -263,7 +263,7 @@ def test_an_array_of_that_name_with_an_entry_per_something_else_numbers_nothing(
     assert readers.read(tmp_path / "a.npz").trial is None
 
 
-def test_flags_are_no_numbers_unless_there_is_nothing_else(tmp_path):
+def test_flags_are_not_numbers_unless_there_is_nothing_else(tmp_path):
     frame = pd.DataFrame({"a": X[:, 0], "lick": X[:, 1] > 0, "stim": X[:, 2] > 0})
     frame.to_parquet(tmp_path / "a.parquet")
     assert readers.read(tmp_path / "a.parquet").x_names == ("a",)
@@ -280,13 +280,13 @@ def test_a_number_that_may_stand_for_a_missing_value_is_pointed_out(tmp_path, va
     assert (f"a is {value} in 3 of 60 rows" in readers.read(tmp_path / "a.csv").meta["notes"]) is noted
 
 
-def test_whole_hundreds_among_others_are_no_fill_values(tmp_path):
+def test_whole_hundreds_among_others_are_not_fill_values(tmp_path):
     a = np.repeat([500.0, 999.0, 700.0], 20)
     pd.DataFrame({"a": a, "b": X[:, 1]}).to_csv(tmp_path / "a.csv", index=False)
     assert "missing value" not in readers.read(tmp_path / "a.csv").meta["notes"]
 
 
-def test_a_list_of_intervals_is_no_recording(tmp_path):
+def test_a_list_of_intervals_is_not_a_recording(tmp_path):
     path = text(tmp_path / "a.csv", "onset,duration,trial_type", ("0", "2"), ("1", "1"), ("go", "stop"))
     with pytest.raises(DataError, match="lists intervals and holds no recording"):
         readers.read(path)

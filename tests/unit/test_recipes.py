@@ -169,7 +169,7 @@ def test_any_setting_can_be_chosen_and_keeps_the_rules_of_the_others():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "words"),
+    ("chosen", "message"),
     [
         ({"latent": 3}, "A recipe has no setting 'latent'; did you mean 'latents'?"),
         ({"batch": 0}, "batch must be between 1 and 1000000; got 0"),
@@ -186,12 +186,12 @@ def test_any_setting_can_be_chosen_and_keeps_the_rules_of_the_others():
         ({"model": "gan"}, "A model must be one of vae, beta-vae, ivae; got 'gan'"),
     ],
 )
-def test_a_wrong_choice_is_one_sentence(chosen, words):
-    with pytest.raises(ConfigError, match=words):
+def test_a_wrong_choice_is_one_sentence(chosen, message):
+    with pytest.raises(ConfigError, match=message):
         for_dataset(FILE, table(), **({"model": "vae"} | chosen))
 
 
-def test_what_cannot_be_made_is_said_in_words():
+def test_an_impossible_recipe_gives_a_clear_message():
     data = Dataset("no u", np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32))
     with pytest.raises(ConfigError, match="needs an auxiliary variable u, and no u has none"):
         for_dataset(FILE, data, "ivae")

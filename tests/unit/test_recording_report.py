@@ -1,4 +1,4 @@
-"""The report on a recording: its keys, its verdicts, and when "same axes" must not be said."""
+"""The report on a recording: its keys, its verdicts, and when "same axes" must not be given."""
 
 import json
 import shutil
@@ -192,10 +192,10 @@ def test_agreement_of_rotated_and_of_reordered_latents():
 
 def test_the_statement_claims_no_more_than_the_verdict(run):
     record = {**compute(run, control="no"), "linear_r2": AGREE, "same_pairs": 1.0, "shuffled_u": None}
-    said = statement_of({**record, "verdict": SAME_SPACE})
-    assert "axes are not determined" in said
-    assert "it is open whether u chose these axes" in said
-    assert "u chose them" not in said
+    text = statement_of({**record, "verdict": SAME_SPACE})
+    assert "axes are not determined" in text
+    assert "it is open whether u chose these axes" in text
+    assert "u chose them" not in text
     assert "should be interpreted" in statement_of({**record, "verdict": NOTHING})
 
 

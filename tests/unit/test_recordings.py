@@ -274,7 +274,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(tmp_path, case):
+def test_content_that_cannot_be_read_is_refused(tmp_path, case):
     content, arguments, message = REFUSED[case]
     savemat(tmp_path / "a.mat", content)
     with pytest.raises(DataError, match=message):

@@ -62,7 +62,7 @@ def test_statistics_map_finds_a_known_A_with_intercept_and_condition_number():
     assert statistics_map(noise, T)[2] < 0.02
 
 
-def test_recover_matches_metrics_and_tells_a_permutation_from_a_rotation():
+def test_recover_matches_metrics_and_distinguishes_a_permutation_from_a_rotation():
     z = RNG(0).standard_normal((1500, 2))
     a = np.radians(40)
     turned = z @ np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])

@@ -1,4 +1,4 @@
-"""Latents from anywhere are judged with their lines; verdicts appear only where the numbers carry them."""
+"""Latents from anywhere are judged with their lines; verdicts appear only where the numbers support them."""
 
 import numpy as np
 import pandas as pd
@@ -195,7 +195,7 @@ def say(*runs: dict) -> str:
     )
 
 
-def test_a_verdict_says_what_the_numbers_carry():
+def test_a_verdict_states_what_the_numbers_show():
     text = say(GOOD, POOR)
     assert "Seeds of A agree only up to a linear map (12 of 12 ordered pairs)." in text
     assert "Seeds of B do not agree, not even up to a linear map." in text

@@ -68,7 +68,7 @@ def test_an_occupied_folder_is_not_overwritten(run):
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"[1]", b"<html>quota</html>"])
-def test_a_damaged_file_is_said_in_one_sentence(run, name, read_it, content):
+def test_a_damaged_file_gives_one_sentence(run, name, read_it, content):
     run.write(name, content)
     with pytest.raises(RunError) as caught:
         read_it(run)
@@ -337,7 +337,7 @@ def test_titles_are_plain_text(run):
     assert run.title == "a link(http://x) code bx"
 
 
-def test_a_read_only_store_is_said_in_words(run, tmp_path, monkeypatch):
+def test_a_read_only_store_gives_a_clear_message(run, tmp_path, monkeypatch):
     import errno
 
     def refuse(*_):

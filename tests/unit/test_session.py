@@ -89,10 +89,10 @@ def test_the_sentences_follow_the_numbers():
         "other": "A", "best": [0, 1], "in_order": 0.93, "matched": 0.93, "next": 0.41, "sign_free": [], "price": 0.02,
         "price_error": 0.01,
     }  # fmt: skip
-    said = statement_of(tree)
-    assert "come out in the order of A" in said
-    assert "costs next to nothing" in said
-    assert "sign" not in said
+    text = statement_of(tree)
+    assert "come out in the order of A" in text
+    assert "costs next to nothing" in text
+    assert "sign" not in text
     assert "do not come out in the order" in statement_of({**tree, "best": [1, 0], "in_order": 0.4})
     strange = statement_of({**tree, "in_order": 0.38, "matched": 0.38})
     assert strange.startswith("The latents are not those of A: what u does to them is alike at 0.38")

@@ -27,9 +27,9 @@ def test_inspect_prints_the_stated_shapes(stated, capsys):
     assert f"  x     {stated.x[1]:,} columns of " in printed
     assert ("pictures of " + " x ".join(map(str, stated.pictures or ())) in printed) == bool(stated.pictures)
     labels = stated.u is not None and len(stated.u) == 1
-    words = "" if stated.u is None else " labels: " if labels else f"{stated.u[1]} numbers: "
-    assert ("  u     " in printed) == bool(words)
-    assert words in printed
+    message = "" if stated.u is None else " labels: " if labels else f"{stated.u[1]} numbers: "
+    assert ("  u     " in printed) == bool(message)
+    assert message in printed
     assert ("  z     " in printed) == bool(stated.z)
     assert stated.z is None or f"  z     {stated.z[1]} true factors: " in printed
     assert "  licence: " in printed

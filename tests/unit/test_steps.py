@@ -1,4 +1,4 @@
-"""The slider through precomputed steps: what travels to the browser, and what is refused."""
+"""The slider through precomputed steps: what is sent to the browser, and what is refused."""
 
 import base64
 
@@ -34,7 +34,7 @@ def test_points_and_lines_arrive_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("panel", "words"),
+    ("panel", "message"),
     [
         (Cloud(title=["a", "b"], points=np.zeros((3, 1, 2))), "one for each step; it is 2"),
         (Cloud(title="t", points=np.zeros((2, 1, 2))), "points must be 3 times n times 2"),
@@ -48,6 +48,6 @@ def test_points_and_lines_arrive_as_they_are():
         (Curves(title="t", x=np.arange(4.0), pile=np.zeros((2, 4))), "spans must be 3 pairs"),
     ],
 )
-def test_a_panel_without_a_value_for_every_step_is_refused(panel, words):
-    with pytest.raises(ValueError, match=words):
+def test_a_panel_without_a_value_for_every_step_is_refused(panel, message):
+    with pytest.raises(ValueError, match=message):
         state(panel)

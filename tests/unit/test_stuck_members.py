@@ -1,4 +1,4 @@
-"""Members that trained and did not arrive are named, shown and left out of the means; good ones never are."""
+"""Members that trained but found no useful solution are named, shown and left out of the means; good ones never are."""
 
 import os
 import shutil
@@ -123,7 +123,7 @@ def test_a_stuck_member_agrees_with_nobody(population):
     assert population.analysis("agreement")["member"].tolist() == [0, 2, 3]
 
 
-def test_a_stuck_member_is_no_other_seeds_peer(population):
+def test_a_stuck_member_is_not_compared_with_other_seeds(population):
     list(member_scores(population))
     records = population.record("members")["members"]
     latents = population.latents()

@@ -68,11 +68,11 @@ def test_a_model_may_carry_settings():
 
 
 @pytest.mark.parametrize(
-    ("models", "said"),
+    ("models", "sentence"),
     [(["beta-vae"], "vae with betas"), (["vae,colour=1"], "no setting 'colour'"), ([], "at least one")],
 )
-def test_a_study_that_makes_no_sense_is_refused(models, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_study_that_makes_no_sense_is_refused(models, sentence):
+    with pytest.raises(ConfigError, match=sentence):
         populations([SMALL], models, (1,), 1)
 
 
@@ -128,7 +128,7 @@ def test_a_diverged_member_is_a_row_that_says_so(finished, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_study_stops_and_goes_on(tmp_path):
+def test_a_study_stops_and_resumes(tmp_path):
     study = studies.create(tmp_path / "study", small())
     with ThreadPoolExecutor(1) as pool:
         *_, end = studies.perform(study, pool, should_stop=lambda: True)
@@ -159,7 +159,7 @@ def test_two_cannot_be_at_work_on_one_study(tmp_path):
     assert not study.is_running()
 
 
-def test_the_time_left_is_measured_from_what_is_through(finished, tmp_path):
+def test_the_time_left_is_estimated_from_finished_work(finished, tmp_path):
     shutil.copytree(finished.path, tmp_path / "copy")
     study = studies.Study(tmp_path / "copy", tmp_path / "copy")
     shutil.rmtree(study.path / study.populations[0].run_id)
@@ -188,7 +188,7 @@ def test_studies_of_a_store_are_found(finished, tmp_path):
     assert studies.list_studies(finished.path) == [finished]
 
 
-def test_data_as_text_comes_back():
+def test_data_round_trips_through_text():
     for data in (SourcesData(noise="laplace", d_x=5), FileData(path="/a b.npz", x=("p", "q"), rate_hz=2.5)):
         assert data_from_text(data_to_text(data)) == (data, "auto")
 
@@ -236,7 +236,7 @@ def test_luck_is_what_pure_noise_explains():
 
 
 @pytest.mark.parametrize("score", [[1.0, np.nan], [1.0, 1, 1, 1], [1.0, 2, 3, 4]])
-def test_where_there_is_nothing_to_split_none_is_said(score):
+def test_nothing_to_split_gives_none(score):
     at = np.arange(len(score))
     assert variance_shares(np.array(score), at, at.astype(float)) is None
 

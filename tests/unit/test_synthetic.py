@@ -1,4 +1,4 @@
-"""Synthetic data against what was asked of them. Bounds are 5 standard errors unless another reason is given."""
+"""Synthetic data against the requested settings. Bounds are 5 standard errors unless another reason is given."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def standardised(data, **arguments):
 
 
 @pytest.mark.parametrize("noise", KURTOSIS)
-def test_each_segment_has_the_means_and_scales_asked_for(noise, seed):
+def test_each_segment_has_the_requested_means_and_scales(noise, seed):
     n = 4000
     data = sources(n_latents=3, segments=6, per_segment=n, noise=noise, seed=seed)
     mean, scale = moments(np.arange(6), n_latents=3, segments=6, seed=seed)
@@ -41,7 +41,7 @@ def test_each_segment_has_the_means_and_scales_asked_for(noise, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", KURTOSIS)
-def test_noise_has_the_shape_asked_for(noise, seed):
+def test_noise_has_the_requested_shape(noise, seed):
     data = sources(n_latents=4, segments=2, per_segment=100_000, noise=noise, seed=seed)
     eps = standardised(data, segments=2, seed=seed).ravel()
     error = np.sqrt((EIGHTH[noise] - KURTOSIS[noise] ** 2) / eps.size)

@@ -299,7 +299,7 @@ def test_the_curve_against_the_angle_bends_and_a_twin_is_refused(run):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (
             ["--data", "sources,segments=2,per_segment=20", "--prior", "time"],
@@ -315,11 +315,11 @@ def test_the_curve_against_the_angle_bends_and_a_twin_is_refused(run):
         (["--data", "memories,memory=[0.5,1.5]"], "memory[1] must be between 0 and 0.999; got 1.5"),
     ],
 )
-def test_bad_settings_get_one_sentence(tmp_path, capsys, options, words):
+def test_bad_settings_get_one_sentence(tmp_path, capsys, options, message):
     assert main(["train", *options, "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert said.strip().count("\n") == 0
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.strip().count("\n") == 0
 
 
 def test_the_command_line_trains_over_time(tmp_path):
@@ -328,7 +328,7 @@ def test_the_command_line_trains_over_time(tmp_path):
     assert runs.Run(tmp_path / "run").config.prior == TimePrior(innovations="laplace", shuffle=True)
 
 
-def test_series_have_the_memories_asked_for():
+def test_series_have_the_requested_memories():
     z = memories(memory=(0.9, 0.5, 0.0), n=20_000, seed=1).z
     lagged = [np.corrcoef(z[:-1, i], z[1:, i])[0, 1] for i in range(3)]
     # four standard errors: sqrt((1 - a^2) / n) of a memory is at most .007, that of the std of a = .9 about .015

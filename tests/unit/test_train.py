@@ -1,4 +1,4 @@
-"""Training: members do not notice each other, a resumed run repeats the uninterrupted one, a bad member stays alone."""
+"""Training: members do not affect each other, a resumed run repeats the uninterrupted one, a bad member stays alone."""
 
 import dataclasses
 import os
@@ -273,7 +273,7 @@ def test_a_diverged_member_is_shown_and_leaves_the_others_alone(tmp_path, monkey
     assert diverged["elbo"].isna().all()
 
 
-def test_what_cannot_be_trained_is_said_in_words(tmp_path):
+def test_a_run_that_cannot_be_trained_gives_a_clear_message(tmp_path):
     run = runs.create(tmp_path / "a", small_config(epochs=1))
     finish(run)
     with pytest.raises(RunError, match="is finished"):
@@ -362,7 +362,7 @@ def test_packed_pictures_train_as_their_bytes_do(tmp_path, monkeypatch):
         np.testing.assert_array_equal(trained[1][name], weight, err_msg=name)
 
 
-def test_a_full_device_is_said_in_words_with_what_to_do(tmp_path, monkeypatch):
+def test_a_full_device_gives_a_message_that_says_what_to_do(tmp_path, monkeypatch):
     def full(self, *batch, **_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nmore")
 

@@ -66,7 +66,7 @@ def test_members_with_other_betas_have_other_colours() -> None:
     assert finding(split) == "KL 3.99 nats at β = 0.5, 0.50 nats at β = 4"
 
 
-def test_members_with_other_learning_rates_are_told_apart_and_not_averaged() -> None:
+def test_members_with_other_learning_rates_are_distinguished_and_not_averaged() -> None:
     rows = history(4).assign(lr=lambda rows: rows["member"].map({0: 1e-3, 1: 1e-3, 2: 0.01, 3: 0.01}))
     fig = figures.training_curves(rows)
     assert {"lr = 0.001", "lr = 0.01", "held-out", "train"} == {t.name for t in fig.data if t.name}

@@ -121,7 +121,7 @@ def test_a_run_stopped_on_either_side_of_the_turn_resumes_as_if_it_had_not(tmp_p
             np.testing.assert_array_equal(run.weights()[name], value, err_msg=name)
 
 
-def test_a_turn_that_cannot_be_is_refused_in_words():
+def test_an_impossible_turn_is_refused_with_a_message():
     with pytest.raises(ConfigError, match="set modulate to both"):
         GaussianPrior(modulate="variance", turn_at=0.3)
     continuous = SourcesData(segments=4, per_segment=60, continuous_u=True)

@@ -31,11 +31,11 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
         given = given_of(run)
         rows = given.held_out_rows[:SCORED_ROWS]
         z, names = given.z, tuple(run.about.get("z_names") or ())
-        means, words = given.mu_z[:, rows], f"latents as given by {run.config.given.method}"
+        means, description = given.mu_z[:, rows], f"latents as given by {run.config.given.method}"
     else:
         dataset = data_of(run)
         rows = split(dataset, run.config.split, gap=run.config.gap).held_out[:SCORED_ROWS]
-        z, names, words = dataset.z, dataset.z_names, describe_codes(run.config)
+        z, names, description = dataset.z, dataset.z_names, describe_codes(run.config)
         # All members are encoded together, as for the other scores: one alone would differ in the last bits.
         means = None if z is None else encode(load_vae(run), dataset, rows)[0]
     if z is None or means is None:
@@ -47,7 +47,7 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
     scores = metrics.disentanglement(z[rows].astype(float), codes, fast=fast)
     record = Disentanglement(
         scores={name: vars(score) for name, score in scores.items()}, factors=tuple(names), rows=len(rows),
-        fast=fast, codes=words,
+        fast=fast, codes=description,
     )  # fmt: skip
     written = record.save(run, file_name(member_index))
     yield 1.0

@@ -144,18 +144,18 @@ def downstream(run: Run, *, target: str = "u", reader: str = "linear") -> Comput
         else:
             row[0] = decoding.value
     measure = "accuracy" if y.ndim == 1 else DEGREES if period else "R²"
-    words = f"{len(train):,} training and {len(test):,} held-out rows ({source.how} split)."
+    note = f"{len(train):,} training and {len(test):,} held-out rows ({source.how} split)."
     if len(train) + len(test) < len(dataset.x):
-        words += f" Of more rows, evenly spaced ones are used: at most {TRAIN_ROWS:,} and {TEST_ROWS:,}."
+        note += f" Of more rows, evenly spaced ones are used: at most {TRAIN_ROWS:,} and {TEST_ROWS:,}."
     if np.isnan(next(iter(found.values())).low):
-        words += f" {too_few(len(test), memory)}"
+        note += f" {too_few(len(test), memory)}"
     left_out = [config.train.seeds[m] for m in range(config.members) if m not in good]
     if left_out:
-        words += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."
+        note += f" Failed or stuck, and left out: seeds {', '.join(map(str, left_out))}."
     record = Downstream(
         names=tuple(found), value=np.array([f.value for f in found.values()]),
         low=np.array([f.low for f in found.values()]), high=np.array([f.high for f in found.values()]),
-        members=members, measure=measure, target=name, notes=(words, *notes),
+        members=members, measure=measure, target=name, notes=(note, *notes),
     )  # fmt: skip
     written = record.save(run, file_name(target, reader))
     yield 1.0

@@ -259,8 +259,8 @@ def _recording(pictures: Pictures, options: ReadOptions) -> Recording:
         good = np.ones(len(rows), bool)
         if "pictures" in parts:
             arrays["pictures"], good, notes = stack(pictures, [names[i] for i in rows], shape, kind=kind)
-            words = "; ".join(filter(None, (*notes, scale.of(arrays["pictures"]))))
-            facts.update({"levels" if good.all() else "left out": words} if words else {})
+            note = "; ".join(filter(None, (*notes, scale.of(arrays["pictures"]))))
+            facts.update({"levels" if good.all() else "left out": note} if note else {})
         if "folder" in parts:
             arrays["folder"] = np.array([folders[i] for i in rows])[good]
         return arrays

@@ -46,21 +46,21 @@ def _tracker(path: Path) -> Recording:
         with open(path, "rb") as file:
             head = file.read(2**14)
         end = head.find(_END)
-        words = dict(re.findall(r"(?m)^([^:\n]+):[ \t]*(.+)$", head[: max(end, 0)].decode("latin-1")))
-        fields = re.findall(r"<(\w+) (\w+)>", words.get("Fields", ""))
+        fields_of_head = dict(re.findall(r"(?m)^([^:\n]+):[ \t]*(.+)$", head[: max(end, 0)].decode("latin-1")))
+        fields = re.findall(r"<(\w+) (\w+)>", fields_of_head.get("Fields", ""))
         if end < 0 or not fields or any(kind not in _TYPES for _, kind in fields):
             raise ValueError("it has no header of a tracker")
         record = np.dtype([(name, _TYPES[kind]) for name, kind in fields])
         if not {"time", "xloc", "yloc"} <= set(record.names or ()):
             raise ValueError("it has no time, xloc and yloc")
-        clock = float(words.get("clockrate", "30000"))
+        clock = float(fields_of_head.get("clockrate", "30000"))
         n = (path.stat().st_size - end - len(_END)) // record.itemsize
         if not n or not 0 < clock < 1e9:
             raise ValueError("it has no rows or no clock")
     read_all = partial(_rows, path, record, end + len(_END), clock)
     time = read_all()["time"]
     rate = 1 / np.median(np.diff(time)) if n > 1 and np.median(np.diff(time)) > 0 else None
-    camera = words.get("camera resolution", "")
+    camera = fields_of_head.get("camera resolution", "")
     unit = f"pixels of a camera of {camera}" if camera else "pixels"
     return Recording(
         path,

@@ -182,9 +182,9 @@ def _drag(run: Run, plan: Plan, shown: int, at: int, with_examples: bool) -> Sec
         (MODES[mode], {key: value for key, value in data.items() if value != first[key] or key == "mode"})
         for mode, data in states.items()
     ]
-    words = "Move one latent and watch what changes. Does one latent mean one thing? Drawn is E[x|z]."
+    intro = "Move one latent and watch what changes. Does one latent mean one thing? Drawn is E[x|z]."
     live = Live("explorer", first, variants, "Move")
-    return Section("Drag the latents", [words, live, "Latents are sorted by their KL to the prior. Below 0.01 "
+    return Section("Drag the latents", [intro, live, "Latents are sorted by their KL to the prior. Below 0.01 "
                    "nats a latent carries no information about x: it is dead."])  # fmt: skip
 
 
@@ -198,19 +198,19 @@ def _examples(run: Run, plan: Plan, shown: int, at: int) -> Section:
 def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:
     if run.config.model.latents < 2:
         return []
-    words = "Turn the dial: the latents change, the density N(0, I) does not, and **neither does the data**."
+    intro = "Turn the dial: the latents change, the density N(0, I) does not, and **neither does the data**."
     if run.config.is_conditional:
-        words = (
+        intro = (
             "Turn the dial: with the generator turned as well, the data stay. The prior p(z|u) does not: here u can "
             "tell the angles apart."
         )
     elif run.config.prior.kind != "standard":
-        words = (
+        intro = (
             "Turn the dial: with the generator turned as well, the data stay. This run's prior is not N(0, I), and may "
             "distinguish the angles."
         )
     return [
-        Section("Rotate the latents", [words, Live("rotor", views.rotor_data(run, plan.tree, shown, at, strips=False))])
+        Section("Rotate the latents", [intro, Live("rotor", views.rotor_data(run, plan.tree, shown, at, strips=False))])
     ]
 
 
@@ -218,8 +218,8 @@ def _recovered(run: Run, shown: int) -> list[Section]:
     if recovery(run, shown) is None:
         return []
     data = views.recovery_data(run, shown)
-    words = "Which of the latents are the true factors, up to order, sign and scale? Brush some points."
-    return [Section("Recovered and true", [words, Live("linked", data)])]
+    intro = "Which of the latents are the true factors, up to order, sign and scale? Brush some points."
+    return [Section("Recovered and true", [intro, Live("linked", data)])]
 
 
 def _curve(run: Run, shown: int) -> list[Section]:
