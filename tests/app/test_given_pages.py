@@ -52,7 +52,7 @@ def test_every_view_of_recover_works_on_imported_latents(view, imported, visit):
     assert "CEBRA 1.00" in page_text(at)
 
 
-def test_agree_shows_runs_side_by_side_with_what_the_numbers_carry(imported, visit):
+def test_agree_shows_runs_side_by_side_with_the_conclusions(imported, visit):
     at = visit("agree", run="right")
     text = page_text(at)
     assert "Seeds of CEBRA agree up to order, sign and scale (2 of 2 ordered pairs)." in text

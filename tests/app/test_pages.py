@@ -163,7 +163,7 @@ def test_a_second_session_can_keep_the_prior_of_a_run_of_the_same_u(store, visit
     assert f'"shared": "{store / "unknown-truth"}"' in shown
 
 
-def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
+def test_the_form_refuses_an_ivae_without_u_with_a_message(store, visit):
     import numpy as np
 
     from dvae_core.data.dataset import Dataset
@@ -192,7 +192,7 @@ def test_the_form_refuses_an_ivae_without_u_in_words(store, visit):
         ("finished", "steps in"),
     ],
 )
-def test_every_state_of_a_run_has_a_face(state, word, store, visit):
+def test_every_state_of_a_run_is_displayed(state, word, store, visit):
     run = runs.find("vae")
     message = {"failed": "Boom.", "lost": "Gone.", "warming": "Loading torch"}.get(state, "")
     run.set_status(state=state, pid=None, message=message, steps=100, step=40, seconds=3.0)
@@ -208,7 +208,7 @@ def test_every_state_of_a_run_has_a_face(state, word, store, visit):
 
 
 @pytest.mark.parametrize("name", ["config.json", "status.json"])
-def test_a_broken_run_has_a_face_too(name, store, visit):
+def test_a_broken_run_is_displayed_too(name, store, visit):
     (store / "vae" / name).write_text("{ not json")
     at = visit("train", run="vae")
     check(at, "train")
@@ -228,7 +228,7 @@ def test_a_dial_changes_the_data_and_the_link(no_runs, visit):
     assert "4 labels" in [m.value for m in at.metric]
 
 
-def test_a_csv_can_be_brought_chosen_and_trained_on(no_runs, visit):
+def test_a_csv_can_be_uploaded_chosen_and_trained_on(no_runs, visit):
     rows = "\n".join(f"{i % 7},{(i * 3) % 11},{(i * i) % 13},{'ab'[i % 2]}" for i in range(60))
     at = visit("data", source="file")
     at.get("file_uploader")[0].upload("../../evil name.csv", f"one,two,three,kind\n{rows}\n".encode(), "text/csv").run()
@@ -409,7 +409,7 @@ def test_the_effective_beta_stands_beside_the_betas_of_a_fixed_noise(visit):
     assert all(figure.data for figure in printed)
 
 
-def test_agree_opens_with_a_comparison_that_is_there(tmp_path, monkeypatch, visit):
+def test_agree_opens_with_a_comparison_that_exists(tmp_path, monkeypatch, visit):
     """Whichever shipped run a link names: no page of a shipped run opens with a button in the place of a picture."""
     monkeypatch.setenv("DVAE_RUNS", str(tmp_path / "runs"))
     for run in ("talk-vae", "talk-ivae"):

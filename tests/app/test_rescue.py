@@ -60,7 +60,7 @@ def test_the_four_panels_hold_the_same_rows(shipped, visit):
     assert alone[3]["points"] is None
 
 
-def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_told_apart(shipped, visit):
+def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_distinguished(shipped, visit):
     text = page_text(visit("recover", run="talk-ivae"))
     for name in ("talk-ivae", "talk-vae"):
         run = runs.find(name, shipped)
@@ -75,7 +75,7 @@ def test_the_score_of_the_member_shown_and_the_mean_over_seeds_are_told_apart(sh
         assert shown in text
 
 
-def test_what_c_saw_stands_on_it_and_x_alone_beside_it(shipped, visit):
+def test_panel_c_states_its_inputs_and_the_score_from_x_alone(shipped, visit):
     at = visit("recover", run="talk-ivae")
     titles = [panel["title"] for panel in panels(at)]
     assert titles[2].startswith("(c) iVAE, from x and u: MCC")
@@ -96,11 +96,11 @@ def test_the_sentence_about_a_wrong_u_follows_the_numbers():
     assert "part of it is copied" in captions.given_another_u(Numbers(mcc_pearson=0.98, mcc_wrong_u=0.6))
 
 
-def test_the_talks_world_is_said_to_be_chosen(shipped, visit):
+def test_the_talks_world_is_called_chosen(shipped, visit):
     assert any("one of 4 in 60" in e.label for e in visit("recover", run="talk-ivae").expander)
 
 
-def test_another_world_is_not_said_to_be_chosen(store, visit):
+def test_another_world_is_not_called_chosen(store, visit):
     assert not any("one of 4 in 60" in e.label for e in visit("recover", run="ivae").expander)
 
 
@@ -144,7 +144,7 @@ def test_agree_caution_is_computed_live(store, visit):
     assert "MCC 1.00) on axes that are not the true ones" in chart["layout"]["title"]["text"].replace("<br>", " ")
     at.slider[0].set_value(0).run()
     chart = json.loads(at.get("plotly_chart")[-1].proto.spec)
-    assert chart["layout"]["title"]["text"].startswith("By luck")
+    assert chart["layout"]["title"]["text"].startswith("By chance")
 
 
 def test_agree_offers_to_compare_two_runs_and_needs_two_members(store, visit):

@@ -42,7 +42,7 @@ def curve(**arrays):
     return Rotation(**{"angle": ANGLE, "log_px": FLAT, "log_px_error": FLAT, "elbo": FLAT, **arrays, **errors})
 
 
-def test_the_findings_on_a_plain_vae_follows_its_curves():
+def test_the_findings_on_a_plain_vae_follow_its_curves():
     flat = rotate_views.findings(curve(log_px=FLAT, elbo_diagonal=HUMP), conditional=False)
     assert "The likelihood does not notice" in flat
     assert "prefer some angles, by up to 1.00 nats" in flat
@@ -104,7 +104,7 @@ def test_a_pasted_matrix_is_used_or_refused_with_its_defect(store, visit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("before", ["nonsense", "reflect 9", "paste 1 2;3 4", "turn 0 0 30", "random", "reflect x"])
-def test_a_map_in_the_link_that_is_none_is_refused_in_words(before, store, visit):
+def test_an_invalid_map_in_the_link_is_refused_with_a_message(before, store, visit):
     at = visit("rotate", run="vae", before=before)
     check(at)
     assert "left out" in at.warning[0].value
@@ -121,7 +121,7 @@ def test_the_two_sample_test_collects_p_values_and_says_what_they_are(store, vis
 
 
 @pytest.mark.parametrize(("member", "answer"), [("0", "A is the true one"), ("1", "Nobody can tell")])
-def test_which_is_true_is_asked_before_it_is_told(member, answer, store, visit):
+def test_which_is_true_asks_before_it_shows_the_answer(member, answer, store, visit):
     at = visit("rotate", run="vae", view="guess", member=member, angle="45")
     check(at)
     assert "came out of training" not in page_text(at)
@@ -149,7 +149,7 @@ def test_the_exact_model_is_flat_and_bent_in_closed_form(store, visit):
     assert "log p(x|u), prior refitted by" in page_text(at)
 
 
-def test_a_diverged_member_and_dead_latents_are_said(store, visit):
+def test_a_diverged_member_and_dead_latents_are_reported(store, visit):
     run = runs.find("vae")
     latents = dict(run.latents())
     latents["kl_latent"] = np.zeros_like(latents["kl_latent"])

@@ -68,7 +68,7 @@ def test_the_code_of_a_page_runs(page, store, visit, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [p if p == "traverse" else pytest.param(p, marks=ALONE) for p in PAGES])
-def test_the_code_of_a_page_runs_as_shown_in_a_process_of_its_own(page, store, visit, tmp_path):
+def test_the_code_of_a_page_runs_as_shown_in_a_separate_process(page, store, visit, tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     for code, language in snippets(page, store, visit):

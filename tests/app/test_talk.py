@@ -284,13 +284,13 @@ def test_the_clock_determines_the_axes_only_where_its_seeds_lie_above_those_with
     assert off[0].max() < 5 < off[1].max()
 
 
-def test_the_closing_line_is_said_only_where_the_table_bears_it_out(monkeypatch):
+def test_the_closing_line_is_shown_only_if_the_table_supports_it(monkeypatch):
     assert without_u.closing_words().startswith("**No assumption, no axes;")
     flat, bent = without_u.closing_rows()
     assert "N(0, I)" in [name for name, _, _ in flat]
     assert "u seen" in [name for name, _, _ in bent]
     monkeypatch.setattr(without_u, "closing_rows", lambda: (bent, flat))
-    assert "does not tell" in without_u.closing_words()
+    assert "does not separate" in without_u.closing_words()
 
 
 def test_decoded_gaussians_fill_in_the_density_and_a_turn_leaves_it():

@@ -47,7 +47,7 @@ def test_every_light_claim_and_sentence_goes_out_where_nothing_is_assumed(server
 
 
 @pytest.mark.slow
-def test_what_was_dialled_is_in_the_link(server, visitor):
+def test_the_values_of_the_dials_are_in_the_link(server, visitor):
     page = visitor.page
     visitor.open(f"{server}/bend", HEADLINE)
     page.get_by_role("slider", name="strength of u, u seen").fill("0")

@@ -9,7 +9,7 @@ from tests.helpers import until
 pytestmark = pytest.mark.browser
 
 
-def test_dragging_a_slider_decodes_without_telling_python_until_release(visit):
+def test_dragging_a_slider_decodes_without_notifying_python_until_release(visit):
     page = visit("explore")
     picture = page.get_by_role("img", name="Picture decoded from").first
     before = pixels(picture)

@@ -39,7 +39,7 @@ def test_the_pad_moves_two_latents_and_a_click_on_a_point_goes_there_in_all(visi
 
 
 @pytest.mark.slow
-def test_a_drag_in_the_pad_is_no_click_on_a_point(visit):
+def test_a_drag_in_the_pad_is_not_a_click_on_a_point(visit):
     page = visit("mode-pad")
     box = page.get_by_role("application").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -157,7 +157,7 @@ def test_everything_has_a_name_and_shows_its_focus(visit, mode):
 
 
 @pytest.mark.parametrize("kind", ["plane", pytest.param("bars", marks=pytest.mark.slow), "rates"])
-def test_between_and_betas_work_on_data_that_are_no_pictures(visit, kind):
+def test_between_and_betas_work_on_data_that_are_not_pictures(visit, kind):
     named = {"plane": "Point in the plane", "bars": "Bars", "rates": "Raster of 60 neurons"}[kind]
     page = visit(f"{kind}-between")
     name = re.compile(f"^{named}.*decoded from")

@@ -13,7 +13,7 @@ def chips(page) -> list[str]:
 
 
 @pytest.mark.slow
-def test_raster_and_tuning_curves_follow_the_finger_without_telling_python(visit):
+def test_raster_and_tuning_curves_follow_the_pointer_without_notifying_python(visit):
     page = visit("rates-sliders")
     raster = page.get_by_role("application", name=re.compile("Raster of 60 neurons decoded from z1 = 0.00"))
     curves = page.get_by_role("img", name=re.compile("Tuning curves of neuron .* along z1"))

@@ -7,7 +7,7 @@ from components_kit import drag, is_blank, pixels, release, settled
 pytestmark = pytest.mark.browser
 
 
-def test_turning_the_dial_moves_the_latents_not_the_data_and_tells_python_on_release(visit):
+def test_turning_the_dial_moves_the_latents_not_the_data_and_notifies_python_on_release(visit):
     page = visit("rotate")
     rotated = page.get_by_role("img", name="The same latents rotated")
     strips = page.get_by_role("img", name="x decoded at 9 values of").first

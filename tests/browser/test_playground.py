@@ -86,7 +86,7 @@ def test_all_seeds_learn_by_themselves_in_a_file_and_pause_stops_them(opened):
 
 
 @pytest.mark.slow
-def test_the_link_holds_what_is_set_and_gives_it_back(opened):
+def test_the_link_stores_the_settings_and_restores_them(opened):
     page = opened()
     page.get_by_role("button", name="u that moves nothing").click()
     expect(page.get_by_role("button", name="u that moves nothing")).to_have_attribute("aria-pressed", "true")

@@ -164,7 +164,7 @@ def test_a_heading_in_whole_degrees_is_not_a_label(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.repeat(X, 2, 0), heading=np.arange(2 * N) * 3)
     data = readers.read(tmp_path / "a.npz", u="heading")
     assert not data.u_labels
-    assert "say --circular" in data.meta["notes"]
+    assert "use --circular" in data.meta["notes"]
 
 
 def test_a_cell_of_texts_called_label_is_u(tmp_path):
