@@ -96,7 +96,7 @@ def rank_correlations(table: Table) -> dict[str, dict[str, float]]:
 def rank_correlation(table: Table, one: str, other: str) -> float:
     """Return Spearman's rho of two scores over the models of a world that have both, averaged over worlds.
 
-    NaN if no world has enough of them.
+    Stuck members are left out, as from every mean. NaN if no world has enough of them.
     """
     each = [_rank_correlation(rows, one, other) for rows in _each_world(table)]
     known = [rho for rho in each if np.isfinite(rho)]
@@ -105,7 +105,7 @@ def rank_correlation(table: Table, one: str, other: str) -> float:
 
 def _rank_correlation(table: Table, one: str, other: str) -> float:
     both = np.column_stack([column(table, one), column(table, other)])
-    both = both[np.isfinite(both).all(1)]
+    both = both[np.isfinite(both).all(1) & ~np.asarray(table["stuck"], bool)]
     if len(both) < FEW_MODELS or not np.ptp(both, axis=0).all():
         return float("nan")
     return float(np.corrcoef(ranks(both).T)[0, 1])

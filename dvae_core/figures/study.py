@@ -251,21 +251,21 @@ def rank_correlations(
     first = values[:, 0]
     at = int(np.nanargmax(np.abs(first))) if np.isfinite(first).any() else 0
     found = f"Without truth, {rows[at]} says most about {columns[0]}: ρ = {number(float(first[at]))}"
-    note = "Spearman's rank correlation over all models; +1: both rank them alike"
+    note = "Spearman's rank correlation over all models but stuck ones; +1: both rank them alike"
     return finish(fig, title or found, note, height=height or 170 + 40 * len(rows))
 
 
 def known_and_unknown(
     table: Table, blind: str, score: str, names: Mapping[str, str], rho: float, *, height: int = 380
 ) -> go.Figure:
-    """Draw a score that needs the truth against one that does not: a dot per model, by kind of model.
+    """Draw a score that needs the truth against one that does not: a dot per model, by kind; an open one is stuck.
 
     Args:
-        table: Columns model, beta, seed and both scores, for one data set.
+        table: Columns model, beta, seed, stuck and both scores, for one data set.
         blind: Column that can be computed without truth (across).
         score: Column that needs it (up).
         names: Display names of both scores.
-        rho: Spearman's rank correlation of the two, over all models drawn.
+        rho: Spearman's rank correlation of the two, over all models drawn but stuck ones.
         height: In pixels.
     """
     has_both = np.isfinite(np.asarray(table[blind], float)) & np.isfinite(np.asarray(table[score], float))
@@ -275,12 +275,19 @@ def known_and_unknown(
         return sentence(f"{names[score]} against {names[blind]}: fewer than three models so far.", height=height)
     fig = go.Figure()
     for i, model in enumerate(of.models):
-        rows = np.flatnonzero(of.model == model)
-        fig.add_scatter(
-            x=across[rows], y=up[rows], mode="markers", name=model_label(model), text=of.who(rows),
-            marker={"color": HUES[i % len(HUES)], "symbol": SYMBOLS[i % len(SYMBOLS)], "size": 9, "line": OUTLINE},
-            hovertemplate=f"%{{text}}<br>{names[blind]} %{{x:.3f}}, {names[score]} %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        label, symbol = model_label(model), SYMBOLS[i % len(SYMBOLS)]
+        for stuck, name, style in (
+            (False, label, {"symbol": symbol, "line": OUTLINE}),
+            (True, f"{label}, stuck", {"symbol": f"{symbol}-open", "line": {"width": 2}}),
+        ):
+            rows = np.flatnonzero((of.model == model) & (of.stuck == stuck))
+            if not len(rows):
+                continue
+            fig.add_scatter(
+                x=across[rows], y=up[rows], mode="markers", name=name, text=of.who(rows),
+                marker={"color": HUES[i % len(HUES)], "size": 9, **style},
+                hovertemplate=f"%{{text}}<br>{names[blind]} %{{x:.3f}}, {names[score]} %{{y:.3f}}<extra></extra>",
+            )  # fmt: skip
     fig.update_xaxes(title=f"{names[blind]} (no truth needed)")
     fig.update_yaxes(title=f"{names[score]} (needs the truth)")
     found = f"{names[blind]} and {names[score]}: " + (

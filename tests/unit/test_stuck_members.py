@@ -179,3 +179,16 @@ def test_the_line_through_a_studys_means_passes_by_a_stuck_member():
     shares = study_table.variance(table.assign(stuck=False), ["mcc"])["MCC"]
     assert shares is not None
     assert study_table.variance(table.assign(mcc=[0.9, 0.1, 0.9, 0.9]), ["mcc"])["MCC"] is None  # nothing varies
+
+
+def test_a_stuck_member_is_not_ranked_with_the_others_and_is_drawn_open():
+    """Its low bound and low score would make the bound look like a guide to the truth."""
+    table = pd.DataFrame({
+        "model": ["vae"] * 7, "beta": [1.0] * 7, "seed": range(7), "failed": [False] * 7,
+        "stuck": [False] * 5 + [True] * 2, "data": ["a"] * 7,
+        "elbo": [1.0, 2.0, 3.0, 4.0, 5.0, -9.0, -8.0], "mcc": [0.9, 0.8, 0.7, 0.6, 0.5, 0.1, 0.2],
+    })  # fmt: skip
+    rho = study_table.rank_correlation(study_table.with_worlds(table), "elbo", "mcc")
+    assert rho == pytest.approx(-1)
+    figure = figures.known_and_unknown(table, "elbo", "mcc", study_table.NAMES, rho)
+    assert [(trace.marker.symbol, len(trace.x)) for trace in figure.data] == [("circle", 5), ("circle-open", 2)]
