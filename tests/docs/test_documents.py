@@ -115,3 +115,9 @@ def test_contributing_lists_every_module_of_the_library():
     library = ROOT / "dvae_core"
     packages = {f"{path.parent.name}/" for path in library.glob("*/__init__.py")}
     assert listed == {path.name for path in library.glob("*.py")} - {"__init__.py"} | packages
+
+
+def test_the_map_of_identify_lists_every_module_of_it():
+    folder = ROOT / "dvae_core/identify"
+    listed = re.findall(r"^\| `(\w+)` \|", (folder / "__init__.py").read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
