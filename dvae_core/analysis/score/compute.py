@@ -133,10 +133,11 @@ def _of_model(run: Run) -> Codes:
     bound = bounds(vae, dataset, rows if run.config.prior.frames == 1 else _in_pairs(run, dataset, parts))
     other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
     wrong = None if other is None else encode(vae, dataset, rows, u_rows=other)[0]
+    alive = (bound[:, 3:] >= metrics.DEAD_NATS).sum(1).tolist()
     of_members = [
         {
             "elbo": bound[m, 0], "elbo_error": bound[m, 1], "recon": bound[m, 0] + bound[m, 2], "kl": bound[m, 2],
-            "active_latents": None if run.config.prior.kind in JOINT else int((bound[m, 3:] >= 0.01).sum()),
+            "active_latents": None if run.config.prior.kind in JOINT else alive[m],
         }
         for m in range(vae.p)
     ]  # fmt: skip

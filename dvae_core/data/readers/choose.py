@@ -4,14 +4,13 @@ The size of a variable is never a reason: what the user meant may be the one tha
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
 from dvae_core.data.dataset import DataError
-from dvae_core.data.readers.common import ReadOptions
+from dvae_core.data.readers.common import ReadOptions, no_such_name
 from dvae_core.data.readers.model import (
     PHASE,
     UNIT_OF_TIME,
@@ -132,10 +131,7 @@ def resolved(recording: Recording, name: str) -> str:
             advice = f"choose {', '.join(inside[:5])}" if inside else "save the numbers in it as variables of their own"
             raise DataError(f"{name} of {path.name} is {recording.groups[name]}, not plain numbers; {advice}.")
         if len(ends) != 1:
-            available = [n for n, v in known.items() if v.readable]
-            near = difflib.get_close_matches(name, available, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(available[:20]) or 'nothing to read'}."
-            raise DataError(f"{path.name} has nothing called {name!r}; {hint}")
+            raise no_such_name(path, name, [n for n, v in known.items() if v.readable])
         name = ends[0]
     if not known[name].readable:
         raise DataError(f"{name} of {path.name} {known[name].reason}.")

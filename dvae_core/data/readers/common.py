@@ -167,9 +167,14 @@ def check_names(path: Path, names: Iterable[str], available: Sequence[str]) -> N
     """Refuse a name that the file does not have, and suggest the nearest one."""
     for name in names:
         if name not in available:
-            near = difflib.get_close_matches(name, available, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(available[:20]) or 'nothing to read'}."
-            raise DataError(f"{path.name} has nothing called {name!r}; {hint}")
+            raise no_such_name(path, name, available)
+
+
+def no_such_name(path: Path, name: str, available: Sequence[str]) -> DataError:
+    """Return the error for a name that the file does not have, with the nearest one that it has."""
+    near = difflib.get_close_matches(name, available, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(available[:20]) or 'nothing to read'}."
+    return DataError(f"{path.name} has nothing called {name!r}; {hint}")
 
 
 def is_whole(array: np.ndarray) -> bool:
