@@ -96,27 +96,16 @@ def ladder(
     per_latent["identity"] = r2_of(test_a) if comparable else np.full(d_to, np.nan)
     matrix, _ = correlations(fit_b, fit_a, "pearson")
     matching, _ = assign(np.abs(matrix))
-    guess = np.tile(fit_b.mean(0), (len(test_b), 1))
-    for i, k in enumerate(matching):
-        if k >= 0 and not dead[i]:
-            centred = fit_a[:, k] - fit_a[:, k].mean()
-            slope = centred @ fit_b[:, i] / max(centred @ centred, np.finfo(float).tiny)
-            guess[:, i] += slope * (test_a[:, k] - fit_a[:, k].mean())
-    per_latent["permutation"] = r2_of(guess)
+    pairs = [(i, k) for i, k in enumerate(matching) if k >= 0 and not dead[i]]
+    per_latent["permutation"] = r2_of(_lines(fit_a, fit_b, test_a, pairs))
     by_rank, _ = assign(np.abs(correlations(fit_b, fit_a, "spearman")[0]))
     per_latent["monotone"] = per_latent["permutation"].copy()
     for i, k in enumerate(by_rank):
         if k >= 0 and not dead[i]:
             curve = _monotone_r2(fit_a[:, k], fit_b[:, i], test_a[:, k], test_b[:, i])
             per_latent["monotone"][i] = max(per_latent["monotone"][i], curve)
-    standard_a, standard_b = _standardiser(fit_a), _standardiser(fit_b)
-    A, B = standard_a(fit_a), standard_b(fit_b)
-    left, singular, right = np.linalg.svd(A.T @ B, full_matrices=False)
-    turned = standard_a(test_a) @ (left @ right) * (singular.sum() / (A**2).sum())
-    per_latent["orthogonal"] = r2_of(turned * fit_b.std(0) + fit_b.mean(0))
-    weights = np.linalg.lstsq(np.column_stack([A, np.ones(len(A))]), B, rcond=None)[0]
-    mapped = np.column_stack([standard_a(test_a), np.ones(len(test_a))]) @ weights
-    per_latent["affine"] = r2_of(mapped * fit_b.std(0) + fit_b.mean(0))
+    turned, mapped = _linear_maps(fit_a, fit_b, test_a)
+    per_latent["orthogonal"], per_latent["affine"] = r2_of(turned), r2_of(mapped)
 
     r2: dict[Rung, float] = {rung: float(np.mean(values[~dead])) for rung, values in per_latent.items()}
     notes = []
@@ -125,6 +114,27 @@ def ladder(
     if d_from != d_to:
         notes.append(f"{d_from} latents on one side and {d_to} on the other: those without a partner count 0.")
     return Ladder(r2, per_latent, lowest(r2, POINTWISE), lowest(r2, LINEAR), tuple(matching.tolist()), tuple(notes))
+
+
+def _lines(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """Return each b_i from a line in its partner a_k, by least squares; the mean of those without a partner."""
+    guess = np.tile(fit_b.mean(0), (len(test_a), 1))
+    for i, k in pairs:
+        centred = fit_a[:, k] - fit_a[:, k].mean()
+        slope = centred @ fit_b[:, i] / max(centred @ centred, np.finfo(float).tiny)
+        guess[:, i] += slope * (test_a[:, k] - fit_a[:, k].mean())
+    return guess
+
+
+def _linear_maps(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return b from the best rotation of a with one common scale (Procrustes), and from the best affine map."""
+    standard_a, standard_b = _standardiser(fit_a), _standardiser(fit_b)
+    A, B = standard_a(fit_a), standard_b(fit_b)
+    left, singular, right = np.linalg.svd(A.T @ B, full_matrices=False)
+    turned = standard_a(test_a) @ (left @ right) * (singular.sum() / (A**2).sum())
+    weights = np.linalg.lstsq(np.column_stack([A, np.ones(len(A))]), B, rcond=None)[0]
+    mapped = np.column_stack([standard_a(test_a), np.ones(len(test_a))]) @ weights
+    return turned * fit_b.std(0) + fit_b.mean(0), mapped * fit_b.std(0) + fit_b.mean(0)
 
 
 def _monotone_r2(fit_a: np.ndarray, fit_b: np.ndarray, test_a: np.ndarray, test_b: np.ndarray) -> float:

@@ -70,9 +70,7 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
     if conditional:
         as_is, whitened = (posteriors.TurnedPriors(vae, proposal, x, u, samples, whiten=w) for w in (False, True))
     elif plain:
-        S = proposal.factor @ proposal.factor.mT
-        measuring = posteriors.matched_noise(posteriors.MEASURING, len(rows), d, "rotation", "measuring")
-        diagonal: list[Posterior] = []
+        fits = _Fits(vae, proposal, x, u, fitting)
     angles = np.arange(0.0, 90.0 + 1e-9, step)
     for k, degrees in enumerate(angles):
         turn = rotation_matrix(d, degrees, (i, j))
@@ -89,30 +87,21 @@ def rotation(run: Run, *, member_index: int = 0, i: int = 0, j: int = 1, step: f
             curves.add("log_pxu_refitted", *as_is.log_pxu(M, refitted=True))
             curves.add("log_pxu_refitted_whitened", *whitened.log_pxu(M, refitted=True))
         elif plain:
-            q = posteriors.best_diagonal(twin, M @ S @ M.T, proposal.mu @ M.T, x, fitting)
-            curves.add("elbo_diagonal", *posteriors.elbo(twin, q, x, u, measuring))
-            diagonal.append(q.full().turned(M.T))
+            curves.add("elbo_diagonal", *fits.diagonal(twin, M))
         if dataset.z is not None:
             curves.values.setdefault("mcc", []).append(metrics.mcc(dataset.z[rows].astype(float), z_hat).value)
         yield (k + 1) / len(angles)
     if plain:
-        # The full family contains every diagonal q, so its fit starts at least as high as each of them.
-        start = posteriors.better(vae, [posteriors.best_full(vae, proposal, x, fitting), *diagonal], x, u, fitting)
-        best = posteriors.best_full(vae, start, x, fitting)
+        best = fits.full()
         # The estimate of log p(x) rests on the best q there is, so that no bound drawn beside it lies above it.
         proposal = posteriors.better(vae, [best, proposal], x, u, fitting)
         for degrees in angles:
             M = torch.from_numpy(rotation_matrix(d, degrees, (i, j)))
             twin = rotate(vae, M.numpy())
             curves.add_log_px(*_log_px_in_parts(twin, proposal.turned(M), x, u, samples))
-            curves.add("elbo_full", *posteriors.elbo(twin, best.turned(M), x, u, measuring))
-    least = min(curves.values["effective"])
-    if least < FEWEST_EFFECTIVE:
-        notes.append(
-            f"log p(x) is not estimated: {SAMPLES} importance samples count as {least:.1f} in a typical example, and "
-            f"below {FEWEST_EFFECTIVE} their bound lies far below it."
-        )
-    gap = diagonal_gap_curve(S[0].numpy(), angles, (i, j)).mean(1) if plain else None
+            curves.add("elbo_full", *posteriors.elbo(twin, best.turned(M), x, u, fits.measuring))
+    notes += _too_few_samples(min(curves.values["effective"]))
+    gap = diagonal_gap_curve(fits.S[0].numpy(), angles, (i, j)).mean(1) if plain else None
     arrays = {name: np.array(values) for name, values in curves.values.items()}
     record = Rotation(angle=angles, gap_closed_form=gap, rows=len(rows), samples=SAMPLES, notes=tuple(notes), **arrays)
     return record.save(run, file_name(member_index, (i, j)))
@@ -125,6 +114,33 @@ def _rows(config: Config, dataset: Dataset) -> Int[np.ndarray, " n"]:
     frames = config.prior.frames
     rows = examples(config, parts.held_out, order_of(config, dataset, parts)).reshape(-1, frames)
     return rows[evenly(len(rows), count // frames)].ravel()
+
+
+class _Fits:
+    """The best diagonal q at each angle, and the best full q, of a model with the prior N(0, I).
+
+    Attributes:
+        S: The proposal's covariance of every row.
+        measuring: Noise for the bounds, other than the noise of the fits.
+    """
+
+    def __init__(self, vae: Vae, proposal: Posterior, x: Tensor, u: Tensor | None, fitting: Tensor) -> None:
+        self.vae, self.proposal, self.x, self.u, self.fitting = vae, proposal, x, u, fitting
+        self.S = proposal.factor @ proposal.factor.mT
+        self.measuring = posteriors.matched_noise(posteriors.MEASURING, *proposal.mu.shape[1:], "rotation", "measuring")
+        self.turned_back: list[Posterior] = []
+
+    def diagonal(self, twin: Vae, M: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the ELBO of the best diagonal q of a model turned by M, and its error."""
+        q = posteriors.best_diagonal(twin, M @ self.S @ M.T, self.proposal.mu @ M.T, self.x, self.fitting)
+        self.turned_back.append(q.full().turned(M.T))
+        return posteriors.elbo(twin, q, self.x, self.u, self.measuring)
+
+    def full(self) -> Posterior:
+        """Return the best full q. Its family contains every diagonal q, so it starts at least as high as each."""
+        first = posteriors.best_full(self.vae, self.proposal, self.x, self.fitting)
+        start = posteriors.better(self.vae, [first, *self.turned_back], self.x, self.u, self.fitting)
+        return posteriors.best_full(self.vae, start, self.x, self.fitting)
 
 
 class _Curves:
@@ -172,6 +188,15 @@ def _rotation_notes(config: Config, rows: int) -> list[str]:
             "steps, the encoder is not used."
         )
     return notes
+
+
+def _too_few_samples(least: float) -> list[str]:
+    if least >= FEWEST_EFFECTIVE:
+        return []
+    return [
+        f"log p(x) is not estimated: {SAMPLES} importance samples count as {least:.1f} in a typical example, and "
+        f"below {FEWEST_EFFECTIVE} their bound lies far below it."
+    ]
 
 
 def _log_px_in_parts(
