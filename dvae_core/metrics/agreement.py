@@ -96,7 +96,7 @@ def ladder(
     per_latent["identity"] = r2_of(test_a) if comparable else np.full(d_to, np.nan)
     matrix, _ = correlations(fit_b, fit_a, "pearson")
     matching, _ = assign(np.abs(matrix))
-    pairs = [(i, k) for i, k in enumerate(matching) if k >= 0 and not dead[i]]
+    pairs = [(i, k) for i, k in enumerate(matching.tolist()) if k >= 0 and not dead[i]]
     per_latent["permutation"] = r2_of(_lines(fit_a, fit_b, test_a, pairs))
     by_rank, _ = assign(np.abs(correlations(fit_b, fit_a, "spearman")[0]))
     per_latent["monotone"] = per_latent["permutation"].copy()
