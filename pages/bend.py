@@ -76,7 +76,7 @@ try:
     with st.expander("How to read it, and where each curve comes from", icon=":material/menu_book:"):
         st.markdown(READING)
         st.caption(
-            "Time and u seen are closed forms, worked out in the browser. The straight world is integrated on a grid. "
+            "Time and u seen are closed forms, computed in the browser. The straight world is integrated on a grid. "
             f"The mixtures are fitted to the true factors of data seed {bend_views.shipped()['data_seed']}, 3 times "
             "4,000 rows, and scored on as many others: the vertical bars are standard errors. A curve counts as bent "
             "from .04 nats on and as flat below .005, after three standard errors are taken off. "

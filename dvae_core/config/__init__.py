@@ -109,8 +109,8 @@ class TrainConfig:
     optimiser: Literal["adam", "muon"] = setting(
         "adam",
         "Optimiser",
-        "muon: the nets' matrices move along their orthogonalised momentum, all else by Adam; with gauss-newton it "
-        "halves the remaining error",
+        "muon: the nets' matrices move along their orthogonalised momentum, everything else by Adam; with gauss-newton "
+        "it halves the remaining error",
         late=True,
     )
     objective: Literal["elbo", "beta-tc", "released-ivae"] = setting(

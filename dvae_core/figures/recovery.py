@@ -9,7 +9,7 @@ from jaxtyping import Float, Real
 from plotly.subplots import make_subplots
 
 from dvae_core.axes import evenly
-from dvae_core.figures.scatter import dots, say
+from dvae_core.figures.scatter import dots, label_empty_panel
 from dvae_core.figures.style import (
     COLOURS,
     DIVERGING,
@@ -84,7 +84,7 @@ def recovery_scatter(
         here = {"row": line + 1, "col": column + 1}
         on_diagonal = line == column
         if k < 0:
-            say(fig, "no latent left", **here)
+            label_empty_panel(fig, "no latent left", **here)
         else:
             points = np.column_stack([z_true[:, column], z_hat[:, k] * sign])
             faded, legend = 0.8 if on_diagonal else 0.25, line + column == 0

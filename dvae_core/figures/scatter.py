@@ -148,7 +148,7 @@ def four_panels(
     for k, (values, letter, role) in enumerate(panels):
         row, col = k // columns + 1, k % columns + 1
         if values is None or not np.isfinite(values).any():
-            say(fig, "not available" if values is None else "diverged", row=row, col=col)
+            label_empty_panel(fig, "not available" if values is None else "diverged", row=row, col=col)
             continue
         points = values if role == "data" else standard(values)
         word = "latent for s" if letter == "z" and z_true is not None else letter
@@ -195,7 +195,7 @@ def linked_panels(
     drawn = False
     for col, (_, values, names) in enumerate(panels, 1):
         if values is None or not np.isfinite(values).any():
-            say(fig, "not available", row=1, col=col)
+            label_empty_panel(fig, "not available", row=1, col=col)
             continue
         points, axis = _two(np.asarray(values, float), filled(names, np.shape(values)[1], "z"))
         for trace in dots(points, hue, hue_names, rows, COLOURS["latent"], legend=not drawn):
@@ -251,7 +251,7 @@ def seed_panels(
     for m in range(len(mu_z)):
         row, col = m // columns + 1, m % columns + 1
         if m not in clouds:
-            say(fig, "diverged", row=row, col=col)
+            label_empty_panel(fig, "diverged", row=row, col=col)
             continue
         legend = m == min(clouds)
         for trace in dots(clouds[m], hue, hue_names, rows, COLOURS["latent"], legend=legend, selected=selected):
@@ -371,7 +371,7 @@ def dots(
     ]  # fmt: skip
 
 
-def say(fig: go.Figure, text: str, *, row: int, col: int) -> None:
+def label_empty_panel(fig: go.Figure, text: str, *, row: int, col: int) -> None:
     """Write a word in the middle of an empty panel."""
     fig.add_scatter(x=[None], y=[None], mode="markers", showlegend=False, row=row, col=col)  # axes need a trace
     fig.add_annotation(text=text, x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False, row=row, col=col)

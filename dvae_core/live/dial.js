@@ -1,4 +1,4 @@
-// The dial of the rotor, and turning anything round its centre with mouse, finger or pen.
+// The dial of the rotor, and turning anything around its centre with mouse, finger or pen.
 
 import { element, svg } from "./elements.js";
 import { number, short, tiny } from "./numbers.js";
@@ -116,7 +116,7 @@ export function turnable(turning, node, centre, pressed = () => turning.angle) {
     return (Math.atan2(y - event.clientY, event.clientX - x) * 180) / Math.PI;
   };
   /** @type {number | null} */
-  let last = null; // angle under the finger
+  let last = null; // angle under the pointer
   let free = 0; // the angle before snapping
   node.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;

@@ -14,7 +14,7 @@ import { pump } from "./view.js";
 
 const BUDGET_MS = 6; // of one display frame, after the picture itself has been painted
 const EVERY_MS = 50; // while something moves: painting the strips takes the browser time as well
-const REST_MS = 120; // without a new picture: the finger rests
+const REST_MS = 120; // without a new picture: the pointer rests
 const GAP_REM = 0.12; // between pictures of a row
 
 /** One row on the page. */
@@ -135,7 +135,7 @@ export class Film {
     return preferenceOrder(table, STEPS, d_x);
   }
 
-  /** Draw in the time between frames; beside a slow decoder, when the finger rests. */
+  /** Draw in the time between frames; with a slow decoder, when the pointer rests. */
   drawWhenIdle() {
     if (this.isScheduled) return;
     this.isScheduled = true;

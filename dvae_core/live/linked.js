@@ -48,7 +48,7 @@ class Linked extends View {
     this.values = [];
     /** @type {Set<number>} values of u */
     this.picked = new Set();
-    /** @type {number[] | null} rows, while a lasso stands */
+    /** @type {number[] | null} rows, while there is a lasso */
     this.lassoed = null;
     /** @type {number[] | null} rows near the pointer */
     this.near = null;

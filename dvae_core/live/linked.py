@@ -79,7 +79,7 @@ def _packed(panel: Panel, n: int, rows: np.ndarray) -> dict[str, Any]:
 
 
 def _legend(hues: Any, labels: Sequence[str], n: int) -> tuple[np.ndarray | None, list[str], list[str] | None]:
-    """Return codes, their names, and colours of their own where u is a number."""
+    """Return codes, their names, and separate colours if u is a number."""
     if hues is None:
         return None, [], None
     hues = np.asarray(hues)

@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 IMPORT = re.compile(
     r'^import (?:\{(?P<names>[^}]*)\}|(?P<default>\w+)) from "(?P<path>[^"]+)"(?: with \{[^}]*\})?;$', re.M
 )
-# Comments with lines of their own: the types of what follows, and why. They are a third of the text.
+# Comments on separate lines: types and reasons. They are a third of the text.
 COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.M | re.S)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|class|function) (\w+))", re.M)
 
@@ -18,7 +18,7 @@ def bundle(entry: str, folder: Path = HERE) -> str:
 
     Understood are the forms that this folder uses: named imports, a default import of JSON, exported declarations, and
     a default import of "x.js?text", which is the module x.js with all that it imports as text, for a Web Worker.
-    Comments on lines of their own are left out.
+    Comments on separate lines are left out.
 
     Args:
         entry: The text of the module.

@@ -223,7 +223,7 @@ export class Plane {
   }
 
   /**
-   * One large point with a rim that keeps it apart from what lies under it.
+   * One large point with a rim that separates it from what is under it.
    * @param {CanvasRenderingContext2D} ctx
    * @param {number} x
    * @param {number} y

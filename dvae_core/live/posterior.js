@@ -201,7 +201,7 @@ export class Posterior extends View {
   }
 
   /**
-   * The Gaussian of x given z, where it lies, and enlarged in a corner with the x that is pointed at.
+   * The Gaussian of x given z, in its place, and enlarged in a corner with the x that is pointed at.
    * @param {CanvasRenderingContext2D} ctx
    * @param {Plane} plane
    * @param {number} x

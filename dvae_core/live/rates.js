@@ -197,7 +197,7 @@ export class Rates {
     this.chips.replaceChildren(...chips, element("span", { class: "hint", textContent }));
   }
 
-  /** Rates along what was moved last; they do not depend on where that itself stands. */
+  /** Rates along what was moved last; they do not depend on its present value. */
   follow() {
     const { view } = this;
     const { mode, data } = view;
@@ -305,7 +305,7 @@ export class Rates {
       ctx.fillText(String(i), box.x - 0.4 * em, box.y + ((i - 0.5) / units) * box.h);
     }
     this.upright(ctx, `${this.kin}s, sorted`, 0.1 * em, "top");
-    // Chosen units, the row under the finger, and where z is.
+    // Chosen units, the row under the pointer, and the place of z.
     for (const [k, unit] of this.chosen.entries()) {
       const at = box.y + ((order.indexOf(unit) + 0.5) / units) * box.h;
       this.symbol(ctx, k, box.x + 0.55 * em, at, 0.3 * em);

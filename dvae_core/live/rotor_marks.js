@@ -81,7 +81,7 @@ export function arrows(ctx, plane, theme, columns, names) {
 }
 
 /**
- * A name with a rim that keeps it apart from what lies under it.
+ * A name with a rim that separates it from what is under it.
  * @param {CanvasRenderingContext2D} ctx
  * @param {Theme} theme
  * @param {string} text

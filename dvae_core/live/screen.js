@@ -38,7 +38,7 @@ export class Screen {
   }
 
   /**
-   * A click on a data point goes to where it is encoded.
+   * A click on a data point moves z to its encoding.
    * @param {Plane} plane
    */
   listen(plane) {

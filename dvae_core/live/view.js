@@ -40,7 +40,7 @@ export function withdrawDecoder(id) {
 }
 
 /**
- * Call back with the decoder, at once if it is here and otherwise when it comes. Returns a function that stops waiting.
+ * Call back with the decoder, at once if it is here, otherwise when it arrives. Returns a function that stops waiting.
  * @param {string} id
  * @param {(offer: Offer) => void} receive
  */

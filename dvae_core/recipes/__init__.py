@@ -303,7 +303,7 @@ def faces_beta_vae() -> Config:
 
 
 def over_time(data: MemoriesData, prior: TimePrior | None = None, *, members: int = 6) -> Config:
-    """Without u: VAEs with a prior over time on series with memories of their own, 350 steps per factor."""
+    """Without u: VAEs with a prior over time on series that each have their own memory, 350 steps per factor."""
     dataset = dataset_of(data)
     return for_dataset(
         data,

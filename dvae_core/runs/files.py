@@ -121,7 +121,7 @@ def json_to(tree: Mapping[str, Any]) -> str:
 def json_from(data: bytes) -> dict[str, Any]:
     """Return the JSON object.
 
-    Files written before SHA256SUMS listed them end with a "crc32" of their own, which is dropped without a check.
+    Files written before SHA256SUMS listed them end with their own "crc32", which is dropped without a check.
 
     Raises:
         ValueError: If it is not UTF-8, not JSON, or not an object.

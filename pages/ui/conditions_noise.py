@@ -27,7 +27,7 @@ ANSWER = (
 
 
 def left(name: noise.Noise, share: float, width: float) -> str:
-    """State what is left of the difference after one kind of noise.
+    """State how much of the difference remains after one kind of noise.
 
     Args:
         name: The noise.

@@ -302,7 +302,7 @@ def _care(file: FileData, key: str) -> FileData:
 
 
 def _cures(file: FileData, key: str, found: care.Findings) -> FileData:
-    """Show what was found, and offer a cure for each fault."""
+    """Show the faults that were found, and offer a cure for each."""
     complaints = []
     if found.outlier_cells:
         where = ", ".join(found.outlier_columns[:3]) + (" ..." if len(found.outlier_columns) > 3 else "")

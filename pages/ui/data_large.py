@@ -76,7 +76,7 @@ def suggested(data: FileData, found: Examined, model: str, goal: str | None) -> 
 
 
 def show(data: FileData, first: Dataset) -> None:
-    """Draw the first rows, and offer to examine all; then draw what was found over all rows.
+    """Draw the first rows, and offer to examine all; then draw the findings over all rows.
 
     Args:
         data: The settings of the file.

@@ -79,7 +79,7 @@ def shown_and_mean(run: Run, member: int, value: float, method: str) -> str:
 
 
 def role_of_u(mean: Numbers, method: str = "pearson") -> str:
-    """State what is left of a score if the posterior is given a wrong u; "" if it does not see u.
+    """State how much of a score remains if the posterior is given a wrong u; "" if it does not see u.
 
     Args:
         mean: The mean scores of a run.

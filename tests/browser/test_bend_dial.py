@@ -20,7 +20,7 @@ def test_the_dial_moves_all_numbers_and_the_network_is_not_needed(server, visito
     visitor.open(f"{server}/bend?dials=30,0.95,0.6,1,1,5,0,1", HEADLINE)
     dial = page.get_by_role("slider", name="Angle of the axes")
     expect(idea(page, "Time: pairs of rows").locator(".nats")).to_have_text("0.386")
-    page.context.set_offline(True)  # what follows the finger is worked out in the browser
+    page.context.set_offline(True)  # what follows the pointer is computed in the browser
     dial.fill("45")
     expect(idea(page, "Time: pairs of rows").locator(".nats")).to_have_text("0.469")
     expect(idea(page, "u seen").locator(".nats")).to_have_text("0.056")

@@ -1,4 +1,4 @@
-// The bend's lights and sentences: what they say, and that all of them go out where nothing bends.
+// The bend's lights and sentences: what they say, and that none is shown if nothing bends.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as B from "../../dvae_core/live/bend_curves.js";
@@ -34,13 +34,13 @@ const grid = {
 };
 const rowOf = (idea, values) => ({ idea, state: B.stateOf(B.curveOf(idea, values)) });
 
-test("a strength of 0 puts every light and the verdict out", () => {
+test("with strength 0 no light and no verdict is shown", () => {
   const off = [rowOf(time, [0, 0]), rowOf(time, [0.8, 0.8]), rowOf(seen, [0]), rowOf(grid, [0])];
   assert.deepEqual(new Set(off.map(({ state }) => state)), new Set(["flat"]));
   assert.equal(B.verdict(off), "");
 });
 
-test("what bends is named, and what bends too little is named apart", () => {
+test("what bends is named, and what bends too little is named separately", () => {
   const on = [rowOf(time, [0.95, 0.6]), rowOf(seen, [1]), rowOf(grid, [1]), rowOf({ ...time, name: "weak" }, [0.8, 0.7])];
   assert.deepEqual(
     on.map(({ state }) => state),

@@ -1,4 +1,4 @@
-// What the playground says: it follows the numbers, and where nothing that the model sees can tell the axes, it says so.
+// What the playground says: it follows the numbers, and it says so if nothing that the model sees can determine the axes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { advice, revealed, verdict, whyUndetermined } from "../../dvae_core/live/playground/sentences.js";
@@ -38,7 +38,7 @@ test("a control says that nothing can be concluded, whatever the seeds do", () =
   }
 });
 
-test("with something that tells the axes, seeds that agree are said to agree, and up to what", () => {
+test("if something determines the axes, seeds that agree are reported, with the map they agree up to", () => {
   const cases = [
     of({ prior: "u" }),
     of({
@@ -98,7 +98,7 @@ test("the truth is shown with the guess, the spread, the line, and without the s
   assert.match(revealed(null, frame(null, { mcc }), 0.9), /^MCC 0\.63 \(0\.50 to 0\.75\)\. That/);
 });
 
-test("three of the five presets have something that tells the axes or the bound, two are controls of u", () => {
+test("three of the five presets have something that determines the axes or the bound, two are controls of u", () => {
   assert.deepEqual(
     PRESETS.map(({ state }) => whyUndetermined(state) !== ""),
     [true, true, false, true, false],

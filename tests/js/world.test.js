@@ -73,7 +73,7 @@ test("variances that u moves alike leave every p(z|u) round, and other variances
   assert.ok(new Set(moments(world({ moves: "alike" })).scale).size > 1); // u does move them
 });
 
-test("with strength 0 u moves nothing, whatever it is said to move", () => {
+test("with strength 0 u moves nothing, whatever it is set to move", () => {
   const { mean, scale } = moments(world({ strength: 0 }));
   assert.deepEqual(new Set(mean.map(Math.abs)), new Set([0]));
   assert.deepEqual(new Set(scale), new Set([1]));
@@ -133,7 +133,7 @@ test("a place of the grid comes back, and a cloud begins with points of the worl
   );
 });
 
-test("a link gives back the state, in letters that a link leaves alone", () => {
+test("a link restores the state, in letters that need no escaping", () => {
   const clouds = [[0, 61, 30, 2], [], [5, 5]];
   const odd = { ...DEFAULT, kind: "drawn", clouds, beta: 2.25, strength: 0.3, seed: 4711, posterior: "gauss-newton", prior: "shuffled" };
   for (const state of [...PRESETS.map((preset) => preset.state), odd]) {

@@ -188,7 +188,7 @@ POOR = GOOD | {
 }  # fmt: skip
 
 
-def say(*runs: dict) -> str:
+def sentences_of(*runs: dict) -> str:
     """Return the verdict on runs as one text."""
     return " ".join(
         verdict(Comparison(list(runs), 500, 0.9, {"PCA": 0.77, "random rotation": 0.9}, "u", "accuracy", []))
@@ -196,7 +196,7 @@ def say(*runs: dict) -> str:
 
 
 def test_a_verdict_states_what_the_numbers_show():
-    text = say(GOOD, POOR)
+    text = sentences_of(GOOD, POOR)
     assert "Seeds of A agree only up to a linear map (12 of 12 ordered pairs)." in text
     assert "Seeds of B do not agree, not even up to a linear map." in text
     assert "A (0.98 against 0.40) exceeds the shuffled-u control in agreement; B (0.45 against 0.44) does not." in text
@@ -205,17 +205,17 @@ def test_a_verdict_states_what_the_numbers_show():
 
 
 def test_a_verdict_never_praises_what_is_within_its_control():
-    text = say(POOR, POOR | {"name": "C"})
+    text = sentences_of(POOR, POOR | {"name": "C"})
     assert "exceeds the" in text
     for line in text.split(". "):
         if "exceed" in line:
             assert line.startswith("None of B")
-    close = say(GOOD | {"mcc_low": 0.49})  # one pair within the control is enough
+    close = sentences_of(GOOD | {"mcc_low": 0.49})  # one pair within the control is enough
     assert "A (0.98 against 0.40) does not exceed the shuffled-u control in agreement." in close
-    one_bad_seed = say(GOOD | {"truth_seeds": [0.96, 0.89]})
+    one_bad_seed = sentences_of(GOOD | {"truth_seeds": [0.96, 0.89]})
     assert "does not exceed the best reference line" in one_bad_seed
 
 
 def test_a_verdict_is_silent_about_what_was_not_measured():
-    text = say(ENTRY)
+    text = sentences_of(ENTRY)
     assert text == "A has one seed, so nothing can be said about its agreement."

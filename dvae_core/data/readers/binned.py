@@ -22,7 +22,7 @@ BIN_S = 0.1  # default bin width for event times
 
 @dataclass(frozen=True, slots=True)
 class _Behaviour:
-    """What is read beside the events: variables with a clock of their own, and columns of a table of intervals."""
+    """What is read beside the events: variables with their own clock, and columns of a table of intervals."""
 
     names: tuple[str, ...]
     speed: tuple[str, ...]  # the variable whose speed selects rows, if any; also one of `names`

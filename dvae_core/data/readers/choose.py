@@ -128,7 +128,7 @@ def resolved(recording: Recording, name: str) -> str:
         ends = [n for n in known if re.split(r"[/.]", n)[-1].removesuffix("{}") == name.removesuffix("{}")]
         if name in recording.groups:
             inside = [n for n in known if n.startswith((f"{name}.", f"{name}{{", f"{name}/")) and known[n].readable]
-            advice = f"choose {', '.join(inside[:5])}" if inside else "save the numbers in it as variables of their own"
+            advice = f"choose {', '.join(inside[:5])}" if inside else "save the numbers in it as separate variables"
             raise DataError(f"{name} of {path.name} is {recording.groups[name]}, not plain numbers; {advice}.")
         if len(ends) != 1:
             raise no_such_name(path, name, [n for n, v in known.items() if v.readable])

@@ -41,10 +41,10 @@ def main() -> None:
                 try:
                     {"tree": tree, "numbers": numbers, "texts": texts}[question.pop("ask")](file, **question)
                 except Refused as refusal:
-                    say(refused=str(refusal))
+                    send(refused=str(refusal))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
         # any other exception ends the process without an answer, which the parent notices
-        say(error=(str(error) or type(error).__name__).splitlines()[0][:200])
+        send(error=(str(error) or type(error).__name__).splitlines()[0][:200])
 
 
 def limit(memory: int) -> None:
@@ -57,7 +57,7 @@ def limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def say(**answer: Any) -> None:
+def send(**answer: Any) -> None:
     """Write one line of JSON."""
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
     sys.stdout.buffer.flush()
@@ -104,7 +104,7 @@ def tree(file: h5py.File, matlab: bool) -> None:
     for where, target in soft:
         if found.get(target.strip("/"), {}).get("shape") is not None:
             found[where] = {**found[target.strip("/")], "at": target}
-    say(found=found)
+    send(found=found)
 
 
 def leaves(file: h5py.File, cell: Any, name: str, depth: int, count: list[int]) -> Iterator[dict[str, Any]]:
@@ -207,7 +207,7 @@ def numbers(file: h5py.File, name: str, axis: int, kept: list[int] | None, field
     inner = item.dtype[field] if field else item.dtype
     shape += list(inner.shape)
     kind = inner.base.newbyteorder("<")
-    say(shape=shape, dtype=kind.str)
+    send(shape=shape, dtype=kind.str)
     for block in blocks(item, axis, chosen):
         block = block[field] if field else block
         sys.stdout.buffer.write(np.ascontiguousarray(block, dtype=kind).data)
@@ -244,7 +244,7 @@ def texts(file: h5py.File, name: str) -> None:
     values = np.ravel(item.asstr(errors="replace")[()])
     if sum(map(len, values)) > 2**24:
         raise Refused(f"{name} has texts of more than 16 MiB")
-    say(texts=[str(value) for value in values])
+    send(texts=[str(value) for value in values])
 
 
 if __name__ == "__main__":

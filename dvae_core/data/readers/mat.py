@@ -23,7 +23,7 @@ LOOKED_AT = 200  # parts of a cell that are checked for rising values
 
 _TIMED = re.compile(r"(?i)time(?!course|range)|spike(?!s?{})|event|stamp")
 _CURES = {
-    "table": "save its columns with table2array({0}) or as variables of their own ({0}.name)",
+    "table": "save its columns with table2array({0}) or as separate variables ({0}.name)",
     "timetable": "save its columns with {0}.Variables and its times with seconds({0}.Time)",
     "string": "save it with cellstr({0})", "categorical": "save it with cellstr({0}) or double({0})",
     "datetime": "save it with posixtime({0})", "duration": "save it with seconds({0})",
@@ -165,7 +165,7 @@ def _object(name: str, entry: Entry) -> Variable:
     kind = entry.kind
     if entry.load is too_many:
         return unreadable(name, f"is a MATLAB {kind}; save the numbers in it", entry.shape, "struct")
-    cure = _CURES.get(kind, "save the numbers in it as variables of their own").format(name)
+    cure = _CURES.get(kind, "save the numbers in it as separate variables").format(name)
     return unreadable(name, f"is a MATLAB {kind}; {cure}", entry.shape, kind)
 
 

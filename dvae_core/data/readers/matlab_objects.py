@@ -56,7 +56,7 @@ def described(columns: Sequence[Column], *, alone: bool) -> dict[str, tuple[Vari
         note = "a column of a MATLAB table" if column.name else "a MATLAB object"
         values: Any = column.values
         if not column.kind:
-            why = "holds neither plain numbers nor texts; save it as a variable of its own"
+            why = "holds neither plain numbers nor texts; save it as a separate variable"
             found[name] = unreadable(name, why, (), "object"), values
             continue
         if column.kind == "texts":

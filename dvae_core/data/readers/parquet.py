@@ -106,7 +106,7 @@ def _parquet_variable(column: Any, rows: int, index: set[str]) -> tuple[Variable
         return Variable(name, (rows,), "float64", "column", "dates, in seconds", axes, role=role or "clock"), 0
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_number(kind.value_type):
         return Variable(name, (rows, 0), "float64", "matrix", "lists", ("row", "unit"), role=role), 0
-    return unreadable(name, f"is {kind}, neither numbers nor text; save its parts as columns of their own", (rows,),
+    return unreadable(name, f"is {kind}, neither numbers nor text; save its parts as separate columns", (rows,),
                       "table"), 0  # fmt: skip
 
 

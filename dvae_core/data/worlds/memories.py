@@ -26,7 +26,7 @@ Memory = Annotated[float, Field(strict=True, ge=0, le=0.999)]
 
 @settings
 class MemoriesData:
-    """Series with memories of their own through a nonlinear mixing: factors that time can tell apart."""
+    """Series that each have their own memory, mixed nonlinearly: factors that time can distinguish."""
 
     kind: Literal["memories"] = "memories"
     memory: tuple[Memory, ...] = setting(

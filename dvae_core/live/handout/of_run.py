@@ -192,7 +192,7 @@ def _examples(run: Run, plan: Plan, shown: int, at: int) -> Section:
     x, mu = examples(run, shown, 500 if plan.tree["d_x"] == 2 else 16)
     rows = [Cells("data x", x=x, at=mu), Cells("reconstruction", z=mu)]
     data = sheet.data(plan.tree, rows, member=at, x_names=run.about.get("x_names", ()))
-    return Section("Does it know the data?", ["Held-out data, and what is left of them after z.", Live("sheet", data)])
+    return Section("Does it know the data?", ["Held-out data, and their reconstructions from z.", Live("sheet", data)])
 
 
 def _turn(run: Run, plan: Plan, shown: int, at: int) -> list[Section]:

@@ -202,7 +202,7 @@ export class Mode {
     };
   }
 
-  /** What stands under the film's first, middle and last step. */
+  /** The labels under the film's first, middle and last step. */
   rangeEnds() {
     const { lo, hi } = this.view.data;
     const isSame = lo.every((v) => v === lo[0]) && hi.every((v) => v === hi[0]);

@@ -8,7 +8,7 @@ import { agreement, axesOfEach, mccOfEach } from "./measures.js";
 /**
  * @typedef {object} Frame
  * @property {"frame"} type
- * @property {number} step of the seed that is furthest behind
+ * @property {number} step of the slowest seed
  * @property {number} steps the end of the schedule
  * @property {Float32Array} latents e(x), [p, rows, dz]
  * @property {number} rows in `latents`

@@ -92,7 +92,7 @@ export class Scene {
     this.draw();
   }
 
-  /** The oldest point of a full cloud goes. @param {number} a @param {number} b */
+  /** Add a point; a full cloud loses its oldest one. @param {number} a @param {number} b */
   add(a, b) {
     const cloud = this.clouds[this.value];
     this.clouds = this.clouds.map((each) => (each === cloud ? [...cloud, a, b].slice(-MOST_POINTS) : each));

@@ -278,7 +278,7 @@ def rescue() -> str:
 
 
 def given_another_u(mean: Numbers) -> str:
-    """State what is left of a score if the posterior is given a wrong u; "" if that was not computed."""
+    """State how much of a score remains if the posterior is given a wrong u; "" if that was not computed."""
     right, wrong = mean.mcc_pearson, mean.mcc_wrong_u
     if wrong is None or right is None:
         return ""

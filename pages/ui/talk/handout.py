@@ -47,7 +47,7 @@ def talk_handout() -> Handout:
     missing = needed - {decoder.plan.tree["id"] for decoder in decoders} - {None}
     if missing:
         raise RunError(f"The talk draws the decoder {missing.pop()}, which belongs to no shipped run.")
-    lead = ["The talk to take home. Everything that moves is a trained model in this file; drag it."]
+    lead = ["The talk as one file. Everything that moves is a trained model in this file; drag it."]
     worst = max((decoder.difference for decoder in decoders), default=0.0)
     notes = [f"{len(SLIDES)} slides, {len(live)} live parts; E[x|z] changes by at most {worst:.1e} of the range of x"]
     return Handout(TITLE, lead, [*sections, Section("Where this comes from", origins)], decoders, notes)
@@ -65,7 +65,7 @@ def _section(slide: Slide) -> Section:
     parts = [*_parts(at), slide.caption()]
     right = getattr(slide, "right", "")
     if right:
-        parts.insert(0, f"The picture bears out: **{right}**.")
+        parts.insert(0, f"The picture supports: **{right}**.")
     return Section(slide.title, [part for part in parts if part], chapter, question, options)
 
 

@@ -53,7 +53,7 @@ def straight_numbers() -> str:
 
 
 def straight_words(linear: Any, gaussian: Any, deep: Any, *, chance: float) -> str:
-    """State whether linear ICA finds the factors, and what is left without either of its assumptions.
+    """State whether linear ICA finds the factors, and what remains without either of its assumptions.
 
     Args:
         linear: MCC of FastICA on each data set with both assumptions.

@@ -18,7 +18,7 @@ class Slide:
         maths: The formula, shown on demand.
         question: Asked before the picture is shown; "" for none.
         options: The answers to choose from.
-        right: The option that the picture bears out.
+        right: The option that the picture supports.
         votes: The answers to choose from beside a picture that is itself the question.
         more: The page to continue on, and its query parameters.
         live: Recipe that can be trained during the talk in less than 15 s of a quiet core, or "".

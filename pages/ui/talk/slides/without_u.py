@@ -60,7 +60,7 @@ SLIDES = (
         "practice nearly a rotation.",
         maths=r"$$p(z) = \sum_k \pi_k N(\mu_k, \mathrm{diag}\, \sigma_k^2)$$ is known up to an affine map if $f$ is "
         r"piecewise affine and injective.",
-        question="Five clusters, and nobody tells the model which row is in which. Does the likelihood tell the axes?",
+        question="Five clusters, and the model does not know which row is in which. Does the likelihood give the axes?",
         options=("No", "Hardly", "As well as with u"),
         right="Hardly",
         more=("bend", {}),
