@@ -96,7 +96,7 @@ def many_seeds() -> Table:
 
 
 def shipped_study() -> Table:
-    """Return the table of the study that came with the software (`Study.table`): one row a model.
+    """Return the table of the study that came with the software (`Study.table`): one row per model.
 
     Raises:
         RunError: If the file is missing or damaged.

@@ -384,7 +384,7 @@ def _names(names: tuple[str, ...], count: int, what: str, letter: str) -> tuple[
 
 def _codes(codes: np.ndarray, labels: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     if codes.size == 0:
-        raise DataError("u must have one label a row; got no rows.")
+        raise DataError("u must have one label per row; got no rows.")
     if labels and codes.min() == -1:
         absent = codes == -1
         raise MissingValues(

@@ -1,4 +1,4 @@
-"""Where the latents of every seed point among two true factors: one arrow a latent."""
+"""Where the latents of every seed point among two true factors: one arrow per latent."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

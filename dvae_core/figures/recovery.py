@@ -347,8 +347,8 @@ def worlds_strip(worlds: Sequence[Mapping[str, Any]], *, title: str | None = Non
     """Draw the MCC of an iVAE and a VAE on several data sets, a dot per seed, beside each set's best reference line.
 
     Args:
-        worlds: One a data set: data_seed, iVAE and VAE (scores of their seeds), references (scores by name; those of a
-            random rotation need the truth and are left out).
+        worlds: One per data set: data_seed, iVAE and VAE (scores of their seeds), references (scores by name; those of
+            a random rotation need the truth and are left out).
         title: Replaces the title that states the finding.
         height: In pixels.
     """

@@ -29,7 +29,7 @@ def worlds_unmixed(
 
     Args:
         rows: For each world its name, its factors, and its panels: a title and two or more columns of the same rows.
-        stacked: Draw two panels a line, for a phone.
+        stacked: Draw two panels per line, for a phone.
         limit: Points in each panel.
         height: In pixels.
     """

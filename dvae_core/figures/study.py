@@ -110,7 +110,7 @@ def score_against_beta(
     )  # fmt: skip
     fig.update_yaxes(title=name)
     over = f"{of.worlds} worlds" if of.worlds > 1 else "seeds, on one data set"
-    note = f"a dot a model, {known.sum()} so far; line and bar: mean ± 1 std over {over}"
+    note = f"one dot per model, {known.sum()} so far; line and bar: mean ± 1 std over {over}"
     return finish(fig, title or _what_moves(of, y, known, name), note, height=height)
 
 
@@ -179,7 +179,7 @@ def dimensions(
     fig.update_xaxes(title="latents", type="category", categoryarray=x)
     fig.update_yaxes(title="held-out bound (nats)", row=1, col=1)
     fig.update_yaxes(title="R² between seeds, worst pair", row=1, col=2)
-    return finish(fig, title, f"a dot a seed; dashed: {stable:g}; bar: chosen; a cross: not stable", height=height)
+    return finish(fig, title, f"one dot per seed; dashed: {stable:g}; bar: chosen; a cross: not stable", height=height)
 
 
 def variance_bars(

@@ -100,7 +100,7 @@ def from_text(text: str, d: int | None = None) -> Float[np.ndarray, "d d"]:
     rows = [line.split() for line in text.replace(";", "\n").splitlines() if line.strip()]
     if not rows or len({len(row) for row in rows}) > 1:
         raise ValueError(
-            f"A matrix needs rows of equal length, one a line; got rows of {[len(r) for r in rows]} numbers."
+            f"A matrix needs rows of equal length, one per line; got rows of {[len(r) for r in rows]} numbers."
         )
     try:
         M = np.array([[float(v) for v in row] for row in rows])

@@ -51,7 +51,7 @@ class Recording(TreeRecord):
         statement: The conclusions that the numbers allow, in full sentences.
         notes: Sentences about this computation.
         negative_binomial: Held-out bound of a population with this likelihood, of the run (poisson), and the gain with
-            its standard error, nats a row; None unless it was asked for.
+            its standard error, nats a row; None unless it was requested.
     """
 
     goal: str

@@ -1,4 +1,4 @@
-"""From stored arrays to x with one row an example: turned, put side by side, trials taken apart."""
+"""Arrange stored arrays as x with one row per example: turned, side by side, trials split into rows."""
 
 from typing import Any
 

@@ -46,7 +46,7 @@ class _Stack(NamedTuple):
 
 
 def recording(path: Path, options: ReadOptions) -> Recording:
-    """Return the pages of a TIFF as pictures, one a row; axes of pages beside time are variables to choose as u.
+    """Return the pages of a TIFF as pictures, one per row; axes of pages beside time are variables to choose as u.
 
     A page of up to 128 pixels a side keeps its size; larger pages become 64 x 64, unless a size is requested.
     """
