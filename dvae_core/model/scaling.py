@@ -73,7 +73,7 @@ class Scaling(nn.Module):
             self.x_log_det.fill_(-torch.log(std).sum())
         if self.how == "whiten":
             variances, axes = torch.linalg.eigh(torch.cov(x.T).reshape(x.shape[1], x.shape[1]))
-            variances, axes = variances.flip(0), fixed_axes(variances, axes).flip(1)
+            variances, axes = variances.flip(0), settled(variances, axes).flip(1)
             # Directions with less than 1e-6 of the largest variance are noise: scaled up to 1, it would be trained on.
             std = variances.clamp_min(1e-6 * variances[0]).sqrt()
             self.x_forward.copy_(axes / std)
@@ -81,7 +81,7 @@ class Scaling(nn.Module):
             self.x_log_det.fill_(-torch.log(std).sum())
 
 
-def fixed_axes(variances: Float[Tensor, " d"], axes: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+def settled(variances: Float[Tensor, " d"], axes: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
     """Return eigenvectors, in columns, that do not depend on which ones the algorithm happened to find.
 
     An eigenvector is free in sign, and those of equal variances are any basis of their span. Each span is given the

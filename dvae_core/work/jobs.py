@@ -406,7 +406,7 @@ def log_tail(run: Run, lines: int = 20) -> str:
         return ""
 
 
-def last_error(run: Run, name: str) -> str:
+def why(run: Run, name: str) -> str:
     """Return the error message of the last computation of this name, "" if it succeeded or is not known here."""
     future = _tasks.get((run.path, name))
     return "" if future is None or not future.done() or future.cancelled() else str(future.exception() or "")

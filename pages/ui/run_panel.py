@@ -288,7 +288,7 @@ def ask(
         waiting()
         return
     if st.session_state.pop(requested, None) == settings:
-        reason = jobs.last_error(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
+        reason = jobs.why(run, name) or jobs.log_tail(run, 1).removeprefix("dvae_core: ")
         st.error(f"The computation ended without a result. {reason}", icon=":material/error:")
     if st.button(label, icon=":material/play_arrow:"):
         try:

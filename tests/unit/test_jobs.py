@@ -96,8 +96,8 @@ def test_an_error_is_the_runs_message_and_in_its_log(place, tmp_path):
     assert "this machine has only" in run.status().message
     until(lambda: "this machine has only" in jobs.log_tail(run))
     jobs.analyse(run, "no such analysis")
-    until(lambda: jobs.last_error(run, "no such analysis"))
-    assert "no analysis 'no such analysis'" in jobs.last_error(run, "no such analysis")
+    until(lambda: jobs.why(run, "no such analysis"))
+    assert "no analysis 'no such analysis'" in jobs.why(run, "no such analysis")
     assert not jobs.is_analysing(run)
 
 
@@ -115,7 +115,7 @@ def test_a_run_in_use_is_refused_and_its_state_left_alone(place, tmp_path):
             jobs.start(run)
         run.set_status(state="queued", pid=None)  # as another server might have left it
         jobs.start(run)
-        until(lambda: "stop that first" in jobs.last_error(run, "train"))
+        until(lambda: "stop that first" in jobs.why(run, "train"))
         assert run.written_status().state == "queued"
 
 

@@ -12,7 +12,7 @@ import torch
 from dvae_core import recipes, runs
 from dvae_core.config import Config, ModelConfig, PoissonLikelihood, SourcesData, TrainConfig
 from dvae_core.data.load import dataset_of
-from dvae_core.model.scaling import fixed_axes
+from dvae_core.model.scaling import settled
 from dvae_core.model.start import initialise
 from dvae_core.model.vae import Sizes, Vae
 from dvae_core.training.checkpoint import sizes_of
@@ -132,7 +132,7 @@ def test_a_resumed_run_keeps_the_axes_of_x_that_it_began_with(tmp_path, monkeypa
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, preprocess="whiten"))
     whole, parted = (runs.create(tmp_path / name, config) for name in ("whole", "parted"))
     with monkeypatch.context() as older:
-        older.setattr("dvae_core.model.scaling.fixed_axes", lambda variances, axes: -fixed_axes(variances, axes))
+        older.setattr("dvae_core.model.scaling.settled", lambda variances, axes: -settled(variances, axes))
         for _ in train(whole):
             pass
         begun = train(parted)
