@@ -41,8 +41,7 @@ def toolbar() -> tuple[tuple[str, str], Run | None, int]:
     names = []
     for cell, label, param in zip(cells, ("Prior of z1", "Prior of z2"), ("first", "second"), strict=False):
         with cell:
-            default = {"first": "uniform", "second": "laplace"}[param]
-            names.append(ui.choice(st.selectbox, label, known, param=param, default=default, show=NAMES.__getitem__))
+            names.append(ui.choice(st.selectbox, label, known, param=param, show=NAMES.__getitem__))
     if OWN not in names:
         return (names[0], names[1]), None, 0
     with cells[2]:
@@ -77,7 +76,7 @@ def carried(names: tuple[str, str], about: tuple, angle: float, _run: Run | None
 @st.fragment
 def lab(names: tuple[str, str], run: Run | None, member: int) -> None:
     """The slider, the five panels, and the verdict."""
-    st.session_state.setdefault("any_prior.angle", int(ui.number("angle", 30.0, 0.0, 90.0)))
+    st.session_state.setdefault("any_prior.angle", int(ui.number("angle", 0.0, 90.0, 30.0)))
     angle = st.slider("Angle of R (degrees)", 0, 90, key="any_prior.angle")
     ui.remember("angle", str(angle))
     about = () if run is None else (run.id, (run.path / "latents.npz").stat().st_mtime_ns)

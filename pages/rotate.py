@@ -82,7 +82,7 @@ def dial(run: Run, member: int, plane: tuple[int, int], points: str) -> None:
 
     @st.fragment
     def turn() -> None:
-        start = ui.number("angle", 0.0, 0.0, 90.0)
+        start = ui.number("angle", 0.0, 90.0)
         state = RotorState(
             member=member,
             plane=plane,
@@ -115,7 +115,7 @@ def save(run: Run, member: int, plane: tuple[int, int]) -> None:
     """Offer to save the twin as a separate run."""
     if not rotate_views.is_plain(run) or "before" in st.query_params:
         return
-    angle = ui.number("angle", 0.0, 0.0, 90.0)
+    angle = ui.number("angle", 0.0, 90.0)
     if angle == 0:  # a copy of the run itself
         return
     title = f"{run.title}, {ui.member_names(run)[member]}, turned {angle:g}°"

@@ -32,8 +32,8 @@ def section() -> None:
         with cell:
             columns.append(
                 ui.choice(
-                    st.selectbox, name, list(range(dataset.d_x)), param=f"x{k + 1}", default=k,
-                    show=names.__getitem__, disabled=dataset.d_x == 2,
+                    st.selectbox, name, list(range(dataset.d_x)), param=f"x{k + 1}", show=names.__getitem__,
+                    disabled=dataset.d_x == 2,
                 )
             )  # fmt: skip
     try:

@@ -14,7 +14,7 @@ class Parameter:
         kind: Type of its value: "run", "data", "choice" (one of a few words), "number" or "text".
         pages: The pages that read it.
         about: Its meaning.
-        default: The value that the page assumes without it; "" if the data or the run decides.
+        default: The value that `value` returns without it; "" if the page, the data or the run decides.
         old: Its name in links of version 0.1.
     """
 
@@ -28,10 +28,8 @@ class Parameter:
 
 PARAMETERS = (
     Parameter("run", "run", ("all",), "The run that is shown"),
-    Parameter("member", "number", ("all",), "The member of the population", "the best one"),
-    Parameter(
-        "data", "data", ("data", "train", "any_prior", "study"), "The data, as `data_from_text` reads it", "sources"
-    ),
+    Parameter("member", "number", ("all",), "The member of the population"),
+    Parameter("data", "data", ("data", "train", "any_prior", "study"), "The data, as `data_from_text` reads it"),
     Parameter("to", "text", ("start",), "The page that a cold link asked for"),
     Parameter("stop", "choice", ("talk",), "The slide"),
     Parameter("talk_view", "choice", ("talk",), "The slide, or the presenter's notes", "slide"),
@@ -47,7 +45,7 @@ PARAMETERS = (
     Parameter("from", "choice", ("traverse",), "Where a traversal starts", "prior"),
     Parameter("u", "choice", ("traverse",), "The u whose prior is shown"),
     Parameter("given_z", "choice", ("traverse",), "What is shown of x given z: its mean, or one draw"),
-    Parameter("plane", "text", ("rotate",), "The two latents that turn: 0-1", "0-1"),
+    Parameter("plane", "text", ("rotate",), "The two latents that turn: 0-1"),
     Parameter("points", "choice", ("rotate",), "The points that are shown"),
     Parameter("angle", "number", ("rotate", "any_prior"), "The angle of rotation in degrees", "0"),
     Parameter("before", "text", ("rotate",), "Steps taken before the dial: reflect 0|turn 0 1 30"),
@@ -76,12 +74,12 @@ PARAMETERS = (
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
-def value(name: str, default: str = "") -> str:
-    """Return a parameter's text in the link, under its present or old name, or the default if it has neither.
+def value(name: str, default: str | None = None) -> str:
+    """Return a parameter's text in the link, under its present or old name, or else `default`, or else the list's.
 
     Raises:
         KeyError: If the list above has no such parameter.
     """
     parameter = BY_NAME[name]
-    query = st.query_params
-    return query.get(name, query.get(parameter.old, default) if parameter.old else default)
+    query, absent = st.query_params, parameter.default if default is None else default
+    return query.get(name, query.get(parameter.old, absent) if parameter.old else absent)

@@ -393,10 +393,11 @@ def problem(error: Exception) -> None:
     st.error(str(error), icon=":material/error:")
 
 
-def number(param: str, default: float, low: float, high: float) -> float:
-    """Read a number from the link, or return the default if it is missing or out of bounds."""
+def number(param: str, low: float, high: float, default: float | None = None) -> float:
+    """Read a number from the link. If it is missing or out of bounds, return the default, or else that of `links`."""
+    usual = float(links.BY_NAME[param].default) if default is None else default
     try:
-        value = float(links.value(param, str(default)))
+        value = float(links.value(param, str(usual)))
     except ValueError:
-        return default
-    return value if low <= value <= high else default
+        return usual
+    return value if low <= value <= high else usual

@@ -319,9 +319,7 @@ def linear(run: Run) -> None:
         run_panel.ask(run, "linear_ica", "Mix independent factors and unmix them", "32 data sets, FastICA on each")
         return
     layers = found.layers
-    deep = ui.choice(
-        st.segmented_control, "Mixing layers of the nonlinear data", layers[1:].tolist(), param="layers", default=3
-    )
+    deep = ui.choice(st.segmented_control, "Mixing layers of the nonlinear data", layers[1:].tolist(), param="layers")
     k = layers.tolist().index(deep)
     quarter = (found.z[:, 0] > 0).astype(int) + 2 * (found.z[:, 1] > 0).astype(int)
     score = found.fastica

@@ -54,7 +54,7 @@ def menu(d: int, plane: tuple[int, int], key: str) -> None:
             "its transpose."
         )
         seed = 1 + max((int(step.split()[1]) for step in now if step.startswith("random")), default=0)
-        angle = ui.number("angle", 0.0, 0.0, 90.0)
+        angle = ui.number("angle", 0.0, 90.0)
         with st.container(horizontal=True):
             st.button(f"Reflect z{plane[0] + 1}", on_click=_write, args=([*now, f"reflect {plane[0]}"],))
             st.button("Random M", on_click=_write, args=([*now, f"random {seed}"],))
@@ -82,7 +82,7 @@ def _write(now: list[str]) -> None:
 
 
 def _keep(plane: tuple[int, int], key: str) -> None:
-    angle = ui.number("angle", 0.0, 0.0, 90.0)
+    angle = ui.number("angle", 0.0, 90.0)
     if angle:
         _write([*steps(), f"turn {plane[0]} {plane[1]} {angle:g}"])
         ui.remember("angle", "0")

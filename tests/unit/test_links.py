@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pages.ui import links
+from pages.ui import page as ui
 from pages.ui.page import CHAPTERS
 
 ROOT = Path(__file__).parents[2]
@@ -64,3 +65,11 @@ def test_links_of_version_0_1_are_read(monkeypatch):
     assert (links.value("angle", "0"), links.value("member", "3")) == ("30", "3")
     with pytest.raises(KeyError):
         links.value("view")
+
+
+def test_what_a_link_leaves_out_has_the_value_of_the_list(monkeypatch):
+    monkeypatch.setattr(links.st, "query_params", {})
+    assert all(links.value(parameter.name) == parameter.default for parameter in links.PARAMETERS)
+    assert (links.value("layers"), links.value("layers", "2")) == ("3", "2")
+    monkeypatch.setattr(links.st, "query_params", {"angle": "400"})
+    assert (ui.number("angle", 0.0, 90.0), ui.number("angle", 0.0, 90.0, 30.0)) == (0.0, 30.0)
