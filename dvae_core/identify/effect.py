@@ -284,13 +284,7 @@ def effect_of(
     spread = T.std(0)
     fit = _fitted(kind, T, codes, m)
     singular = _singular(fit.lam * spread)
-    counts = np.bincount(codes, minlength=m)
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
-    drawn: list[np.ndarray] = []
-    while len(drawn) < permutations:
-        some = range(min(permutations - len(drawn), max(1, AT_ONCE // (m * d))))
-        means = np.stack([np.add.reduceat(T[rng.permutation(len(z))], starts) for _ in some])
-        drawn += [_singular(lam * spread) for lam in kind.natural(means / counts[:, None, None])[0]]
+    chance = _by_chance(kind, T, np.bincount(codes, minlength=m), permutations, rng)
     is_gaussian = isinstance(kind, Means) or (isinstance(kind, Power) and kind.power == 2)
     gain, gain_error = _gain(z, codes, kind, Gaussian() if is_gaussian else kind, rng, shared=True)
     second = second_error = beyond = beyond_error = p_means = p_variances = float("nan")
@@ -303,9 +297,23 @@ def effect_of(
         variances = np.arange(d) * 2 + 1
         p_variances = p_singular(Fit(fit.lam[..., 1:], fit.cov[:, variances[:, None], variances]), spread[:, 1:])
     return Effect(
-        gain, gain_error, second, second_error, beyond, beyond_error, singular, np.quantile(drawn, 1 - LEVEL, axis=0),
+        gain, gain_error, second, second_error, beyond, beyond_error, singular, np.quantile(chance, 1 - LEVEL, axis=0),
         p_singular(fit, spread), p_means, p_variances, len(z), step, m,
     )  # fmt: skip
+
+
+def _by_chance(
+    kind: Family, T: np.ndarray, counts: np.ndarray, permutations: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the singular values of L for random permutations of u, whose values have `counts` rows."""
+    spread = T.std(0)
+    starts = np.r_[0, np.cumsum(counts)[:-1]]
+    drawn: list[np.ndarray] = []
+    while len(drawn) < permutations:
+        some = range(min(permutations - len(drawn), max(1, AT_ONCE // (len(counts) * T.shape[1]))))
+        means = np.stack([np.add.reduceat(T[rng.permutation(len(T))], starts) for _ in some])
+        drawn += [_singular(lam * spread) for lam in kind.natural(means / counts[:, None, None])[0]]
+    return drawn
 
 
 def p_singular(fit: Fit, spread: Float[np.ndarray, "d k"]) -> float:

@@ -224,13 +224,7 @@ def _write(
     if encoder is not None and np.shape(encoder) != latents.mu_z.shape:
         raise DataError(f"The latents from x alone have shape {np.shape(encoder)}, the latents {latents.mu_z.shape}.")
     mu = np.ascontiguousarray(latents.mu_z, dtype=np.float64 if latents.mu_z.dtype == np.float64 else np.float32)
-    p, _, d = mu.shape
-    finite = [bool(np.isfinite(seed).all()) for seed in mu]
-    if not any(finite):
-        raise DataError("Every seed has latents that are not finite; remove those rows, or compute them again.")
-    varies = np.array([np.ptp(m, axis=0) > 0 if ok else np.zeros(d, bool) for m, ok in zip(mu, finite, strict=True)])
-    if not varies.any():
-        raise DataError("No latent of any seed varies over the rows, so there is nothing to judge; check the file.")
+    finite = _finite_seeds(mu)
     whole, dataset, positions, matched = _data(latents, data, rate_hz, same_rows)
     notes = []
     parts, plan = _parts(latents, whole, dataset, positions, split_how, drawn=_is_drawn(data))
@@ -244,13 +238,10 @@ def _write(
     keeps_x = has_x and dataset.x.nbytes <= MAX_X_BYTES
     if has_x and not keeps_x:
         notes.append("x is too large to be kept in the run, so reference lines that need x are missing.")
-    seeds = latents.seeds if len(latents.seeds) == p else tuple(range(p))
-    betas = latents.more.get("beta", np.ones(p))
     config = Config(
         data=data if data is not None and not isinstance(data, Dataset) else FileData(path=source or "given arrays"),
         split="auto" if plan is None else plan.how, gap=0 if plan is None else plan.gap,
-        model=ModelConfig(latents=d), prior=_prior(latents),
-        train=TrainConfig(seeds=tuple(seeds), betas=tuple(float(beta) for beta in betas)),
+        model=ModelConfig(latents=mu.shape[2]), prior=_prior(latents), train=_population(latents),
         given=GivenConfig(method=clean_title(method) or "latents"),
     )  # fmt: skip
     run = create(out, config, title=title or method)
@@ -275,10 +266,32 @@ def _write(
         arrays["x"] = dataset.x[:]
     run.write_npz("given.npz", arrays)
     run.write_npz("latents.npz", _shown(latents, arrays, dataset, has_x=has_x))
-    failed = tuple(m for m in range(p) if not finite[m])
-    lost = f"{len(failed)} of {p} seeds have latents that are not finite and are shown as failed." if failed else ""
+    failed = tuple(m for m, ok in enumerate(finite) if not ok)
+    lost = (
+        f"{len(failed)} of {len(finite)} seeds have latents that are not finite and are shown as failed."
+        if failed
+        else ""
+    )
     run.set_status(state="finished", failed_members=failed, message=lost, seconds=seconds or 0.0)
     return run
+
+
+def _finite_seeds(mu: np.ndarray) -> list[bool]:
+    """Return which seeds have finite values only; at least one of them must have a latent that varies."""
+    finite = [bool(np.isfinite(seed).all()) for seed in mu]
+    if not any(finite):
+        raise DataError("Every seed has latents that are not finite; remove those rows, or compute them again.")
+    if not any(np.ptp(seed, axis=0).any() for seed, ok in zip(mu, finite, strict=True) if ok):
+        raise DataError("No latent of any seed varies over the rows, so there is nothing to judge; check the file.")
+    return finite
+
+
+def _population(latents: Latents) -> TrainConfig:
+    """Return the seeds and betas that came with the latents; 0, 1, ... and 1 otherwise."""
+    p = len(latents.mu_z)
+    seeds = latents.seeds if len(latents.seeds) == p else tuple(range(p))
+    betas = latents.more.get("beta", np.ones(p))
+    return TrainConfig(seeds=tuple(seeds), betas=tuple(float(beta) for beta in betas))
 
 
 def _data(

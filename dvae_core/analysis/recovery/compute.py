@@ -58,21 +58,7 @@ def recover(
     d = z_true.shape[1]
     k = T(z_true).shape[1] // d
     n_boot = int(np.clip(2_000_000 // (p * n), 50, RESAMPLES))
-    out: dict[str, np.ndarray] = {
-        "curve_x": np.full((p, d, CORNERS), np.nan),
-        "curve_y": np.full((p, d, CORNERS), np.nan),
-        "ladder": np.full((p, len(RUNGS)), np.nan),
-        "A": np.full((p, d * k, d_hat * k), np.nan),
-        "A_condition": np.full(p, np.nan),
-        "A_r2": np.full(p, np.nan),
-        "memory": np.full(p, np.nan),
-        "block_share": np.full((p, d), np.nan),
-    }
-    for method in ("pearson", "spearman"):
-        out[f"matrix_{method}"] = np.full((p, d, d_hat), np.nan)
-        out[f"matching_{method}"] = np.full((p, d), -1)
-        out[f"signs_{method}"] = np.zeros((p, d), int)
-        out[f"interval_{method}"] = np.full((p, 3), np.nan)
+    out = _not_computed(p, d, d_hat, k)
     for m in range(p):
         if not np.isfinite(z_hat[m]).all():
             continue
@@ -97,6 +83,26 @@ def recover(
             for i, latent in enumerate(matching):
                 if latent >= 0:
                     out["block_share"][m, i] = weights[:, i, :, latent].sum() / max(weights[:, i].sum(), 1e-300)
+    return out
+
+
+def _not_computed(p: int, d: int, d_hat: int, k: int) -> dict[str, np.ndarray]:
+    """Return the arrays of `Recoveries` for p members, d factors, d_hat latents and k statistics, without a value."""
+    out: dict[str, np.ndarray] = {
+        "curve_x": np.full((p, d, CORNERS), np.nan),
+        "curve_y": np.full((p, d, CORNERS), np.nan),
+        "ladder": np.full((p, len(RUNGS)), np.nan),
+        "A": np.full((p, d * k, d_hat * k), np.nan),
+        "A_condition": np.full(p, np.nan),
+        "A_r2": np.full(p, np.nan),
+        "memory": np.full(p, np.nan),
+        "block_share": np.full((p, d), np.nan),
+    }
+    for method in ("pearson", "spearman"):
+        out[f"matrix_{method}"] = np.full((p, d, d_hat), np.nan)
+        out[f"matching_{method}"] = np.full((p, d), -1)
+        out[f"signs_{method}"] = np.zeros((p, d), int)
+        out[f"interval_{method}"] = np.full((p, 3), np.nan)
     return out
 
 
