@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from dvae_core.analysis.downstream.compute import rows_of
-from dvae_core.analysis.encode import SCORED_ROWS, encode, encoder_means
+from dvae_core.analysis.encode import encode, encoder_means, scored_rows
 from dvae_core.analysis.score.record import Scores
 from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
@@ -52,7 +52,7 @@ def latents_of(run: Run) -> dict[str, np.ndarray]:
     dataset = data_of(run)
     parts = split(dataset, run.config.split, gap=run.config.gap)
     vae = load_vae(run)
-    scored = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
+    scored = scored_rows(parts.held_out)
     mu = np.empty((vae.p, dataset.n, run.config.model.latents), np.float32)
     encoder = np.empty_like(mu)
     for rows in _groups(dataset.n, scored):

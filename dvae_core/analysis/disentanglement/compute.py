@@ -5,7 +5,7 @@ import numpy as np
 from dvae_core import metrics
 from dvae_core.analysis.common import Computation
 from dvae_core.analysis.disentanglement.record import Disentanglement, file_name
-from dvae_core.analysis.encode import SCORED_ROWS, check_member, describe_codes, encode
+from dvae_core.analysis.encode import check_member, describe_codes, encode, scored_rows
 from dvae_core.data.split import split
 from dvae_core.runs import Run, RunError
 from dvae_core.runs.data import data_of
@@ -29,12 +29,12 @@ def disentanglement(run: Run, *, member_index: int = 0, fast: bool = True) -> Co
     yield 0.05
     if run.kind == "latents":
         given = given_of(run)
-        rows = given.held_out_rows[:SCORED_ROWS]
+        rows = scored_rows(given.held_out_rows)
         z, names = given.z, tuple(run.about.get("z_names") or ())
         means, description = given.mu_z[:, rows], f"latents as given by {run.config.given.method}"
     else:
         dataset = data_of(run)
-        rows = split(dataset, run.config.split, gap=run.config.gap).held_out[:SCORED_ROWS]
+        rows = scored_rows(split(dataset, run.config.split, gap=run.config.gap).held_out)
         z, names, description = dataset.z, dataset.z_names, describe_codes(run.config)
         # All members are encoded together, as for the other scores: one alone would differ in the last bits.
         means = None if z is None else encode(load_vae(run), dataset, rows)[0]

@@ -21,6 +21,7 @@ from dvae_core.analysis.encode import (
     in_parts,
     needs_u,
     rows_of_another_u,
+    scored_rows,
 )
 from dvae_core.analysis.latents import held_out
 from dvae_core.analysis.recovery.compute import recovery
@@ -128,7 +129,7 @@ def _of_model(run: Run) -> Codes:
     dataset = data_of(run)
     parts = split(dataset, run.config.split, gap=run.config.gap)
     vae = load_vae(run)
-    rows = parts.held_out[:: max(1, len(parts.held_out) // SCORED_ROWS)]
+    rows = scored_rows(parts.held_out)
     mu, amortised = encode(vae, dataset, rows)[0], encoder_means(vae, dataset, rows)
     bound = bounds(vae, dataset, rows if run.config.prior.frames == 1 else _in_pairs(run, dataset, parts))
     other = rows_of_another_u(dataset, rows) if needs_u(run.config) else None
@@ -150,7 +151,7 @@ def _of_model(run: Run) -> Codes:
 
 
 def _in_pairs(run: Run, dataset: Dataset, parts: Split) -> np.ndarray:
-    """Return at most SCORED_ROWS held-out rows as pairs of neighbours, for the bound of a prior over time."""
+    """Return about SCORED_ROWS held-out rows as pairs of neighbours, for the bound of a prior over time."""
     pairs = examples(run.config, parts.held_out, order_of(run.config, dataset, parts)).reshape(-1, 2)
     return pairs[:: max(1, 2 * len(pairs) // SCORED_ROWS)].ravel()
 
@@ -158,8 +159,7 @@ def _in_pairs(run: Run, dataset: Dataset, parts: Split) -> np.ndarray:
 def _of_given(run: Run) -> Codes:
     """Take the held-out rows of imported latents, with the bounds that came with them, if any."""
     given, about, shown = given_of(run), run.about, held_out(run)
-    rows = given.held_out_rows
-    rows = rows[:: max(1, len(rows) // SCORED_ROWS)]
+    rows = scored_rows(given.held_out_rows)
     mu, u = given.mu_z[:, rows], None if given.u is None else given.u[rows]
     mu[list(run.status().failed_members)] = np.nan  # a seed with one bad row has no score, wherever that row is
     alive = alive_latents(shown)
