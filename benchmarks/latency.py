@@ -206,7 +206,7 @@ def opened(context, url: str, wait: str):
 
 
 def places(page, kind: str) -> list[tuple[float, float]]:
-    """Where the mouse goes: along a slider there and back, or round the dial."""
+    """The path of the mouse: along a slider there and back, or round the dial."""
     from math import cos, radians, sin
 
     box = page.locator(".dial" if kind == "rotor" else ".controls input[type=range]").first.bounding_box()

@@ -58,7 +58,7 @@ def peer() -> Any:
 
 
 class Simulator:
-    """What disentanglement_lib asks for pictures and their codes: here a random row with the factors asked for."""
+    """The source that disentanglement_lib expects: here it returns a random row with the requested factors."""
 
     def __init__(self, v: np.ndarray, z: np.ndarray, seed: int) -> None:
         self.num_factors = v.shape[1]

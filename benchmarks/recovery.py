@@ -1,4 +1,4 @@
-"""What is recovered, bar by bar: MCC of held-out posterior means over 8 members, and what a member costs.
+"""What is recovered, bar by bar: MCC of held-out posterior means over 8 members, and the cost of a member.
 
 Trains by the command line with its default settings, start-up included, and prints for each part its bars, what was
 measured (mean +- standard deviation over members that are not stuck) and CPU seconds a member.

@@ -1,4 +1,4 @@
-"""What several test files need: small settings, a trained run, a served app, and what a page shows."""
+"""Shared by several test files: small settings, a trained run, a served app, and what a page shows."""
 
 import dataclasses
 import json

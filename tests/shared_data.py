@@ -1,4 +1,4 @@
-"""What the READMEs of ../shared/data state: every folder and file in it, how it is read, and the shapes it has."""
+"""From the READMEs of ../shared/data: every folder and file in it, how it is read, and the shapes it has."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What several commands share: finding a run, computing an analysis with a progress bar, stopping cleanly."""
+"""Shared by several commands: finding a run, computing an analysis with a progress bar, stopping cleanly."""
 
 import signal
 from collections.abc import Mapping

@@ -98,7 +98,7 @@ LearningRate = Annotated[float, Field(strict=True, ge=1e-7, le=1)]
 
 @settings
 class TrainConfig:
-    """How a population is trained. `seeds`, `betas` and, if members differ in it, `lrs` have one entry per member."""
+    """Settings of training. `seeds`, `betas` and, if members differ in it, `lrs` have one entry per member."""
 
     seeds: tuple[Seed, ...] = setting((0, 1, 2, 3), "Seeds", "One per member")
     betas: tuple[Beta, ...] = setting((1.0, 1.0, 1.0, 1.0), "beta", "One per member")

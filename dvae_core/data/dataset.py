@@ -251,7 +251,7 @@ class Dataset:
 
     @cached_property
     def components(self) -> int:
-        """How many principal components of x are larger than chance allows; see `components_above_chance`."""
+        """The number of principal components of x that are larger than chance allows; see `components_above_chance`."""
         return components_above_chance(self.x)
 
     def x_float(self, rows: Shaped[np.ndarray, " k"] | None = None) -> Features:

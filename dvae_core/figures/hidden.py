@@ -1,4 +1,4 @@
-"""What a hidden u would need: recovery by a mixture prior against the number of rows, and against separation."""
+"""The requirements of a hidden u: recovery by a mixture prior against the number of rows, and against separation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How arrays travel to the browser: checked, thinned and packed."""
+"""Arrays for the browser: checked, thinned and packed."""
 
 import base64
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ import { mountOf, View } from "./view.js";
 const LIMIT = 90;
 const LEAST = 0.02; // nats that the axis shows at least
 const WORDS = { flat: "flat", faint: "faint", bent: "bent" };
-/** What a row of the list needs. @typedef {{ idea: BendIdea, values: number[], curve: Curve, state: "flat" | "faint" | "bent",
+/** The parts of a row of the list. @typedef {{ idea: BendIdea, values: number[], curve: Curve, state: "flat" | "faint" | "bent",
  *   shown: boolean, node: HTMLElement, nats: HTMLElement, says: HTMLElement, word: HTMLElement, outputs: HTMLElement[],
  *   inputs: HTMLInputElement[] }} Row */
 
@@ -80,7 +80,7 @@ export class Bend extends View {
     this.body.dataset.sliders = String(this.data.ideas.some(({ sliders }) => sliders.length));
   }
 
-  /** What `turnable` turns. */
+  /** The object that `turnable` turns. */
   get turning() {
     const view = this;
     return {

@@ -104,7 +104,7 @@ class Idea:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BendState:
-    """What the component shows.
+    """The content of the component.
 
     Attributes:
         ideas: The curves, in the order of the list.

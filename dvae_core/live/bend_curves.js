@@ -105,7 +105,7 @@ export function stateOf({ nats, error }) {
 }
 
 /**
- * What the curves say together; "" where none bends.
+ * The conclusion from all curves; "" if none bends.
  * @param {{ idea: BendIdea, state: string }[]} rows
  */
 export function verdict(rows) {

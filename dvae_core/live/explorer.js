@@ -28,7 +28,7 @@ const MODES = { sliders: Sliders, pad: PadMode, between: Between, members: Membe
 
 /** @extends {View<ExplorerData>} */
 export class Explorer extends View {
-  // What `build` makes.
+  // Made by `build`.
   /** @type {Mode} */
   mode;
   /** @type {Display[]} */

@@ -40,7 +40,7 @@ class Cloud:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExplorerState:
-    """What an explorer shows.
+    """The content of an explorer.
 
     What is drawn depends on the plan: a picture (x_shape), a point in a plane with the curve that the latent moved last
     sweeps (d_x = 2), otherwise bars, or a raster of rates for counts. Below it is a filmstrip of all latents.

@@ -1,4 +1,4 @@
-// What an explorer exports: a PNG of the view, an animated PNG of a traversal, z, and Python that makes the picture again.
+// The exports of an explorer: a PNG of the view, an animated PNG of a traversal, z, and Python that makes the picture again.
 
 import { apng } from "./apng.js";
 import { contextOf } from "./draw.js";

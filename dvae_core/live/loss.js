@@ -9,7 +9,7 @@ import { number, numbersOf, short } from "./numbers.js";
 const ROOM = 1.25; // the bars' scale is so much longer than the longest one
 
 /**
- * What a Gaussian p(x|z) of mean f and these standard deviations loses against a perfect reconstruction, in nats.
+ * The loss of a Gaussian p(x|z) of mean f and these standard deviations against a perfect reconstruction, in nats.
  * @param {Vector} x
  * @param {Vector} f
  * @param {Vector} noise

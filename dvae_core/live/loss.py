@@ -1,4 +1,4 @@
-"""What the browser needs to draw the loss of one example: reconstruction, and KL to the prior."""
+"""The data with which the browser draws the loss of one example: reconstruction, and KL to the prior."""
 
 from dataclasses import dataclass
 from typing import Any

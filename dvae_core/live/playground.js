@@ -300,7 +300,7 @@ export class Playground extends View {
     this.showFrame();
   }
 
-  /** What has been learned. It is called for every frame, so it leaves the controls alone. */
+  /** Show the results of a frame. It is called for every frame, so it leaves the controls alone. */
   showFrame() {
     const { state, frameSeen } = this;
     const { kind, text } = verdict(state, frameSeen);

@@ -34,7 +34,7 @@ export function ellipse(x, y, [a, b, c], sigmas) {
 
 /** @extends {View<PosteriorData>} */
 export class Posterior extends View {
-  // What `build` makes.
+  // Made by `build`.
   /** @type {Float32Array} */
   mean;
   /** @type {Float32Array | null} */

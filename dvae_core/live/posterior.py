@@ -16,7 +16,7 @@ SIGMAS = 2.2  # to each side in the enlarged panel: ellipses are drawn at one an
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PosteriorState:
-    """What the component shows.
+    """The content of the component.
 
     Attributes:
         found: The record of a member.
@@ -24,7 +24,7 @@ class PosteriorState:
         x_names: Names of x's dimensions.
         x_mean: [n, 2], mu_x(z) at the mean of each exact posterior; shown, with `x_cov`, beside x.
         x_cov: [2, 2], Sigma_x.
-        q_name: What the run's own q is called.
+        q_name: The name of the run's own q.
         given: What the latents are given: "x", or "x, u".
         autoplay: Go from example to example until someone touches it (never with reduced motion).
     """

@@ -478,7 +478,7 @@ export class Rates {
     }
     for (const [k, unit] of this.chosen.entries()) this.symbol(ctx, k, at, toY(this.x[unit]), 0.42 * em);
     if (!reference) return;
-    // What was counted, at the right edge: it belongs to no place on this axis.
+    // The counts, at the right edge, because they have no place on this axis.
     for (const [k, unit] of this.chosen.entries()) {
       ctx.globalAlpha = reference[unit] > top ? 0.4 : 1;
       this.symbol(ctx, k, box.x + box.w + 1.0 * em, toY(Math.min(top, reference[unit])), 0.34 * em);

@@ -19,7 +19,7 @@ const MOST_LISTED = 12; // hues in the legend
 
 /** @extends {View<RotorData>} */
 export class Rotor extends View {
-  // What `build` makes.
+  // Made by `build`.
   /** @type {Points} */
   points;
   /** @type {string[]} Names of the two latents that turn, before and after. */

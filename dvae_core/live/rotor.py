@@ -13,7 +13,7 @@ MOST_POINTS = 5000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RotorState:
-    """What a rotor shows: linked panels of z, z~ = M z and x = f(z) = f(M^T z~).
+    """The content of a rotor: linked panels of z, z~ = M z and x = f(z) = f(M^T z~).
 
     M = R @ base with R = [[cos a, -sin a], [sin a, cos a]] in the plane (i, j), on column vectors.
 

@@ -1,4 +1,4 @@
-// What the rotor draws over its points: the prior's circles, the axes of the other system, names and numbers.
+// The marks that the rotor draws over its points: the prior's circles, the axes of the other system, names and numbers.
 
 import { COLOURS } from "./theme.js";
 

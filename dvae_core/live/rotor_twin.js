@@ -117,7 +117,7 @@ export class TwinPanels {
     }
   }
 
-  /** What the decoder says at angle 0, once per decoder and member. */
+  /** Decode the examples at angle 0, once per decoder and member. */
   survey() {
     const { data } = this;
     this.checked = Array.from(thin(this.points.n, CHECKED), (k) => ({ k, x: this.decode(this.points.latentOf(k)) }));
@@ -195,7 +195,7 @@ export class TwinPanels {
   }
 
   /**
-   * What x sweeps along each of the rotated latents.
+   * The curves that x follows along each of the rotated latents.
    * @param {Plane} plane
    */
   drawCurves(plane) {

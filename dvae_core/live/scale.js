@@ -11,7 +11,7 @@ import { grown, rangeOf } from "./plane.js";
 const UNSCALED = { range: { x: [-1, 1], y: [-1, 1] }, rates: [0, 1], limits: [0, 1], heatOf: () => () => {} };
 
 /**
- * What the decoder says where the sliders start, and along each latent.
+ * The decoder's output where the sliders start, and along each latent.
  * @param {Explorer} view
  * @returns {Scale}
  */

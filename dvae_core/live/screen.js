@@ -61,7 +61,7 @@ export class Screen {
     this.node.setAttribute("aria-label", `${name}${NAMES[this.view.kind]} decoded from ${where}`);
   }
 
-  /** What stays while z moves: axes, data, the example. */
+  /** Paint what stays while z moves: axes, data, the example. */
   lay() {
     const { plane, view, isSmall } = this;
     if (!plane || !view.scale) return;

@@ -150,7 +150,7 @@ export class Steps extends View {
     this.request();
   }
 
-  /** What is written: the value of the slider, the titles, and the pictures in a sentence. */
+  /** Write the value of the slider, the titles, and the pictures in a sentence. */
   show() {
     const { step, data, input, output } = this;
     const text = data.labels[step];

@@ -74,7 +74,7 @@ class Curves:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepsState:
-    """What the component shows.
+    """The content of the component.
 
     Attributes:
         name: The name of the slider.

@@ -1,4 +1,4 @@
-// What travels between the modules. The JavaScript refers to these types by `@import` in its JSDoc; nothing here runs.
+// The data that the modules exchange. The JavaScript refers to these types by `@import` in its JSDoc; nothing here runs.
 
 import type { Frame } from "./playground/frame.js";
 
@@ -43,7 +43,7 @@ export interface Model {
   z0: Float64Array;
 }
 
-/** What a store offers: a decoder, or the sentence that says why there is none. */
+/** The offer of a store: a decoder, or the sentence that says why there is none. */
 export type Offer = { model?: Model; error?: string };
 
 // --- hosts
@@ -56,7 +56,7 @@ export interface Mounted<Data> {
   close: () => void;
 }
 
-/** What every component exports. A host calls it once for an element, then `update` with new data, then `close`. */
+/** The export of every component. A host calls it once for an element, then `update` with new data, then `close`. */
 export type Mount<Data> = (host: { element: HTMLElement; data: Data; onChange: OnChange }) => Mounted<Data>;
 
 /** A component in a single file; each variant replaces some of its data. dvae_core/live/handout/document.py writes it. */
@@ -74,7 +74,7 @@ export interface FileContent {
   parts: FilePart[];
 }
 
-/** What a view needs to know of the page that it is on. */
+/** The facts that a view needs about its page. */
 export interface Theme {
   rem: number;
   /** The unit of what is written on a canvas, and of the room for it. */
@@ -120,7 +120,7 @@ export interface Member {
 
 export type ModeName = "sliders" | "pad" | "between" | "members" | "twin" | "betas";
 
-/** What is moved beside z: the way from A to B (0..1), the twin's angle, which beta. */
+/** The values that are moved beside z: the way from A to B (0..1), the twin's angle, which beta. */
 export type Side = { t: number; angle: number; beta: number };
 
 /** dvae_core/live/explorer.py: ExplorerState.data. */
@@ -261,7 +261,7 @@ export interface BendData {
   autoplay: boolean;
 }
 
-/** What a drag can turn. */
+/** An object that a drag can turn. */
 export interface Turning {
   angle: number;
   data: { limit: number };
@@ -312,7 +312,7 @@ export interface LinkedData {
 
 // --- the explorer's parts
 
-/** What was moved last, through its range. */
+/** A walk of the last moved control through its range. */
 export interface Walk {
   /** The latent, or "t" for the way from A to B. */
   own: number | "t";
@@ -320,7 +320,7 @@ export interface Walk {
   unit: string;
   lo: number;
   hi: number;
-  /** Where it stands now, 0 to 1. */
+  /** Its present share, 0 to 1. */
   share: number;
 }
 
@@ -347,12 +347,12 @@ export interface FilmRow {
   label: string;
   dead?: boolean;
   note?: string;
-  /** What the row moves: a latent, or the way from A to B. Moving that itself leaves the row as it is. */
+  /** The control that the row moves: a latent, or the way from A to B. Moving that itself leaves the row as it is. */
   own: () => number | "t";
   at: (share: number) => Vector;
-  /** Where the walk stands now, 0 to 1, or null. */
+  /** The present share of the walk, 0 to 1, or null. */
   mark: () => number | null;
-  /** What a click on a step does; null where steps cannot be clicked. */
+  /** The action of a click on a step; null where steps cannot be clicked. */
   go: ((share: number) => void) | null;
   /** The member that decodes, where it is not the one that is shown. */
   member?: () => number;
@@ -368,7 +368,7 @@ export interface FilmContent {
 
 // --- the playground
 
-/** What fixes the playground's data. Clouds are places of a grid: x0, y0, x1, y1 ... for each value of u. */
+/** The settings that determine the playground's data. Clouds are places of a grid: x0, y0, x1, y1 ... for each value of u. */
 export interface PlaygroundWorld {
   kind: "segments" | "time" | "drawn";
   segments: number;
@@ -405,5 +405,5 @@ export interface PlaygroundData {
   rev: number;
 }
 
-/** What the pool says of data with known factors: latents [p, rows, dz], axes [p, dz, dz]. */
+/** The results of the pool for data with known factors: latents [p, rows, dz], axes [p, dz, dz]. */
 export type PlaygroundFrame = Frame & { mcc: Float32Array; axes: Float32Array };

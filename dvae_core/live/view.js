@@ -231,7 +231,7 @@ export class View {
     return true;
   }
 
-  /** What the view reports when it is moved. */
+  /** Report the value of the view when it is moved. */
   report() {}
 
   /** Report once nothing has moved for a while. */

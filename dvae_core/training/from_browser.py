@@ -46,7 +46,7 @@ TEXTS = ("format", "settings", "seeds", "step", "latents", "segments")
 
 @dataclass(frozen=True)
 class Saved:
-    """What the playground saves: numbers by name, and what its header says about them."""
+    """A file that the playground saved: numbers by name, and the notes in its header."""
 
     arrays: dict[str, np.ndarray]
     settings: dict[str, Any]

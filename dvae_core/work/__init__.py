@@ -1,1 +1,1 @@
-"""Where work happens: the queue, the worker process, and studies of many runs."""
+"""Work on runs: the queue, the worker process, and studies of many runs."""

@@ -1,4 +1,4 @@
-"""Which models a study trains: the product of data sets, models, betas and seeds. No torch."""
+"""The models that a study trains: the product of data sets, models, betas and seeds. No torch."""
 
 import json
 import re

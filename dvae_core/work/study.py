@@ -95,7 +95,7 @@ class Study:
             ) from error
 
     def dimensions(self) -> list[Dimension]:
-        """What each number of latents gave so far, ascending; [] unless the populations differ in nothing else."""
+        """The results so far by number of latents, ascending; [] unless the populations differ in nothing else."""
         trained = [p for p in self.populations if not p.config.given.method]
         alike = {p.run_id: dataclasses.replace(p.config.model, latents=1) for p in trained}
         models = {p.config.model.latents for p in trained}

@@ -197,7 +197,7 @@ def widths(run: Run, member: int) -> None:
 
 
 def given(run: Run) -> str:
-    """What a run's posterior is conditioned on."""
+    """Name the variables that a run's posterior is conditioned on."""
     return "x, u" if run.config.is_conditional else "x"
 
 

@@ -96,7 +96,7 @@ def session_form(key: str, sessions: Sequence[runs.Run]) -> runs.Run | None:
 
 @dataclasses.dataclass(frozen=True)
 class Aim:
-    """What a population is trained for. Its default settings depend on it; at most one of these is chosen.
+    """The aim of a training. Its default settings depend on it; at most one of these is chosen.
 
     Attributes:
         session: The run whose prior it keeps.

@@ -141,11 +141,11 @@ def test_the_truth_is_hidden_until_a_guess_is_made(opened):
     page = opened()
     until(lambda: step(page) > 0, PATIENCE_S)
     pause(page)
-    assert page.get_by_text("you said").count() == 0
+    assert page.get_by_text("you guessed").count() == 0
     page.get_by_role("slider", name="Your guess").press("Home")
     page.get_by_role("button", name="Reveal the truth").click()
     truth = page.locator(".truth")
-    expect(truth).to_have_text(re.compile(r"MCC 0\.\d\d \(0\.\d\d to 0\.\d\d\); you said 0\.00\."))
+    expect(truth).to_have_text(re.compile(r"MCC 0\.\d\d \(0\.\d\d to 0\.\d\d\); you guessed 0\.00\."))
     page.get_by_role("button", name="Reset", exact=True).click()
     page.get_by_role("button", name="Reveal the truth").wait_for()
 

@@ -93,7 +93,7 @@ test("it is too early at first, and nothing is compared when fewer than two seed
 test("the truth is shown with the guess, the spread, the line, and without the seeds that failed", () => {
   const mcc = Float32Array.from([0.5, 0.75, 0.625, 0.625, Number.NaN, 0.625, 0.625, 0.625]);
   const text = revealed(0.9, frame(null, { mcc }), 0.9);
-  assert.match(text, /MCC 0\.63 \(0\.50 to 0\.75\); you said 0\.90\. That is below .* \(0\.90\)\. 1 failed/);
+  assert.match(text, /MCC 0\.63 \(0\.50 to 0\.75\); you guessed 0\.90\. That is below .* \(0\.90\)\. 1 failed/);
   assert.match(revealed(0.9, frame(null, { mcc: mcc.map(() => 0.99) }), 0.9), /above/);
   assert.match(revealed(null, frame(null, { mcc }), 0.9), /^MCC 0\.63 \(0\.50 to 0\.75\)\. That/);
 });

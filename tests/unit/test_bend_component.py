@@ -1,4 +1,4 @@
-"""What the bend's component takes: complete ideas, one curve for every stop, and nothing else."""
+"""The input of the bend's component: complete ideas, one curve for every stop, and nothing else."""
 
 import pytest
 

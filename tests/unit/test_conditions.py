@@ -162,7 +162,7 @@ def test_the_injectivity_light():
 
 
 def effect(world: dict, *, prior: str = "both", seed: int = 0, rows: int = 1000) -> Effect | None:
-    """What u does to perfect latents of a world, on so many held-out rows."""
+    """The effect of u on perfect latents of a world, on this many held-out rows."""
     dataset = sources(seed=seed, **world)
     rng = RNG(seed)
     chosen = rng.permutation(dataset.n)[:rows]

@@ -41,7 +41,7 @@ def config_of(posterior, prior, *, dataset=None, steps=60):
 
 
 def asked_of(node_path, vae, dataset, parts, prior, *, rows, eps, steps):
-    """What the engine answers for this model's parameters, batches and noise."""
+    """The answer of the engine for this model's parameters, batches and noise."""
     config = vae.config
     settings = {
         "posterior": config.model.posterior, "prior": prior, "beta": BETA, "steps": 60, "batch": 32,

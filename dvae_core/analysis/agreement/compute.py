@@ -84,7 +84,7 @@ def agreement(run: Run, *, other: str = "") -> Computation:
 
 
 class _Compared(NamedTuple):
-    """What is compared: the latents of all members, on common rows or given a common u."""
+    """The data to compare: the latents of all members, on common rows or given a common u."""
 
     z: list[np.ndarray]  # [n, d] of each member: rows, or means given u
     alive: list[np.ndarray]  # [d] bool of each member
@@ -194,7 +194,7 @@ def _run_of(sides: list[dict]) -> np.ndarray:
 
 
 class _Alike(NamedTuple):
-    """How alike two members of different data are: the MCC of their signatures, and that of each latent's best."""
+    """The likeness of two members of different data: the MCC of their signatures, and each latent's best match."""
 
     mcc: float
     strongest: np.ndarray

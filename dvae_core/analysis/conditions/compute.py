@@ -35,7 +35,7 @@ CURVE = 241  # points of a drawn density
 
 
 def conditions(run: Run, *, member_index: int = 0) -> Computation:
-    """Compute what the theorem's conditions rest on for one member; write analysis/conditions-<member>.npz, float64.
+    """Compute the quantities behind the theorem's conditions; write analysis/conditions-<member>.npz, float64.
 
     `record.Conditions` documents the content of the file.
 

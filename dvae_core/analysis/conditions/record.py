@@ -24,7 +24,7 @@ def file_name(member: int) -> str:
 
 @dataclass(frozen=True)
 class Conditions(ArrayRecord):
-    """What the theorem's conditions rest on, for one member; float64.
+    """The quantities behind the theorem's conditions, for one member; float64.
 
     Fields about u or p(z|u) are None if the data has no u or the prior is N(0, I).
 

@@ -22,7 +22,7 @@ TRAIN_ROWS, TEST_ROWS = 8000, 5000
 
 
 class Target(NamedTuple):
-    """What is predicted: labels [n] or numbers [n, d], its name, and a full circle in its unit if it is an angle."""
+    """What to predict: labels [n] or numbers [n, d], its name, and a full circle in its unit if it is an angle."""
 
     values: np.ndarray
     name: str

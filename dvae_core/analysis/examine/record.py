@@ -15,7 +15,7 @@ from dvae_core.recipes import kind_of
 
 @dataclass(frozen=True)
 class Examined(TreeRecord):
-    """What was found in all rows.
+    """The findings from all rows.
 
     Attributes:
         findings: The counts of `care.findings` as plain values.

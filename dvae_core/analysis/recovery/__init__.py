@@ -1,1 +1,1 @@
-"""What one population recovered of the true factors, factor by factor."""
+"""The recovery of the true factors by one population, factor by factor."""

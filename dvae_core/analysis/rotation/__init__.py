@@ -1,1 +1,1 @@
-"""What turning the latents changes: the curve against the angle, and the rotated twin."""
+"""The effects of turning the latents: the curve against the angle, and the rotated twin."""

@@ -17,7 +17,7 @@ def file_name(member: int, plane: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class Rotation(ArrayRecord):
-    """What rotating the latents of one member in one plane changes.
+    """The effects of rotating the latents of one member in one plane.
 
     Curves over the angle: means over held-out rows, in nats per example. Where there is Monte Carlo noise worth
     drawing, <name>_error is its standard error. A curve is None if it does not apply to the run, or if the version that

@@ -43,7 +43,7 @@ from dvae_core.training.record import BOUND_SAMPLES, examples, order_of, sampled
 
 @dataclass(frozen=True)
 class Codes:
-    """What is scored: latents of held-out rows, and what is known of these rows and of each member.
+    """The data to score: latents of held-out rows, and what is known about these rows and about each member.
 
     `encoder` holds latents that have not seen u. `of_members` has one dict per member with what only a model knows:
     bounds, KL and the number of latents alive. `wrong_u` are latents computed with the u of another row.

@@ -77,7 +77,7 @@ def _dataset(recording: Recording, options: ReadOptions, record: ReadingRecord) 
 
 
 class _Plan(NamedTuple):
-    """What is known about x and the variables beside it before anything is loaded."""
+    """The facts about x and the variables beside it that are known before anything is loaded."""
 
     lead: Variable  # the first variable of x
     layout: Layout

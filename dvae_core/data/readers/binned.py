@@ -22,7 +22,7 @@ BIN_S = 0.1  # default bin width for event times
 
 @dataclass(frozen=True, slots=True)
 class _Behaviour:
-    """What is read beside the events: variables with their own clock, and columns of a table of intervals."""
+    """The variables read beside the events: those with their own clock, and columns of a table of intervals."""
 
     names: tuple[str, ...]
     speed: tuple[str, ...]  # the variable whose speed selects rows, if any; also one of `names`
@@ -49,7 +49,7 @@ class _Bins:
 
     @property
     def size(self) -> int:
-        """How many bins."""
+        """The number of bins."""
         return sum(len(c) for c in self.counts)
 
 

@@ -217,7 +217,7 @@ def _found(
 
 
 class Layout(NamedTuple):
-    """How a stored array becomes rows, as a name for each of its axes.
+    """The layout of a stored array: a name for each of its axes, from which its rows follow.
 
     A matrix has one axis called row or time. Pictures have row, height, width (and channel). Trials have trial, time
     and unit. `turned` means that rows were not the first axis.

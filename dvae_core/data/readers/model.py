@@ -172,7 +172,7 @@ class Undecided(DataError):
 
 @dataclass
 class ReadingRecord:
-    """What was read of a file. The Dataset and every run on it keep this record, so it can always be looked up."""
+    """How a file was read. The Dataset and every run on it keep this record, so it can always be looked up."""
 
     variables: list[Variable] = field(default_factory=list)
     x: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Which units (columns of x) are used: by quality, area, depth, firing rate, name or number."""
+"""The choice of units (columns of x): by quality, area, depth, firing rate, name or number."""
 
 import re
 from collections.abc import Sequence

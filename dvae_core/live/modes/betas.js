@@ -52,7 +52,7 @@ export class Betas extends Mode {
     view.replaceFilm();
   }
 
-  /** What each latent carries, on one scale for all betas: they shrink as beta grows. */
+  /** The information in each latent, on one scale for all betas: they shrink as beta grows. */
   showBars() {
     const { members } = this.view.data;
     const most = Math.max(...members.flatMap(({ kl_latent: kl }) => kl), 1e-9);

@@ -6,7 +6,7 @@ import { Sliders } from "./sliders.js";
 
 /** @import { FilmContent, FilmRow } from "../types.d.ts" */
 
-/** What was moved last, in several models at once: the film's rows are the models. */
+/** The last movement in several models at once: the film's rows are the models. */
 export class SeveralModels extends Sliders {
   movesAnother() {
     this.view.film?.describe();

@@ -44,7 +44,7 @@ export class Mode {
   /** Another latent than before is being moved. */
   movesAnother() {}
 
-  /** What may move without a change to the rows of the film: see FilmRow.own. @returns {"t" | null} */
+  /** The control that may move without a change to the rows of the film: see FilmRow.own. @returns {"t" | null} */
   get free() {
     return null;
   }
@@ -127,7 +127,7 @@ export class Mode {
     return this.view.reference ? [this.view.reference] : [];
   }
 
-  /** What `change` is the difference from. */
+  /** The x from which `change` is the difference. */
   baseline() {
     return this.originals()[0];
   }

@@ -1,4 +1,4 @@
-// What the page draws: the parts of all workers side by side, and how far the seeds agree with each other and the truth.
+// The frames that the page draws: the parts of all workers side by side, and how far the seeds agree with each other and the truth.
 
 import { agreement, axesOfEach, mccOfEach } from "./measures.js";
 

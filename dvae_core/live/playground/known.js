@@ -1,4 +1,4 @@
-// What can be known: the bound of every seed with its error, how far the seeds agree, and, once asked, what is true.
+// The panel of what can be known: the bound of every seed with its error, how far the seeds agree, and, on request, the truth.
 
 import { fit } from "../draw.js";
 import { element, pictureCanvas } from "../elements.js";

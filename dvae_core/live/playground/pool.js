@@ -9,7 +9,7 @@ import workerSource from "./worker.js?text";
 /** @import { Tensors } from "./save.js" */
 
 /**
- * What is trained on. `z` are the true factors, for the scores only. `shown` bounds the rows whose latents a frame holds:
+ * The data to train on. `z` are the true factors, for the scores only. `shown` bounds the rows whose latents a frame holds:
  * rows 0, every, 2 every, ... with every = ceil(n / shown). Without it they are all.
  * @typedef {World & { z?: Float32Array | Float64Array | null, shown?: number }} Shown
  */

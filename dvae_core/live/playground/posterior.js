@@ -12,7 +12,7 @@ import { Pass } from "./nets.js";
 const LOG_STD_Z = 6; // |log std| of q is kept below this, smoothly
 const AMORTISE = 10; // weight of the encoder's regression onto its refined mean
 
-/** What a posterior hands over: all are [rows, d], but logDet is [rows]. */
+/** The results of a posterior: all are [rows, d], but logDet is [rows]. */
 class Sample {
   /** @param {number} most @param {number} d */
   constructor(most, d) {

@@ -9,7 +9,7 @@
 export const FORMAT = "dvae-playground-1";
 
 /**
- * What a population has learned, and how it preprocesses x, by the library's names.
+ * The parameters of a population and its preprocessing of x, by the library's names.
  * @param {Population} population
  * @returns {Tensors}
  */

@@ -71,19 +71,19 @@ export function verdict(state, frame) {
     return { kind: "wait", text: broken ? `${broken} ${ask}` : ask };
   }
   if (frame.failed.filter((step) => step < 0).length < 2)
-    return { kind: "disagree", text: "All seeds but one have failed: there is nothing to compare. Reset, or change what is set." };
+    return { kind: "disagree", text: "All seeds but one have failed: there is nothing to compare. Reset, or change a setting." };
   const { rung } = frame.agreement;
   const why = whyUndetermined(state);
   const so = broken && ` ${broken}`;
   if (rung === "permutation") return { kind: "agree", text: `${agreed(state, why, UP_TO[rung])}${so}` };
   const because = (why && ` ${capital(why)}, so nothing can be concluded about the axes.`) + so;
   if (rung !== null) {
-    const text = `The seeds disagree about the axes: they agree ${UP_TO[rung]}.${because || " What is given has not fixed the axes (yet)."}`;
+    const text = `The seeds disagree about the axes: they agree ${UP_TO[rung]}.${because || " The information given has not fixed the axes (yet)."}`;
     return { kind: "turned", text };
   }
   return {
     kind: "disagree",
-    text: `The seeds disagree: each has found other latents.${because || " What is given has not been enough (yet)."}`,
+    text: `The seeds disagree: each has found other latents.${because || " The information given has not been enough (yet)."}`,
   };
 }
 
@@ -116,7 +116,7 @@ function brokenCondition({ prior, kind, segments, moves, strength, folds }) {
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /**
- * What the true factors say.
+ * The sentence that compares with the true factors.
  * @param {number | null} guess null if there was none
  * @param {PlaygroundFrame} frame
  * @param {number} floor
@@ -129,5 +129,5 @@ export function revealed(guess, frame, floor) {
   const failed = frame.mcc.length - values.length;
   const without = failed ? ` ${failed} failed and ${failed === 1 ? "is" : "are"} in no mean.` : "";
   const line = mean > floor + 0.03 ? "above" : mean < floor - 0.03 ? "below" : "like";
-  return `MCC ${number(mean)} (${low} to ${high})${guess === null ? "" : `; you said ${number(guess)}`}. That is ${line} the true factors turned at random (${number(floor)}).${without}`;
+  return `MCC ${number(mean)} (${low} to ${high})${guess === null ? "" : `; you guessed ${number(guess)}`}. That is ${line} the true factors turned at random (${number(floor)}).${without}`;
 }

@@ -102,7 +102,7 @@ def _printed(
 
 
 class _Side:
-    """What the browser moves beside z (an angle, a path, a beta): kept for the next visit, sent only on a new mount."""
+    """Values moved beside z (an angle, a path, a beta): kept for the next visit, sent only on a new mount."""
 
     def __init__(self, key: str, widget: str) -> None:
         self._now, self._sent = f"{key}.side", f"{key}.side_sent"

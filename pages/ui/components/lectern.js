@@ -18,7 +18,7 @@ const WRITING = "input:not([type=range]):not([type=checkbox]):not([type=radio]),
 const MOVED_BY_ARROWS = "input[type=range], [role=slider], [role=radio], input[type=radio], [role=tab], [role=option]";
 const PRESSED_BY_SPACE = "button, a, summary, input[type=checkbox], [role=button]";
 
-/** What has the focus, inside shadow roots too. */
+/** The focused element, inside shadow roots too. */
 function focused() {
   let at = document.activeElement;
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;

@@ -7,7 +7,7 @@
 /** @typedef {{ update: (call: Call) => void, close: () => void }} Instance */
 
 /**
- * What Streamlit wants of a component: a function that it calls again, on the same element, whenever the data or the theme
+ * The interface that Streamlit expects of a component: a function that it calls again, on the same element, whenever the data or the theme
  * has changed. Of the clean-up functions it keeps only the one that the latest call returned, so that it is always the same.
  * @param {Mount<any>} mount
  */

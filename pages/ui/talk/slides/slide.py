@@ -1,4 +1,4 @@
-"""What a slide of the talk is: a claim, a question, a picture, and notes for the presenter."""
+"""The parts of a slide of the talk: a claim, a question, a picture, and notes for the presenter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
