@@ -20,7 +20,7 @@ class Slider:
         high: Highest value.
         step: Distance of neighbouring values.
         stops: The only values that it can have; empty for all between `low` and `high`.
-        labels: What is written in place of each stop.
+        labels: The text written in place of each stop.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Slider:
         """Return what bend.js takes.
 
         Raises:
-            ValueError: If the value is out of range, or no stop, or the labels are not one for each stop.
+            ValueError: If the value is out of range, or is no stop, or there is not one label per stop.
         """
         known = self.value in self.stops if self.stops else self.low <= self.value <= self.high
         if not known or len(self.labels) not in (0, len(self.stops)):
-            raise ValueError(f"{self.name}: {self.value:g} is not one of its values, or its labels are not one a stop.")
+            raise ValueError(f"{self.name}: {self.value:g} is not one of its values, or it has not one label per stop.")
         return {
             "name": self.name, "min": self.low, "max": self.high, "step": self.step, "value": float(self.value),
             "stops": [float(stop) for stop in self.stops], "labels": arrays.texts(self.labels),

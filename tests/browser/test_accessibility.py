@@ -1,4 +1,4 @@
-"""axe-core (Deque) in the real browser: no serious or critical finding on any page or stop of the talk."""
+"""axe-core (Deque) in the real browser: no serious or critical finding on any page or slide of the talk."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

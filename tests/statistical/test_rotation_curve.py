@@ -282,7 +282,7 @@ def test_the_shipped_curves_are_of_the_shipped_models(name):
     if run.config.is_conditional:
         refitted = found["log_pxu_refitted"]
         assert refitted[0] == pytest.approx(log_px[0], abs=0.02)
-        assert refitted[9] < refitted[0] - 0.05  # 45 degrees: the talk's stop says that turning costs likelihood
+        assert refitted[9] < refitted[0] - 0.05  # 45 degrees: the talk's slide says that turning costs likelihood
         return
     if name != "faces-beta-vae":  # 8 latents of a sharp decoder: 64 importance samples stop short of log p(x)
         assert np.ptp(log_px) < 10 * error.max()

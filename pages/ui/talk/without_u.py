@@ -20,7 +20,7 @@ from pages.ui.talk.demos import plot, shipped
 
 DEEP = 3  # layers of the mixing that is not linear, as in the talk's world
 DRAWN = 400  # points of a cloud
-SIDES = (4, 7)  # widths of the curve and of the seeds at the stop on time
+SIDES = (4, 7)  # widths of the curve and of the seeds on the slide on time
 SEEDS_AROUND = 135  # pixels above and below panels of arrows: titles, axis and legend
 
 
