@@ -6,14 +6,14 @@ the plan while a slider is dragged; `decode` runs it in numpy, slowly, for tests
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from dvae_core.config import ConvNet
+from dvae_core.config import ConvNet, ModelConfig
 from dvae_core.runs import Run
 
 
@@ -30,57 +30,25 @@ def decoder_plan(run: Run) -> Plan:
 
     Every tensor has a leading member axis unless its operation is marked shared. A rotated twin begins with M^T.
     """
-    config, about, weights = run.config, run.about, run.weights()
+    config, about = run.config, run.about
     model = config.model
-    ops: list[dict[str, Any]] = []
-    tensors: dict[str, np.ndarray] = {}
-
-    def tensor(name: str, value: np.ndarray) -> str:
-        tensors[name] = np.ascontiguousarray(value, "<f4")
-        return name
-
-    def linear(name: str, columns: int | None = None) -> dict[str, Any]:
-        weight = tensor(f"{name}.weight", weights[f"{name}.weight"][..., :columns])
-        bias = tensor(f"{name}.bias", weights[f"{name}.bias"][..., :columns])
-        return {"op": "linear", "weight": weight, "bias": bias, "shared": False}
-
-    if model.rotation:
-        M = tensor("rotation", weights["rotation"])  # rows: z = z~ M
-        ops.append({"op": "linear", "weight": M, "bias": None, "shared": True})
-    ops.append({"op": "start"})
-    act = {"op": "act", "name": model.net.activation}
-    depth = 1 if isinstance(model.net, ConvNet) else model.net.depth
-    for i in range(depth):
-        ops += [linear(f"decoder_net.mlp.hidden.{i}"), act]
+    plan = _Operations(run.weights())
+    if model.rotation:  # rows: z = z~ M
+        plan.add("linear", weight=plan.tensor("rotation", plan.weights["rotation"]), bias=None, shared=True)
+    plan.add("start")
+    for i in range(1 if isinstance(model.net, ConvNet) else model.net.depth):
+        plan.add_linear(f"decoder_net.mlp.hidden.{i}")
+        plan.add("act", name=model.net.activation)
     d_x, shape = about["d_x"], about.get("x_shape")
     if isinstance(model.net, ConvNet):
-        height, width, channels = (*(shape or ()), 1)[:3]
-        ops += [linear("decoder_net.mlp.last"), act]
-        ops.append({"op": "reshape", "shape": [2 * model.net.channels, height // 16, width // 16]})
-        for i in range(4):
-            name = f"decoder_net.convs.{i}"
-            kept = channels if i == 3 else None  # a network's Sigma_x has a second head, which E[x|z] does not need
-            weight = tensor(f"{name}.weight", weights[f"{name}.weight"][:, :, :kept])
-            bias = tensor(f"{name}.bias", weights[f"{name}.bias"][:, :kept])
-            ops.append({"op": "conv_transpose", "weight": weight, "bias": bias, "stride": 2, "padding": 1})
-            if i < 3:
-                ops.append(act)
-        ops.append({"op": "flatten_channels_last"})
-        ops.append({"op": "bias", "bias": tensor("decoder_net.bias", weights["decoder_net.bias"])})
+        _add_convolutions(plan, model.net, (*(shape or ()), 1)[:3])
     else:
-        ops.append(linear("decoder_net.mlp.last", columns=d_x))
-        ops.append({"op": "skip", "weight": tensor("decoder_net.skip.weight", weights["decoder_net.skip.weight"])})
-    if model.likelihood.last is not None:
-        ops.append({"op": model.likelihood.last})
-    else:
-        scale, shift = tensor("x_inverse", weights["scaling.x_inverse"]), tensor("x_mean", weights["scaling.x_mean"])
-        if model.preprocess == "whiten":
-            ops.append({"op": "linear", "weight": scale, "bias": shift, "shared": True})
-        else:
-            ops.append({"op": "affine", "scale": scale, "shift": shift, "shared": True})
+        plan.add_linear("decoder_net.mlp.last", columns=d_x)
+        plan.add("skip", weight=plan.tensor("decoder_net.skip.weight", plan.weights["decoder_net.skip.weight"]))
+    _add_units(plan, model)
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode() + tensors[name].tobytes())
+    for name in sorted(plan.tensors):
+        digest.update(name.encode() + plan.tensors[name].tobytes())
     tree = {
         "id": digest.hexdigest()[:16],
         "members": config.members,
@@ -88,9 +56,65 @@ def decoder_plan(run: Run) -> Plan:
         "d_x": d_x,
         "x_shape": list(shape) if shape else None,
         "likelihood": model.likelihood.kind,
-        "ops": ops,
+        "ops": plan.ops,
     }
-    return Plan(tree, tensors)
+    return Plan(tree, plan.tensors)
+
+
+class _Operations:
+    """Collects operations in order, and the tensors that they name."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.ops: list[dict[str, Any]] = []
+        self.tensors: dict[str, np.ndarray] = {}
+
+    def tensor(self, name: str, value: np.ndarray) -> str:
+        """Keep a tensor, and return its name."""
+        self.tensors[name] = np.ascontiguousarray(value, "<f4")
+        return name
+
+    def add(self, op: str, **settings: Any) -> None:
+        """Append an operation."""
+        self.ops.append({"op": op, **settings})
+
+    def add_linear(self, name: str, columns: int | None = None) -> None:
+        """Append a linear layer, or its first columns."""
+        weight = self.tensor(f"{name}.weight", self.weights[f"{name}.weight"][..., :columns])
+        bias = self.tensor(f"{name}.bias", self.weights[f"{name}.bias"][..., :columns])
+        self.add("linear", weight=weight, bias=bias, shared=False)
+
+
+def _add_convolutions(plan: _Operations, net: ConvNet, shape: tuple[int, ...]) -> None:
+    """Append a picture's decoder behind its hidden layer; `shape` is (height, width, channels)."""
+    height, width, channels = shape
+    weights = plan.weights
+    plan.add_linear("decoder_net.mlp.last")
+    plan.add("act", name=net.activation)
+    plan.add("reshape", shape=[2 * net.channels, height // 16, width // 16])
+    for i in range(4):
+        name = f"decoder_net.convs.{i}"
+        kept = channels if i == 3 else None  # a network's Sigma_x has a second head, which E[x|z] does not need
+        weight = plan.tensor(f"{name}.weight", weights[f"{name}.weight"][:, :, :kept])
+        bias = plan.tensor(f"{name}.bias", weights[f"{name}.bias"][:, :kept])
+        plan.add("conv_transpose", weight=weight, bias=bias, stride=2, padding=1)
+        if i < 3:
+            plan.add("act", name=net.activation)
+    plan.add("flatten_channels_last")
+    plan.add("bias", bias=plan.tensor("decoder_net.bias", weights["decoder_net.bias"]))
+
+
+def _add_units(plan: _Operations, model: ModelConfig) -> None:
+    """Append what turns the net's output into E[x|z] in the units of x."""
+    if model.likelihood.last is not None:
+        plan.add(model.likelihood.last)
+        return
+    scale = plan.tensor("x_inverse", plan.weights["scaling.x_inverse"])
+    shift = plan.tensor("x_mean", plan.weights["scaling.x_mean"])
+    if model.preprocess == "whiten":
+        plan.add("linear", weight=scale, bias=shift, shared=True)
+    else:
+        plan.add("affine", scale=scale, shift=shift, shared=True)
 
 
 def decode(

@@ -221,6 +221,7 @@ def _write(
     source: str,
     encoder: Any,
 ) -> Run:
+    """Store latents as a run; the arguments are those of `from_latents`."""
     if encoder is not None and np.shape(encoder) != latents.mu_z.shape:
         raise DataError(f"The latents from x alone have shape {np.shape(encoder)}, the latents {latents.mu_z.shape}.")
     mu = np.ascontiguousarray(latents.mu_z, dtype=np.float64 if latents.mu_z.dtype == np.float64 else np.float32)
@@ -256,12 +257,7 @@ def _write(
         "split_known": known,
     }  # fmt: skip
     run.write_json("about.json", {**run.about, **facts, "given": given})
-    held_out, train = (np.isin(np.arange(mu.shape[1]), rows) for rows in (parts.held_out, parts.train))
-    arrays: dict[str, Any] = {"mu_z": mu, "index": positions, "held_out": held_out, "train": train}
-    if encoder is not None:
-        arrays["encoder"] = np.asarray(encoder)
-    arrays |= {key: value for key, value in (("u", dataset.u), ("z", dataset.z)) if value is not None}
-    arrays |= _of_members(latents)
+    arrays = _all_rows(mu, latents, dataset, positions, parts, encoder)
     if keeps_x:
         arrays["x"] = dataset.x[:]
     run.write_npz("given.npz", arrays)
@@ -407,6 +403,18 @@ def _parts(
     if not len(parts.held_out):
         raise DataError("None of the rows is held out in this data; give latents of more rows, or mark held_out rows.")
     return parts, plan
+
+
+def _all_rows(
+    mu: np.ndarray, latents: Latents, dataset: Dataset, positions: np.ndarray, parts: Split, encoder: Any
+) -> dict[str, Any]:
+    """Return given.npz without x: the latents of all rows, with what is known of each row and each seed."""
+    held_out, train = (np.isin(np.arange(mu.shape[1]), rows) for rows in (parts.held_out, parts.train))
+    arrays: dict[str, Any] = {"mu_z": mu, "index": positions, "held_out": held_out, "train": train}
+    if encoder is not None:
+        arrays["encoder"] = np.asarray(encoder)
+    arrays |= {key: value for key, value in (("u", dataset.u), ("z", dataset.z)) if value is not None}
+    return arrays | _of_members(latents)
 
 
 def _shown(latents: Latents, arrays: dict[str, Any], dataset: Dataset, *, has_x: bool) -> dict[str, np.ndarray]:
