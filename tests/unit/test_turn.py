@@ -126,7 +126,7 @@ def test_an_impossible_turn_is_refused_with_a_message():
         GaussianPrior(modulate="variance", turn_at=0.3)
     continuous = SourcesData(segments=4, per_segment=60, continuous_u=True)
     dataset = dataset_of(continuous)
-    with pytest.raises(ValueError, match="needs a u of labels and the gauss-newton posterior"):
+    with pytest.raises(ValueError, match="needs labels as u and the gauss-newton posterior"):
         Vae(turning_config(continuous), sizes_of(dataset))
     with pytest.raises(ValueError, match="set turn_at to 0"):
         Vae(turning_config(posterior="full"), sizes_of(dataset_of(DATA)))
