@@ -39,9 +39,9 @@ def test_every_marginal_has_a_verdict(name, no_runs, visit):
 
 @pytest.mark.parametrize("angle", ["0", "90"])
 def test_a_map_that_only_relabels_is_not_evidence(angle, no_runs, visit):
-    said = page_text(visit("any_prior", angle=angle))
-    assert "only relabels and flips the axes" in said
-    assert "R has zeros" in said
+    text = page_text(visit("any_prior", angle=angle))
+    assert "only relabels and flips the axes" in text
+    assert "R has zeros" in text
 
 
 def test_the_slider_writes_the_link(no_runs, visit):

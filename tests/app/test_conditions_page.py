@@ -24,20 +24,20 @@ def test_every_kind_of_run_has_its_lights(store, visit, kind):
     for _ in conditions(run, member_index=0):
         pass
     at = check(visit("conditions", run=kind, member="0"))
-    said = page_text(at)
+    text = page_text(at)
     for name in ("1. Noise", "2. Injective generator", "3. Independent statistics T", "4. Enough u"):
-        assert name in said
+        assert name in text
     if kind == "ivae":  # 3 segments for n k + 1 = 5
-        assert "3 values of u, 5 needed" in said
-        assert "True λ: rank 2 of 4" in said
-        assert "promise nothing" in said
+        assert "3 values of u, 5 needed" in text
+        assert "True λ: rank 2 of 4" in text
+        assert "promise nothing" in text
     if not run.config.is_conditional:
-        assert "no u" in said
-        assert "Nothing is promised" in said
+        assert "no u" in text
+        assert "Nothing is promised" in text
     if kind == "neurons":
-        assert "Poisson counts are not additive noise" in said
+        assert "Poisson counts are not additive noise" in text
     if kind == "unknown-truth":
-        assert "continuous u" in said
+        assert "continuous u" in text
     assert not at.error
 
 

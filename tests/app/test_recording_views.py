@@ -50,10 +50,10 @@ def test_a_gain_within_twice_its_error_is_none():
 
 @pytest.mark.parametrize("verdict", [SAME_AXES, SAME_SPACE, NOTHING])
 def test_every_verdict_has_its_statement(verdict):
-    said = statement_of(vars(report(verdict=verdict)))
-    assert ("u chose them" in said) == (verdict == SAME_AXES)
-    assert ("axes are not determined" in said) == (verdict == SAME_SPACE)
-    assert ("Nothing about these latents should be interpreted" in said) == (verdict == NOTHING)
+    sentence = statement_of(vars(report(verdict=verdict)))
+    assert ("u chose them" in sentence) == (verdict == SAME_AXES)
+    assert ("axes are not determined" in sentence) == (verdict == SAME_SPACE)
+    assert ("Nothing about these latents should be interpreted" in sentence) == (verdict == NOTHING)
 
 
 def test_the_units_that_carry_a_latent_stand_strongest_first():

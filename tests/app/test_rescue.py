@@ -84,14 +84,14 @@ def test_panel_c_states_its_inputs_and_the_score_from_x_alone(shipped, visit):
 
 
 def test_the_sentence_about_a_wrong_u_follows_the_numbers():
-    def said(right: float, wrong: float | None) -> str:
+    def note(right: float, wrong: float | None) -> str:
         return recover_views.role_of_u(Numbers(mcc_pearson=right, mcc_wrong_u=wrong))
 
     assert (
-        said(0.98, 0.97) == "Given the u of another row, the latents score 0.97: they do not take the factors from u."
+        note(0.98, 0.97) == "Given the u of another row, the latents score 0.97: they do not take the factors from u."
     )
-    assert "score 0.60 instead of 0.98: part of them comes from u" in said(0.98, 0.6)
-    assert said(0.98, None) == ""
+    assert "score 0.60 instead of 0.98: part of them comes from u" in note(0.98, 0.6)
+    assert note(0.98, None) == ""
     assert "does not copy u" in captions.given_another_u(Numbers(mcc_pearson=0.98, mcc_wrong_u=0.97))
     assert "part of it is copied" in captions.given_another_u(Numbers(mcc_pearson=0.98, mcc_wrong_u=0.6))
 
@@ -129,10 +129,10 @@ def test_features_are_offered_and_drawn(store, visit):
 
 def test_agree_gives_a_verdict_for_each_model_and_across(shipped, visit):
     at = visit("agree", run="talk-ivae")
-    said = page_text(at)
-    assert "Seeds of iVAE agree up to order, sign and scale" in said
-    assert "Seeds of VAE agree only up to a rotation" in said
-    assert "iVAE and VAE do not agree" in said
+    text = page_text(at)
+    assert "Seeds of iVAE agree up to order, sign and scale" in text
+    assert "Seeds of VAE agree only up to a rotation" in text
+    assert "iVAE and VAE do not agree" in text
     assert "Agreement is not correctness" in [s.value for s in at.subheader]
     at.toggle[0].set_value(True).run()
     assert not at.exception
