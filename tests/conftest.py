@@ -1,5 +1,6 @@
 """What all tests share: the browser or its absence, seeds, hypothesis profiles, a guard over torch's global state."""
 
+import gc
 import os
 import shutil
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+import tests.lazy_beartype  # noqa: F401  the option --jaxtyping-packages in pyproject.toml names it
 
 ROOT = Path(__file__).parent.parent
 FIRST = (
@@ -51,6 +54,17 @@ def browser_path() -> str:
 def node_path() -> str:
     """Path of node; the test is skipped without one, and fails with REQUIRE_BROWSER=1."""
     return _found(shutil.which("node"), "node")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without garbage collection, which takes a third of that time, and keep what is there out of it later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def group(item: pytest.Item) -> str:

@@ -1,5 +1,7 @@
 """Imported latents on every page: judged where no decoder is needed, and one line where it is."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -13,17 +15,27 @@ from tests.helpers import page_text
 DATA = SourcesData(segments=3, per_segment=80)
 
 
-@pytest.fixture
-def imported(no_runs):
-    """A store with two imported runs of the same data, the first of them scored and compared with the second."""
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Two imported runs of the same data, the first of them scored and compared with the second."""
+    store = tmp_path_factory.mktemp("imported")
     z = dataset_of(DATA).z.astype(float)
     noise = np.random.default_rng(0).normal(size=(2, *z.shape))
     turned = z @ np.array([[0.6, -0.8], [0.8, 0.6]])
-    right = from_latents([z, -z + 0.01 * noise[0]], no_runs / "right", data=DATA, same_rows=True, method="CEBRA")
-    from_latents(turned + 0.01 * noise, no_runs / "turned", data=DATA, same_rows=True, method="PCA")
-    score(right)
-    for _ in comparison(right, others="turned"):
-        pass
+    right = from_latents([z, -z + 0.01 * noise[0]], store / "right", data=DATA, same_rows=True, method="CEBRA")
+    from_latents(turned + 0.01 * noise, store / "turned", data=DATA, same_rows=True, method="PCA")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVAE_RUNS", str(store))
+        score(right)
+        for _ in comparison(right, others="turned"):
+            pass
+    return store
+
+
+@pytest.fixture
+def imported(compared, no_runs):
+    """A store of its own with a copy of both runs."""
+    shutil.copytree(compared, no_runs)
     return no_runs
 
 

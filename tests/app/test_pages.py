@@ -1,8 +1,10 @@
 """Every page opens alone and through the router, with no run and with any run, and names what is wrong."""
 
+import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,12 @@ from streamlit.testing.v1 import AppTest
 from dvae_core import runs
 from dvae_core.analysis.tables import shipped_study
 from dvae_core.work import jobs
+from tests.app.conftest import KINDS
 from tests.headlines import HEADLINES
 from tests.helpers import figures, page_text
 
 ROOT = Path(__file__).parents[2]
+SHOW_NO_RUN = ("start", "playground", "data", "bend", "study")
 
 
 def check(at: AppTest, page: str) -> None:
@@ -39,8 +43,14 @@ def test_a_page_through_the_router_works_without_any_run(page, no_runs, visit):
     check(visit(page), page)
 
 
-@pytest.mark.parametrize("kind", ["ivae", "vae", "digits", "neurons", "one-latent", "unknown-truth"])
-@pytest.mark.parametrize("page", HEADLINES)
+def every_run() -> Iterator:
+    """Pairs of a page and a kind of run; slow where the page shows no run, or shows a VAE as it shows an iVAE."""
+    for page, kind in itertools.product(HEADLINES, KINDS):
+        quick = kind == "ivae" or (kind != "vae" and page not in SHOW_NO_RUN)
+        yield pytest.param(page, kind, marks=() if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("page", "kind"), list(every_run()))
 def test_a_page_works_with_any_run(page, kind, store, visit):
     at = visit(page, run=kind)
     check(at, page)
@@ -338,6 +348,7 @@ def test_only_paths_inside_the_data_folder_can_be_named(no_runs, visit, monkeypa
 # --- the server ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # an import contract says the same of every import that is written down
 def test_no_page_brings_torch_into_the_server(store):
     code = f"""
 import sys

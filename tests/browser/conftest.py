@@ -107,6 +107,14 @@ class Visitor:
         self.settle()
         return dict(re.split(r"\n+", metric.inner_text().strip(), maxsplit=1) for metric in found.all())
 
+    def accessibility_findings(self) -> list[str]:
+        """Return what axe-core (Deque) finds serious or critical on the page, as "rule: element"."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        return sorted({f"{v['id']}: {node['html'][:160]}" for v in serious for node in v["nodes"]})
+
     def shot(self, name: str) -> None:
         """Keep a picture for human eyes."""
         SHOTS.mkdir(parents=True, exist_ok=True)

@@ -77,6 +77,7 @@ def test_a_member_is_another_picture_of_the_same_latents(visit):
     assert float(page.get_by_role("slider", name="z1").first.input_value()) == 1.5
 
 
+@pytest.mark.slow
 def test_a_page_that_passes_the_value_back_as_the_start_never_pulls_the_slider_back(visit):
     page = visit("echo")
     z1 = page.get_by_role("slider", name="z1")
@@ -118,6 +119,7 @@ def test_autoplay_moves_without_messages_and_ends_for_good_at_the_first_key(visi
     assert page.get_by_text("Moving by itself").is_hidden()
 
 
+@pytest.mark.slow
 def test_autoplay_keeps_still_where_reduced_motion_is_asked_for(visit):
     page = visit("play", reduced_motion="reduce")
     picture = page.get_by_role("img", name="Picture decoded from")

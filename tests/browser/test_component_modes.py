@@ -135,12 +135,8 @@ def test_what_a_beta_costs_stays_on_the_page_when_the_example_changes(visit):
 @pytest.mark.parametrize(
     "mode",
     [
-        "sliders",
         "pad",
-        pytest.param("between", marks=pytest.mark.slow),
-        pytest.param("members", marks=pytest.mark.slow),
-        pytest.param("twin", marks=pytest.mark.slow),
-        "betas",
+        *(pytest.param(m, marks=pytest.mark.slow) for m in ("sliders", "between", "members", "twin", "betas")),
     ],
 )
 def test_everything_has_a_name_and_shows_its_focus(visit, mode):
@@ -156,7 +152,8 @@ def test_everything_has_a_name_and_shows_its_focus(visit, mode):
         assert control.evaluate("c => getComputedStyle(c).outlineStyle") == "solid"
 
 
-@pytest.mark.parametrize("kind", ["plane", pytest.param("bars", marks=pytest.mark.slow), "rates"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plane", "bars", "rates"])
 def test_between_and_betas_work_on_data_that_are_not_pictures(visit, kind):
     named = {"plane": "Point in the plane", "bars": "Bars", "rates": "Raster of 60 neurons"}[kind]
     page = visit(f"{kind}-between")

@@ -22,7 +22,8 @@ def picked(page) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(40, d))[row]
 
 
-@pytest.mark.parametrize("name", ["mode-sliders", pytest.param("rates-twin", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mode-sliders", "rates-twin"])
 def test_a_click_in_the_map_of_latents_moves_all_sliders_there(visit, name):
     page = visit(name)
     where = page.get_by_role("application", name="Map of the latents: z1 across, z2 up.")

@@ -105,6 +105,7 @@ def test_examining_a_large_file_can_be_stopped_and_done_again_and_train_waits_fo
     visitor.shot("train-large")
 
 
+@pytest.mark.slow
 def test_a_hostile_zip_is_one_sentence(server, visitor, tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../../evil.npz", b"1")

@@ -80,6 +80,7 @@ def test_sliders_modes_and_dial_work_by_key_from_a_file(opened):
     assert page.get_by_text("<b>bold</b>").count() > 0
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_scrolls_sideways_and_a_finger_moves_a_latent(opened):
     page = opened(viewport={"width": 360, "height": 780}, has_touch=True, is_mobile=True)
     read_through(page)

@@ -13,12 +13,18 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     page.get_by_role("spinbutton", name="Seeds").fill("2")
     page.get_by_role("spinbutton", name="Seeds").press("Enter")
     page.get_by_text("Advanced").first.click()
-    page.get_by_role("spinbutton", name="Epochs").fill("100")
+    page.get_by_role("spinbutton", name="Epochs").fill("40")
     page.get_by_role("spinbutton", name="Epochs").press("Enter")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text(re.compile(r"Step \d+ of")).wait_for()
     page.get_by_text("over 2 seeds").first.wait_for()  # the live curve
     visitor.shot("train-live")
+
+    # it can be stopped, unless it has ended by now
+    stop = page.get_by_role("button", name="Stop")
+    if stop.count():
+        stop.click()
+        page.get_by_text(re.compile("Stopped at step|Finished")).first.wait_for()
 
     # a second tab on the same link sees the same run; a reload keeps it
     assert "run=" in page.url
@@ -30,14 +36,11 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     page.reload()
     page.get_by_text("over 2 seeds").first.wait_for(state="attached")
 
-    # whatever it is doing by now, it can be stopped and resumed, and it ends
-    stop = page.get_by_role("button", name="Stop")
-    if stop.count():
-        stop.click()
-        page.get_by_text(re.compile("Stopped at step|Finished")).first.wait_for()
-        resume = page.get_by_role("button", name="Resume")
-        if resume.count():
-            resume.click()
+    # it can be resumed, and it ends
+    page.get_by_text(re.compile("Stopped at step|Finished")).first.wait_for()
+    resume = page.get_by_role("button", name="Resume")
+    if resume.count():
+        resume.click()
     page.get_by_text("Finished").first.wait_for(timeout=120_000)
     visitor.settle()
 
@@ -46,6 +49,7 @@ def test_train_watch_stop_resume_and_drag(new_server, visitor, chromium):
     visitor.settle()
     drag(visitor)
     visitor.shot("traverse-trained")
+    assert visitor.accessibility_findings() == []
 
     page.get_by_role("link", name="Next: Rotate").click()
     page.get_by_role("heading", name="Rotate the latents").wait_for()

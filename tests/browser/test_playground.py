@@ -150,6 +150,7 @@ def test_the_truth_is_hidden_until_a_guess_is_made(opened):
     page.get_by_role("button", name="Reveal the truth").wait_for()
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_scrolls_sideways(opened):
     page = opened(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     until(lambda: step(page) > 0, PATIENCE_S)

@@ -135,7 +135,7 @@ def drawn_axes(fig: go.Figure) -> Iterator[tuple[str, go.layout.XAxis | go.layou
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-@pytest.mark.parametrize("n", [0, 1, pytest.param(2, marks=pytest.mark.slow), 3, 200])
+@pytest.mark.parametrize("n", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3)), 200])
 def test_every_figure_builds_from_nothing_little_and_much(name: str, n: int) -> None:
     fig = built(name, n)
     tree = json.loads(fig.to_json())

@@ -42,7 +42,7 @@ def copied(tmp_path):
     return runs.Run(tmp_path / "copy")
 
 
-QUICK = ("faces-beta-vae", "talk-ivae", "track-ivae")  # pictures, a plane, counts
+QUICK = ("talk-ivae", "track-ivae")  # a plane, counts
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,12 @@ def test_an_svg_has_its_size_in_points_and_letters_as_outlines():
     assert "font-family" not in text
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_file():
     assert paper.vector(SOME, 89, "pdf") == paper.vector(SOME, 89, "pdf")
 
 
-QUICK = ("correlation_matrices", "kl_bars", "raster")
+QUICK = ("kl_bars", "raster")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in BUILDERS])
