@@ -22,7 +22,6 @@ from dvae_core.config.model import MlpNet as MlpNet
 from dvae_core.config.model import ModelConfig as ModelConfig
 from dvae_core.config.model import NegativeBinomialLikelihood as NegativeBinomialLikelihood
 from dvae_core.config.model import PoissonLikelihood as PoissonLikelihood
-from dvae_core.config.priors import CONDITIONAL as CONDITIONAL
 from dvae_core.config.priors import JOINT as JOINT
 from dvae_core.config.priors import NAMED_AFTER, Prior, StandardPrior, uses_u
 from dvae_core.config.priors import CustomPrior as CustomPrior

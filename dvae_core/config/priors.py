@@ -125,11 +125,12 @@ class CustomPrior:
 
 Prior = StandardPrior | GaussianPrior | LaplacePrior | LearnedPrior | TimePrior | MixturePrior | CustomPrior
 
-CONDITIONAL = ("conditional", "laplace", "learned")  # the priors p(z|u) of the library
 JOINT = ("mixture",)  # the priors that are not factorial, so that no single latent has a KL
 NAMED_AFTER = {"time": " over time", "mixture": " with a mixture", "custom": " with a custom prior"}  # a model
 
 
 def uses_u(prior: Prior) -> bool:
     """Whether a prior is p(z|u)."""
-    return prior.kind in CONDITIONAL or (isinstance(prior, CustomPrior) and prior.uses_u)
+    return isinstance(prior, GaussianPrior | LaplacePrior | LearnedPrior) or (
+        isinstance(prior, CustomPrior) and prior.uses_u
+    )
