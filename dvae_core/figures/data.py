@@ -57,49 +57,6 @@ def column_histograms(
 MOST_COLUMNS = 200  # of a recording that are drawn: each gets two pixels
 
 
-def raster(
-    x: Real[np.ndarray, "n d_x"],
-    *,
-    rate_hz: float | None = None,
-    names: Sequence[str] = (),
-    unit: str = "value",
-    limit: int = 1000,
-    title: str | None = None,
-    height: int = 360,
-) -> go.Figure:
-    """Draw rows (time, across) by columns (neurons, up) as a heat map.
-
-    Args:
-        x: Data, with rows in time order if `rate_hz` is given.
-        rate_hz: Rows per second; None for row numbers.
-        names: Names of the columns.
-        unit: Unit of a cell ("spikes per bin").
-        limit: Number of rows drawn, from the first on: thinning would hide fast changes.
-        title: Replaces the title.
-        height: In pixels.
-    """
-    n, d = x.shape
-    if n < 1 or d < 1:
-        return sentence("No rows to draw.", height=height)
-    part = x[:limit]
-    names = filled(names, d, "x")
-    fig = go.Figure(
-        go.Heatmap(
-            z=part.T, x=np.arange(len(part)) / (rate_hz or 1.0), y=names if d <= 30 else None, colorscale=NUMBERS,
-            colorbar={"title": unit, "thickness": 12}, hovertemplate="%{x:.4g}, %{y}: %{z:.3g}<extra></extra>",
-        )
-    )  # fmt: skip
-    fig.update_xaxes(title="time (s)" if rate_hz else "row", showgrid=False)
-    # the ids of units are names, though they look like numbers
-    fig.update_yaxes(title="column of x", showgrid=False, type="category" if d <= 30 else None)
-    return finish(
-        fig,
-        title or _over_time(d, len(part), rate_hz),
-        f"the first {len(part):,} of {n:,} rows" if len(part) < n else "",
-        height=height,
-    )
-
-
 def recording(
     x: Real[np.ndarray, "n d_x"],
     u: Shaped[np.ndarray, "n ..."] | None = None,

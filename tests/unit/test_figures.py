@@ -97,7 +97,6 @@ BUILDERS: dict[str, Callable[[int], go.Figure]] = {
     "data_scatter one column": lambda n: figures.data_scatter(points(n, 1)),
     "four_panels": four,
     "column_histograms": lambda n: figures.column_histograms(points(n, 3)),
-    "raster": lambda n: figures.raster(points(n, 4), rate_hz=50.0),
     "recovery_scatter": recovery,
     "recovery_scatter wide": lambda n: recovery(n, 3, 1, hue=codes(n)),
     "correlation_matrices": lambda n: figures.correlation_matrices(points(6, 6)[:n], range(6)[:n], [1] * min(n, 6)),
@@ -299,16 +298,6 @@ def test_histograms_count_every_row_and_name_constants() -> None:
     many = figures.column_histograms(points(10, 40))
     assert len(many.data) == 12
     assert many.layout.title.subtitle.text == "the first 12 of 40 columns"
-
-
-def test_raster_has_a_time_axis_and_states_what_it_leaves_out() -> None:
-    x = np.arange(6000, dtype=np.uint8).reshape(2000, 3)
-    fig = figures.raster(x, rate_hz=100.0, unit="spikes per bin")
-    assert fig.layout.xaxis.title.text == "time (s)"
-    assert fig.data[0].x[-1] == pytest.approx(9.99)
-    assert fig.data[0].z.shape == (3, 1000)
-    assert fig.layout.title.subtitle.text == "the first 1,000 of 2,000 rows"
-    assert figures.raster(x).layout.xaxis.title.text == "row"
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 4), (5, 4, 4, 3), (1, 28, 28), (7, 80, 90)])

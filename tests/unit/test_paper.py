@@ -50,7 +50,7 @@ def test_the_same_figure_gives_the_same_file():
     assert paper.vector(SOME, 89, "pdf") == paper.vector(SOME, 89, "pdf")
 
 
-QUICK = ("kl_bars", "raster")
+QUICK = ("kl_bars", "correlation_matrices")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in BUILDERS])
