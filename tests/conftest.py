@@ -13,16 +13,7 @@ import pytest
 import tests.lazy_beartype  # noqa: F401  the option --jaxtyping-packages in pyproject.toml names it
 
 ROOT = Path(__file__).parent.parent
-FIRST = (
-    "faults",
-    "browser",
-    "components",
-    "app",
-    "app, page by page",
-    "unit/test_cli.py",
-    "unit/test_study.py",
-    "unit/test_jobs.py",
-)
+FIRST = ("faults", "app", "browser", "components", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -78,7 +69,7 @@ def group(item: pytest.Item) -> str:
     if path.parent.name == "browser":
         return "components" if path.name.startswith("test_component") else "browser"
     if path.parent.name == "app":
-        return "app" if path.name == "test_pages.py" else "app, page by page"
+        return "app"
     return str(path)
 
 
