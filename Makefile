@@ -24,7 +24,7 @@ talk: .venv/.run  ## start the app in the larger font of a projector
 
 # Tests run in the order of tests/conftest.py. The default tests use three processes, since two mostly wait for a browser.
 # Bytecode is kept even where the environment says not to: without it, every test process compiles everything again.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --no-loadscope-reorder
 
 test: .venv/.dev  ## run the default tests, 7 minutes of 2 cores
 	$(PYTEST) -n 3 $(PYTEST_ARGS)

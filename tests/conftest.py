@@ -5,15 +5,20 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import tests.lazy_beartype  # noqa: F401  the option --jaxtyping-packages in pyproject.toml names it
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("faults", "app", "browser", "components", "unit/test_cli.py", "unit/test_study.py", "unit/test_jobs.py")
+FIRST = (
+    "tests/app", "tests/browser/test_main_job.py", "components", "tests/faults", "tests/unit/test_cli.py",
+    "tests/unit/test_study.py", "tests/unit/test_jobs.py",
+)  # fmt: skip
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -58,31 +63,38 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-def group(item: pytest.Item) -> str:
+def group(test: str) -> str:
     """Return which tests run in the same process as this one: those of its file, or those that share a server or runs.
 
     What a module or a session needs (a trained run, a server, a Chromium) is then made once and not by every process.
     """
-    if marker := item.get_closest_marker("xdist_group"):
-        return marker.args[0]
-    path = item.path.relative_to(ROOT / "tests")
-    if path.parent.name == "browser":
-        return "components" if path.name.startswith("test_component") else "browser"
-    if path.parent.name == "app":
-        return "app"
-    return str(path)
+    path = PurePosixPath(test.partition("::")[0])
+    if path.name.startswith("test_component"):
+        return "components"
+    return str(path.parent) if path.parent.name in ("app", "faults") else str(path)
+
+
+class ByGroup(LoadScopeScheduling):
+    """Hand whole groups of tests to the processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    """Schedule by our groups: `--dist loadgroup` of xdist 3.8 sets a name that pytest 9.2 does not read any more."""
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its group, and put the groups that take longest first (`make test` keeps this order).
+    """Put the groups that take longest first (`make test` keeps this order).
 
     A browser test may take ten minutes: on a busy machine a page that opens in two seconds may take a hundred.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.timeout(600))
-    items.sort(key=lambda item: FIRST.index(name) if (name := group(item)) in FIRST else len(FIRST))
+    items.sort(key=lambda item: FIRST.index(name) if (name := group(item.nodeid)) in FIRST else len(FIRST))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -14,7 +14,7 @@ from dvae_core import runs
 from dvae_core.analysis.score.record import Scores
 from dvae_core.work import jobs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 
 

@@ -8,7 +8,7 @@ import pytest
 from dvae_core.work import jobs
 from tests.harness import faults
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

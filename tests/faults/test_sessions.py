@@ -12,7 +12,7 @@ from dvae_core.work import jobs
 from tests.harness import faults, load
 from tests.helpers import serve, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

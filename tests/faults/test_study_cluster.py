@@ -8,7 +8,7 @@ import pytest
 from dvae_core.work import study as studies
 from dvae_core.work.populations import populations
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 DATA = ["neurons,n_neurons=10,per_segment=40"]
 
 
