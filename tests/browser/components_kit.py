@@ -35,8 +35,17 @@ def drag(page, places_of: Callable[[], list]) -> tuple[int, int, int]:
     A page that is kept waiting by a busy machine rightly sends what it knows; up to five drags look for one without
     pauses, and no drag may send more than it paused.
     """
-    for _ in range(5):
+    for attempt in range(5):
         places = places_of()
+        if attempt:  # leave another value behind, so that the release has something to send
+            page.mouse.up()
+            settled(page)
+            page.mouse.move(*places[0])
+            page.mouse.down()
+            page.mouse.move(*places[len(places) // 2])
+            page.mouse.up()
+            settled(page)
+            places = places_of()
         page.mouse.move(*places[0])
         page.mouse.down()
         settled(page)  # the press itself has been reported
@@ -57,8 +66,6 @@ def drag(page, places_of: Callable[[], list]) -> tuple[int, int, int]:
         assert sent <= pauses
         if pauses == 0:
             break
-        page.mouse.up()
-        settled(page)
     return sent, pauses, frames(page) - drawn
 
 
