@@ -26,7 +26,7 @@ talk: .venv/.run  ## start the app in the larger font of a projector
 # Bytecode is kept even where the environment says not to: without it, every test process compiles everything again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --no-loadscope-reorder
 
-test: .venv/.dev  ## run the default tests, 7 minutes of 2 cores
+test: .venv/.dev  ## run the default tests, 4 minutes on 2 cores
 	$(PYTEST) -n 3 $(PYTEST_ARGS)
 
 check: .venv/.dev  ## check format, lint, types and import contracts, and run the tests
