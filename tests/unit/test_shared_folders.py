@@ -5,7 +5,10 @@ import pytest
 from dvae_core import cli
 from tests.shared_data import SHARED, TABLE
 
-SECONDS = ("pixel-faces", "pynapple-nwb-suite2p/A8604-211122.nwb", "eeg-eye-state")  # take about one each
+LONG = (  # take half a second or more each
+    "pixel-faces", "pynapple-nwb-suite2p/A8604-211122.nwb", "eeg-eye-state", "fashion-mnist-t10k", "mnist-t10k",
+    "hippocampus-linear", "s1-reach", "dsprites-sample/dsprites_gif_frames.npz",
+)  # fmt: skip
 OPTIONS = {"x": "--x", "u": "--u", "bin_s": "--bin", "rows_are": "--rows-are"}
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not beside this checkout")
@@ -17,7 +20,7 @@ def test_no_folder_is_forgotten():
 
 @pytest.mark.parametrize(
     "stated",
-    [pytest.param(s, id=s.where, marks=pytest.mark.slow if s.where in SECONDS else ()) for s in TABLE],
+    [pytest.param(s, id=s.where, marks=pytest.mark.slow if s.where in LONG else ()) for s in TABLE],
 )
 def test_inspect_prints_the_stated_shapes(stated, capsys):
     arguments = [word for name, value in stated.how.items() for word in (OPTIONS[name], str(value))]
