@@ -20,6 +20,7 @@ FIRST = (
     "tests/unit/test_study.py", "tests/unit/test_jobs.py",
 )  # fmt: skip
 REQUIRED = os.environ.get("REQUIRE_BROWSER", "") not in ("", "0")
+os.environ.setdefault("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "300s")  # its 30 s can be short on a busy machine
 os.environ.setdefault("DVAE_WARM", "0")  # no test pays for a torch process that it does not ask for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

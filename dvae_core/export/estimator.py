@@ -26,6 +26,12 @@ from dvae_core.training.train import train
 
 PARTS = 1_000_000  # values of x encoded at once
 
+LikelihoodName = Literal["gaussian", "bernoulli", "poisson", "negative-binomial"]
+PosteriorName = Literal["diagonal", "full", "gauss-newton"]
+PriorName = Literal["gaussian", "laplace", "learned"]
+EncoderName = Literal["x", "xu"]
+SplitName = Literal["random", "blocks"]
+
 
 class VaeEstimator(TransformerMixin, BaseEstimator):
     """VAE, beta-VAE or iVAE as a scikit-learn transformer: x in, posterior means of z out.
@@ -80,16 +86,16 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         *,
         beta: float = BETA,
         members: int = MEMBERS,
-        likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = None,
-        posterior: Literal["diagonal", "full", "gauss-newton"] = "full",
+        likelihood: LikelihoodName | None = None,
+        posterior: PosteriorName = "full",
         epochs: int | None = None,
         batch: int | None = None,
         lr: float | None = None,
-        split: Literal["random", "blocks"] = "random",
+        split: SplitName = "random",
         random_state: int = 0,
         folder: str | Path | None = None,
-        prior: Literal["gaussian", "laplace", "learned"] | None = None,
-        encoder: Literal["x", "xu"] | None = None,
+        prior: PriorName | None = None,
+        encoder: EncoderName | None = None,
         objective: str | None = None,
         device: Literal["auto", "cpu", "cuda"] = "cpu",
         verbose: bool = False,
@@ -98,16 +104,16 @@ class VaeEstimator(TransformerMixin, BaseEstimator):
         self.latents = latents
         self.beta = beta
         self.members = members
-        self.likelihood: Literal["gaussian", "bernoulli", "poisson", "negative-binomial"] | None = likelihood
-        self.posterior: Literal["diagonal", "full", "gauss-newton"] = posterior
+        self.likelihood: LikelihoodName | None = likelihood
+        self.posterior: PosteriorName = posterior
         self.epochs = epochs
         self.batch = batch
         self.lr = lr
-        self.split: Literal["random", "blocks"] = split
+        self.split: SplitName = split
         self.random_state = random_state
         self.folder = folder
-        self.prior: Literal["gaussian", "laplace", "learned"] | None = prior
-        self.encoder: Literal["x", "xu"] | None = encoder
+        self.prior: PriorName | None = prior
+        self.encoder: EncoderName | None = encoder
         self.objective = objective
         self.device: Literal["auto", "cpu", "cuda"] = device
         self.verbose = verbose

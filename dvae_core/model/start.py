@@ -60,14 +60,14 @@ def _draw_linear_paths(vae: Vae, x: Tensor) -> None:
     encoder_skip, decoder_skip = vae.encoder_net.skip, vae.decoder_net.skip
     if encoder_skip is None or decoder_skip is None:
         return  # a convolutional net has no linear path
-    scaling = copy.deepcopy(vae.scaling).double()  # in double precision, so that machines differ by less than a float
-    h = scaling(x[:: max(1, len(x) // 4000)].double())  # 4,000 rows estimate the leading components well enough
+    rows = _some_rows(x)
+    h = _preprocessed(vae, rows)
     spread, axes = leading_components(h - h.mean(0), vae.config.model.latents)
     d_x, d_z = h.shape[1], vae.config.model.latents
     k = min(d_z, axes.shape[0])
     axes, std = axes[:k], (spread[:k] / math.sqrt(max(len(h) - 1, 1))).clamp_min(1e-6)
     seeds, is_mirrored = vae.config.train.seeds, vae.config.model.start == "mirrored"
-    counts = vae.row(x[:: max(1, len(x) // 4000)]).double()
+    counts = vae.row(rows).double()
     for m in range(len(seeds)):
         second = is_mirrored and m % 2 == 1
         G = torch.randn(d_x, d_z, generator=generator(seeds[m - second], "linear path")).double()
@@ -96,8 +96,7 @@ def _draw_independent_paths(vae: Vae, x: Tensor) -> None:
     encoder_skip, decoder_skip = vae.encoder_net.skip, vae.decoder_net.skip
     if encoder_skip is None or decoder_skip is None:
         return  # a convolutional net has no linear path
-    scaling = copy.deepcopy(vae.scaling).double()
-    h = scaling(x[:: max(1, len(x) // 4000)].double())
+    h = _preprocessed(vae, _some_rows(x))
     h = h - h.mean(0)
     target = vae.row(h) if vae.likelihood.is_scaled else torch.zeros_like(vae.row(h))
     d_z = vae.config.model.latents
@@ -113,6 +112,16 @@ def _draw_independent_paths(vae: Vae, x: Tensor) -> None:
         C = axes * torch.where(is_free, variances, torch.ones_like(variances)).rsqrt() @ axes.T
         encoder_skip.weight[m] = (Q @ C).float()
         decoder_skip.weight[m] = ((z @ C).T @ target / max(len(z) - 1, 1)).float()
+
+
+def _some_rows(x: Tensor) -> Tensor:
+    """Return about 4,000 rows at equal distances, which estimate the leading components well enough."""
+    return x[:: max(1, len(x) // 4000)]
+
+
+def _preprocessed(vae: Vae, x: Tensor) -> Tensor:
+    """Return preprocessed x in double precision, so that machines differ by less than a float."""
+    return copy.deepcopy(vae.scaling).double()(x.double())
 
 
 def leading_components(h: Float[Tensor, "n d"], k: int) -> tuple[Tensor, Tensor]:

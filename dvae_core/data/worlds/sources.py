@@ -39,7 +39,7 @@ class SourcesData:
     d_x: int | None = setting(None, "Data dimensions", "Leave empty for as many as factors", min=1, max=500)
     segments: int = setting(5, "Segments", "Values of u; the theorem needs n k + 1", min=1, max=200)
     per_segment: int = setting(1000, "Points per segment", min=10, max=100_000)
-    noise: Literal["gaussian", "laplace", "sech", "student", "bimodal"] = setting(
+    noise: Noise = setting(
         "gaussian", "Source distribution", "Given u. Laplace, sech, Student (5 degrees) are heavy-tailed; two humps"
     )
     modulate: Literal["both", "mean", "variance"] = setting("both", "What u changes")
