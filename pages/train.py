@@ -21,7 +21,7 @@ def choose_data() -> str:
     """Pick among the link's data, the talk's world, the built-in worlds and the prepared files; return it as text."""
     data, split = controls.chosen()
     now = controls.data_to_text(data, split)
-    named = controls.data_label(data)  # two entries of one name could not be told apart
+    named = controls.data_label(data)  # two entries of the same name could not be distinguished
     files = [f"file,path={p.name}" for p in sorted(controls.data_folder().glob("*.npz")) if p.stem != named]
     talk = controls.data_to_text(recipes.TALK_DATA)
     options = list(dict.fromkeys([now, talk, *WORLDS, *files]))

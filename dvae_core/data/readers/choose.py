@@ -208,7 +208,7 @@ def _found(
             raise DataError(f"{path.name} has no numbers that could be x: {reasons}.")
         names = ", ".join(v.name for v in recording.variables[:20]) or "nothing"
         raise DataError(f"{path.name} has no numbers that could be x; it has {names}.")
-    why = "which variable is x is not clear" if len(candidates) > 1 or not reasons else "what is x is not clear"
+    why = "which variable is x is not clear" if len(candidates) > 1 or not reasons else "no variable is clearly x"
     why += f", and {reasons}" if reasons else ""
     raise Undecided(path, Question("x", candidates, "--x NAME", why))
 
